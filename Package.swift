@@ -1,0 +1,62 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+/// `memcpy`-bound and arithmetic loops: C with `target_clones`, so that one binary serves every x86-64.
+let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"])]
+
+let package = Package(
+    name: "harness",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "harness", targets: ["harness"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // C libraries
+        .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "COneDNN", linkerSettings: [.linkedLibrary("dnnl")]),
+        .target(name: "CKernels", cSettings: kernelFlags),
+
+        // The libraries, each depending only on those above it
+        .target(name: "Configuration"),
+        .target(name: "HDF5", dependencies: ["CHDF5", "Configuration"]),
+        .target(name: "TensorCore", dependencies: ["COneDNN", "CKernels"]),
+        .target(name: "Layers", dependencies: ["TensorCore"]),
+        .target(name: "Models", dependencies: ["Layers", "Configuration"]),
+        .target(name: "VisionData", dependencies: ["TensorCore", "HDF5", "CZlib", "Configuration"]),
+        .target(name: "Training", dependencies: ["Layers", "Configuration"]),
+        .target(name: "RunStore", dependencies: ["HDF5", "Configuration"]),
+        .target(
+            name: "Experiments",
+            dependencies: [
+                "Models", "Training", "RunStore", "VisionData", "Yams",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        .target(name: "Reports", dependencies: ["RunStore"]),
+
+        // The command line
+        .executableTarget(
+            name: "harness",
+            dependencies: [
+                "Experiments", "Reports",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        // Tests
+        .target(name: "TestSupport", dependencies: ["TensorCore", "HDF5"], path: "Tests/TestSupport"),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "TestSupport"]),
+        .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
+        .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"]),
+        .testTarget(name: "LayersTests", dependencies: ["Layers", "TestSupport"]),
+        .testTarget(name: "ModelsTests", dependencies: ["Models", "Training", "TestSupport"]),
+        .testTarget(name: "VisionDataTests", dependencies: ["VisionData", "TestSupport"]),
+        .testTarget(name: "TrainingTests", dependencies: ["Training", "Models", "TestSupport"]),
+        .testTarget(name: "RunStoreTests", dependencies: ["RunStore", "TestSupport"]),
+        .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "TestSupport"]),
+        .testTarget(name: "ReportsTests", dependencies: ["Reports", "TestSupport"]),
+        .testTarget(name: "CommandTests", dependencies: ["TestSupport"]),
+    ]
+)

@@ -1,0 +1,178 @@
+/// All that is wrong with a definition, each as `file:line: key.path: sentence`.
+public final class ConfigurationErrors {
+    public private(set) var messages: [String] = []
+
+    public init() {}
+
+    public func report(_ message: String, at mark: SourceMark, path: String) {
+        let place = path.isEmpty ? "\(mark)" : "\(mark): \(path)"
+        let line = "\(place): \(message)"
+        if !messages.contains(line) { messages.append(line) }
+    }
+
+    /// Throws everything reported so far as one error.
+    public func throwIfAny() throws {
+        if !messages.isEmpty { throw UserError(.usage, messages.joined(separator: "\n")) }
+    }
+}
+
+/// Reads the fields of one map, reporting every unknown key and every wrong value instead of stopping at the first.
+///
+///     var fields = FieldReader(node, path: "train", errors: errors)
+///     let epochs = fields.integer("epochs", default: 4, in: 1...)
+///     fields.finish()          // reports the keys that nothing asked for
+///
+/// A value that is missing or wrong yields the default, so reading goes on; `ConfigurationErrors` holds what was said.
+public struct FieldReader {
+    public let node: ConfigurationNode
+    public let path: String
+    public let errors: ConfigurationErrors
+    private var asked: [String] = []
+
+    /// `node` may be a map or null (all defaults); anything else is reported.
+    public init(_ node: ConfigurationNode, path: String, errors: ConfigurationErrors) {
+        self.node = node
+        self.path = path
+        self.errors = errors
+        switch node.value {
+        case .map, .null: break
+        default: errors.report("expected a map, found \(node.kind)", at: node.mark, path: path)
+        }
+    }
+
+    public func path(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+
+    /// Reports an error about the value of `key`, at its line (or at the map's when the key is absent).
+    public func report(_ message: String, at key: String) {
+        errors.report(message, at: node[key]?.mark ?? node.mark, path: path(of: key))
+    }
+
+    public func has(_ key: String) -> Bool { node[key] != nil }
+
+    /// The node under `key`, marking the key as known.
+    public mutating func node(_ key: String) -> ConfigurationNode? {
+        asked.append(key)
+        return node[key]
+    }
+
+    /// A reader for the map under `key`, or nil when the key is absent.
+    public mutating func fields(_ key: String) -> FieldReader? {
+        node(key).map { FieldReader($0, path: path(of: key), errors: errors) }
+    }
+
+    private mutating func scalar<T>(_ key: String, expected: String, _ convert: (String, Bool) -> T?) -> T? {
+        guard let found = node(key) else { return nil }
+        if case .scalar(let text, let quoted) = found.value, let value = convert(text, quoted) { return value }
+        report("expected \(expected), found \(found.kind)", at: key)
+        return nil
+    }
+
+    // MARK: Scalars
+
+    public mutating func integer(_ key: String, in range: some RangeExpression<Int> = Int.min...) -> Int? {
+        guard let value = scalar(key, expected: "an integer", { $1 ? nil : Int($0) }) else { return nil }
+        guard range.contains(value) else {
+            report("expected \(describe(range)), found \(value)", at: key)
+            return nil
+        }
+        return value
+    }
+
+    public mutating func integer(_ key: String, default value: Int, in range: some RangeExpression<Int> = Int.min...) -> Int {
+        integer(key, in: range) ?? value
+    }
+
+    /// Finite numbers only; `1e-3`, `3` and `.5` are numbers.
+    public mutating func number(_ key: String, in range: some RangeExpression<Double> = (-Double.infinity)...) -> Double? {
+        let convert: (String, Bool) -> Double? = { text, quoted in
+            guard !quoted, let number = Double(text), number.isFinite else { return nil }
+            return number
+        }
+        guard let value = scalar(key, expected: "a number", convert) else { return nil }
+        guard range.contains(value) else {
+            report("expected \(describe(range)), found \(value)", at: key)
+            return nil
+        }
+        return value
+    }
+
+    public mutating func number(_ key: String, default value: Double, in range: some RangeExpression<Double> = (-Double.infinity)...) -> Double {
+        number(key, in: range) ?? value
+    }
+
+    public mutating func boolean(_ key: String, default value: Bool) -> Bool {
+        scalar(key, expected: "true or false") { text, quoted in
+            quoted ? nil : ["true": true, "yes": true, "on": true, "false": false, "no": false, "off": false][text.lowercased()]
+        } ?? value
+    }
+
+    public mutating func string(_ key: String) -> String? {
+        scalar(key, expected: "a text") { text, _ in text }
+    }
+
+    /// One of the names of an enumeration, with a did-you-mean.
+    public mutating func choice<T: RawRepresentable & CaseIterable>(_ key: String, default value: T) -> T where T.RawValue == String {
+        guard let text = string(key) else { return value }
+        if let choice = T(rawValue: text) { return choice }
+        report("unknown value '\(text)'\(suggestion(for: text, among: T.allCases.map(\.rawValue)))", at: key)
+        return value
+    }
+
+    // MARK: Collections
+
+    /// A list of integers; a lone integer counts as a list of one.
+    public mutating func integers(_ key: String, in range: some RangeExpression<Int> = Int.min...) -> [Int]? {
+        guard let found = node(key) else { return nil }
+        let items: [ConfigurationNode] = if case .list(let items) = found.value { items } else { [found] }
+        var values: [Int] = []
+        for (index, item) in items.enumerated() {
+            guard case .scalar(let text, quoted: false) = item.value, let value = Int(text), range.contains(value) else {
+                errors.report("expected \(describe(range)), found \(item.kind)", at: item.mark, path: "\(path(of: key))[\(index)]")
+                continue
+            }
+            values.append(value)
+        }
+        return values
+    }
+
+    /// The variants of `{name: {options}}`, `name` alone, and `{name: value}`: the key, and the node behind it (null for the bare name).
+    public mutating func variant(_ key: String) -> (name: String, node: ConfigurationNode, path: String)? {
+        guard let found = node(key) else { return nil }
+        return Self.variant(of: found, path: path(of: key), errors: errors)
+    }
+
+    public static func variant(
+        of node: ConfigurationNode, path: String, errors: ConfigurationErrors
+    ) -> (name: String, node: ConfigurationNode, path: String)? {
+        switch node.value {
+        case .scalar(let name, _):
+            return (name, ConfigurationNode(.null, mark: node.mark), path)
+        case .map(let entries) where entries.count == 1:
+            return (entries[0].key, entries[0].node, "\(path).\(entries[0].key)")
+        default:
+            errors.report("expected a name or a map with one key, found \(node.kind)", at: node.mark, path: path)
+            return nil
+        }
+    }
+
+    /// Reports every key that nothing asked for.
+    public func finish() {
+        for entry in node.entries ?? [] where !asked.contains(entry.key) {
+            errors.report(
+                "unknown key '\(entry.key)'\(suggestion(for: entry.key, among: Set(asked)))",
+                at: entry.mark, path: path(of: entry.key))
+        }
+    }
+}
+
+/// A range in words.
+private func describe<Bound>(_ range: some RangeExpression<Bound>) -> String {
+    switch range {
+    case let range as ClosedRange<Bound>: "a value from \(range.lowerBound) to \(range.upperBound)"
+    case let range as PartialRangeFrom<Bound>: "\(Bound.self == Int.self ? "an integer" : "a number") of at least \(range.lowerBound)"
+    case let range as PartialRangeThrough<Bound>: "\(Bound.self == Int.self ? "an integer" : "a number") of at most \(range.upperBound)"
+    case let range as PartialRangeUpTo<Bound>: "\(Bound.self == Int.self ? "an integer" : "a number") below \(range.upperBound)"
+    case let range as Range<Bound>: "a value from \(range.lowerBound) up to but not \(range.upperBound)"
+    default: "a value in \(range)"
+    }
+}
