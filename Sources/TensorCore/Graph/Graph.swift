@@ -1,0 +1,181 @@
+/// A recorded computation: what a model does to one shard of a batch.
+///
+/// Recording never throws: the first error is kept with the op, the shapes and the module path, later ops on failed tensors do
+/// nothing, and `validate()` or `Plan` throws it. A graph is confined to one thread.
+public final class Graph {
+    /// Whether layers behave as in training (dropout on, batch statistics) or as in evaluation (running statistics).
+    public enum Mode: Sendable { case training, evaluation }
+
+    struct Value {
+        let type: TensorType
+        let placement: Placement
+        let node: Int
+        let index: Int
+    }
+
+    struct Node {
+        let operation: any Operation
+        let inputs: [Int]
+        let outputs: [Int]
+        let path: String
+    }
+
+    public let mode: Mode
+    /// The number of shards into which a batch is cut. The graph describes one of them.
+    public let shardCount: Int
+    /// The seed of every random stream that the graph draws from.
+    public let seed: UInt64
+
+    var nodes: [Node] = []
+    var values: [Value] = []
+    /// Parameters in the order of declaration.
+    public private(set) var parameters: [Parameter] = []
+    /// Buffers (state that is not trained, such as running statistics) in the order of declaration.
+    public private(set) var buffers: [Parameter] = []
+    /// The parameters' tensors, in the order of `parameters`.
+    public private(set) var parameterTensors: [Tensor] = []
+    /// New values of buffers, written back at the end of a step.
+    private(set) var bufferUpdates: [(buffer: Int, value: Tensor)] = []
+    private(set) var inputs: [(name: String, tensor: Tensor)] = []
+    /// The module path that new nodes get.
+    var currentPath = ""
+    public private(set) var failure: RecordingError?
+
+    public init(mode: Mode = .evaluation, shardCount: Int = 1, seed: UInt64 = 0) {
+        precondition(shardCount > 0, "a batch needs at least one shard")
+        self.mode = mode
+        self.shardCount = shardCount
+        self.seed = seed
+    }
+
+    /// The scope of the whole model, under which modules declare their parameters.
+    public var root: Scope { Scope(graph: self, path: "") }
+
+    // MARK: Leaves
+
+    /// Data that is fed at every step; `shape` is one shard's.
+    public func input(_ name: String, _ shape: Shape, _ dtype: DType = .float32) -> Tensor {
+        precondition(!inputs.contains { $0.name == name }, "two inputs are called \(name)")
+        let tensor = leaf(.input(inputs.count), TensorType(shape, dtype), .sharded)
+        inputs.append((name, tensor))
+        return tensor
+    }
+
+    /// A value fixed at recording, the same for all shards.
+    public func constant(_ tensor: HostTensor) -> Tensor {
+        leaf(.constant(tensor), TensorType(tensor.shape, tensor.dtype), .shared)
+    }
+
+    public func constant(_ value: Float) -> Tensor { constant(HostTensor([], [value])) }
+
+    func declareParameter(_ parameter: Parameter) -> Tensor {
+        if parameters.contains(where: { $0.name == parameter.name }) {
+            return fail("the parameter \(parameter.name) is declared twice", at: parameter.name)
+        }
+        let tensor = leaf(.parameter(parameters.count), TensorType(parameter.shape), .shared)
+        parameters.append(parameter)
+        parameterTensors.append(tensor)
+        return tensor
+    }
+
+    func declareBuffer(_ buffer: Parameter) -> Tensor {
+        if buffers.contains(where: { $0.name == buffer.name }) {
+            return fail("the buffer \(buffer.name) is declared twice", at: buffer.name)
+        }
+        buffers.append(buffer)
+        return leaf(.buffer(buffers.count - 1), TensorType(buffer.shape), .shared)
+    }
+
+    /// Writes `value`, which must be shared, into `buffer` at the end of every step.
+    public func update(_ buffer: Tensor, to value: Tensor) {
+        guard buffer.isValid, value.isValid else { return }
+        guard let leaf = nodes[buffer.value.node].operation as? Leaf, case .buffer(let index) = leaf.kind else {
+            preconditionFailure("update(_:to:) of a tensor that is not a buffer")
+        }
+        precondition(value.placement == .shared && value.type == buffer.type, "a buffer is updated to a shared value of its own shape")
+        bufferUpdates.append((index, value))
+    }
+
+    private func leaf(_ kind: Leaf.Kind, _ type: TensorType, _ placement: Placement) -> Tensor {
+        append(Leaf(kind: kind), inputs: [], types: [type], placement: placement)[0]
+    }
+
+    // MARK: Recording
+
+    /// Records one op and returns its outputs.
+    public func record(_ operation: some Operation, _ inputs: [Tensor]) -> [Tensor] {
+        guard failure == nil, inputs.allSatisfy(\.isValid) else { return failedOutputs }
+        precondition(inputs.allSatisfy { $0.graph === self }, "an op mixes tensors of two graphs")
+        do {
+            let types = try operation.outputTypes(inputs.map(\.type))
+            let sharded = operation.isPerShard || inputs.contains { $0.placement == .sharded }
+            let placement: Placement = sharded && !operation.joinsShards ? .sharded : .shared
+            return append(operation, inputs: inputs.map(\.id), types: types, placement: placement)
+        } catch {
+            fail("\(operation.name) \(error.message)", at: currentPath)
+            return failedOutputs
+        }
+    }
+
+    func record(one operation: some Operation, _ inputs: Tensor...) -> Tensor { record(operation, inputs)[0] }
+
+    private func append(_ operation: any Operation, inputs: [Int], types: [TensorType], placement: Placement) -> [Tensor] {
+        let node = nodes.count
+        let outputs = types.enumerated().map { index, type in
+            values.append(Value(type: type, placement: placement, node: node, index: index))
+            return values.count - 1
+        }
+        nodes.append(Node(operation: operation, inputs: inputs, outputs: outputs, path: currentPath))
+        return outputs.map { Tensor(graph: self, id: $0) }
+    }
+
+    // MARK: Errors
+
+    private var invalidTensor: Tensor { Tensor(graph: self, id: -1) }
+    /// As many invalid outputs as any op has.
+    private var failedOutputs: [Tensor] { Array(repeating: invalidTensor, count: 4) }
+
+    /// Keeps the first error and returns a tensor on which further ops do nothing.
+    @discardableResult
+    func fail(_ message: String, at path: String) -> Tensor {
+        if failure == nil { failure = RecordingError(path: path, message: message) }
+        return invalidTensor
+    }
+
+    /// Throws the first error of the recording, if there was one.
+    public func validate() throws(RecordingError) {
+        if let failure { throw failure }
+    }
+}
+
+/// The first op of a recording that did not fit: `blocks.3.attn.qkv: matmul [64, 50, 192] × [256, 576]: 192 ≠ 256`.
+public struct RecordingError: Error, Equatable, Sendable, CustomStringConvertible {
+    public let path: String
+    public let message: String
+    public var description: String { path.isEmpty ? message : "\(path): \(message)" }
+}
+
+/// A value that no op computes.
+struct Leaf: Operation {
+    enum Kind: Sendable {
+        case input(Int), parameter(Int), buffer(Int)
+        case constant(HostTensor)
+    }
+
+    let kind: Kind
+
+    var name: String {
+        switch kind {
+        case .input: "input"
+        case .parameter: "parameter"
+        case .buffer: "buffer"
+        case .constant: "constant"
+        }
+    }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        preconditionFailure("leaves are recorded by the graph itself")
+    }
+
+    func lower(_ context: LoweringContext) throws {}
+}

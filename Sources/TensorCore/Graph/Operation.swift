@@ -1,0 +1,65 @@
+/// Whether a value is one for the whole batch or one for each shard of it.
+///
+/// Parameters and what is computed from them alone are `shared`: the plan computes them once a step. Whatever depends on the batch
+/// is `sharded`. Only `ShardSum` leads back from sharded to shared.
+public enum Placement: Sendable, Hashable { case shared, sharded }
+
+/// What is known of a value before anything runs.
+public struct TensorType: Sendable, Hashable, CustomStringConvertible {
+    public var shape: Shape
+    public var dtype: DType
+
+    public init(_ shape: Shape, _ dtype: DType = .float32) {
+        self.shape = shape
+        self.dtype = dtype
+    }
+
+    public var byteCount: Int { shape.elementCount * dtype.byteCount }
+    public var description: String { dtype == .float32 ? "\(shape)" : "\(shape) \(dtype.rawValue)" }
+}
+
+/// A sentence about shapes that do not fit; the graph adds the operation and the module path.
+public struct ShapeError: Error {
+    public let message: String
+    public init(_ message: String) { self.message = message }
+}
+
+/// One entry of the op table: a shape rule, a vector-Jacobian rule and a lowering to a kernel.
+public protocol Operation: Sendable {
+    /// The op's kind in errors, listings and profiles.
+    var name: String { get }
+
+    /// The shape rule: the types of the outputs, or a `ShapeError` that says what does not fit.
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType]
+
+    /// The vector-Jacobian rule, recorded in terms of other ops: a gradient for each input, nil where it is zero or not needed.
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?]
+
+    /// Emits the kernels that compute the outputs.
+    func lower(_ context: LoweringContext) throws
+
+    /// Multiply-adds of one evaluation, counted as in the literature (convolutions and matrix products only).
+    func multiplyAdds(_ inputs: [TensorType], _ outputs: [TensorType]) -> Int
+
+    /// Whether each shard gets a value of its own even if all inputs are shared (random masks).
+    var isPerShard: Bool { get }
+    /// Whether the value is one for the whole batch although its inputs are sharded (`ShardSum`).
+    var joinsShards: Bool { get }
+}
+
+extension Operation {
+    public func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
+        node.inputs.map { _ in nil }
+    }
+    public func multiplyAdds(_ inputs: [TensorType], _ outputs: [TensorType]) -> Int { 0 }
+    public var isPerShard: Bool { false }
+    public var joinsShards: Bool { false }
+}
+
+/// A recorded node, as its op's gradient rule sees it.
+public struct NodeReference {
+    public let inputs: [Tensor]
+    public let outputs: [Tensor]
+    /// Which inputs a gradient is asked for.
+    public let needsGradient: [Bool]
+}

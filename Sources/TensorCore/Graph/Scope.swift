@@ -1,0 +1,61 @@
+/// What a parameter is for; weight decay spares all but weights.
+public enum ParameterRole: String, Sendable, Hashable, Codable {
+    case weight, bias, normalization, token, positionEmbedding
+}
+
+/// Fills a new parameter. Draws come from the parameter's own stream, so initial values depend on the seed and the name alone.
+public protocol Initializer: Sendable {
+    func fill(_ values: UnsafeMutableBufferPointer<Float>, shape: Shape, stream: PhiloxStream)
+}
+
+/// Every element the same.
+public struct ConstantInitializer: Initializer {
+    public let value: Float
+    public init(_ value: Float) { self.value = value }
+    public func fill(_ values: UnsafeMutableBufferPointer<Float>, shape: Shape, stream: PhiloxStream) {
+        values.update(repeating: value)
+    }
+}
+
+/// A declared parameter or buffer. Its dotted name is its key in weight files.
+public struct Parameter: Sendable {
+    public let name: String
+    public let shape: Shape
+    public let role: ParameterRole
+    public let initializer: any Initializer
+}
+
+/// A place in the tree of modules: `scope["blocks"][3]["attn"]` declares parameters called `blocks.3.attn.…`.
+public struct Scope {
+    public let graph: Graph
+    public let path: String
+
+    public subscript(name: String) -> Scope { Scope(graph: graph, path: path.isEmpty ? name : "\(path).\(name)") }
+    public subscript(index: Int) -> Scope { self[String(index)] }
+
+    /// Declares a trained parameter, in PyTorch's layout.
+    public func parameter(_ name: String, _ shape: Shape, _ initializer: some Initializer, role: ParameterRole = .weight) -> Tensor {
+        graph.declareParameter(Parameter(name: self[name].path, shape: shape, role: role, initializer: initializer))
+    }
+
+    /// Declares state that is saved but not trained.
+    public func buffer(_ name: String, _ shape: Shape, initialValue: Float) -> Tensor {
+        graph.declareBuffer(
+            Parameter(name: self[name].path, shape: shape, role: .normalization, initializer: ConstantInitializer(initialValue)))
+    }
+
+    /// Records ops under this scope's path, which errors, listings and taps name.
+    public func record<Result>(_ body: () -> Result) -> Result {
+        let outer = graph.currentPath
+        graph.currentPath = path
+        defer { graph.currentPath = outer }
+        return body()
+    }
+
+    /// Keeps the first error of the recording: a configuration that no tensor can have.
+    @discardableResult
+    public func fail(_ message: String) -> Tensor { graph.fail(message, at: path) }
+
+    /// The module's own random stream.
+    public var stream: PhiloxStream { PhiloxStream(seed: graph.seed, name: path) }
+}
