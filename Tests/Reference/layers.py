@@ -1,0 +1,84 @@
+"""Values and gradients of layers, computed by PyTorch in float64. Writes Tests/Fixtures/layers.h5."""
+
+import torch
+
+from fixtures import FixtureFile, Source, exact, float32, images_first, images_last
+from models import Attention, BasicBlock, PatchEmbedding, TransformerBlock, randomize
+
+
+def write(file, name, operation, module, input_shape, **attributes):
+    source = Source(name)
+    module = module.double()
+    randomize(module, source)
+    with torch.no_grad():
+        for key, buffer in module.named_buffers():
+            if key.endswith("running_mean"):
+                buffer.copy_(torch.from_numpy(source.normal(*buffer.shape)))
+            elif key.endswith("running_var"):
+                buffer.copy_(torch.from_numpy(source.uniform(*buffer.shape, low=0.5, high=2.0)))
+
+    file.group(name, operation=operation, attributes=attributes)
+    parameters = dict(module.named_parameters())
+    for key, parameter in parameters.items():
+        file.array(f"{name}/parameters/{key}", parameter)
+    write_buffers(file, f"{name}/buffers", module)
+
+    x = source.normal(*input_shape)
+    tensor = exact(x).requires_grad_()
+    y = module(tensor)
+    upstream = source.normal(*y.shape)
+    gradients = torch.autograd.grad(y, [tensor, *parameters.values()], exact(upstream))
+
+    file.array(f"{name}/inputs/0", x)
+    file.array(f"{name}/outputs/0", y)
+    file.array(f"{name}/output_gradients/0", upstream)
+    file.array(f"{name}/gradients/0", gradients[0])
+    for key, gradient in zip(parameters, gradients[1:]):
+        file.array(f"{name}/parameter_gradients/{key}", gradient)
+    write_buffers(file, f"{name}/buffers_after", module)
+
+
+def write_buffers(file, path, module):
+    for key, buffer in module.named_buffers():
+        if buffer.ndim:  # not the batch counter
+            file.array(f"{path}/{key}", buffer)
+
+
+class ImageBlock(BasicBlock):
+    """The basic block on [N, H, W, C]."""
+
+    def forward(self, image):
+        return images_last(super().forward(images_first(image)))
+
+
+def sin_cos_2d(height, width, channels, temperature=10000.0):
+    """big_vision's: ω_i = temperature^(−i/(D/4−1)); sin x·ω, cos x·ω, sin y·ω, cos y·ω side by side. [1, height·width, D]."""
+    omega = temperature ** -(torch.arange(channels // 4, dtype=torch.float64) / (channels // 4 - 1))
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    y, x = y.flatten()[:, None] * omega, x.flatten()[:, None] * omega
+    return torch.cat([x.sin(), x.cos(), y.sin(), y.cos()], 1)[None]
+
+
+with FixtureFile("layers.h5") as file:
+    for name, shape, heads in [
+        ("multi_head_attention", (2, 5, 12), 3), ("multi_head_attention_one_head", (1, 4, 8), 1), ("multi_head_attention_one_token", (2, 1, 8), 2),
+    ]:
+        write(file, name, "multi_head_attention", Attention(shape[2], heads), shape, width=shape[2], heads=heads)
+    for name, shape, heads, ratio in [("transformer_block", (2, 5, 12), 3, 4), ("transformer_block_ratio_2", (1, 17, 16), 2, 2)]:
+        block = TransformerBlock(shape[2], heads, ratio)
+        write(file, name, "transformer_block", block, shape, width=shape[2], heads=heads, mlp_ratio=ratio, epsilon=1e-6)
+    for name, image, patch, width in [
+        ("patch_embedding", (2, 8, 8, 1), 4, 12), ("patch_embedding_rgb", (2, 4, 6, 3), 2, 8), ("patch_embedding_1x1", (2, 3, 3, 5), 1, 8),
+    ]:
+        write(file, name, "patch_embedding", PatchEmbedding(image[3], patch, width), image, patch=patch, width=width)
+    for name, image, channels, stride, option in [
+        ("basic_block_identity", (3, 5, 5, 6), 6, 1, "A"), ("basic_block_a", (3, 6, 6, 4), 8, 2, "A"), ("basic_block_a_odd", (2, 7, 5, 3), 6, 2, "A"),
+        ("basic_block_b", (3, 6, 6, 4), 8, 2, "B"), ("basic_block_b_odd", (2, 7, 5, 3), 6, 2, "B"),
+    ]:
+        block = ImageBlock(image[3], channels, stride, option)
+        write(file, name, "basic_block", block, image, channels=channels, stride=stride, shortcut=option, epsilon=1e-5, momentum=0.1)
+    for name, height, width, channels in [
+        ("sin_cos_2d", 3, 5, 16), ("sin_cos_2d_square", 7, 7, 32), ("sin_cos_2d_one_cell", 1, 1, 8),
+    ]:
+        file.group(name, operation="sin_cos_2d", attributes={"height": height, "width": width, "channels": channels, "temperature": 10000.0})
+        file.array(f"{name}/outputs/0", float32(sin_cos_2d(height, width, channels)))

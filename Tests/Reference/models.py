@@ -1,0 +1,237 @@
+"""The reference networks in PyTorch, with timm's and torchvision's parameter names. Images go in as [N, H, W, C]."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from fixtures import images_first
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention; the rows of qkv are all-q, all-k, all-v, and within each the heads in order."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x):
+        batch, tokens, width = x.shape
+        qkv = self.qkv(x).reshape(batch, tokens, 3, self.heads, width // self.heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(query, key, value)
+        return self.proj(attended.transpose(1, 2).reshape(batch, tokens, width))
+
+
+class MLP(nn.Module):
+    def __init__(self, width, hidden):
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, x):
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class TransformerBlock(nn.Module):
+    """Pre-norm: x + attention(norm(x)), then x + mlp(norm(x))."""
+
+    def __init__(self, width, heads, ratio=4):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.attn = Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = MLP(width, ratio * width)
+
+    def forward(self, x):
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class PatchEmbedding(nn.Module):
+    """[N, H, W, C] → [N, H/p · W/p, D], row by row."""
+
+    def __init__(self, channels, patch, width):
+        super().__init__()
+        self.proj = nn.Conv2d(channels, width, patch, stride=patch)
+
+    def forward(self, image):
+        return self.proj(images_first(image)).flatten(2).transpose(1, 2)
+
+
+class BasicBlock(nn.Module):
+    """Two 3×3 convolutions and a shortcut (He et al. 2015).
+
+    Option A takes every second pixel and appends channels of zeros; option B is a strided 1×1 convolution with batch norm
+    (`downsample.0`, `downsample.1`).
+    """
+
+    def __init__(self, inputs, outputs, stride, option):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.stride, self.extra = stride, outputs - inputs
+        self.downsample = None
+        if option == "B" and (stride != 1 or inputs != outputs):
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def shortcut(self, x):
+        if self.downsample is not None:
+            return self.downsample(x)
+        return F.pad(x[:, :, ::self.stride, ::self.stride], (0, 0, 0, 0, 0, self.extra))
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class LeNet5(nn.Module):
+    """28×28×1: tanh, average pooling, the first convolution padded by 2. fc1 sees the features in PyTorch's order: C, H, W."""
+
+    def __init__(self, classes=10):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, 5, padding=2)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.fc1 = nn.Linear(400, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, classes)
+
+    def forward(self, image):
+        x = F.avg_pool2d(torch.tanh(self.conv1(images_first(image))), 2)
+        x = F.avg_pool2d(torch.tanh(self.conv2(x)), 2)
+        x = torch.tanh(self.fc1(x.flatten(1)))
+        return self.fc3(torch.tanh(self.fc2(x)))
+
+
+class CIFARResNet(nn.Module):
+    """ResNet-(6n+2) for small images; `stages` below 3 cuts the network after that stage and gives [N, C, h, w]."""
+
+    def __init__(self, depth=20, width=16, channels=1, classes=10, option="A", stages=3):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.stages, inputs = stages, width
+        for stage in range(stages):
+            blocks = []
+            for block in range((depth - 2) // 6):
+                outputs = width << stage
+                blocks.append(BasicBlock(inputs, outputs, 2 if stage > 0 and block == 0 else 1, option))
+                inputs = outputs
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
+        if stages == 3:
+            self.fc = nn.Linear(inputs, classes)
+
+    def forward(self, image):
+        x = F.relu(self.bn1(self.conv1(images_first(image))))
+        for stage in range(self.stages):
+            x = getattr(self, f"layer{stage + 1}")(x)
+        return self.fc(x.mean((2, 3))) if self.stages == 3 else x
+
+
+class VisionTransformer(nn.Module):
+    """Class token, learned position embeddings, final norm, head on the class token."""
+
+    def __init__(self, size, patch, width, depth, heads, channels=1, classes=10, ratio=4):
+        super().__init__()
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + (size // patch) ** 2, width))
+        self.patch_embed = PatchEmbedding(channels, patch, width)
+        self.blocks = nn.Sequential(*[TransformerBlock(width, heads, ratio) for _ in range(depth)])
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, image):
+        tokens = self.patch_embed(image)
+        tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], 1) + self.pos_embed
+        return self.head(self.norm(self.blocks(tokens))[:, 0])
+
+
+class Hybrid(nn.Module):
+    """A CIFAR ResNet cut after stage 2, its cells as 1×1 patches, a transformer, the mean over normalized tokens."""
+
+    def __init__(self, size, backbone_width, width, depth, heads, channels=1, classes=10, ratio=4):
+        super().__init__()
+        self.backbone = CIFARResNet(20, backbone_width, channels, stages=2)
+        self.patch_embed = PatchEmbedding(2 * backbone_width, 1, width)
+        self.pos_embed = nn.Parameter(torch.zeros(1, (size // 2) ** 2, width))
+        self.blocks = nn.Sequential(*[TransformerBlock(width, heads, ratio) for _ in range(depth)])
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, image):
+        cells = self.backbone(image).permute(0, 2, 3, 1)
+        tokens = self.patch_embed(cells) + self.pos_embed
+        return self.head(self.norm(self.blocks(tokens)).mean(1))
+
+
+class ImageNetBasicBlock(nn.Module):
+    """The block of ResNet-18 and -34 in torchvision's form."""
+
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample = None
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        shortcut = x if self.downsample is None else self.downsample(x)
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        y += shortcut
+        return self.relu(y)
+
+
+class ResNet18(nn.Module):
+    """Small images: a 3×3 stem without max-pooling. Otherwise the 7×7 stem, stride 2, and 3×3 max-pooling, stride 2."""
+
+    def __init__(self, small, channels, classes=10):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, 64, 3, padding=1, bias=False) if small else nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.Identity() if small else nn.MaxPool2d(3, stride=2, padding=1)
+        inputs = 64
+        for stage in range(4):
+            outputs = 64 << stage
+            setattr(self, f"layer{stage + 1}", nn.Sequential(
+                ImageNetBasicBlock(inputs, outputs, 2 if stage > 0 else 1), ImageNetBasicBlock(outputs, outputs, 1)))
+            inputs = outputs
+        self.fc = nn.Linear(512, classes)
+
+    def forward(self, image):
+        x = self.maxpool(self.relu(self.bn1(self.conv1(images_first(image)))))
+        for stage in range(4):
+            x = getattr(self, f"layer{stage + 1}")(x)
+        return self.fc(x.mean((2, 3)))
+
+
+def randomize(module, source):
+    """Fills every parameter, in the module's order, with float32 values large enough that each one matters.
+
+    Residual branches of a ResNet start at a quarter of their size: at full size ResNet-20 amplifies rounding so much that ten
+    steps of SGD in float32 and in float64 end with losses 2% apart; so, 3e-6.
+    """
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            leaf = name.rsplit(".", 1)[-1]
+            shape = tuple(parameter.shape)
+            if leaf == "weight" and parameter.ndim >= 2:
+                fan_in = parameter[0].numel()
+                gain = 2.0 if parameter.ndim == 4 and shape[-1] == 3 else 1.0  # 3×3 convolutions feed ReLUs
+                values = source.normal(*shape, scale=(gain / fan_in) ** 0.5)
+            elif leaf == "weight":
+                branch = 0.25 if name.endswith("bn2.weight") else 1.0
+                values = branch * source.normal(*shape, scale=0.1, shift=1.0)
+            elif leaf == "bias":
+                values = source.normal(*shape, scale=0.1)
+            else:  # tokens and position embeddings
+                values = source.normal(*shape, scale=0.2)
+            parameter.copy_(torch.from_numpy(values))
