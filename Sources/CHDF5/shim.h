@@ -1,2 +1,30 @@
 #pragma once
+// The 1.10 names and formats on every later release too.
+#define H5_USE_110_API
 #include <hdf5.h>
+
+// Macros that expand to library globals or casts, which Swift does not import.
+
+static inline hid_t chdf5_file_access(void) { return H5P_FILE_ACCESS; }
+static inline hid_t chdf5_file_create(void) { return H5P_FILE_CREATE; }
+static inline hid_t chdf5_group_create(void) { return H5P_GROUP_CREATE; }
+static inline hid_t chdf5_dataset_create(void) { return H5P_DATASET_CREATE; }
+static inline hid_t chdf5_dataset_transfer(void) { return H5P_DATASET_XFER; }
+
+static inline unsigned chdf5_read_only(void) { return H5F_ACC_RDONLY; }
+static inline unsigned chdf5_read_live(void) { return H5F_ACC_RDONLY | H5F_ACC_SWMR_READ; }
+static inline unsigned chdf5_truncate(void) { return H5F_ACC_TRUNC; }
+
+static inline hsize_t chdf5_unlimited(void) { return H5S_UNLIMITED; }
+
+static inline hid_t chdf5_float32(void) { return H5T_NATIVE_FLOAT; }
+static inline hid_t chdf5_float64(void) { return H5T_NATIVE_DOUBLE; }
+static inline hid_t chdf5_int8(void) { return H5T_NATIVE_INT8; }
+static inline hid_t chdf5_int16(void) { return H5T_NATIVE_INT16; }
+static inline hid_t chdf5_int32(void) { return H5T_NATIVE_INT32; }
+static inline hid_t chdf5_int64(void) { return H5T_NATIVE_INT64; }
+static inline hid_t chdf5_uint8(void) { return H5T_NATIVE_UINT8; }
+static inline hid_t chdf5_uint16(void) { return H5T_NATIVE_UINT16; }
+static inline hid_t chdf5_uint32(void) { return H5T_NATIVE_UINT32; }
+static inline hid_t chdf5_uint64(void) { return H5T_NATIVE_UINT64; }
+static inline hid_t chdf5_c_string(void) { return H5T_C_S1; }

@@ -1,0 +1,140 @@
+import CHDF5
+import Configuration
+import Foundation
+
+/// An HDF5 file that is open for reading.
+///
+///     let file = try HDF5Reader("data.h5")
+///     let shape = try file.shape(of: "/train/images")               // [60000, 1, 28, 28]
+///     let pixels = try file.read("/train/images", rows: 0..<100, as: Float.self)
+///
+/// Paths inside the file are absolute; `/` is the root group. Every failure is a `UserError` that names file, object and reason:
+/// `.noInput` for what is missing, `.data` for what is damaged or of the wrong type, `.io` for what the system refuses.
+public final class HDF5Reader: Sendable {
+    public let path: String
+    /// Whether the file is marked as being written, by a process that lives or one that was killed.
+    public let isBeingWritten: Bool
+    let handle: Handle
+    let place: Place
+    private let verifiesChecksums: Bool
+
+    public enum ObjectKind: Sendable { case group, dataset, other }
+
+    /// Opens `path`.
+    ///
+    /// - Parameters:
+    ///   - live: also open a file that is marked as being written, at its last flush (HDF5's single-writer, multiple-reader mode).
+    ///   - verifyingChecksums: whether a dataset whose checksum is wrong is an error. A writer that was killed while it extended a
+    ///     chunk leaves the rows before intact and the chunk's checksum stale; whoever reads such a file may want the rows.
+    public init(_ path: String, live: Bool = false, verifyingChecksums: Bool = true) throws {
+        let place = Place(file: path, object: nil, isWriting: false)
+        try Self.checkIsFile(path, place)
+        func open(_ flags: UInt32) -> hid_t { H5Fopen(path, flags, defaultID) }
+        (handle, isBeingWritten) = try Library.locked {
+            let plain = open(chdf5_read_only())
+            if plain >= 0 { return (try Handle(plain, H5Fclose) { place.failure("opened") }, false) }
+            let failure = place.failure("opened")
+            guard live, case let followed = open(chdf5_read_live()), followed >= 0 else { throw failure }
+            return (try Handle(followed, H5Fclose) { failure }, true)
+        }
+        self.path = path
+        self.place = place
+        self.verifiesChecksums = verifyingChecksums
+    }
+
+    /// Whether an object is there. A path through something that is not a group is not there.
+    public func exists(_ object: String) -> Bool {
+        Library.locked {
+            var prefix = ""
+            for component in object.split(separator: "/") {
+                if !prefix.isEmpty, H5Oexists_by_name(handle.id, prefix, defaultID) <= 0 { return false }
+                prefix += "/" + component
+                guard H5Lexists(handle.id, prefix, defaultID) > 0 else { return false }
+            }
+            return prefix.isEmpty || H5Oexists_by_name(handle.id, prefix, defaultID) > 0
+        }
+    }
+
+    public func kind(of object: String) throws -> ObjectKind {
+        try Library.locked {
+            let opened = try openObject(object)
+            return switch H5Iget_type(opened.id) {
+            case H5I_GROUP: .group
+            case H5I_DATASET: .dataset
+            default: .other
+            }
+        }
+    }
+
+    /// The names in a group: in order of creation where the file keeps that order, otherwise by name with numbers in numeric order.
+    public func children(of group: String) throws -> [String] {
+        try Library.locked {
+            let place = place.at(group)
+            guard try kind(of: group) == .group else { throw place.error(.data, "is a dataset, expected a group") }
+            let opened = try Handle(H5Gopen2(handle.id, group, defaultID), H5Gclose) { place.failure("opened") }
+            let properties = try Handle(H5Gget_create_plist(opened.id), H5Pclose) { place.failure("read") }
+            var order: UInt32 = 0
+            H5Pget_link_creation_order(properties.id, &order)
+            let isTracked = order & UInt32(H5P_CRT_ORDER_TRACKED) != 0
+            let index = isTracked ? H5_INDEX_CRT_ORDER : H5_INDEX_NAME
+            var information = H5G_info_t()
+            guard H5Gget_info(opened.id, &information) >= 0 else { throw place.failure("read") }
+            let names = try (0..<information.nlinks).map { position in
+                let length = H5Lget_name_by_idx(opened.id, ".", index, H5_ITER_INC, position, nil, 0, defaultID)
+                guard length >= 0 else { throw place.failure("read") }
+                var name = [CChar](repeating: 0, count: length + 1)
+                H5Lget_name_by_idx(opened.id, ".", index, H5_ITER_INC, position, &name, name.count, defaultID)
+                return String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+            }
+            return isTracked ? names : names.sorted { $0.compare($1, options: .numeric) == .orderedAscending }
+        }
+    }
+
+    /// A dataset's dimensions; empty for a single value.
+    public func shape(of dataset: String) throws -> [Int] {
+        try Library.locked { try openDataset(dataset).shape() }
+    }
+
+    public func elementType(of dataset: String) throws -> ElementType {
+        try Library.locked { try openDataset(dataset).elementType() }
+    }
+
+    /// A whole dataset in row-major order, converted to `type` as HDF5 converts: out-of-range values are clamped, fractions cut off.
+    public func read<Element: HDF5Element>(_ dataset: String, as type: Element.Type) throws -> [Element] {
+        try Library.locked { try openDataset(dataset).read(rows: nil) }
+    }
+
+    /// The given rows (indices of the first dimension) of a dataset, in row-major order.
+    public func read<Element: HDF5Element>(_ dataset: String, rows: Range<Int>, as type: Element.Type) throws -> [Element] {
+        try Library.locked { try openDataset(dataset).read(rows: rows) }
+    }
+
+    /// The text of a dataset that holds one string.
+    public func readString(_ dataset: String) throws -> String {
+        try Library.locked {
+            let opened = try openDataset(dataset)
+            guard let text = try opened.strings().first else { throw place.at(dataset).error(.data, "is empty, expected a text") }
+            return text
+        }
+    }
+
+    // MARK: Opening
+
+    func openObject(_ object: String) throws -> Handle {
+        guard exists(object) else { throw place.error(.noInput, "there is no \(object) in this file") }
+        return try Handle(H5Oopen(handle.id, object, defaultID), H5Oclose) { place.at(object).failure("opened") }
+    }
+
+    private func openDataset(_ object: String) throws -> StoredArray {
+        let opened = try openObject(object)
+        guard H5Iget_type(opened.id) == H5I_DATASET else { throw place.at(object).error(.data, "is a group, expected a dataset") }
+        return StoredArray(handle: opened, place: place.at(object), isDataset: true, verifiesChecksums: verifiesChecksums)
+    }
+
+    private static func checkIsFile(_ path: String, _ place: Place) throws {
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw place.systemFailure(errno, "opened") }
+        if status.st_mode & S_IFMT == S_IFDIR { throw place.systemFailure(EISDIR, "opened") }
+        if status.st_mode & S_IFMT == S_IFREG, status.st_size == 0 { throw place.error(.data, "is empty, expected an HDF5 file") }
+    }
+}

@@ -1,0 +1,42 @@
+import CHDF5
+import Configuration
+
+extension HDF5Writer {
+    /// Gives a group or dataset an attribute that holds one number.
+    public func setAttribute<Element: HDF5Element>(_ name: String, of object: String, to value: Element) throws {
+        try makeAttribute(name, of: object, shape: [], type: { _ in nil }, memoryType: Element.memoryType, values: [value])
+    }
+
+    /// Gives a group or dataset an attribute that holds one text.
+    public func setAttribute(_ name: String, of object: String, to text: String) throws {
+        try setAttribute(name, of: object, texts: [text], shape: [])
+    }
+
+    /// Gives a group or dataset an attribute that holds a list of texts.
+    public func setAttribute(_ name: String, of object: String, to texts: [String]) throws {
+        try setAttribute(name, of: object, texts: texts, shape: [texts.count])
+    }
+
+    private func setAttribute(_ name: String, of object: String, texts: [String], shape: [Int]) throws {
+        let length = max(texts.map(\.utf8.count).max() ?? 1, 1)
+        let bytes = texts.flatMap { text in Array(text.utf8) + [UInt8](repeating: 0, count: length - text.utf8.count) }
+        try makeAttribute(
+            name, of: object, shape: shape, type: { try stringType(length: length, $0) }, memoryType: defaultID, values: bytes)
+    }
+
+    /// The library allows 64 KiB for an attribute; what is longer belongs into a dataset.
+    private func makeAttribute<Element: BitwiseCopyable>(
+        _ name: String, of object: String, shape: [Int], type makeType: (Place) throws -> Handle?, memoryType: hid_t, values: [Element]
+    ) throws {
+        precondition(values.count * MemoryLayout<Element>.size < 64 << 10, "\(object)@\(name): an attribute has to stay under 64 KiB")
+        try Library.locked {
+            let place = place.at("\(object)@\(name)")
+            let type = try makeType(place)
+            let space = try makeSpace(shape, limit: nil, place)
+            let owner = try Handle(H5Oopen(handle.id, object, defaultID), H5Oclose) { place.failure("written") }
+            let made = H5Acreate2(owner.id, name, type?.id ?? memoryType, space.id, defaultID, defaultID)
+            let attribute = try Handle(made, H5Aclose) { place.failure("created") }
+            guard H5Awrite(attribute.id, type?.id ?? memoryType, values) >= 0 else { throw place.failure("written") }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import CHDF5
+import Foundation
+
+/// The library's one owner: every call into libhdf5, the closing of handles included, happens inside `Library.locked`.
+///
+/// libhdf5 keeps global state (open files, identifiers, the metadata cache) and an error stack for each thread. A recursive lock
+/// keeps a whole operation together, the walk of the error stack after a failure included.
+enum Library {
+    private static let lock: NSRecursiveLock = {
+        // Handles are closed by their owners. The library's own clean-up at exit would retry writes that have already failed.
+        H5dont_atexit()
+        H5open()
+        // Past a file size limit a write shall fail like one on a full disk, and not end the process.
+        signal(SIGXFSZ, SIG_IGN)
+        return NSRecursiveLock()
+    }()
+
+    static func locked<Result>(_ body: () throws -> Result) rethrows -> Result {
+        lock.lock()
+        defer { lock.unlock() }
+        // The switch is kept for each thread, so it is set on every entry.
+        H5Eset_auto2(defaultID, nil, nil)
+        return try body()
+    }
+}
+
+/// `H5P_DEFAULT`, `H5E_DEFAULT` and `H5S_ALL`, which are all zero.
+let defaultID: hid_t = 0
+
+/// An identifier of the library and the duty to close it.
+///
+/// Hold it in a named constant while its `id` is in use: a temporary is released, and so closed, as soon as the `id` has been read.
+///
+/// Sendable because the identifier never changes and every use of it goes through `Library.locked`.
+final class Handle: @unchecked Sendable {
+    let id: hid_t
+    private let closer: (hid_t) -> herr_t
+    private var isOpen = true
+
+    /// Takes over `id`, or throws what the error stack says when the call that made it failed.
+    init(_ id: hid_t, _ closer: @escaping (hid_t) -> herr_t, orThrow failure: () -> any Error) throws {
+        guard id >= 0 else { throw failure() }
+        self.id = id
+        self.closer = closer
+    }
+
+    /// Closes now, reporting what the library could not write.
+    func close(orThrow failure: () -> any Error) throws {
+        try Library.locked {
+            guard isOpen else { return }
+            isOpen = false
+            if closer(id) < 0 { throw failure() }
+        }
+    }
+
+    deinit {
+        Library.locked { if isOpen { _ = closer(id) } }
+    }
+}

@@ -1,0 +1,121 @@
+import CHDF5
+import Configuration
+import Foundation
+
+/// The elements of an open dataset or attribute. Used only inside `Library.locked`.
+struct StoredArray {
+    let handle: Handle
+    let place: Place
+    let isDataset: Bool
+    let verifiesChecksums: Bool
+
+    private func type() throws -> Handle {
+        try Handle(isDataset ? H5Dget_type(handle.id) : H5Aget_type(handle.id), H5Tclose) { place.failure("read") }
+    }
+
+    private func space() throws -> Handle {
+        try Handle(isDataset ? H5Dget_space(handle.id) : H5Aget_space(handle.id), H5Sclose) { place.failure("read") }
+    }
+
+    func elementType() throws -> ElementType {
+        let type = try type()
+        return ElementType(of: type.id)
+    }
+
+    func shape() throws -> [Int] { try shape(of: space()) }
+
+    private func shape(of space: Handle) throws -> [Int] {
+        let rank = H5Sget_simple_extent_ndims(space.id)
+        guard rank >= 0 else { throw place.failure("read") }
+        var dimensions = [hsize_t](repeating: 0, count: Int(rank))
+        guard H5Sget_simple_extent_dims(space.id, &dimensions, nil) >= 0 else { throw place.failure("read") }
+        return try dimensions.map { size in
+            guard let size = Int(exactly: size) else { throw place.error(.data, "has a dimension of \(size), which is absurd") }
+            return size
+        }
+    }
+
+    /// The number of elements, refused when their bytes exceed what this machine could hold.
+    private func count(of shape: [Int], elementSize: Int) throws -> Int {
+        let memory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+        var count = 1, bytes = elementSize, overflows = false
+        for size in shape where !overflows {
+            count = count.multipliedReportingOverflow(by: size).partialValue
+            (bytes, overflows) = bytes.multipliedReportingOverflow(by: size)
+        }
+        if overflows || bytes > memory {
+            throw place.error(.data, "has the shape \(shape), which is more than this machine's memory")
+        }
+        return count
+    }
+
+    /// All elements, or those of some rows of a dataset.
+    func read<Element: HDF5Element>(rows: Range<Int>?) throws -> [Element] {
+        let type = try elementType()
+        if type == .string { throw place.error(.data, "holds text, expected numbers") }
+        let fileSpace = try space()
+        var shape = try shape(of: fileSpace)
+        guard let rows else {
+            return try fill(count: count(of: shape, elementSize: MemoryLayout<Element>.size), memorySpace: defaultID, fileSpace: defaultID)
+        }
+        guard !shape.isEmpty else { throw place.error(.data, "is a single value, expected rows") }
+        precondition(rows.lowerBound >= 0, "rows of a dataset are counted from 0")
+        guard rows.upperBound <= shape[0] else {
+            throw place.error(.data, "has \(shape[0]) rows, expected at least \(rows.upperBound)")
+        }
+        shape[0] = rows.count
+        let count = try count(of: shape, elementSize: MemoryLayout<Element>.size)
+        if count == 0 { return [] }
+        let extent = shape.map { hsize_t($0) }
+        let start = [hsize_t(rows.lowerBound)] + [hsize_t](repeating: 0, count: shape.count - 1)
+        guard H5Sselect_hyperslab(fileSpace.id, H5S_SELECT_SET, start, nil, extent, nil) >= 0 else { throw place.failure("read") }
+        let memorySpace = try Handle(H5Screate_simple(Int32(shape.count), extent, nil), H5Sclose) { place.failure("read") }
+        return try fill(count: count, memorySpace: memorySpace.id, fileSpace: fileSpace.id)
+    }
+
+    private func fill<Element: HDF5Element>(count: Int, memorySpace: hid_t, fileSpace: hid_t) throws -> [Element] {
+        if count == 0 { return [] }
+        let transfer = try Handle(H5Pcreate(chdf5_dataset_transfer()), H5Pclose) { place.failure("read") }
+        H5Pset_edc_check(transfer.id, verifiesChecksums ? H5Z_ENABLE_EDC : H5Z_DISABLE_EDC)
+        return try [Element](unsafeUninitializedCapacity: count) { buffer, initialized in
+            let status =
+                isDataset
+                ? H5Dread(handle.id, Element.memoryType, memorySpace, fileSpace, transfer.id, buffer.baseAddress)
+                : H5Aread(handle.id, Element.memoryType, buffer.baseAddress)
+            guard status >= 0 else { throw place.failure("read") }
+            initialized = count
+        }
+    }
+
+    /// All elements as texts, of fixed or variable length.
+    func strings() throws -> [String] {
+        let type = try type()
+        guard H5Tget_class(type.id) == H5T_STRING else { throw place.error(.data, "holds numbers, expected text") }
+        let space = try space()
+        let size = max(H5Tget_size(type.id), 1)
+        let count = try count(of: shape(of: space), elementSize: size)
+        if count == 0 { return [] }
+        func read(_ buffer: UnsafeMutableRawPointer) throws {
+            let status =
+                isDataset
+                ? H5Dread(handle.id, type.id, defaultID, defaultID, defaultID, buffer)
+                : H5Aread(handle.id, type.id, buffer)
+            guard status >= 0 else { throw place.failure("read") }
+        }
+        if H5Tis_variable_str(type.id) > 0 {
+            var pointers = [UnsafeMutablePointer<CChar>?](repeating: nil, count: count)
+            try pointers.withUnsafeMutableBytes { try read($0.baseAddress!) }
+            defer { H5Dvlen_reclaim(type.id, space.id, defaultID, &pointers) }
+            return pointers.map { $0.map { String(cString: $0) } ?? "" }
+        }
+        var bytes = [UInt8](repeating: 0, count: count * size)
+        try bytes.withUnsafeMutableBytes { try read($0.baseAddress!) }
+        let padding: UInt8 = H5Tget_strpad(type.id) == H5T_STR_SPACEPAD ? UInt8(ascii: " ") : 0
+        return (0..<count).map { index in
+            var text = bytes[index * size..<(index + 1) * size]
+            if let end = text.firstIndex(of: 0) { text = text[..<end] }
+            while text.last == padding { text.removeLast() }
+            return String(decoding: text, as: UTF8.self)
+        }
+    }
+}
