@@ -84,8 +84,8 @@ class BasicBlock(nn.Module):
         return F.pad(x[:, :, ::self.stride, ::self.stride], (0, 0, 0, 0, 0, self.extra))
 
     def forward(self, x):
-        y = F.relu(self.bn1(self.conv1(x)))
-        return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x), inplace=True)
 
 
 class LeNet5(nn.Module):
@@ -125,7 +125,7 @@ class CIFARResNet(nn.Module):
             self.fc = nn.Linear(inputs, classes)
 
     def forward(self, image):
-        x = F.relu(self.bn1(self.conv1(images_first(image))))
+        x = F.relu(self.bn1(self.conv1(images_first(image))), inplace=True)
         for stage in range(self.stages):
             x = getattr(self, f"layer{stage + 1}")(x)
         return self.fc(x.mean((2, 3))) if self.stages == 3 else x

@@ -1,0 +1,124 @@
+"""PyTorch's time for a training step of the workloads of `harness bench`: zero the gradients, forward, cross-entropy, backward,
+AdamW with weight decay 0.05. Synthetic data. Prints a JSON array. Each measurement runs in a process of its own, so that the
+peak memory is its own and a failed compilation hurts no other.
+
+    python bench_torch.py [WORKLOAD …] [--modes eager,channels-last,…] [--precision fp32|bf16] [--threads 2] [--steps 20]
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+WORKLOADS = {  # name: (image size, channels, batch size)
+    "vit-28": (28, 1, 64),
+    "resnet18-28": (28, 1, 64),
+    "vit-tiny-224": (224, 3, 16),
+    "resnet18-224": (224, 3, 16),
+    "hybrid-28": (28, 1, 64),
+}
+MODES = ["eager", "channels-last", "compiled", "compiled-channels-last"]
+PRECISIONS = ["fp32", "bf16"]
+WARM_UP_STEPS = 3
+
+
+def network(workload):
+    from models import Hybrid, ResNet18, VisionTransformer
+    if workload == "vit-28":
+        return VisionTransformer(size=28, patch=4, width=192, depth=6, heads=3, channels=1)
+    if workload == "resnet18-28":
+        return ResNet18(small=True, channels=1)
+    if workload == "vit-tiny-224":
+        return VisionTransformer(size=224, patch=16, width=192, depth=12, heads=3, channels=3)
+    if workload == "resnet18-224":
+        return ResNet18(small=False, channels=3)
+    return Hybrid(size=28, backbone_width=16, width=192, depth=4, heads=3, channels=1)
+
+
+def measure(workload, mode, precision, threads, steps):
+    """Runs in the child process. The networks take [N, H, W, C], which permuted is PyTorch's channels-last memory format."""
+    import torch
+    import torch.nn.functional as F
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    size, channels, batch = WORKLOADS[workload]
+    model = network(workload).train()
+    images = torch.randn(batch, channels, size, size)
+    if mode.endswith("channels-last"):
+        model = model.to(memory_format=torch.channels_last)
+        images = images.contiguous(memory_format=torch.channels_last)
+    images = images.permute(0, 2, 3, 1)
+    labels = torch.randint(0, 10, (batch,))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05, fused=True)
+    forward = torch.compile(model) if mode.startswith("compiled") else model
+
+    def step():
+        optimizer.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
+            loss = F.cross_entropy(forward(images), labels)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    for _ in range(WARM_UP_STEPS):
+        step()
+    milliseconds = []
+    for _ in range(steps):
+        start = time.perf_counter()
+        step()
+        milliseconds.append(1000 * (time.perf_counter() - start))
+    median = statistics.median(milliseconds)
+    return {
+        "workload": workload, "mode": mode, "precision": precision, "threads": threads, "batch_size": batch,
+        "ms_per_step": round(median, 3), "ms_min": round(min(milliseconds), 3), "images_per_second": round(1000 * batch / median, 1),
+        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
+
+
+def measure_apart(workload, mode, precision, threads, steps):
+    """The measurement from a fresh process, or the same keys with an `error` instead of times."""
+    arguments = [workload, "--modes", mode, "--precision", precision, "--threads", str(threads), "--steps", str(steps)]
+    result = subprocess.run([sys.executable, __file__, *arguments, "--in-process"], capture_output=True, text=True)
+    if result.returncode == 0:
+        return json.loads(result.stdout.splitlines()[-1])
+    lines = [line.strip() for line in result.stderr.splitlines() if line.strip()]
+    reasons = [line for line in lines if "Error" in line] or lines or [f"exit code {result.returncode}"]
+    reason = reasons[0]
+    if mode.startswith("compiled"):
+        reason = "torch.compile does not work here (it needs a C++ compiler and Python's headers): " + reason
+    return {"workload": workload, "mode": mode, "precision": precision, "threads": threads, "error": reason}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"of {', '.join(WORKLOADS)}; all by default")
+    parser.add_argument("--modes", default=",".join(MODES), help="comma-separated; by default %(default)s")
+    parser.add_argument("--precision", default="fp32", choices=PRECISIONS)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=20, help="measured steps, after a warm-up of %d" % WARM_UP_STEPS)
+    parser.add_argument("--in-process", action="store_true", help="one workload and mode, measured in this process")
+    options = parser.parse_args()
+    modes = options.modes.split(",")
+    for kind, names, known in [("workload", options.workloads, WORKLOADS), ("mode", modes, MODES)]:
+        for name in names:
+            if name not in known:
+                parser.error(f"unknown {kind} {name}; there are {', '.join(known)}")
+    workloads = options.workloads or list(WORKLOADS)
+
+    if options.in_process:
+        print(json.dumps(measure(workloads[0], modes[0], options.precision, options.threads, options.steps)))
+        return
+    results = []
+    for workload in workloads:
+        for mode in modes:
+            results.append(measure_apart(workload, mode, options.precision, options.threads, options.steps))
+            print(json.dumps(results[-1]), file=sys.stderr)
+    print(json.dumps(results, indent=2))
+
+
+if __name__ == "__main__":
+    main()
