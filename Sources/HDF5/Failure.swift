@@ -29,11 +29,11 @@ struct Place: Sendable {
             let sizes = numbers.count >= 2 ? " (it has \(numbers[0]) bytes and should have \(numbers[numbers.count - 1]))" : ""
             return error(.data, "is truncated\(sizes)")
         }
-        if stack.isMarkedAsBeingWritten {
-            return error(.io, "is being written by another process, or its writer was killed")
-        }
+        if stack.mentions("file is already open for") { return beingWritten }
         return error(isWriting ? .io : .data, "cannot be \(action): \(stack.reason)")
     }
+
+    var beingWritten: UserError { error(.io, "is being written, or its writer was killed") }
 
     /// A failure that the operating system reported.
     func systemFailure(_ code: Int32, _ action: String, isLock: Bool = false) -> UserError {
@@ -83,8 +83,6 @@ private struct ErrorStack {
         }
         return nil
     }
-
-    var isMarkedAsBeingWritten: Bool { mentions("file is already open for") || mentions("consistency flags") }
 
     var reason: String {
         descriptions.first { !$0.isEmpty } ?? "the HDF5 library gives no reason"

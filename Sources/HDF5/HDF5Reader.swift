@@ -9,7 +9,7 @@ import Foundation
 ///     let pixels = try file.read("/train/images", rows: 0..<100, as: Float.self)
 ///
 /// Paths inside the file are absolute; `/` is the root group. Every failure is a `UserError` that names file, object and reason:
-/// `.noInput` for what is missing, `.data` for what is damaged or of the wrong type, `.io` for what the system refuses.
+/// `.noInput` for a file that is not there, `.data` for what is damaged, missing inside or of the wrong type, `.io` for what the system refuses.
 public final class HDF5Reader: Sendable {
     public let path: String
     /// Whether the file is marked as being written, by a process that lives or one that was killed.
@@ -29,13 +29,24 @@ public final class HDF5Reader: Sendable {
     public init(_ path: String, live: Bool = false, verifyingChecksums: Bool = true) throws {
         let place = Place(file: path, object: nil, isWriting: false)
         try Self.checkIsFile(path, place)
-        func open(_ flags: UInt32) -> hid_t { H5Fopen(path, flags, defaultID) }
         (handle, isBeingWritten) = try Library.locked {
-            let plain = open(chdf5_read_only())
-            if plain >= 0 { return (try Handle(plain, H5Fclose) { place.failure("opened") }, false) }
-            let failure = place.failure("opened")
-            guard live, case let followed = open(chdf5_read_live()), followed >= 0 else { throw failure }
-            return (try Handle(followed, H5Fclose) { failure }, true)
+            let access = try fileAccess(place)
+            func open(_ flags: UInt32) throws -> Handle {
+                try Handle(H5Fopen(path, flags, access.id), H5Fclose) { place.failure("opened") }
+            }
+            let opened: Handle
+            do {
+                opened = try open(chdf5_read_only())
+            } catch {
+                guard live, let followed = try? open(chdf5_read_live()) else { throw error }
+                opened = followed
+            }
+            // This process may have the file open already, be it for writing; then the library shares that one.
+            var intent: UInt32 = 0
+            guard H5Fget_intent(opened.id, &intent) >= 0 else { throw place.failure("opened") }
+            let isBeingWritten = intent != chdf5_read_only()
+            if isBeingWritten, !live { throw place.beingWritten }
+            return (opened, isBeingWritten)
         }
         self.path = path
         self.place = place
@@ -121,7 +132,7 @@ public final class HDF5Reader: Sendable {
     // MARK: Opening
 
     func openObject(_ object: String) throws -> Handle {
-        guard exists(object) else { throw place.error(.noInput, "there is no \(object) in this file") }
+        guard exists(object) else { throw place.error(.data, "there is no \(object) in this file") }
         return try Handle(H5Oopen(handle.id, object, defaultID), H5Oclose) { place.at(object).failure("opened") }
     }
 

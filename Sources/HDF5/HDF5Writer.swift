@@ -20,9 +20,8 @@ public struct HDF5Writer: ~Copyable {
     public init(_ path: String, for target: String? = nil) throws {
         let place = Place(file: target ?? path, object: nil, isWriting: true)
         handle = try Library.locked {
-            let access = try Handle(H5Pcreate(chdf5_file_access()), H5Pclose) { place.failure("created") }
+            let access = try fileAccess(place)
             H5Pset_libver_bounds(access.id, H5F_LIBVER_V110, H5F_LIBVER_V110)
-            H5Pset_fclose_degree(access.id, H5F_CLOSE_STRONG)
             let creation = try Handle(H5Pcreate(chdf5_file_create()), H5Pclose) { place.failure("created") }
             H5Pset_obj_track_times(creation.id, false)
             H5Pset_link_creation_order(creation.id, trackedOrder)

@@ -57,3 +57,10 @@ final class Handle: @unchecked Sendable {
         Library.locked { if isOpen { _ = closer(id) } }
     }
 }
+
+/// How files are opened: closing one closes what was opened through it.
+func fileAccess(_ place: Place) throws -> Handle {
+    let access = try Handle(H5Pcreate(chdf5_file_access()), H5Pclose) { place.failure("opened") }
+    H5Pset_fclose_degree(access.id, H5F_CLOSE_STRONG)
+    return access
+}

@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import HDF5
+import TestSupport
 import Testing
 
 struct DamageTests {
@@ -12,7 +13,7 @@ struct DamageTests {
     }
 
     @Test func missingFileFolderAndEmptyFile() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             #expect(throws: UserError(.noInput, "\(folder)/none.h5: there is no such file")) { try HDF5Reader("\(folder)/none.h5") }
             #expect(throws: UserError(.data, "\(folder): is a folder, expected an HDF5 file")) { try HDF5Reader(folder) }
             try Data().write(to: URL(filePath: "\(folder)/empty.h5"))
@@ -21,7 +22,7 @@ struct DamageTests {
     }
 
     @Test func garbageIsNotAnHDF5File() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let path = "\(folder)/garbage.h5"
             try Data((0..<5000).map { UInt8(truncatingIfNeeded: $0 &* 37) }).write(to: URL(filePath: path))
             #expect(throws: UserError(.data, "\(path): is not an HDF5 file")) { try HDF5Reader(path) }
@@ -30,7 +31,7 @@ struct DamageTests {
 
     @Test(arguments: [5000, 20_000, 40_000])
     func truncatedFileNamesBothSizes(size: Int) throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let path = "\(folder)/a.h5"
             try makeFile(path)
             let whole = try Data(contentsOf: URL(filePath: path))
@@ -41,7 +42,7 @@ struct DamageTests {
     }
 
     @Test func flippedBitFailsTheChecksum() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let path = "\(folder)/a.h5"
             try makeFile(path)
             var bytes = try Data(contentsOf: URL(filePath: path))
@@ -55,11 +56,11 @@ struct DamageTests {
     }
 
     @Test func wrongKindsOfObject() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let path = "\(folder)/a.h5"
             try makeFile(path)
             let reader = try HDF5Reader(path)
-            #expect(throws: UserError(.noInput, "\(path): there is no /train/images in this file")) { try reader.shape(of: "/train/images") }
+            #expect(throws: UserError(.data, "\(path): there is no /train/images in this file")) { try reader.shape(of: "/train/images") }
             #expect(throws: UserError(.data, "\(path): /: is a group, expected a dataset")) { try reader.read("/", as: Float.self) }
             #expect(throws: UserError(.data, "\(path): /values: is a dataset, expected a group")) { try reader.children(of: "/values") }
             #expect(throws: UserError(.data, "\(path): /text: holds text, expected numbers")) { try reader.read("/text", as: Float.self) }
@@ -68,7 +69,7 @@ struct DamageTests {
     }
 
     @Test func unwritableTargets() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             #expect(throws: UserError(.io, "\(folder)/none/a.h5: its folder does not exist")) { try HDF5Writer("\(folder)/none/a.h5").close() }
             #expect(throws: UserError(.data, "\(folder): is a folder, expected an HDF5 file")) { try HDF5Writer(folder).close() }
             #expect(throws: UserError(.io, "/proc/a.h5: its folder does not exist")) { try HDF5Writer("/proc/a.h5").close() }
@@ -76,7 +77,7 @@ struct DamageTests {
     }
 
     @Test func aFileBeingWrittenIsLocked() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let path = "\(folder)/a.h5"
             let writer = try HDF5Writer(path)
             #expect(throws: UserError.self) { try HDF5Reader(path) }
@@ -86,7 +87,7 @@ struct DamageTests {
     }
 
     @Test func replacingKeepsTheOldFileOnFailure() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let path = "\(folder)/a.txt"
             try replaceFile(at: path) { try Data("old".utf8).write(to: URL(filePath: $0)) }
             #expect(throws: UserError(.io, "disk full")) {

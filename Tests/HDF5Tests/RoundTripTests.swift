@@ -1,19 +1,12 @@
 import Configuration
 import Foundation
 import HDF5
+import TestSupport
 import Testing
-
-/// A folder of its own for each test, removed at the end.
-func withFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("hdf5-\(UUID().uuidString)").path
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    return try body(folder)
-}
 
 struct RoundTripTests {
     private func roundTrip<Element: HDF5Element & Equatable>(_ values: [Element], shape: [Int], rowsPerChunk: Int?) throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let writer = try HDF5Writer("\(folder)/a.h5")
             try writer.write(values, to: "/group/inner/values", shape: shape, rowsPerChunk: rowsPerChunk)
             try writer.close()
@@ -41,7 +34,7 @@ struct RoundTripTests {
     }
 
     @Test func readingConvertsNumbersAndTakesRows() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let writer = try HDF5Writer("\(folder)/a.h5")
             try writer.write((0..<12).map { UInt8($0 * 20) }, to: "/pixels", shape: [4, 3])
             try writer.close()
@@ -56,7 +49,7 @@ struct RoundTripTests {
     }
 
     @Test func textsAttributesAndGroups() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             let writer = try HDF5Writer("\(folder)/a.h5")
             try writer.write("naïve: {α: 1}\n", to: "/config")
             try writer.write("", to: "/empty")
@@ -83,7 +76,7 @@ struct RoundTripTests {
     }
 
     @Test func sameContentGivesSameBytes() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             for name in ["a", "b"] {
                 let writer = try HDF5Writer("\(folder)/\(name).h5")
                 try writer.write((0..<5000).map { Float($0) }, to: "/x/y", shape: [50, 100], rowsPerChunk: 7)
@@ -98,7 +91,7 @@ struct RoundTripTests {
     }
 
     @Test func threadsShareTheLibrary() throws {
-        try withFolder { folder in
+        try withTemporaryFolder { folder in
             DispatchQueue.concurrentPerform(iterations: 8) { index in
                 for round in 0..<20 {
                     let path = "\(folder)/\(index)-\(round).h5"
@@ -108,7 +101,7 @@ struct RoundTripTests {
                         try writer.write(values, to: "/values")
                         try writer.close()
                         #expect(try HDF5Reader(path).read("/values", as: Float.self) == values)
-                        #expect(throws: UserError(.noInput, "\(path): there is no /nothing in this file")) {
+                        #expect(throws: UserError(.data, "\(path): there is no /nothing in this file")) {
                             try HDF5Reader(path).shape(of: "/nothing")
                         }
                     } catch {

@@ -1,0 +1,82 @@
+import Configuration
+import HDF5
+
+/// A run file that grows: rows can be appended, and nothing else can be done to it.
+///
+/// Steps are kept until a second has passed and then flushed together; an epoch's end brings everything to disk. A process that is killed
+/// loses at most what came after the last flush. One thread at a time may use it.
+public final class LiveRun {
+    public let path: String
+    private let description: RunDescription
+    private let file: LiveHDF5File
+    private let columns: RunColumns
+    private var pending: [StepRecord] = []
+    private var isEvaluated: Bool
+    private var lastFlush = ContinuousClock.now
+
+    init(path: String, contents: RunContents) throws {
+        self.path = path
+        description = contents.description
+        isEvaluated = contents.evaluation != nil
+        var contents = contents
+        contents.status = .running
+        var opened: (LiveHDF5File, RunColumns)?
+        try replaceFile(at: path) { temporary in
+            let layout = try RunLayout(temporary, for: path, description: contents.description)
+            let columns = layout.columns
+            try columns.append(contents)
+            let file = try layout.startAppending()
+            try file.flush(toDisk: true)
+            opened = (file, columns)
+        }
+        (file, columns) = opened!
+    }
+
+    /// Records a step.
+    public func append(_ step: StepRecord) throws {
+        pending.append(step)
+        if lastFlush.duration(to: .now) >= .seconds(1) { try flush(toDisk: false) }
+    }
+
+    /// Records the end of an epoch, and waits until it and the steps before it are on the disk.
+    public func append(_ epoch: EpochRecord) throws {
+        try columns.epochs.append([epoch])
+        try flush(toDisk: true)
+    }
+
+    /// Records the evaluation on the test set; there is one in a run.
+    public func append(_ evaluation: TestEvaluation) throws {
+        let classes = description.classes
+        precondition(!isEvaluated, "the test set is looked at once in a run")
+        precondition(
+            evaluation.confusion.count == classes && evaluation.confusion.allSatisfy { $0.count == classes },
+            "the confusion matrix of \(classes) classes has to be \(classes)×\(classes)")
+        precondition(evaluation.predictions.count == evaluation.labels.count, "there has to be one prediction for each label")
+        try columns.evaluation.append(evaluation)
+        isEvaluated = true
+        try flush(toDisk: true)
+    }
+
+    private func flush(toDisk: Bool) throws {
+        try columns.steps.append(pending)
+        pending.removeAll(keepingCapacity: true)
+        try file.flush(toDisk: toDisk)
+        lastFlush = .now
+    }
+
+    /// Ends the run: the file is written anew from its contents and put in the place of the grown one, whose bytes depend on when
+    /// it was flushed.
+    public func finish(_ status: RunStatus) throws {
+        precondition(status != .running, "a run ends finished, interrupted or diverged")
+        try flush(toDisk: false)
+        var contents = try RunReader(path).contents()
+        contents.status = status
+        try replaceFile(at: path) { temporary in
+            let layout = try RunLayout(temporary, for: path, description: contents.description)
+            try layout.columns.append(contents)
+            try layout.close()
+        }
+        // The grown file has lost its name: what cannot be written to it is of no use to anybody.
+        try? file.close()
+    }
+}

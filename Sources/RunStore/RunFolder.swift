@@ -1,0 +1,73 @@
+import Configuration
+import Foundation
+
+/// A run's folder: `Results/<experiment>/<model>-s<seed>-<8 hex of the trial's hash>`.
+public struct RunFolder: Sendable, Hashable {
+    public let path: String
+
+    public init(path: String) { self.path = path }
+
+    public init(results: String, experiment: String, model: String, seed: Int, hash: String) {
+        path = "\(results)/\(experiment)/\(model)-s\(seed)-\(hash.prefix(8))"
+    }
+
+    public var runFile: String { "\(path)/run.h5" }
+    public var machineFile: String { "\(path)/machine.json" }
+
+    public enum Weights: String, Sendable, CaseIterable {
+        /// After the last finished epoch.
+        case last
+        /// After the epoch with the best validation accuracy.
+        case best
+    }
+
+    public func weightsFile(_ which: Weights) -> String { "\(path)/weights/\(which.rawValue).h5" }
+
+    /// Whether a run was begun here.
+    public var hasRun: Bool { FileManager.default.fileExists(atPath: runFile) }
+
+    /// Whether a process has this folder for writing now: it tells a run that goes on from one that was cut off.
+    public var isBeingWritten: Bool {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    }
+
+    /// The run folders at and below `path`, in the order of their paths with numbers in numeric order.
+    ///
+    /// - Throws: `.noInput` when `path` is not there.
+    public static func discover(under path: String) throws -> [RunFolder] {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw UserError(.noInput, "\(path): there is no such folder")
+        }
+        guard isFolder.boolValue else { throw UserError(.noInput, "\(path): is a file, expected a folder of runs") }
+        return try search(path).sorted { $0.path.compare($1.path, options: .numeric) == .orderedAscending }
+    }
+
+    private static func search(_ path: String) throws -> [RunFolder] {
+        let folder = RunFolder(path: path)
+        if folder.hasRun { return [folder] }
+        let names: [String]
+        do {
+            names = try FileManager.default.contentsOfDirectory(atPath: path)
+        } catch {
+            throw UserError(.io, "\(path): cannot be listed: \(reason(error))")
+        }
+        return try names.filter { !$0.hasPrefix(".") }.flatMap { name -> [RunFolder] in
+            let child = path.hasSuffix("/") ? path + name : "\(path)/\(name)"
+            var isFolder: ObjCBool = false
+            guard FileManager.default.fileExists(atPath: child, isDirectory: &isFolder), isFolder.boolValue else { return [] }
+            return try search(child)
+        }
+    }
+}
+
+/// The system's reason inside a Foundation error.
+func reason(_ error: any Error) -> String {
+    let error = error as NSError
+    let underlying = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
+    if underlying.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(underlying.code))) }
+    return error.localizedDescription
+}

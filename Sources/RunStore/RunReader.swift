@@ -1,0 +1,77 @@
+import Configuration
+import Foundation
+import HDF5
+
+/// A run file, open for reading: finished, still growing, or left behind by a process that was killed (then at its last flush).
+public final class RunReader {
+    public let path: String
+    public let description: RunDescription
+    public let status: RunStatus
+    private let file: HDF5Reader
+
+    /// Opens `path`, a `run.h5`.
+    public init(_ path: String) throws {
+        self.path = path
+        let file = try HDF5Reader(path, live: true)
+        self.file = file
+        guard let version = try file.attribute("format_version", of: "/", as: Int64.self)?.first, file.exists("/status") else {
+            throw file.error("is not a run file (it has no /status)")
+        }
+        guard version <= runFormatVersion else {
+            throw file.error("has format \(version), which is newer than this program's \(runFormatVersion)")
+        }
+        description = try RunDescription(
+            experiment: file.text("experiment"), model: file.text("model"), seed: file.integer("seed"),
+            configuration: file.readString("/config"), parameters: file.integer("parameters"),
+            multiplyAdds: file.integer("multiply_adds"), classes: file.integer("classes"))
+        let code = try file.read("/status", as: UInt8.self)
+        guard let first = code.first, let status = RunStatus(rawValue: first) else { throw file.error("/status is \(code), expected 0…3") }
+        self.status = status
+    }
+
+    /// Opens a run folder's `run.h5`.
+    public convenience init(_ folder: RunFolder) throws { try self.init(folder.runFile) }
+
+    public func steps() throws -> [StepRecord] { try read { try MetricTable<StepRecord>.read(from: $0) } }
+
+    public func epochs() throws -> [EpochRecord] { try read { try MetricTable<EpochRecord>.read(from: $0) } }
+
+    /// The evaluation on the test set, or nil when the run did not come that far.
+    public func evaluation() throws -> TestEvaluation? {
+        try read { try EvaluationColumns.read(from: $0, classes: description.classes) }
+    }
+
+    public func contents() throws -> RunContents {
+        RunContents(description: description, status: status, steps: try steps(), epochs: try epochs(), evaluation: try evaluation())
+    }
+
+    /// Reads once; from a file that was not closed, again when that fails.
+    ///
+    /// A chunk is rewritten in place when rows are added to it. Whoever reads at that moment, or after its writer was killed at that
+    /// moment, finds a checksum that does not fit; the rows up to the last flush are right all the same, so they are read without it.
+    private func read<Result>(_ body: (HDF5Reader) throws -> Result) throws -> Result {
+        do {
+            return try body(file)
+        } catch {
+            guard file.isBeingWritten else { throw error }
+            return try body(HDF5Reader(path, live: true, verifyingChecksums: false))
+        }
+    }
+}
+
+extension HDF5Reader {
+    /// A file whose content is wrong.
+    func error(_ sentence: String) -> UserError {
+        UserError(.data, "\(path): \(sentence)")
+    }
+
+    fileprivate func text(_ name: String) throws -> String {
+        guard let value = try attributeStrings(name, of: "/")?.first else { throw error("the attribute \(name) is missing") }
+        return value
+    }
+
+    fileprivate func integer(_ name: String) throws -> Int {
+        guard let value = try attribute(name, of: "/", as: Int64.self)?.first else { throw error("the attribute \(name) is missing") }
+        return Int(value)
+    }
+}

@@ -1,0 +1,129 @@
+/// How far a run has come.
+public enum RunStatus: UInt8, Sendable, CaseIterable, Codable {
+    case running = 0
+    case finished = 1
+    /// Ended cleanly before its last epoch, by a signal.
+    case interrupted = 2
+    /// Stopped because the loss or the weights were no longer finite.
+    case diverged = 3
+
+    public var name: String {
+        switch self {
+        case .running: "running"
+        case .finished: "finished"
+        case .interrupted: "interrupted"
+        case .diverged: "diverged"
+        }
+    }
+}
+
+/// What is known of a run before its first step.
+public struct RunDescription: Sendable, Equatable {
+    public var experiment: String
+    public var model: String
+    public var seed: Int
+    /// The resolved definition, as text.
+    public var configuration: String
+    /// Trainable numbers of the model.
+    public var parameters: Int
+    /// Multiply-adds of one image's forward pass.
+    public var multiplyAdds: Int
+    public var classes: Int
+
+    public init(
+        experiment: String, model: String, seed: Int, configuration: String, parameters: Int, multiplyAdds: Int, classes: Int
+    ) {
+        self.experiment = experiment
+        self.model = model
+        self.seed = seed
+        self.configuration = configuration
+        self.parameters = parameters
+        self.multiplyAdds = multiplyAdds
+        self.classes = classes
+    }
+}
+
+/// One training step, counted from 1 through the whole run.
+public struct StepRecord: Sendable, Equatable {
+    public var step = 0
+    public var epoch = 0
+    /// The mean loss of the batch, in nats.
+    public var loss = 0.0
+    /// The share of the batch that was right, 0…1.
+    public var accuracy = 0.0
+    public var learningRate = 0.0
+    /// The L2 norm of all gradients before clipping.
+    public var gradientNorm = 0.0
+
+    public init(step: Int, epoch: Int, loss: Double, accuracy: Double, learningRate: Double, gradientNorm: Double) {
+        self.step = step
+        self.epoch = epoch
+        self.loss = loss
+        self.accuracy = accuracy
+        self.learningRate = learningRate
+        self.gradientNorm = gradientNorm
+    }
+
+    init() {}
+}
+
+/// One epoch, counted from 1: means over all its training images, and over the validation split if there is one.
+public struct EpochRecord: Sendable, Equatable {
+    public var epoch = 0
+    public var trainLoss = 0.0
+    public var trainAccuracy = 0.0
+    public var valLoss: Double?
+    public var valAccuracy: Double?
+
+    public init(epoch: Int, trainLoss: Double, trainAccuracy: Double, valLoss: Double?, valAccuracy: Double?) {
+        self.epoch = epoch
+        self.trainLoss = trainLoss
+        self.trainAccuracy = trainAccuracy
+        self.valLoss = valLoss
+        self.valAccuracy = valAccuracy
+    }
+
+    init() {}
+}
+
+/// The one look at the test set, after training, with the weights that validation chose.
+public struct TestEvaluation: Sendable, Equatable {
+    /// The mean loss over the test set, in nats.
+    public var loss: Double
+    /// The share of the test set that was right, 0…1.
+    public var accuracy: Double
+    /// `[classes][classes]`: how many images of class (row) were taken for class (column).
+    public var confusion: [[Int]]
+    /// The predicted class of each test image, in the order of the test set.
+    public var predictions: [Int]
+    /// The true class of each test image.
+    public var labels: [Int]
+
+    public init(loss: Double, accuracy: Double, confusion: [[Int]], predictions: [Int], labels: [Int]) {
+        self.loss = loss
+        self.accuracy = accuracy
+        self.confusion = confusion
+        self.predictions = predictions
+        self.labels = labels
+    }
+}
+
+/// Everything that a run file holds: its bytes are a function of this value.
+public struct RunContents: Sendable, Equatable {
+    public var description: RunDescription
+    public var status: RunStatus
+    public var steps: [StepRecord]
+    public var epochs: [EpochRecord]
+    public var evaluation: TestEvaluation?
+
+    public init(
+        description: RunDescription, status: RunStatus = .running, steps: [StepRecord] = [], epochs: [EpochRecord] = [],
+        evaluation: TestEvaluation? = nil
+    ) {
+        self.description = description
+        self.status = status
+        self.steps = steps
+        self.epochs = epochs
+        self.evaluation = evaluation
+    }
+}

@@ -1,0 +1,25 @@
+import Foundation
+
+/// A Python with h5py, which some tests use to check what other programs make of our files, and we of theirs.
+public enum Python {
+    /// `HARNESS_PYTHON`, or `python3` from the path, when it has h5py; nil otherwise.
+    public static let withH5py: String? = {
+        let candidate = ProcessInfo.processInfo.environment["HARNESS_PYTHON"] ?? "python3"
+        return run([candidate, "-c", "import h5py"]).status == 0 ? candidate : nil
+    }()
+
+    public static let missing = "needs a Python with h5py; set HARNESS_PYTHON to one"
+
+    /// Runs a command, and returns its exit status and what it printed, errors included.
+    public static func run(_ words: [String]) -> (status: Int32, output: String) {
+        let process = Process(), pipe = Pipe()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = words
+        process.standardOutput = pipe
+        process.standardError = pipe
+        guard (try? process.run()) != nil else { return (127, "") }
+        let output = pipe.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+    }
+}
