@@ -1,1 +1,88 @@
+// A plain C face over oneDNN: the only place that knows the library's version (2.6 and 3.x).
+//
+// A primitive is made once and may be executed by several workers at a time, each with its own worker index and pointers; the
+// library's scratchpad is the caller's memory. Functions that make something return NULL on failure; `onednn_error()` says why.
 #pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { ONEDNN_MAX_RANK = 6 };
+
+/// Logical lengths and physical strides, in elements. `strides[0] == 0` leaves the physical layout to oneDNN.
+typedef struct {
+    int rank;
+    int64_t lengths[ONEDNN_MAX_RANK];
+    int64_t strides[ONEDNN_MAX_RANK];
+} onednn_tensor;
+
+typedef struct onednn_layout onednn_layout;
+typedef struct onednn_primitive onednn_primitive;
+
+/// The version of the library that runs, such as "2.6.3".
+const char *onednn_version_string(void);
+/// The instruction set that oneDNN uses on this machine, such as "avx512_core".
+const char *onednn_instruction_set(void);
+/// Makes oneDNN single-threaded in the calling thread.
+void onednn_use_one_thread(void);
+/// Why the last call in this thread failed.
+const char *onednn_error(void);
+
+// Layouts
+
+onednn_layout *onednn_layout_create(const onednn_tensor *tensor);
+void onednn_layout_destroy(onednn_layout *layout);
+size_t onednn_layout_bytes(const onednn_layout *layout);
+int onednn_layout_equal(const onednn_layout *a, const onednn_layout *b);
+
+// Primitives. The comment names the arguments in the order in which `onednn_execute` takes them; the scratchpad always follows them.
+
+/// (a, b, [bias], c): c = a × b + bias; batch axes broadcast.
+onednn_primitive *onednn_matmul(const onednn_tensor *a, const onednn_tensor *b, const onednn_tensor *bias, const onednn_tensor *c, int workers);
+
+/// Sizes in logical NCHW and OIHW (GOIHW with groups) order; `dilation` is 1 for a dense kernel.
+typedef struct {
+    onednn_tensor source, weights, destination;
+    int has_bias;
+    int64_t stride[2], dilation[2], padding_before[2], padding_after[2];
+} onednn_convolution;
+
+/// (source, weights, [bias], destination)
+onednn_primitive *onednn_convolution_forward(const onednn_convolution *convolution, int workers);
+/// (destination gradient, weights, source gradient)
+onednn_primitive *onednn_convolution_backward_data(const onednn_convolution *convolution, int workers);
+/// (source, destination gradient, weight gradient, [bias gradient])
+onednn_primitive *onednn_convolution_backward_weights(const onednn_convolution *convolution, int workers);
+
+typedef enum { ONEDNN_POOL_MAX, ONEDNN_POOL_AVERAGE, ONEDNN_POOL_AVERAGE_WITH_PADDING } onednn_pool_kind;
+
+typedef struct {
+    onednn_pool_kind kind;
+    onednn_tensor source, destination;
+    int64_t window[2], stride[2], padding_before[2], padding_after[2];
+} onednn_pooling;
+
+/// (source, destination, [workspace of a maximum])
+onednn_primitive *onednn_pooling_forward(const onednn_pooling *pooling, int workers);
+/// (destination gradient, source gradient, [workspace of a maximum])
+onednn_primitive *onednn_pooling_backward(const onednn_pooling *pooling, int workers);
+
+/// (source, destination)
+onednn_primitive *onednn_reorder(const onednn_layout *source, const onednn_layout *destination, int workers);
+
+void onednn_primitive_destroy(onednn_primitive *primitive);
+/// A copy of the layout that argument `index` must have.
+onednn_layout *onednn_primitive_layout(const onednn_primitive *primitive, int index);
+size_t onednn_primitive_scratchpad_bytes(const onednn_primitive *primitive);
+/// The kernel that oneDNN chose, such as "brg:avx512_core".
+const char *onednn_primitive_implementation(const onednn_primitive *primitive);
+
+/// Runs the primitive on the calling thread; 0 on success. At most one thread may use a worker index at a time.
+int onednn_execute(onednn_primitive *primitive, int worker, void *const *arguments);
+
+#ifdef __cplusplus
+}
+#endif

@@ -49,7 +49,7 @@ public protocol Operation: Sendable {
 
 extension Operation {
     public func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
-        node.inputs.map { _ in nil }
+        preconditionFailure("\(name) has no gradient rule")
     }
     public func multiplyAdds(_ inputs: [TensorType], _ outputs: [TensorType]) -> Int { 0 }
     public var isPerShard: Bool { false }

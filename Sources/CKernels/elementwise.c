@@ -1,0 +1,139 @@
+#include "elementwise.h"
+#include "vector_math.h"
+
+#define MAP(expression)                                                                                                                \
+    for (int64_t i = 0; i < n; i++) {                                                                                                  \
+        float v = x[i];                                                                                                                \
+        y[i] = (expression);                                                                                                           \
+    }                                                                                                                                  \
+    break
+
+#define SQRT_HALF 0.707106781f
+#define INVERSE_SQRT_TAU 0.398942280f
+#define SQRT_TWO_OVER_PI 0.797884561f
+
+KERNEL void kernel_unary(kernel_unary_op op, const float *x, float *y, int64_t n, float a) {
+    switch (op) {
+    case KERNEL_EXP: MAP(vector_exp(v));
+    case KERNEL_LOG: MAP(vector_log(v));
+    case KERNEL_SQRT: MAP(sqrtf(v));
+    case KERNEL_SQUARE: MAP(v * v);
+    case KERNEL_ABS: MAP(fabsf(v));
+    case KERNEL_RECIPROCAL: MAP(1.0f / v);
+    case KERNEL_TANH: MAP(vector_tanh(v));
+    case KERNEL_SIGMOID: MAP(vector_sigmoid(v));
+    // A NaN stays a NaN, so that a guard can find it.
+    case KERNEL_RELU: MAP(v < 0.0f ? 0.0f : v);
+    case KERNEL_LEAKY_RELU: MAP(v < 0.0f ? a * v : v);
+    case KERNEL_SWISH: MAP(v * vector_sigmoid(a * v));
+    case KERNEL_GELU: MAP(0.5f * v * (1.0f + vector_erf(v * SQRT_HALF)));
+    case KERNEL_GELU_TANH: MAP(0.5f * v * (1.0f + vector_tanh(SQRT_TWO_OVER_PI * (v + 0.044715f * v * v * v))));
+    case KERNEL_SOFTPLUS: MAP((v < 0.0f ? 0.0f : v) + vector_log1p(vector_exp(-fabsf(v))));
+    case KERNEL_POWER:
+        for (int64_t i = 0; i < n; i++) y[i] = powf(x[i], a);
+        break;
+    case KERNEL_ADD_SCALAR: MAP(v + a);
+    case KERNEL_MULTIPLY_SCALAR: MAP(v * a);
+    }
+}
+
+#define MAP_GRADIENT(expression)                                                                                                       \
+    for (int64_t i = 0; i < n; i++) {                                                                                                  \
+        float v = saved[i], g = dy[i];                                                                                                 \
+        dx[i] = (expression);                                                                                                          \
+    }                                                                                                                                  \
+    break
+
+KERNEL void kernel_unary_gradient(kernel_unary_op op, const float *saved, const float *dy, float *dx, int64_t n, float a) {
+    switch (op) {
+    case KERNEL_EXP: MAP_GRADIENT(g * v);
+    case KERNEL_LOG: MAP_GRADIENT(g / v);
+    case KERNEL_SQRT: MAP_GRADIENT(0.5f * g / v);
+    case KERNEL_SQUARE: MAP_GRADIENT(2.0f * g * v);
+    case KERNEL_ABS: MAP_GRADIENT(v > 0.0f ? g : v < 0.0f ? -g : 0.0f);
+    case KERNEL_RECIPROCAL: MAP_GRADIENT(-g * v * v);
+    case KERNEL_TANH: MAP_GRADIENT(g * (1.0f - v * v));
+    case KERNEL_SIGMOID: MAP_GRADIENT(g * v * (1.0f - v));
+    case KERNEL_RELU: MAP_GRADIENT(v > 0.0f ? g : 0.0f);
+    case KERNEL_LEAKY_RELU: MAP_GRADIENT(v > 0.0f ? g : a * g);
+    case KERNEL_SWISH:
+        for (int64_t i = 0; i < n; i++) {
+            float v = saved[i], s = vector_sigmoid(a * v);
+            dx[i] = dy[i] * (s + a * v * s * (1.0f - s));
+        }
+        break;
+    case KERNEL_GELU:
+        for (int64_t i = 0; i < n; i++) {
+            float v = saved[i];
+            float cumulative = 0.5f * (1.0f + vector_erf(v * SQRT_HALF));
+            float density = INVERSE_SQRT_TAU * vector_exp(-0.5f * v * v);
+            dx[i] = dy[i] * (cumulative + v * density);
+        }
+        break;
+    case KERNEL_GELU_TANH:
+        for (int64_t i = 0; i < n; i++) {
+            float v = saved[i];
+            float t = vector_tanh(SQRT_TWO_OVER_PI * (v + 0.044715f * v * v * v));
+            float inner = SQRT_TWO_OVER_PI * (1.0f + 3.0f * 0.044715f * v * v);
+            dx[i] = dy[i] * (0.5f * (1.0f + t) + 0.5f * v * (1.0f - t * t) * inner);
+        }
+        break;
+    case KERNEL_SOFTPLUS: MAP_GRADIENT(g * vector_sigmoid(v));
+    case KERNEL_POWER:
+        for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * a * powf(saved[i], a - 1.0f);
+        break;
+    case KERNEL_ADD_SCALAR: memcpy(dx, dy, (size_t)n * sizeof(float)); break;
+    case KERNEL_MULTIPLY_SCALAR:
+        for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * a;
+        break;
+    }
+}
+
+#define ROW(expression)                                                                                                                \
+    if (a_step && b_step) {                                                                                                            \
+        for (int64_t i = 0; i < n; i++) { float p = a[i], q = b[i]; z[i] = (expression); }                                             \
+    } else if (a_step) {                                                                                                               \
+        float q = *b;                                                                                                                  \
+        for (int64_t i = 0; i < n; i++) { float p = a[i]; z[i] = (expression); }                                                       \
+    } else if (b_step) {                                                                                                               \
+        float p = *a;                                                                                                                  \
+        for (int64_t i = 0; i < n; i++) { float q = b[i]; z[i] = (expression); }                                                       \
+    } else {                                                                                                                           \
+        float p = *a, q = *b;                                                                                                          \
+        for (int64_t i = 0; i < n; i++) z[i] = (expression);                                                                           \
+    }                                                                                                                                  \
+    break
+
+INLINE void binary_row(kernel_binary_op op, const float *a, const float *b, float *z, int64_t n, int64_t a_step, int64_t b_step) {
+    switch (op) {
+    case KERNEL_ADD: ROW(p + q);
+    case KERNEL_SUBTRACT: ROW(p - q);
+    case KERNEL_MULTIPLY: ROW(p * q);
+    case KERNEL_DIVIDE: ROW(p / q);
+    case KERNEL_MAXIMUM: ROW(p > q ? p : q);
+    case KERNEL_MINIMUM: ROW(p < q ? p : q);
+    case KERNEL_EQUAL: ROW(p == q ? 1.0f : 0.0f);
+    case KERNEL_GREATER: ROW(p > q ? 1.0f : p == q ? 0.5f : 0.0f);
+    }
+}
+
+KERNEL void kernel_binary(
+    kernel_binary_op op, const float *a, const float *b, float *z, int rank, const int64_t *lengths, const int64_t *a_strides,
+    const int64_t *b_strides) {
+    if (rank == 0) {
+        binary_row(op, a, b, z, 1, 0, 0);
+        return;
+    }
+    int64_t n = lengths[rank - 1], rows = 1;
+    for (int axis = 0; axis < rank - 1; axis++) rows *= lengths[axis];
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t rest = row, a_offset = 0, b_offset = 0;
+        for (int axis = rank - 2; axis >= 0; axis--) {
+            int64_t index = rest % lengths[axis];
+            rest /= lengths[axis];
+            a_offset += index * a_strides[axis];
+            b_offset += index * b_strides[axis];
+        }
+        binary_row(op, a + a_offset, b + b_offset, z + row * n, n, a_strides[rank - 1], b_strides[rank - 1]);
+    }
+}

@@ -1,0 +1,26 @@
+#pragma once
+#include <stdint.h>
+
+/// Functions of one number; `a` is the parameter of those that have one.
+typedef enum {
+    KERNEL_EXP, KERNEL_LOG, KERNEL_SQRT, KERNEL_SQUARE, KERNEL_ABS, KERNEL_RECIPROCAL, KERNEL_TANH, KERNEL_SIGMOID, KERNEL_RELU,
+    KERNEL_LEAKY_RELU, KERNEL_SWISH, KERNEL_GELU, KERNEL_GELU_TANH, KERNEL_SOFTPLUS, KERNEL_POWER, KERNEL_ADD_SCALAR,
+    KERNEL_MULTIPLY_SCALAR
+} kernel_unary_op;
+
+void kernel_unary(kernel_unary_op op, const float *x, float *y, int64_t n, float a);
+/// dx = dy f'(·), from y for exp, sqrt, reciprocal, tanh, sigmoid and ReLU, from x for all others.
+void kernel_unary_gradient(kernel_unary_op op, const float *saved, const float *dy, float *dx, int64_t n, float a);
+
+typedef enum {
+    KERNEL_ADD, KERNEL_SUBTRACT, KERNEL_MULTIPLY, KERNEL_DIVIDE, KERNEL_MAXIMUM, KERNEL_MINIMUM,
+    /// 1 where equal, otherwise 0.
+    KERNEL_EQUAL,
+    /// 1 where a > b, ½ where equal, otherwise 0: the derivative of the maximum with respect to a.
+    KERNEL_GREATER
+} kernel_binary_op;
+
+/// z = a op b over `rank` axes; strides in elements, 0 along broadcast axes; z is dense. The last stride is 0 or 1.
+void kernel_binary(
+    kernel_binary_op op, const float *a, const float *b, float *z, int rank, const int64_t *lengths, const int64_t *a_strides,
+    const int64_t *b_strides);

@@ -1,0 +1,45 @@
+#pragma once
+#include <stdint.h>
+
+/// Row-wise softmax of scale·x, in place or not.
+void kernel_softmax(const float *x, float *y, int64_t rows, int64_t columns, float scale);
+/// dx = scale · y ∘ (dy − ⟨dy, y⟩)
+void kernel_softmax_gradient(const float *y, const float *dy, float *dx, int64_t rows, int64_t columns, float scale);
+void kernel_log_softmax(const float *x, float *y, int64_t rows, int64_t columns);
+/// dx = dy − e^y Σ dy
+void kernel_log_softmax_gradient(const float *y, const float *dy, float *dx, int64_t rows, int64_t columns);
+
+/// loss[row] = −Σ q log softmax(x), q = (1 − smoothing) one-hot + smoothing / columns; `probabilities` gets the softmax.
+/// A label out of range gives a NaN.
+void kernel_cross_entropy(
+    const float *x, const int32_t *labels, float *loss, float *probabilities, int64_t rows, int64_t columns, float smoothing);
+/// dx = (probabilities − q) dloss
+void kernel_cross_entropy_gradient(
+    const float *probabilities, const int32_t *labels, const float *dloss, float *dx, int64_t rows, int64_t columns, float smoothing);
+
+/// y = (x − mean) rstd scale + offset by row; scale and offset may be null. Saves mean and rstd of every row.
+void kernel_layer_norm(
+    const float *x, const float *scale, const float *offset, float *y, float *mean, float *rstd, int64_t rows, int64_t columns,
+    float epsilon);
+/// dx, and the sums over rows dscale and doffset (each may be null).
+void kernel_layer_norm_gradient(
+    const float *x, const float *scale, const float *mean, const float *rstd, const float *dy, float *dx, float *dscale, float *doffset,
+    int64_t rows, int64_t columns);
+
+/// sums[0…C) = Σ x, sums[C…2C) = Σ x² over rows, in double.
+void kernel_channel_moments(const float *x, double *sums, int64_t rows, int64_t channels);
+/// From the moments of `count` samples: mean, rstd, and running statistics moved towards them by `momentum` (the variance unbiased).
+void kernel_batch_statistics(
+    const double *sums, double count, float epsilon, float momentum, const float *running_mean, const float *running_variance, float *mean,
+    float *rstd, float *new_running_mean, float *new_running_variance, int64_t channels);
+/// y = (x − mean) rstd scale + offset, by channel, then ReLU if asked.
+void kernel_batch_norm(
+    const float *x, const float *mean, const float *rstd, const float *scale, const float *offset, float *y, int64_t rows,
+    int64_t channels, int relu);
+/// sums[0…C) = Σ dy, sums[C…2C) = Σ dy x̂ over rows, in double; dy counts where y > 0 if `y` is given.
+void kernel_batch_norm_gradient_sums(
+    const float *x, const float *mean, const float *rstd, const float *dy, const float *y, double *sums, int64_t rows, int64_t channels);
+/// dx = rstd scale (dy − Σdy / count − x̂ Σdy x̂ / count); with count = 0 (fixed statistics) the sums do not count.
+void kernel_batch_norm_gradient(
+    const float *x, const float *mean, const float *rstd, const float *scale, const float *dy, const float *y, const double *sums,
+    double count, float *dx, int64_t rows, int64_t channels);

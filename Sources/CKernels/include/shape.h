@@ -1,0 +1,17 @@
+#pragma once
+#include <stdint.h>
+
+/// Copies 4-byte elements between two strided views of the same lengths; strides in elements, 0 repeats.
+void kernel_strided_copy(
+    const void *x, void *y, int rank, const int64_t *lengths, const int64_t *x_strides, const int64_t *y_strides);
+
+void kernel_fill(float *y, int64_t n, float value);
+
+/// Rows of a table by index: y[i] = table[indices[i]]; an index out of range gives NaN.
+void kernel_gather(const float *table, const int32_t *indices, float *y, int64_t count, int64_t table_rows, int64_t columns);
+/// dtable = 0, then dtable[indices[i]] += dy[i] in order.
+void kernel_scatter_add(const float *dy, const int32_t *indices, float *dtable, int64_t count, int64_t table_rows, int64_t columns);
+
+/// Mirrors the middle axis of [outer, length, inner] at its borders, without repeating them.
+void kernel_reflect(const float *x, float *y, int64_t outer, int64_t length, int64_t inner, int64_t before, int64_t after);
+void kernel_reflect_gradient(const float *dy, float *dx, int64_t outer, int64_t length, int64_t inner, int64_t before, int64_t after);

@@ -1,0 +1,244 @@
+#include "normalization.h"
+#include "vector_math.h"
+
+enum { LANES = 16, COLUMNS = 64 };
+
+/// Sums over a row keep 16 partial sums, so that they vectorize and do not depend on the instruction set's width.
+#define LANE_SUM(n, result, expression)                                                                                                \
+    {                                                                                                                                  \
+        float lanes[LANES] = {0};                                                                                                      \
+        int64_t i = 0;                                                                                                                 \
+        for (; i + LANES <= (n); i += LANES)                                                                                           \
+            for (int lane = 0; lane < LANES; lane++) {                                                                                 \
+                int64_t j = i + lane;                                                                                                  \
+                lanes[lane] += (expression);                                                                                           \
+            }                                                                                                                          \
+        for (int lane = 0; i < (n); i++, lane++) {                                                                                     \
+            int64_t j = i;                                                                                                             \
+            lanes[lane] += (expression);                                                                                               \
+        }                                                                                                                              \
+        for (int width = LANES / 2; width > 0; width /= 2)                                                                             \
+            for (int lane = 0; lane < width; lane++) lanes[lane] += lanes[lane + width];                                               \
+        result = lanes[0];                                                                                                             \
+    }
+
+INLINE float row_max(const float *x, int64_t n) {
+    float best = x[0];
+    for (int64_t i = 1; i < n; i++) best = x[i] > best ? x[i] : best;
+    return best;
+}
+
+KERNEL void kernel_softmax(const float *x, float *y, int64_t rows, int64_t columns, float scale) {
+    for (int64_t row = 0; row < rows; row++, x += columns, y += columns) {
+        float top = scale >= 0.0f ? row_max(x, columns) : x[0], sum;
+        for (int64_t i = 0; i < columns; i++) y[i] = vector_exp(scale * (x[i] - top));
+        LANE_SUM(columns, sum, y[j]);
+        float inverse = 1.0f / sum;
+        for (int64_t i = 0; i < columns; i++) y[i] *= inverse;
+    }
+}
+
+KERNEL void kernel_softmax_gradient(const float *y, const float *dy, float *dx, int64_t rows, int64_t columns, float scale) {
+    for (int64_t row = 0; row < rows; row++, y += columns, dy += columns, dx += columns) {
+        float dot;
+        LANE_SUM(columns, dot, y[j] * dy[j]);
+        for (int64_t i = 0; i < columns; i++) dx[i] = scale * y[i] * (dy[i] - dot);
+    }
+}
+
+KERNEL void kernel_log_softmax(const float *x, float *y, int64_t rows, int64_t columns) {
+    for (int64_t row = 0; row < rows; row++, x += columns, y += columns) {
+        float top = row_max(x, columns), sum;
+        LANE_SUM(columns, sum, vector_exp(x[j] - top));
+        float shift = top + vector_log(sum);
+        for (int64_t i = 0; i < columns; i++) y[i] = x[i] - shift;
+    }
+}
+
+KERNEL void kernel_log_softmax_gradient(const float *y, const float *dy, float *dx, int64_t rows, int64_t columns) {
+    for (int64_t row = 0; row < rows; row++, y += columns, dy += columns, dx += columns) {
+        float sum;
+        LANE_SUM(columns, sum, dy[j]);
+        for (int64_t i = 0; i < columns; i++) dx[i] = dy[i] - vector_exp(y[i]) * sum;
+    }
+}
+
+KERNEL void kernel_cross_entropy(
+    const float *x, const int32_t *labels, float *loss, float *probabilities, int64_t rows, int64_t columns, float smoothing) {
+    for (int64_t row = 0; row < rows; row++, x += columns, probabilities += columns) {
+        float top = row_max(x, columns), sum, total;
+        for (int64_t i = 0; i < columns; i++) probabilities[i] = vector_exp(x[i] - top);
+        LANE_SUM(columns, sum, probabilities[j]);
+        LANE_SUM(columns, total, x[j] - top);
+        float inverse = 1.0f / sum, log_sum = vector_log(sum);
+        for (int64_t i = 0; i < columns; i++) probabilities[i] *= inverse;
+        int32_t label = labels[row];
+        loss[row] = label < 0 || label >= columns
+            ? NAN
+            : (1.0f - smoothing) * (log_sum - (x[label] - top)) + smoothing * (log_sum - total / (float)columns);
+    }
+}
+
+KERNEL void kernel_cross_entropy_gradient(
+    const float *probabilities, const int32_t *labels, const float *dloss, float *dx, int64_t rows, int64_t columns, float smoothing) {
+    float base = smoothing / (float)columns;
+    for (int64_t row = 0; row < rows; row++, probabilities += columns, dx += columns) {
+        float g = dloss[row];
+        for (int64_t i = 0; i < columns; i++) dx[i] = (probabilities[i] - base) * g;
+        if (labels[row] >= 0 && labels[row] < columns) dx[labels[row]] -= (1.0f - smoothing) * g;
+    }
+}
+
+KERNEL void kernel_layer_norm(
+    const float *x, const float *scale, const float *offset, float *y, float *mean, float *rstd, int64_t rows, int64_t columns,
+    float epsilon) {
+    for (int64_t row = 0; row < rows; row++, x += columns, y += columns) {
+        float sum, squares;
+        LANE_SUM(columns, sum, x[j]);
+        float m = sum / (float)columns;
+        LANE_SUM(columns, squares, (x[j] - m) * (x[j] - m));
+        float r = 1.0f / sqrtf(squares / (float)columns + epsilon);
+        mean[row] = m;
+        rstd[row] = r;
+        if (scale && offset)
+            for (int64_t i = 0; i < columns; i++) y[i] = (x[i] - m) * r * scale[i] + offset[i];
+        else
+            for (int64_t i = 0; i < columns; i++) y[i] = (x[i] - m) * r * (scale ? scale[i] : 1.0f) + (offset ? offset[i] : 0.0f);
+    }
+}
+
+KERNEL void kernel_layer_norm_gradient(
+    const float *x, const float *scale, const float *mean, const float *rstd, const float *dy, float *dx, float *dscale, float *doffset,
+    int64_t rows, int64_t columns) {
+    if (dscale) memset(dscale, 0, (size_t)columns * sizeof(float));
+    if (doffset) memset(doffset, 0, (size_t)columns * sizeof(float));
+    float inverse = 1.0f / (float)columns;
+    for (int64_t row = 0; row < rows; row++, x += columns, dy += columns, dx += columns) {
+        float m = mean[row], r = rstd[row], sum, dot;
+        if (scale) {
+            LANE_SUM(columns, sum, dy[j] * scale[j]);
+            LANE_SUM(columns, dot, dy[j] * scale[j] * (x[j] - m));
+        } else {
+            LANE_SUM(columns, sum, dy[j]);
+            LANE_SUM(columns, dot, dy[j] * (x[j] - m));
+        }
+        sum *= inverse;
+        dot *= r * r * inverse;
+        if (dscale)
+            for (int64_t i = 0; i < columns; i++) dscale[i] += dy[i] * (x[i] - m) * r;
+        if (doffset)
+            for (int64_t i = 0; i < columns; i++) doffset[i] += dy[i];
+        if (scale)
+            for (int64_t i = 0; i < columns; i++) dx[i] = r * (dy[i] * scale[i] - sum - (x[i] - m) * dot);
+        else
+            for (int64_t i = 0; i < columns; i++) dx[i] = r * (dy[i] - sum - (x[i] - m) * dot);
+    }
+}
+
+// Batch normalization sees [rows, channels]. Channels are taken 64 at a time, so that their sums stay in registers.
+
+KERNEL void kernel_channel_moments(const float *x, double *sums, int64_t rows, int64_t channels) {
+    for (int64_t start = 0; start < channels; start += COLUMNS) {
+        int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
+        double sum[COLUMNS] = {0}, square[COLUMNS] = {0};
+        for (int64_t row = 0; row < rows; row++) {
+            const float *v = x + row * channels + start;
+            for (int64_t c = 0; c < width; c++) {
+                double d = v[c];
+                sum[c] += d;
+                square[c] += d * d;
+            }
+        }
+        for (int64_t c = 0; c < width; c++) {
+            sums[start + c] = sum[c];
+            sums[channels + start + c] = square[c];
+        }
+    }
+}
+
+KERNEL void kernel_batch_statistics(
+    const double *sums, double count, float epsilon, float momentum, const float *running_mean, const float *running_variance, float *mean,
+    float *rstd, float *new_running_mean, float *new_running_variance, int64_t channels) {
+    for (int64_t c = 0; c < channels; c++) {
+        double m = sums[c] / count;
+        double variance = sums[channels + c] / count - m * m;
+        if (variance < 0.0) variance = 0.0;
+        double unbiased = count > 1.0 ? variance * count / (count - 1.0) : variance;
+        mean[c] = (float)m;
+        rstd[c] = (float)(1.0 / sqrt(variance + (double)epsilon));
+        new_running_mean[c] = (float)((1.0 - (double)momentum) * (double)running_mean[c] + (double)momentum * m);
+        new_running_variance[c] = (float)((1.0 - (double)momentum) * (double)running_variance[c] + (double)momentum * unbiased);
+    }
+}
+
+KERNEL void kernel_batch_norm(
+    const float *x, const float *mean, const float *rstd, const float *scale, const float *offset, float *y, int64_t rows,
+    int64_t channels, int relu) {
+    for (int64_t start = 0; start < channels; start += COLUMNS) {
+        int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
+        float factor[COLUMNS] = {0}, center[COLUMNS] = {0}, shift[COLUMNS] = {0};
+        for (int64_t c = 0; c < width; c++) {
+            factor[c] = rstd[start + c] * scale[start + c];
+            center[c] = mean[start + c];
+            shift[c] = offset[start + c];
+        }
+        for (int64_t row = 0; row < rows; row++) {
+            const float *v = x + row * channels + start;
+            float *w = y + row * channels + start;
+            if (relu)
+                for (int64_t c = 0; c < width; c++) {
+                    float normalized = (v[c] - center[c]) * factor[c] + shift[c];
+                    w[c] = normalized < 0.0f ? 0.0f : normalized;
+                }
+            else
+                for (int64_t c = 0; c < width; c++) w[c] = (v[c] - center[c]) * factor[c] + shift[c];
+        }
+    }
+}
+
+KERNEL void kernel_batch_norm_gradient_sums(
+    const float *x, const float *mean, const float *rstd, const float *dy, const float *y, double *sums, int64_t rows, int64_t channels) {
+    for (int64_t start = 0; start < channels; start += COLUMNS) {
+        int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
+        float center[COLUMNS] = {0};
+        double sum[COLUMNS] = {0}, dot[COLUMNS] = {0};
+        for (int64_t c = 0; c < width; c++) center[c] = mean[start + c];
+        for (int64_t row = 0; row < rows; row++) {
+            int64_t base = row * channels + start;
+            for (int64_t c = 0; c < width; c++) {
+                float g = y && !(y[base + c] > 0.0f) ? 0.0f : dy[base + c];
+                sum[c] += (double)g;
+                dot[c] += (double)(g * (x[base + c] - center[c]));
+            }
+        }
+        for (int64_t c = 0; c < width; c++) {
+            sums[start + c] = sum[c];
+            sums[channels + start + c] = dot[c] * (double)rstd[start + c];
+        }
+    }
+}
+
+KERNEL void kernel_batch_norm_gradient(
+    const float *x, const float *mean, const float *rstd, const float *scale, const float *dy, const float *y, const double *sums,
+    double count, float *dx, int64_t rows, int64_t channels) {
+    for (int64_t start = 0; start < channels; start += COLUMNS) {
+        int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
+        float factor[COLUMNS] = {0}, center[COLUMNS] = {0}, shift[COLUMNS] = {0}, slope[COLUMNS] = {0};
+        for (int64_t c = 0; c < width; c++) {
+            int64_t channel = start + c;
+            factor[c] = rstd[channel] * scale[channel];
+            center[c] = mean[channel];
+            if (count > 0.0) {
+                shift[c] = (float)(sums[channel] / count);
+                slope[c] = (float)(sums[channels + channel] / count * (double)rstd[channel]);
+            }
+        }
+        for (int64_t row = 0; row < rows; row++) {
+            int64_t base = row * channels + start;
+            for (int64_t c = 0; c < width; c++) {
+                float g = y && !(y[base + c] > 0.0f) ? 0.0f : dy[base + c];
+                dx[base + c] = factor[c] * (g - shift[c] - (x[base + c] - center[c]) * slope[c]);
+            }
+        }
+    }
+}

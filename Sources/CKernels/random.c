@@ -1,0 +1,53 @@
+#include "random.h"
+#include "vector_math.h"
+
+typedef struct {
+    uint32_t word[4];
+} philox_words;
+
+INLINE philox_words philox(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t k0, uint32_t k1) {
+    for (int round = 0; round < 10; round++) {
+        uint64_t p0 = (uint64_t)c0 * 0xd2511f53u, p1 = (uint64_t)c2 * 0xcd9e8d57u;
+        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+        c1 = (uint32_t)p1;
+        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+        c3 = (uint32_t)p0;
+        k0 += 0x9e3779b9u;
+        k1 += 0xbb67ae85u;
+    }
+    return (philox_words){{c0, c1, c2, c3}};
+}
+
+enum { BLOCK = 64 };
+
+KERNEL void kernel_dropout(
+    const float *x, float *y, int64_t samples, int64_t elements, uint64_t first_sample, uint32_t time, const uint32_t key[2], float rate) {
+    float scale = 1.0f / (1.0f - rate);
+    // A word has 24 bits of chance, as a uniform draw has.
+    uint32_t threshold = (uint32_t)(rate * 16777216.0f);
+    for (int64_t s = 0; s < samples; s++) {
+        uint64_t sample = first_sample + (uint64_t)s;
+        for (int64_t start = 0; start < elements; start += 4 * BLOCK) {
+            uint32_t words[4 * BLOCK];
+            for (int i = 0; i < BLOCK; i++) {
+                philox_words draw = philox((uint32_t)(start / 4 + i), (uint32_t)sample, (uint32_t)(sample >> 32), time, key[0], key[1]);
+                for (int lane = 0; lane < 4; lane++) words[4 * i + lane] = draw.word[lane];
+            }
+            int64_t count = elements - start < 4 * BLOCK ? elements - start : 4 * BLOCK;
+            const float *from = x + s * elements + start;
+            float *to = y + s * elements + start;
+            for (int64_t i = 0; i < count; i++) to[i] = (words[i] >> 8) < threshold ? 0.0f : from[i] * scale;
+        }
+    }
+}
+
+KERNEL void kernel_drop_path(
+    const float *x, float *y, int64_t samples, int64_t elements, uint64_t first_sample, uint32_t time, const uint32_t key[2], float rate) {
+    uint32_t threshold = (uint32_t)(rate * 16777216.0f);
+    for (int64_t s = 0; s < samples; s++) {
+        uint64_t sample = first_sample + (uint64_t)s;
+        philox_words draw = philox(0, (uint32_t)sample, (uint32_t)(sample >> 32), time, key[0], key[1]);
+        float factor = (draw.word[0] >> 8) < threshold ? 0.0f : 1.0f / (1.0f - rate);
+        for (int64_t i = 0; i < elements; i++) y[s * elements + i] = x[s * elements + i] * factor;
+    }
+}

@@ -1,0 +1,97 @@
+#include "reduction.h"
+#include "vector_math.h"
+
+enum { LANES = 16, COLUMNS = 64, BLOCK = 128 };
+
+/// The sum of a contiguous run: 16 lanes over blocks of 2,048, then the blocks in order.
+INLINE float row_sum(const float *x, int64_t n) {
+    float total = 0.0f;
+    for (int64_t start = 0; start < n; start += BLOCK * LANES) {
+        int64_t end = start + BLOCK * LANES < n ? start + BLOCK * LANES : n;
+        float lanes[LANES] = {0};
+        int64_t i = start;
+        for (; i + LANES <= end; i += LANES)
+            for (int lane = 0; lane < LANES; lane++) lanes[lane] += x[i + lane];
+        for (int lane = 0; i < end; i++, lane++) lanes[lane] += x[i];
+        for (int width = LANES / 2; width > 0; width /= 2)
+            for (int lane = 0; lane < width; lane++) lanes[lane] += lanes[lane + width];
+        total += lanes[0];
+    }
+    return total;
+}
+
+INLINE float row_max(const float *x, int64_t n) {
+    float best = x[0];
+    // Not (v > best), so that a NaN wins.
+    for (int64_t i = 1; i < n; i++) best = x[i] <= best ? best : x[i];
+    return best;
+}
+
+KERNEL void kernel_reduce(kernel_reduction_op op, const float *x, float *y, int64_t outer, int64_t length, int64_t inner) {
+    if (length == 0) {
+        for (int64_t i = 0; i < outer * inner; i++) y[i] = op == KERNEL_SUM ? 0.0f : -INFINITY;
+        return;
+    }
+    for (int64_t o = 0; o < outer; o++) {
+        const float *block = x + o * length * inner;
+        float *result = y + o * inner;
+        if (inner == 1) {
+            *result = op == KERNEL_SUM ? row_sum(block, length) : row_max(block, length);
+            continue;
+        }
+        for (int64_t column = 0; column < inner; column += COLUMNS) {
+            int64_t width = inner - column < COLUMNS ? inner - column : COLUMNS;
+            if (op == KERNEL_MAX) {
+                for (int64_t c = 0; c < width; c++) result[column + c] = block[column + c];
+                for (int64_t row = 1; row < length; row++)
+                    for (int64_t c = 0; c < width; c++) {
+                        float v = block[row * inner + column + c];
+                        result[column + c] = v <= result[column + c] ? result[column + c] : v;
+                    }
+                continue;
+            }
+            float total[COLUMNS] = {0};
+            for (int64_t start = 0; start < length; start += BLOCK) {
+                int64_t end = start + BLOCK < length ? start + BLOCK : length;
+                float partial[COLUMNS] = {0};
+                if (width == COLUMNS) {
+                    for (int64_t row = start; row < end; row++)
+                        for (int c = 0; c < COLUMNS; c++) partial[c] += block[row * inner + column + c];
+                } else {
+                    for (int64_t row = start; row < end; row++)
+                        for (int64_t c = 0; c < width; c++) partial[c] += block[row * inner + column + c];
+                }
+                for (int c = 0; c < COLUMNS; c++) total[c] += partial[c];
+            }
+            for (int64_t c = 0; c < width; c++) result[column + c] = total[c];
+        }
+    }
+}
+
+enum { TREE_WIDTH = 512, TREE_DEPTH = 16 };
+
+// Pairs of equal weight are added as in a binary counter; what remains is added from the right.
+#define TREE_SUM(type)                                                                                                                 \
+    type *result = y;                                                                                                                  \
+    for (int64_t start = 0; start < n; start += TREE_WIDTH) {                                                                          \
+        int64_t width = n - start < TREE_WIDTH ? n - start : TREE_WIDTH;                                                               \
+        type stack[TREE_DEPTH][TREE_WIDTH];                                                                                            \
+        int depth = 0;                                                                                                                 \
+        for (int64_t source = 0; source < count; source++) {                                                                           \
+            const type *x = (const type *)sources[source] + start;                                                                     \
+            for (int64_t i = 0; i < width; i++) stack[depth][i] = x[i];                                                                \
+            depth++;                                                                                                                   \
+            for (int64_t pairs = source + 1; pairs % 2 == 0; pairs /= 2) {                                                             \
+                depth--;                                                                                                               \
+                for (int64_t i = 0; i < width; i++) stack[depth - 1][i] += stack[depth][i];                                            \
+            }                                                                                                                          \
+        }                                                                                                                              \
+        while (depth > 1) {                                                                                                            \
+            depth--;                                                                                                                   \
+            for (int64_t i = 0; i < width; i++) stack[depth - 1][i] += stack[depth][i];                                                \
+        }                                                                                                                              \
+        for (int64_t i = 0; i < width; i++) result[start + i] = stack[0][i];                                                           \
+    }
+
+KERNEL void kernel_tree_sum_f32(const void *const *sources, int64_t count, void *y, int64_t n) { TREE_SUM(float) }
+KERNEL void kernel_tree_sum_f64(const void *const *sources, int64_t count, void *y, int64_t n) { TREE_SUM(double) }

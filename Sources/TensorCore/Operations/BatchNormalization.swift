@@ -1,0 +1,165 @@
+import CKernels
+
+// Batch normalization (Ioffe and Szegedy 2015), exact over the whole batch: each shard sums its moments, the shards are summed, and
+// every shard normalizes with the same statistics. The two sums over shards, one forward and one backward, end a segment of the plan.
+
+/// Σx and Σx² of each channel, in double: `[…, C]` → `[2, C]`. Its gradient is part of `BatchNormalization`'s.
+struct ChannelMoments: Operation {
+    var name: String { "channel moments" }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        guard inputs[0].shape.rank >= 2, inputs[0].dtype == .float32 else { throw ShapeError("of \(inputs[0]): expected float32 [batch, …, channels]") }
+        return [TensorType([2, inputs[0].shape[-1]], .float64)]
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [nil] }
+
+    func lower(_ context: LoweringContext) {
+        let x = context.input(0), sums = context.output(0), shape = context.inputTypes[0].shape
+        context.emit(reads: [x], writes: [sums]) { c in
+            kernel_channel_moments(c.floats(x), c.doubles(sums), Int64(shape.elementCount / shape[-1]), Int64(shape[-1]))
+        }
+    }
+}
+
+/// From moments and running statistics: mean, 1/√(var + ε), and the new running mean and variance.
+struct BatchStatistics: Operation {
+    let count: Int
+    let epsilon: Float
+    let momentum: Float
+    var name: String { "batch statistics" }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        let channels = Shape([inputs[0].shape[1]])
+        guard inputs[1].shape == channels, inputs[2].shape == channels else {
+            throw ShapeError("over \(channels[0]) channels: running statistics of \(inputs[1].shape) and \(inputs[2].shape)")
+        }
+        return Array(repeating: TensorType(channels), count: 4)
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [nil, nil, nil] }
+
+    func lower(_ context: LoweringContext) {
+        let inputs = (0..<3).map(context.input), outputs = (0..<4).map(context.output), channels = context.inputTypes[1].shape[0]
+        context.emit(reads: inputs, writes: outputs) { [self] c in
+            kernel_batch_statistics(
+                c.doubles(inputs[0]), Double(count), epsilon, momentum, c.floats(inputs[1]), c.floats(inputs[2]), c.floats(outputs[0]),
+                c.floats(outputs[1]), c.floats(outputs[2]), c.floats(outputs[3]), Int64(channels))
+        }
+    }
+}
+
+/// y = (x − mean) rstd ∘ scale + offset by channel, then ReLU if asked: inputs x, mean, rstd, scale, offset.
+struct BatchNormalization: Operation {
+    /// The samples behind the batch's statistics; nil when they are fixed.
+    let count: Int?
+    let hasReLU: Bool
+
+    var name: String { "batch norm" }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        let x = inputs[0].shape
+        for parameter in inputs.dropFirst() where parameter.shape != [x[-1]] {
+            throw ShapeError("of \(x): expected parameters [\(x[-1])], found \(parameter.shape)")
+        }
+        return [inputs[0]]
+    }
+
+    /// The gradient through the batch's own statistics is in dx, so mean and rstd get none.
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
+        guard let dy = upstream[0] else { return node.inputs.map { _ in nil } }
+        let graph = dy.graph, (x, mean, rstd, scale) = (node.inputs[0], node.inputs[1], node.inputs[2], node.inputs[3])
+        let mask = hasReLU ? [node.outputs[0]] : []
+        let sums = graph.record(BatchNormalizationGradientSums(), [x, mean, rstd, dy] + mask)[0].shardSum()
+        let dx = graph.record(BatchNormalizationGradient(count: count), [x, mean, rstd, scale, dy, sums] + mask)[0]
+        let parts = graph.record(SplitSums(), [sums])
+        return [dx, nil, nil, parts[1], parts[0]]
+    }
+
+    func lower(_ context: LoweringContext) {
+        let inputs = (0..<5).map(context.input), y = context.output(0), shape = context.inputTypes[0].shape
+        context.emit(reads: inputs, writes: [y], overwrites: (y, inputs[0])) { [hasReLU] c in
+            kernel_batch_norm(
+                c.floats(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]), c.floats(y),
+                Int64(shape.elementCount / shape[-1]), Int64(shape[-1]), hasReLU ? 1 : 0)
+        }
+    }
+}
+
+/// Σdy and Σdy x̂ of each channel, in double: x, mean, rstd, dy, and y where a ReLU follows → `[2, C]`.
+struct BatchNormalizationGradientSums: Operation {
+    var name: String { "batch norm gradient (sums)" }
+
+    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [TensorType([2, inputs[0].shape[-1]], .float64)] }
+
+    func lower(_ context: LoweringContext) {
+        let inputs = context.inputTypes.indices.map(context.input), sums = context.output(0), shape = context.inputTypes[0].shape
+        context.emit(reads: inputs, writes: [sums]) { c in
+            kernel_batch_norm_gradient_sums(
+                c.floats(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]),
+                inputs.count > 4 ? c.floats(inputs[4]) : nil, c.doubles(sums), Int64(shape.elementCount / shape[-1]), Int64(shape[-1]))
+        }
+    }
+}
+
+/// x, mean, rstd, scale, dy, the sums over the batch, and y where a ReLU follows → dx.
+struct BatchNormalizationGradient: Operation {
+    let count: Int?
+    var name: String { "batch norm gradient" }
+
+    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [inputs[0]] }
+
+    func lower(_ context: LoweringContext) {
+        let inputs = context.inputTypes.indices.map(context.input), dx = context.output(0), shape = context.inputTypes[0].shape
+        context.emit(reads: inputs, writes: [dx], overwrites: (dx, inputs[4])) { [count] c in
+            kernel_batch_norm_gradient(
+                c.floats(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
+                inputs.count > 6 ? c.floats(inputs[6]) : nil, c.doubles(inputs[5]), Double(count ?? 0), c.floats(dx),
+                Int64(shape.elementCount / shape[-1]), Int64(shape[-1]))
+        }
+    }
+}
+
+/// The two rows of sums in double as two vectors in float.
+struct SplitSums: Operation {
+    var name: String { "split sums" }
+
+    func outputTypes(_ inputs: [TensorType]) -> [TensorType] {
+        Array(repeating: TensorType([inputs[0].shape[1]]), count: 2)
+    }
+
+    func lower(_ context: LoweringContext) {
+        let sums = context.input(0), outputs = (0..<2).map(context.output), channels = context.inputTypes[0].shape[1]
+        context.emit(reads: [sums], writes: outputs) { c in
+            for row in 0..<2 {
+                for channel in 0..<channels { c.floats(outputs[row])[channel] = Float(c.doubles(sums)[row * channels + channel]) }
+            }
+        }
+    }
+}
+
+extension Tensor {
+    /// Batch normalization of `[…, C]` by channel, followed by a ReLU if asked.
+    ///
+    /// In a training graph with the statistics of the whole batch, over all shards; the running buffers then move towards them:
+    /// `running ← (1 − momentum) running + momentum batch`, with the unbiased variance, as in PyTorch. In an evaluation graph with
+    /// the running statistics.
+    public func batchNorm(
+        scale: Tensor, offset: Tensor, runningMean: Tensor, runningVariance: Tensor, momentum: Float = 0.1, epsilon: Float = 1e-5,
+        relu: Bool = false
+    ) -> Tensor {
+        guard isValid, runningMean.isValid, runningVariance.isValid else { return self }
+        if graph.mode == .training {
+            let count = shape.elementCount / Swift.max(shape[-1], 1) * graph.shardCount
+            let moments = graph.record(one: ChannelMoments(), self).shardSum()
+            let statistics = graph.record(
+                BatchStatistics(count: count, epsilon: epsilon, momentum: momentum), [moments, runningMean, runningVariance])
+            graph.update(runningMean, to: statistics[2])
+            graph.update(runningVariance, to: statistics[3])
+            return graph.record(
+                BatchNormalization(count: count, hasReLU: relu), [self, statistics[0], statistics[1], scale, offset])[0]
+        }
+        let rstd = (runningVariance + epsilon).sqrt().reciprocal()
+        return graph.record(BatchNormalization(count: nil, hasReLU: relu), [self, runningMean, rstd, scale, offset])[0]
+    }
+}

@@ -1,0 +1,243 @@
+import COneDNN
+
+/// A height and a width; an integer literal is both.
+public struct Size2D: Sendable, Hashable, Codable, ExpressibleByIntegerLiteral, CustomStringConvertible {
+    public var height, width: Int
+
+    public init(_ height: Int, _ width: Int) {
+        self.height = height
+        self.width = width
+    }
+
+    public init(integerLiteral value: Int) { self.init(value, value) }
+    public var description: String { "\(height)×\(width)" }
+}
+
+/// What is added around an image before a window moves over it.
+public enum Padding2D: Sendable, Hashable {
+    case valid
+    /// The output has ⌈input / stride⌉ positions; an odd remainder goes to the bottom and the right (TensorFlow's SAME).
+    case same
+    case explicit(top: Int, bottom: Int, left: Int, right: Int)
+
+    public static func symmetric(_ size: Size2D) -> Padding2D {
+        .explicit(top: size.height, bottom: size.height, left: size.width, right: size.width)
+    }
+
+    /// Lengths before and after both axes.
+    func resolved(input: Size2D, window: Size2D, stride: Size2D, dilation: Size2D) -> (before: Size2D, after: Size2D) {
+        switch self {
+        case .valid: return (0, 0)
+        case .explicit(let top, let bottom, let left, let right): return (Size2D(top, left), Size2D(bottom, right))
+        case .same:
+            func total(_ input: Int, _ window: Int, _ stride: Int, _ dilation: Int) -> Int {
+                max(0, ((input + stride - 1) / stride - 1) * stride + (window - 1) * dilation + 1 - input)
+            }
+            let height = total(input.height, window.height, stride.height, dilation.height)
+            let width = total(input.width, window.width, stride.width, dilation.width)
+            return (Size2D(height / 2, width / 2), Size2D(height - height / 2, width - width / 2))
+        }
+    }
+}
+
+/// What lies beyond the border of an image.
+public enum Border: String, Sendable, Hashable, Codable, CaseIterable { case zero, reflect }
+
+/// Where a window stops: shared by convolutions and pooling.
+struct Window2D: Sendable, Hashable {
+    var size: Size2D
+    var stride: Size2D
+    var dilation: Size2D = 1
+    var before: Size2D
+    var after: Size2D
+
+    /// Output height and width, or a sentence about why there is none.
+    func output(_ input: Size2D) throws(ShapeError) -> Size2D {
+        guard size.height > 0, size.width > 0, stride.height > 0, stride.width > 0, dilation.height > 0, dilation.width > 0 else {
+            throw ShapeError("window \(size), stride \(stride), dilation \(dilation): expected positive numbers")
+        }
+        let padded = Size2D(input.height + before.height + after.height, input.width + before.width + after.width)
+        let extent = Size2D((size.height - 1) * dilation.height + 1, (size.width - 1) * dilation.width + 1)
+        guard padded.height >= extent.height, padded.width >= extent.width else {
+            throw ShapeError("a window of \(extent) does not fit into the padded input of \(padded)")
+        }
+        return Size2D((padded.height - extent.height) / stride.height + 1, (padded.width - extent.width) / stride.width + 1)
+    }
+}
+
+/// A two-dimensional convolution (cross-correlation, as in all libraries): x `[B, H, W, C]`, weights `[O, C/g, kh, kw]`,
+/// bias `[O]`, y `[B, H', W', O]`.
+///
+/// oneDNN chooses how weights lie in memory; they are reordered once a step for all shards.
+struct Convolution: Operation {
+    var window: Window2D
+    var groups: Int
+    var hasBias: Bool
+
+    var name: String { "convolution" }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        let (x, weight) = (inputs[0].shape, inputs[1].shape)
+        guard inputs.allSatisfy({ $0.dtype == .float32 }) else { throw ShapeError("of \(inputs[0]) with \(inputs[1]): expected float32") }
+        guard x.rank == 4, weight.rank == 4 else {
+            throw ShapeError("of \(x) with weights \(weight): expected images [batch, height, width, channels] and weights [out, in, height, width]")
+        }
+        guard groups > 0, weight[0] % groups == 0, x[3] == weight[1] * groups else {
+            throw ShapeError("of \(x) with weights \(weight) in \(groups) groups: the channels do not fit")
+        }
+        if hasBias, inputs[2].shape != [weight[0]] {
+            throw ShapeError("with weights \(weight): expected a bias [\(weight[0])], found \(inputs[2].shape)")
+        }
+        do {
+            let size = try window.output(Size2D(x[1], x[2]))
+            return [TensorType([x[0], size.height, size.width, weight[0]])]
+        } catch { throw ShapeError("of \(x) with weights \(weight): \(error.message)") }
+    }
+
+    func multiplyAdds(_ inputs: [TensorType], _ outputs: [TensorType]) -> Int {
+        outputs[0].shape.elementCount * inputs[1].shape.dropFirst().reduce(1, *)
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
+        guard let dy = upstream[0] else { return node.inputs.map { _ in nil } }
+        let (x, weight) = (node.inputs[0], node.inputs[1])
+        var result: [Tensor?] = [nil, nil]
+        if node.needsGradient[0] {
+            result[0] = dy.graph.record(one: ConvolutionBackwardData(of: self, source: x.shape), dy, weight)
+        }
+        let needsBias = hasBias && node.needsGradient[2]
+        if node.needsGradient[1] || needsBias {
+            let operation = ConvolutionBackwardWeights(of: self, weight: weight.shape, computesBias: needsBias)
+            let gradients = dy.graph.record(operation, [x, dy])
+            result[1] = gradients[0]
+            if hasBias { result.append(needsBias ? gradients[1] : nil) }
+        } else if hasBias {
+            result.append(nil)
+        }
+        return result
+    }
+
+    func lower(_ context: LoweringContext) throws {
+        let shapes = ConvolutionShapes(self, source: context.inputTypes[0].shape, weight: context.inputTypes[1].shape, destination: context.outputTypes[0].shape)
+        var description = shapes.description(hasBias: hasBias)
+        let primitive = try Primitive("convolution of \(shapes.source) with weights \(shapes.weight)") {
+            onednn_convolution_forward(&description, Int32(context.workerCount))
+        }
+        let weight = try context.input(1, in: primitive.layout(ofArgument: 1), lengths: shapes.weightLengths)
+        let reads = [context.input(0), weight] + (hasBias ? [context.input(2)] : [])
+        let y = context.output(0)
+        context.emit(primitive, reads: reads, writes: [y], arguments: reads + [y])
+    }
+}
+
+/// The three shapes of a convolution, as oneDNN wants them: logical NCHW over memory in NHWC.
+struct ConvolutionShapes {
+    let convolution: Convolution
+    let source: Shape, weight: Shape, destination: Shape
+
+    init(_ convolution: Convolution, source: Shape, weight: Shape, destination: Shape) {
+        self.convolution = convolution
+        self.source = source
+        self.weight = weight
+        self.destination = destination
+    }
+
+    /// OIHW, or GOIHW with groups.
+    var weightLengths: [Int] {
+        let g = convolution.groups
+        return g == 1 ? weight.dimensions : [g, weight[0] / g, weight[1], weight[2], weight[3]]
+    }
+
+    func description(hasBias: Bool) -> onednn_convolution {
+        let window = convolution.window
+        var result = onednn_convolution()
+        result.source = .image(source)
+        result.weights = onednn_tensor(lengths: weightLengths, strides: nil)
+        result.destination = .image(destination)
+        result.has_bias = hasBias ? 1 : 0
+        result.stride = window.stride.pair
+        result.dilation = window.dilation.pair
+        result.padding_before = window.before.pair
+        result.padding_after = window.after.pair
+        return result
+    }
+}
+
+extension Size2D {
+    var pair: (Int64, Int64) { (Int64(height), Int64(width)) }
+}
+
+extension onednn_tensor {
+    /// `[B, H, W, C]` in memory, seen as NCHW.
+    static func image(_ shape: Shape) -> onednn_tensor {
+        let (h, w, c) = (shape[1], shape[2], shape[3])
+        return onednn_tensor(lengths: [shape[0], c, h, w], strides: [h * w * c, 1, w * c, c])
+    }
+}
+
+/// The gradient of a convolution with respect to its images.
+struct ConvolutionBackwardData: Operation {
+    let of: Convolution
+    let source: Shape
+    var name: String { "convolution gradient (data)" }
+
+    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [TensorType(source)] }
+
+    func lower(_ context: LoweringContext) throws {
+        let shapes = ConvolutionShapes(of, source: source, weight: context.inputTypes[1].shape, destination: context.inputTypes[0].shape)
+        var description = shapes.description(hasBias: false)
+        let primitive = try Primitive("data gradient of a convolution of \(source) with weights \(shapes.weight)") {
+            onednn_convolution_backward_data(&description, Int32(context.workerCount))
+        }
+        let dy = context.input(0), dx = context.output(0)
+        let weight = try context.input(1, in: primitive.layout(ofArgument: 1), lengths: shapes.weightLengths)
+        context.emit(primitive, reads: [dy, weight], writes: [dx], arguments: [dy, weight, dx])
+    }
+}
+
+/// The gradient of a convolution with respect to its weights, and to its bias if it has one.
+struct ConvolutionBackwardWeights: Operation {
+    let of: Convolution
+    let weight: Shape
+    let computesBias: Bool
+    var name: String { "convolution gradient (weights)" }
+
+    func outputTypes(_ inputs: [TensorType]) -> [TensorType] {
+        [TensorType(weight)] + (computesBias ? [TensorType([weight[0]])] : [])
+    }
+
+    func lower(_ context: LoweringContext) throws {
+        let shapes = ConvolutionShapes(of, source: context.inputTypes[0].shape, weight: weight, destination: context.inputTypes[1].shape)
+        var description = shapes.description(hasBias: computesBias)
+        let primitive = try Primitive("weight gradient of a convolution of \(shapes.source) with weights \(weight)") {
+            onednn_convolution_backward_weights(&description, Int32(context.workerCount))
+        }
+        let x = context.input(0), dy = context.input(1)
+        let writes = [context.output(0, in: primitive.layout(ofArgument: 2), lengths: shapes.weightLengths)]
+            + (computesBias ? [context.output(1)] : [])
+        context.emit(primitive, reads: [x, dy], writes: writes, arguments: [x, dy] + writes)
+    }
+}
+
+extension Tensor {
+    /// A two-dimensional convolution of `[B, H, W, C]` with weights `[out, C / groups, kh, kw]` and an optional bias `[out]`.
+    public func convolution2D(
+        weight: Tensor, bias: Tensor? = nil, stride: Size2D = 1, padding: Padding2D = .valid, dilation: Size2D = 1, groups: Int = 1,
+        border: Border = .zero
+    ) -> Tensor {
+        guard isValid, weight.isValid, rank == 4, weight.rank == 4 else {
+            let window = Window2D(size: 1, stride: stride, dilation: dilation, before: 0, after: 0)
+            return graph.record(Convolution(window: window, groups: groups, hasBias: false), [self, weight])[0]
+        }
+        let size = Size2D(weight.shape[2], weight.shape[3])
+        var (before, after) = padding.resolved(input: Size2D(shape[1], shape[2]), window: size, stride: stride, dilation: dilation)
+        var images = self
+        if border == .reflect {
+            images = padded(before: [0, before.height, before.width, 0], after: [0, after.height, after.width, 0], mode: .reflect)
+            (before, after) = (0, 0)
+        }
+        let window = Window2D(size: size, stride: stride, dilation: dilation, before: before, after: after)
+        let operation = Convolution(window: window, groups: groups, hasBias: bias != nil)
+        return graph.record(operation, [images, weight] + (bias.map { [$0] } ?? []))[0]
+    }
+}

@@ -1,0 +1,118 @@
+import CKernels
+
+/// The nonlinearities between layers.
+public enum Activation: Sendable, Hashable, Codable {
+    case identity, relu, tanh, sigmoid, softplus
+    case leakyReLU(slope: Float)
+    /// x σ(x), also called swish with β = 1 (Elfwing et al. 2017; Ramachandran et al. 2017).
+    case silu
+    /// x σ(βx) (Ramachandran et al. 2017).
+    case swish(beta: Float)
+    /// x Φ(x) (Hendrycks and Gimpel 2016).
+    case gelu
+    /// GELU's approximation by a tanh (ibid.).
+    case geluTanh
+}
+
+/// y = f(x), element by element.
+struct Unary: Operation {
+    let function: kernel_unary_op
+    var parameter: Float = 0
+    let name: String
+
+    /// Functions whose derivative is cheaper from y, which frees x.
+    var savesOutput: Bool {
+        switch function {
+        case KERNEL_EXP, KERNEL_SQRT, KERNEL_RECIPROCAL, KERNEL_TANH, KERNEL_SIGMOID, KERNEL_RELU: true
+        default: false
+        }
+    }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        guard inputs[0].dtype == .float32 else { throw ShapeError("of \(inputs[0]): expected float32") }
+        return inputs
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
+        guard let dy = upstream[0] else { return [nil] }
+        switch function {
+        case KERNEL_ADD_SCALAR: return [dy]
+        case KERNEL_MULTIPLY_SCALAR: return [dy * parameter]
+        default:
+            let saved = savesOutput ? node.outputs[0] : node.inputs[0]
+            return [dy.graph.record(one: UnaryGradient(of: self), saved, dy)]
+        }
+    }
+
+    func lower(_ context: LoweringContext) {
+        let x = context.input(0), y = context.output(0), n = context.outputTypes[0].shape.elementCount
+        context.emit(reads: [x], writes: [y], overwrites: (y, x)) { [function, parameter] c in
+            kernel_unary(function, c.floats(x), c.floats(y), Int64(n), parameter)
+        }
+    }
+}
+
+struct UnaryGradient: Operation {
+    let of: Unary
+    var name: String { "\(of.name) gradient" }
+
+    init(of unary: Unary) { of = unary }
+
+    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [inputs[1]] }
+
+    func lower(_ context: LoweringContext) {
+        let saved = context.input(0), dy = context.input(1), dx = context.output(0)
+        let n = context.outputTypes[0].shape.elementCount
+        context.emit(reads: [saved, dy], writes: [dx], overwrites: (dx, dy)) { [of] c in
+            kernel_unary_gradient(of.function, c.floats(saved), c.floats(dy), c.floats(dx), Int64(n), of.parameter)
+        }
+    }
+}
+
+extension Tensor {
+    private func unary(_ function: kernel_unary_op, _ name: String, _ parameter: Float = 0) -> Tensor {
+        graph.record(one: Unary(function: function, parameter: parameter, name: name), self)
+    }
+
+    public func exp() -> Tensor { unary(KERNEL_EXP, "exp") }
+    public func log() -> Tensor { unary(KERNEL_LOG, "log") }
+    public func sqrt() -> Tensor { unary(KERNEL_SQRT, "sqrt") }
+    public func square() -> Tensor { unary(KERNEL_SQUARE, "square") }
+    public func abs() -> Tensor { unary(KERNEL_ABS, "abs") }
+    public func reciprocal() -> Tensor { unary(KERNEL_RECIPROCAL, "reciprocal") }
+    public func tanh() -> Tensor { unary(KERNEL_TANH, "tanh") }
+    public func sigmoid() -> Tensor { unary(KERNEL_SIGMOID, "sigmoid") }
+    public func softplus() -> Tensor { unary(KERNEL_SOFTPLUS, "softplus") }
+    public func relu() -> Tensor { unary(KERNEL_RELU, "relu") }
+    public func leakyReLU(slope: Float) -> Tensor { unary(KERNEL_LEAKY_RELU, "leaky relu", slope) }
+    public func silu() -> Tensor { unary(KERNEL_SWISH, "silu", 1) }
+    public func swish(beta: Float) -> Tensor { unary(KERNEL_SWISH, "swish", beta) }
+    public func gelu() -> Tensor { unary(KERNEL_GELU, "gelu") }
+    public func geluTanh() -> Tensor { unary(KERNEL_GELU_TANH, "gelu tanh") }
+    public func power(_ exponent: Float) -> Tensor { unary(KERNEL_POWER, "power", exponent) }
+
+    public func activated(_ activation: Activation) -> Tensor {
+        switch activation {
+        case .identity: self
+        case .relu: relu()
+        case .tanh: tanh()
+        case .sigmoid: sigmoid()
+        case .softplus: softplus()
+        case .leakyReLU(let slope): leakyReLU(slope: slope)
+        case .silu: silu()
+        case .swish(let beta): swish(beta: beta)
+        case .gelu: gelu()
+        case .geluTanh: geluTanh()
+        }
+    }
+
+    public static prefix func - (x: Tensor) -> Tensor { x * -1 }
+    public static func + (x: Tensor, value: Float) -> Tensor { x.unary(KERNEL_ADD_SCALAR, "add", value) }
+    public static func - (x: Tensor, value: Float) -> Tensor { x + (-value) }
+    public static func * (x: Tensor, value: Float) -> Tensor { x.unary(KERNEL_MULTIPLY_SCALAR, "multiply", value) }
+    public static func / (x: Tensor, value: Float) -> Tensor { x * (1 / value) }
+    public static func + (value: Float, x: Tensor) -> Tensor { x + value }
+    public static func - (value: Float, x: Tensor) -> Tensor { -x + value }
+    public static func * (value: Float, x: Tensor) -> Tensor { x * value }
+    public static func / (value: Float, x: Tensor) -> Tensor { x.reciprocal() * value }
+}

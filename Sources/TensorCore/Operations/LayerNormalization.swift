@@ -1,0 +1,66 @@
+import CKernels
+
+/// y = (x − mean) / √(var + ε) ∘ scale + offset over the last axis (Ba, Kiros, Hinton 2016). Saves mean and 1/√(var + ε) of each row.
+struct LayerNormalization: Operation {
+    let epsilon: Float
+    let isAffine: Bool
+
+    var name: String { "layer norm" }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        let x = inputs[0].shape
+        guard x.rank >= 1, inputs[0].dtype == .float32 else { throw ShapeError("of \(inputs[0]): expected float32 with at least one axis") }
+        for parameter in inputs.dropFirst() where parameter.shape != [x[-1]] {
+            throw ShapeError("of \(x): expected scale and offset [\(x[-1])], found \(parameter.shape)")
+        }
+        let rows = Shape(x.dropLast())
+        return [inputs[0], TensorType(rows), TensorType(rows)]
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
+        guard let dy = upstream[0] else { return node.inputs.map { _ in nil } }
+        let scale = isAffine ? [node.inputs[1]] : []
+        let results = dy.graph.record(
+            LayerNormalizationGradient(isAffine: isAffine), [node.inputs[0], node.outputs[1], node.outputs[2], dy] + scale)
+        return isAffine ? [results[0], results[1], results[2]] : [results[0]]
+    }
+
+    func lower(_ context: LoweringContext) {
+        let inputs = context.inputTypes.indices.map(context.input), outputs = (0..<3).map(context.output)
+        let columns = context.inputTypes[0].shape[-1], rows = context.outputTypes[1].shape.elementCount
+        context.emit(reads: inputs, writes: outputs) { [epsilon, isAffine] c in
+            kernel_layer_norm(
+                c.floats(inputs[0]), isAffine ? c.floats(inputs[1]) : nil, isAffine ? c.floats(inputs[2]) : nil, c.floats(outputs[0]),
+                c.floats(outputs[1]), c.floats(outputs[2]), Int64(rows), Int64(columns), epsilon)
+        }
+    }
+}
+
+struct LayerNormalizationGradient: Operation {
+    let isAffine: Bool
+    var name: String { "layer norm gradient" }
+
+    func outputTypes(_ inputs: [TensorType]) -> [TensorType] {
+        [inputs[0]] + (isAffine ? [inputs[4], inputs[4]] : [])
+    }
+
+    func lower(_ context: LoweringContext) {
+        let inputs = context.inputTypes.indices.map(context.input), outputs = context.outputTypes.indices.map(context.output)
+        let columns = context.inputTypes[0].shape[-1], rows = context.inputTypes[1].shape.elementCount
+        context.emit(reads: inputs, writes: outputs, overwrites: (outputs[0], inputs[3])) { [isAffine] c in
+            kernel_layer_norm_gradient(
+                c.floats(inputs[0]), isAffine ? c.floats(inputs[4]) : nil, c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]),
+                c.floats(outputs[0]), isAffine ? c.floats(outputs[1]) : nil, isAffine ? c.floats(outputs[2]) : nil, Int64(rows),
+                Int64(columns))
+        }
+    }
+}
+
+extension Tensor {
+    /// Layer normalization over the last axis, with a scale and an offset or with neither.
+    public func layerNorm(scale: Tensor? = nil, offset: Tensor? = nil, epsilon: Float) -> Tensor {
+        precondition((scale == nil) == (offset == nil), "layerNorm takes a scale and an offset, or neither")
+        let parameters = [scale, offset].compactMap(\.self)
+        return graph.record(LayerNormalization(epsilon: epsilon, isAffine: scale != nil), [self] + parameters)[0]
+    }
+}

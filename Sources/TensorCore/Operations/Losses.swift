@@ -1,0 +1,69 @@
+import CKernels
+
+/// −Σ q log softmax(x) of each row, q = (1 − smoothing) one-hot(label) + smoothing / C (Szegedy et al. 2016): logits `[…, C]`, int32
+/// labels `[…]` → losses `[…]`, and the softmax for the backward pass.
+struct CrossEntropy: Operation {
+    let smoothing: Float
+    var name: String { "softmax cross-entropy" }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        let (logits, labels) = (inputs[0], inputs[1])
+        guard logits.shape.rank >= 1, logits.dtype == .float32, labels.dtype == .int32, Shape(logits.shape.dropLast()) == labels.shape else {
+            throw ShapeError("of \(logits) with labels \(labels): expected float32 logits […, classes] and int32 labels […]")
+        }
+        return [TensorType(labels.shape), logits]
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
+        [upstream[0].map { $0.graph.record(one: CrossEntropyGradient(smoothing: smoothing), node.outputs[1], node.inputs[1], $0) }, nil]
+    }
+
+    func lower(_ context: LoweringContext) {
+        let logits = context.input(0), labels = context.input(1), loss = context.output(0), probabilities = context.output(1)
+        let shape = context.inputTypes[0].shape, rows = Int64(shape.elementCount / shape[-1]), columns = Int64(shape[-1])
+        context.emit(reads: [logits, labels], writes: [loss, probabilities]) { [smoothing] c in
+            kernel_cross_entropy(
+                c.floats(logits), c.integers(labels), c.floats(loss), c.floats(probabilities), rows, columns, smoothing)
+        }
+    }
+}
+
+struct CrossEntropyGradient: Operation {
+    let smoothing: Float
+    var name: String { "softmax cross-entropy gradient" }
+
+    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [inputs[0]] }
+
+    func lower(_ context: LoweringContext) {
+        let inputs = (0..<3).map(context.input), dx = context.output(0), shape = context.inputTypes[0].shape
+        let rows = Int64(shape.elementCount / shape[-1]), columns = Int64(shape[-1])
+        context.emit(reads: inputs, writes: [dx]) { [smoothing] c in
+            kernel_cross_entropy_gradient(
+                c.floats(inputs[0]), c.integers(inputs[1]), c.floats(inputs[2]), c.floats(dx), rows, columns, smoothing)
+        }
+    }
+}
+
+extension Tensor {
+    /// The cross-entropy of the softmax of these logits `[B, C]` with int32 labels `[B]`, for each sample: `[B]`.
+    public func softmaxCrossEntropy(labels: Tensor, smoothing: Float = 0) -> Tensor {
+        graph.record(CrossEntropy(smoothing: smoothing), [self, labels])[0]
+    }
+
+    /// The mean over everything but the first axis: a value for each sample.
+    private func sampleMean() -> Tensor { rank > 1 ? mean(axes: Array(1..<rank)) : self }
+
+    /// The mean squared error of each sample: `[B, …]` → `[B]`.
+    public func meanSquaredError(_ target: Tensor) -> Tensor { (self - target).square().sampleMean() }
+
+    /// −t log p − (1 − t) log(1 − p), averaged over each sample: `[B, …]` → `[B]`. Logarithms are cut at −100, as in PyTorch.
+    public func binaryCrossEntropy(_ target: Tensor) -> Tensor {
+        let floor = graph.constant(-100)
+        let positive = target * log().maximum(floor)
+        let negative = (1 - target) * (1 - self).log().maximum(floor)
+        return -(positive + negative).sampleMean()
+    }
+
+    /// The binary cross-entropy of σ(x), averaged over each sample: max(x, 0) − x t + log(1 + e^−|x|).
+    public func binaryCrossEntropyWithLogits(_ target: Tensor) -> Tensor { (softplus() - self * target).sampleMean() }
+}

@@ -1,0 +1,118 @@
+import CKernels
+
+/// The sum or the maximum over some axes, which stay with length 1 or go.
+struct Reduce: Operation {
+    let function: kernel_reduction_op
+    let axes: [Int]
+    let keepsAxes: Bool
+
+    var name: String { function == KERNEL_SUM ? "sum" : "max" }
+
+    private func kept(_ shape: Shape) -> Shape { Shape(shape.indices.map { axes.contains($0) ? 1 : shape[$0] }) }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        let shape = inputs[0].shape
+        guard inputs[0].dtype == .float32 else { throw ShapeError("of \(inputs[0]): expected float32") }
+        guard axes.allSatisfy(shape.indices.contains), Set(axes).count == axes.count else {
+            throw ShapeError("of \(shape) over the axes \(axes): there are \(shape.rank) axes")
+        }
+        if keepsAxes { return [TensorType(kept(shape))] }
+        return [TensorType(Shape(shape.indices.filter { !axes.contains($0) }.map { shape[$0] }))]
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
+        guard let dy = upstream[0] else { return [nil] }
+        let x = node.inputs[0]
+        let gradient = dy.reshaped(kept(x.shape))
+        if function == KERNEL_SUM { return [gradient.broadcast(to: x.shape)] }
+        // Equal maxima share the gradient.
+        let isMaximum = x.equals(node.outputs[0].reshaped(kept(x.shape)))
+        return [isMaximum * (gradient / isMaximum.sum(axes: axes, keepsAxes: true))]
+    }
+
+    func lower(_ context: LoweringContext) {
+        let shape = context.inputTypes[0].shape
+        // Runs of neighbouring axes, from the last to the first: each is one reduction of [outer, length, inner].
+        var steps: [(outer: Int, length: Int, inner: Int)] = []
+        var lengths = shape.dimensions, axis = shape.rank - 1
+        while axis >= 0 {
+            guard axes.contains(axis) else {
+                axis -= 1
+                continue
+            }
+            var first = axis
+            while first > 0, axes.contains(first - 1) { first -= 1 }
+            let step = (
+                outer: lengths[..<first].reduce(1, *), length: lengths[first...axis].reduce(1, *),
+                inner: lengths[(axis + 1)...].reduce(1, *)
+            )
+            if step.length != 1 { steps.append(step) }
+            for reduced in first...axis { lengths[reduced] = 1 }
+            axis = first - 1
+        }
+        guard !steps.isEmpty else { return context.alias(output: 0, input: 0) }
+        var source = context.input(0)
+        for (index, step) in steps.enumerated() {
+            let from = source
+            let target = index == steps.count - 1
+                ? context.output(0) : context.temporary(step.outer * step.inner * MemoryLayout<Float>.size)
+            context.emit(reads: [from], writes: [target]) { [function] c in
+                kernel_reduce(function, c.floats(from), c.floats(target), Int64(step.outer), Int64(step.length), Int64(step.inner))
+            }
+            source = target
+        }
+    }
+}
+
+extension Tensor {
+    /// Negative axes count from the end.
+    private func resolved(_ axes: [Int]) -> [Int] { axes.map { $0 < 0 ? $0 + rank : $0 }.sorted() }
+
+    public func sum(axes: [Int], keepsAxes: Bool = false) -> Tensor {
+        graph.record(one: Reduce(function: KERNEL_SUM, axes: resolved(axes), keepsAxes: keepsAxes), self)
+    }
+
+    public func max(axes: [Int], keepsAxes: Bool = false) -> Tensor {
+        graph.record(one: Reduce(function: KERNEL_MAX, axes: resolved(axes), keepsAxes: keepsAxes), self)
+    }
+
+    public func mean(axes: [Int], keepsAxes: Bool = false) -> Tensor {
+        let total = sum(axes: axes, keepsAxes: keepsAxes)
+        guard total.isValid else { return total }
+        return total / Float(resolved(axes).map { shape[$0] }.reduce(1, *))
+    }
+
+    /// The variance without Bessel's correction: mean((x − mean x)²).
+    public func variance(axes: [Int], keepsAxes: Bool = false) -> Tensor {
+        (self - mean(axes: axes, keepsAxes: true)).square().mean(axes: axes, keepsAxes: keepsAxes)
+    }
+}
+
+/// The sum of one value over all shards, in a fixed binary tree: the only way from sharded to shared.
+struct ShardSum: Operation {
+    var name: String { "shard sum" }
+    var joinsShards: Bool { true }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        guard inputs[0].dtype.isFloatingPoint else { throw ShapeError("of \(inputs[0]): expected a floating-point type") }
+        return inputs
+    }
+
+    /// Every shard's value enters the sum with weight 1.
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { upstream }
+
+    func lower(_ context: LoweringContext) { context.emitShardSum() }
+}
+
+extension Tensor {
+    /// The sum over the shards of the batch. A shared tensor counts once for each shard, as if every shard had its own copy.
+    public func shardSum() -> Tensor {
+        placement == .sharded ? graph.record(one: ShardSum(), self) : self * Float(graph.shardCount)
+    }
+
+    /// The mean over the whole batch of a value for each sample: `[B]` in each shard → a shared scalar.
+    public func batchMean() -> Tensor {
+        let total = sum(axes: Array(shape.indices)).shardSum()
+        return total / Float(shape.elementCount * graph.shardCount)
+    }
+}

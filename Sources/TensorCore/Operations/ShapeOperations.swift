@@ -1,0 +1,303 @@
+import CKernels
+
+/// The same elements under another shape.
+struct Reshape: Operation {
+    let shape: Shape
+    var name: String { "reshape" }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        guard inputs[0].shape.elementCount == shape.elementCount else {
+            throw ShapeError("\(inputs[0].shape) → \(shape): \(inputs[0].shape.elementCount) ≠ \(shape.elementCount) elements")
+        }
+        return [TensorType(shape, inputs[0].dtype)]
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [upstream[0]?.reshaped(node.inputs[0].shape)] }
+
+    func lower(_ context: LoweringContext) { context.alias(output: 0, input: 0) }
+}
+
+/// Axis i of the result is axis permutation[i] of the operand.
+struct Transpose: Operation {
+    let permutation: [Int]
+    var name: String { "transpose" }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        let shape = inputs[0].shape
+        guard permutation.sorted() == Array(shape.indices) else { throw ShapeError("of \(shape) by \(permutation): expected a permutation of its axes") }
+        return [TensorType(Shape(permutation.map { shape[$0] }), inputs[0].dtype)]
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
+        [upstream[0]?.transposed(permutation.indices.map { permutation.firstIndex(of: $0)! })]
+    }
+
+    func lower(_ context: LoweringContext) {
+        let strides = context.inputTypes[0].shape.strides
+        context.emitStridedCopy(
+            lengths: context.outputTypes[0].shape.dimensions, from: context.input(0), strides: permutation.map { strides[$0] },
+            to: context.output(0), strides: context.outputTypes[0].shape.strides)
+    }
+}
+
+/// The operand repeated along axes of length 1 and along new leading axes.
+struct Broadcast: Operation {
+    let shape: Shape
+    var name: String { "broadcast" }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        guard inputs[0].shape.broadcast(with: shape) == shape else { throw ShapeError("\(inputs[0].shape) → \(shape): the shapes do not broadcast") }
+        return [TensorType(shape, inputs[0].dtype)]
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [upstream[0]?.reduced(to: node.inputs[0].shape)] }
+
+    func lower(_ context: LoweringContext) {
+        context.emitStridedCopy(
+            lengths: shape.dimensions, from: context.input(0), strides: context.inputTypes[0].shape.broadcastStrides(to: shape),
+            to: context.output(0), strides: shape.strides)
+    }
+}
+
+/// Operands one after another along an axis.
+struct Concatenate: Operation {
+    let axis: Int
+    var name: String { "concatenate" }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        let first = inputs[0]
+        let shapes = inputs.map(\.shape.description).joined(separator: ", ")
+        guard first.shape.indices.contains(axis) else { throw ShapeError("of \(shapes) along axis \(axis): there are \(first.shape.rank) axes") }
+        for other in inputs.dropFirst() {
+            let fits = other.dtype == first.dtype && other.shape.rank == first.shape.rank
+                && first.shape.indices.allSatisfy { $0 == axis || other.shape[$0] == first.shape[$0] }
+            guard fits else { throw ShapeError("of \(shapes) along axis \(axis): the other axes differ") }
+        }
+        return [TensorType(first.shape.replacing(axis: axis, with: inputs.reduce(0) { $0 + $1.shape[axis] }), first.dtype)]
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
+        guard let dy = upstream[0] else { return node.inputs.map { _ in nil } }
+        var start = 0
+        return zip(node.inputs, node.needsGradient).map { input, isNeeded in
+            defer { start += input.shape[axis] }
+            return isNeeded ? dy.sliced(axis: axis, start..<start + input.shape[axis]) : nil
+        }
+    }
+
+    func lower(_ context: LoweringContext) {
+        let y = context.output(0), strides = context.outputTypes[0].shape.strides
+        var start = 0
+        for (index, type) in context.inputTypes.enumerated() {
+            context.emitStridedCopy(
+                lengths: type.shape.dimensions, from: context.input(index), strides: type.shape.strides, to: y, targetOffset: start * strides[axis],
+                strides: strides)
+            start += type.shape[axis]
+        }
+    }
+}
+
+/// Every `step`-th index from `start` to before `end` of one axis.
+struct Slice: Operation {
+    let axis: Int, start: Int, end: Int, step: Int
+    var name: String { "slice" }
+
+    var count: Int { (end - start + step - 1) / step }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        let shape = inputs[0].shape
+        guard shape.indices.contains(axis), step > 0, 0 <= start, start < end, end <= shape[axis] else {
+            throw ShapeError("\(start)..<\(end) of axis \(axis) of \(shape): out of range")
+        }
+        return [TensorType(shape.replacing(axis: axis, with: count), inputs[0].dtype)]
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
+        [upstream[0].map { $0.graph.record(one: Embed(slice: self, shape: node.inputs[0].shape), $0) }]
+    }
+
+    func lower(_ context: LoweringContext) {
+        var strides = context.inputTypes[0].shape.strides
+        let offset = start * strides[axis]
+        strides[axis] *= step
+        context.emitStridedCopy(
+            lengths: context.outputTypes[0].shape.dimensions, from: context.input(0), offset: offset, strides: strides, to: context.output(0),
+            strides: context.outputTypes[0].shape.strides)
+    }
+}
+
+/// The opposite of a slice: the operand at the slice's place in a constant.
+struct Embed: Operation {
+    let slice: Slice
+    let shape: Shape
+    var value: Float = 0
+    var name: String { "embed" }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] { [TensorType(shape, inputs[0].dtype)] }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [upstream[0].map { $0.graph.record(one: slice, $0) }] }
+
+    func lower(_ context: LoweringContext) {
+        let y = context.output(0), n = shape.elementCount
+        context.emit(reads: [], writes: [y]) { [value] c in kernel_fill(c.floats(y), Int64(n), value) }
+        var strides = shape.strides
+        let offset = slice.start * strides[slice.axis]
+        strides[slice.axis] *= slice.step
+        context.emitStridedCopy(
+            lengths: context.inputTypes[0].shape.dimensions, from: context.input(0), strides: context.inputTypes[0].shape.strides, to: y,
+            targetOffset: offset, strides: strides)
+    }
+}
+
+/// One axis continued at both ends by its mirror image, the border itself not repeated.
+struct Reflect: Operation {
+    let axis: Int, before: Int, after: Int
+    var name: String { "reflect" }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        let shape = inputs[0].shape
+        guard shape.indices.contains(axis), before >= 0, after >= 0, max(before, after) < shape[axis] else {
+            throw ShapeError("axis \(axis) of \(shape) by \(before) and \(after): more than there is to mirror")
+        }
+        return [TensorType(shape.replacing(axis: axis, with: shape[axis] + before + after), inputs[0].dtype)]
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
+        [upstream[0].map { $0.graph.record(one: ReflectGradient(of: self, shape: node.inputs[0].shape), $0) }]
+    }
+
+    func lower(_ context: LoweringContext) {
+        let x = context.input(0), y = context.output(0), split = context.inputTypes[0].shape.split(at: axis)
+        context.emit(reads: [x], writes: [y]) { [before, after] c in
+            kernel_reflect(c.floats(x), c.floats(y), split.outer, split.length, split.inner, Int64(before), Int64(after))
+        }
+    }
+}
+
+struct ReflectGradient: Operation {
+    let of: Reflect
+    let shape: Shape
+    var name: String { "reflect gradient" }
+
+    init(of reflect: Reflect, shape: Shape) {
+        of = reflect
+        self.shape = shape
+    }
+
+    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [TensorType(shape)] }
+
+    func lower(_ context: LoweringContext) {
+        let dy = context.input(0), dx = context.output(0), split = shape.split(at: of.axis)
+        context.emit(reads: [dy], writes: [dx]) { [of] c in
+            kernel_reflect_gradient(c.floats(dy), c.floats(dx), split.outer, split.length, split.inner, Int64(of.before), Int64(of.after))
+        }
+    }
+}
+
+/// Rows of a table `[V, D]` by indices of any shape: `[…]` → `[…, D]`.
+struct Gather: Operation {
+    var name: String { "gather" }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        guard inputs[0].shape.rank == 2, inputs[0].dtype == .float32, inputs[1].dtype == .int32 else {
+            throw ShapeError("from \(inputs[0]) by \(inputs[1]): expected a table [rows, columns] and int32 indices")
+        }
+        return [TensorType(Shape(inputs[1].shape.dimensions + [inputs[0].shape[1]]))]
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
+        [upstream[0].map { $0.graph.record(one: GatherGradient(table: node.inputs[0].shape), $0, node.inputs[1]) }, nil]
+    }
+
+    func lower(_ context: LoweringContext) {
+        let table = context.input(0), indices = context.input(1), y = context.output(0)
+        let count = context.inputTypes[1].shape.elementCount, shape = context.inputTypes[0].shape
+        context.emit(reads: [table, indices], writes: [y]) { c in
+            kernel_gather(c.floats(table), c.integers(indices), c.floats(y), Int64(count), Int64(shape[0]), Int64(shape[1]))
+        }
+    }
+}
+
+struct GatherGradient: Operation {
+    let table: Shape
+    var name: String { "gather gradient" }
+
+    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [TensorType(table)] }
+
+    func lower(_ context: LoweringContext) {
+        let dy = context.input(0), indices = context.input(1), dtable = context.output(0)
+        let count = context.inputTypes[1].shape.elementCount
+        context.emit(reads: [dy, indices], writes: [dtable]) { [table] c in
+            kernel_scatter_add(c.floats(dy), c.integers(indices), c.floats(dtable), Int64(count), Int64(table[0]), Int64(table[1]))
+        }
+    }
+}
+
+extension Shape {
+    /// The axis with all before it and all after it.
+    func split(at axis: Int) -> (outer: Int64, length: Int64, inner: Int64) {
+        (Int64(self[..<axis].reduce(1, *)), Int64(self[axis]), Int64(self[(axis + 1)...].reduce(1, *)))
+    }
+}
+
+extension LoweringContext {
+    /// Emits a copy between two strided views of 4-byte elements; offsets and strides in elements.
+    func emitStridedCopy(
+        lengths: [Int], from x: BufferID, offset xOffset: Int = 0, strides xStrides: [Int], to y: BufferID, targetOffset yOffset: Int = 0,
+        strides yStrides: [Int]
+    ) {
+        let views = StridedViews(lengths, [xStrides, yStrides])
+        let lengths = views.lengths, xStrides = views.strides[0], yStrides = views.strides[1]
+        emit(reads: [x], writes: [y]) { c in
+            kernel_strided_copy(c.floats(x) + xOffset, c.floats(y) + yOffset, Int32(lengths.count), lengths, xStrides, yStrides)
+        }
+    }
+}
+
+/// How a tensor is continued beyond its borders.
+public enum PaddingMode: Sendable, Hashable {
+    case constant(Float)
+    /// Mirrored at the border, which is not repeated.
+    case reflect
+}
+
+extension Tensor {
+    public func reshaped(_ shape: Shape) -> Tensor { shape == self.shape ? self : graph.record(one: Reshape(shape: shape), self) }
+
+    /// Axis i of the result is axis `permutation[i]` of this tensor.
+    public func transposed(_ permutation: [Int]) -> Tensor { graph.record(one: Transpose(permutation: permutation), self) }
+
+    public func broadcast(to shape: Shape) -> Tensor { shape == self.shape ? self : graph.record(one: Broadcast(shape: shape), self) }
+
+    public static func concatenated(_ tensors: [Tensor], axis: Int) -> Tensor {
+        precondition(!tensors.isEmpty, "concatenated(_:axis:) needs a tensor")
+        if tensors.count == 1 { return tensors[0] }
+        return tensors[0].graph.record(Concatenate(axis: axis < 0 ? axis + tensors[0].rank : axis), tensors)[0]
+    }
+
+    public func sliced(axis: Int, _ range: Range<Int>, step: Int = 1) -> Tensor {
+        let axis = axis < 0 ? axis + rank : axis
+        return graph.record(one: Slice(axis: axis, start: range.lowerBound, end: range.upperBound, step: step), self)
+    }
+
+    /// Continued by `before[i]` and `after[i]` elements along axis i.
+    public func padded(before: [Int], after: [Int], mode: PaddingMode = .constant(0)) -> Tensor {
+        guard isValid else { return self }
+        precondition(before.count == rank && after.count == rank, "padded(before:after:) needs a length for every axis")
+        return shape.indices.reduce(self) { result, axis in
+            guard before[axis] != 0 || after[axis] != 0 else { return result }
+            switch mode {
+            case .reflect:
+                return graph.record(one: Reflect(axis: axis, before: before[axis], after: after[axis]), result)
+            case .constant(let value):
+                let length = result.shape[axis]
+                let slice = Slice(axis: axis, start: before[axis], end: before[axis] + length, step: 1)
+                let shape = result.shape.replacing(axis: axis, with: before[axis] + length + after[axis])
+                return graph.record(one: Embed(slice: slice, shape: shape, value: value), result)
+            }
+        }
+    }
+
+    /// Rows of this table `[V, D]` by int32 indices `[…]`: `[…, D]`.
+    public func gathered(_ indices: Tensor) -> Tensor { graph.record(one: Gather(), self, indices) }
+}

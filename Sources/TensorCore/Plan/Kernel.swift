@@ -1,0 +1,37 @@
+/// A piece of memory that kernels read and write. Where it lies is settled after all kernels are known.
+public struct BufferID: Hashable, Sendable {
+    let index: Int
+}
+
+/// What a kernel sees while it runs: where its buffers lie for this worker and shard.
+public struct KernelContext {
+    let addresses: UnsafeMutablePointer<UnsafeMutableRawPointer>
+    public let worker: Int
+    public let shard: Int
+    public let step: UInt64
+
+    public func raw(_ buffer: BufferID) -> UnsafeMutableRawPointer { addresses[buffer.index] }
+    public func floats(_ buffer: BufferID) -> UnsafeMutablePointer<Float> { addresses[buffer.index].assumingMemoryBound(to: Float.self) }
+    public func doubles(_ buffer: BufferID) -> UnsafeMutablePointer<Double> { addresses[buffer.index].assumingMemoryBound(to: Double.self) }
+    public func integers(_ buffer: BufferID) -> UnsafeMutablePointer<Int32> { addresses[buffer.index].assumingMemoryBound(to: Int32.self) }
+}
+
+/// One scheduled piece of work of a plan: single-threaded, writing all of what it writes.
+struct Kernel {
+    let name: String
+    let path: String
+    let reads: [BufferID]
+    let writes: [BufferID]
+    /// An input whose memory the output may take over if nothing reads it later.
+    let overwrites: (output: BufferID, input: BufferID)?
+    let run: (KernelContext) -> Void
+}
+
+/// A sum over all shards of one buffer, in a fixed binary tree.
+struct Reduction {
+    let input: BufferID
+    let output: BufferID
+    let count: Int
+    let dtype: DType
+    let path: String
+}

@@ -1,0 +1,66 @@
+/// What an op's lowering works with: its node's buffers, and the places to emit kernels to.
+public final class LoweringContext {
+    let builder: PlanBuilder
+    let node: Graph.Node
+    let phase: Int
+    public let inputTypes: [TensorType]
+    public let outputTypes: [TensorType]
+
+    init(builder: PlanBuilder, node: Graph.Node, phase: Int) {
+        self.builder = builder
+        self.node = node
+        self.phase = phase
+        inputTypes = node.inputs.map { builder.graph.values[$0].type }
+        outputTypes = node.outputs.map { builder.graph.values[$0].type }
+    }
+
+    var workerCount: Int { builder.workerCount }
+    var shardCount: Int { builder.graph.shardCount }
+
+    /// The buffer of an input in row-major layout.
+    func input(_ index: Int) -> BufferID { builder.rowMajor(node.inputs[index]) }
+
+    /// The buffer of an input in `layout`, reordered once where it is not in it; `lengths` are the axes as oneDNN sees them.
+    func input(_ index: Int, in layout: PhysicalLayout, lengths: [Int]) throws -> BufferID {
+        try builder.reordered(node.inputs[index], to: layout, lengths: lengths)
+    }
+
+    /// The buffer of an output, row-major.
+    func output(_ index: Int) -> BufferID { builder.declare(node.outputs[index]) }
+
+    /// Whether anything reads an output; one that nothing reads need not be computed.
+    func isUsed(output index: Int) -> Bool { builder.isUsed[node.outputs[index]] }
+
+    /// The buffer of an output in a layout of oneDNN's choice.
+    func output(_ index: Int, in layout: PhysicalLayout, lengths: [Int]) -> BufferID {
+        builder.declare(node.outputs[index], layout: layout, lengths: lengths)
+    }
+
+    /// Lets an output be an input under another shape: nothing moves.
+    func alias(output: Int, input: Int) { builder.alias(node.outputs[output], to: node.inputs[input]) }
+
+    /// Memory that the kernels of this node use among themselves.
+    func temporary(_ byteCount: Int) -> BufferID { builder.makeBuffer(byteCount, .arena(builder.placement(of: phase))) }
+
+    func emit(
+        _ name: String? = nil, reads: [BufferID], writes: [BufferID], overwrites: (output: BufferID, input: BufferID)? = nil,
+        _ run: @escaping (KernelContext) -> Void
+    ) {
+        builder.emit(
+            Kernel(
+                name: name ?? node.operation.name, path: node.path, reads: reads, writes: writes, overwrites: overwrites, run: run),
+            phase: phase)
+    }
+
+    /// Emits a oneDNN primitive with its buffers in the order of COneDNN.h, each read or written from a byte offset on.
+    func emit(
+        _ primitive: Primitive, name: String? = nil, reads: [BufferID], writes: [BufferID], arguments: [BufferID], offsets: [Int]? = nil
+    ) {
+        builder.emit(
+            primitive, name: name ?? node.operation.name, path: node.path, phase: phase, reads: reads, writes: writes,
+            arguments: arguments, offsets: offsets)
+    }
+
+    /// Emits the sum over shards of input 0, in whatever layout it has.
+    func emitShardSum() { builder.emitShardSum(of: node.inputs[0], to: node.outputs[0], path: node.path, phase: phase) }
+}

@@ -1,0 +1,89 @@
+import Foundation
+
+/// The trained parameters and the untrained buffers of a model, each kind in one contiguous run of memory.
+///
+/// An update of all parameters is one pass over memory. A graph for training and one for evaluation of the same model share a
+/// store. Invariant for sharing with the workers: a plan's phases write disjoint ranges, and nobody else touches the store while
+/// a plan runs.
+public final class ParameterStore: @unchecked Sendable {
+    /// One parameter or buffer and its place, in elements.
+    public struct Entry: Sendable {
+        public let name: String
+        public let shape: Shape
+        public let role: ParameterRole
+        public let offset: Int
+        public let count: Int
+    }
+
+    public let entries: [Entry]
+    public let bufferEntries: [Entry]
+    /// All parameters; each starts at a multiple of 16 elements, and the gaps are zero.
+    public let values: UnsafeMutableBufferPointer<Float>
+    /// The gradients, laid out as `values`.
+    public let gradients: UnsafeMutableBufferPointer<Float>
+    /// All buffers (running statistics), laid out likewise.
+    public let bufferValues: UnsafeMutableBufferPointer<Float>
+
+    /// Allocates what `graph` declares and initializes each parameter from its own stream of `seed`.
+    public init(_ graph: Graph, seed: UInt64) {
+        (entries, values) = Self.layOut(graph.parameters)
+        (bufferEntries, bufferValues) = Self.layOut(graph.buffers)
+        gradients = Self.allocate(values.count)
+        for (parameters, entries, values) in [(graph.parameters, entries, values), (graph.buffers, bufferEntries, bufferValues)] {
+            for (parameter, entry) in zip(parameters, entries) {
+                parameter.initializer.fill(
+                    UnsafeMutableBufferPointer(rebasing: values[entry.offset..<entry.offset + entry.count]),
+                    shape: entry.shape, stream: PhiloxStream(seed: seed, name: "initialization/\(entry.name)"))
+            }
+        }
+    }
+
+    deinit {
+        for buffer in [values, gradients, bufferValues] { free(buffer.baseAddress) }
+    }
+
+    private static func layOut(_ parameters: [Parameter]) -> ([Entry], UnsafeMutableBufferPointer<Float>) {
+        var entries: [Entry] = [], end = 0
+        for parameter in parameters {
+            let count = parameter.shape.elementCount
+            entries.append(Entry(name: parameter.name, shape: parameter.shape, role: parameter.role, offset: end, count: count))
+            end += (count + 15) / 16 * 16
+        }
+        return (entries, allocate(end))
+    }
+
+    private static func allocate(_ count: Int) -> UnsafeMutableBufferPointer<Float> {
+        let memory = allocateAligned(max(count, 16) * MemoryLayout<Float>.size)
+        memory.initializeMemory(as: UInt8.self, repeating: 0, count: max(count, 16) * MemoryLayout<Float>.size)
+        return UnsafeMutableBufferPointer(start: memory.assumingMemoryBound(to: Float.self), count: count)
+    }
+
+    // MARK: By name
+
+    private func slice(_ name: String) -> (Entry, UnsafeMutableBufferPointer<Float>)? {
+        for (entries, values) in [(entries, values), (bufferEntries, bufferValues)] {
+            if let entry = entries.first(where: { $0.name == name }) {
+                return (entry, UnsafeMutableBufferPointer(rebasing: values[entry.offset..<entry.offset + entry.count]))
+            }
+        }
+        return nil
+    }
+
+    /// The parameter or buffer called `name`, or nil.
+    public func tensor(named name: String) -> HostTensor? {
+        slice(name).map { HostTensor($0.shape, Array($1)) }
+    }
+
+    /// Replaces a parameter or buffer; false when there is none of that name and shape.
+    @discardableResult
+    public func set(_ tensor: HostTensor, named name: String) -> Bool {
+        guard let (entry, values) = slice(name), entry.shape == tensor.shape else { return false }
+        _ = values.update(fromContentsOf: tensor.floats)
+        return true
+    }
+
+    /// The gradient of the parameter called `name` after the last step, or nil.
+    public func gradient(named name: String) -> HostTensor? {
+        entries.first { $0.name == name }.map { HostTensor($0.shape, Array(gradients[$0.offset..<$0.offset + $0.count])) }
+    }
+}

@@ -1,0 +1,184 @@
+import CKernels
+import Foundation
+
+/// A graph compiled to kernels over memory laid out once; replayed at every step without allocating.
+///
+/// A batch is cut into `shardCount` shards. A worker takes a shard and runs a whole phase of it, single-threaded. Sums over shards
+/// are fixed binary trees, so results depend on the number of shards and never on the number of threads.
+///
+/// Memory is in three arenas: `shared` (once), `shard` (once a shard: values that outlive a phase) and `worker` (once a worker:
+/// values of one phase, which stay in its cache).
+public final class Plan {
+    public let shardCount: Int
+    public let summary: PlanSummary
+    /// Time by kind of op is collected while this is set.
+    public var profile: PlanProfile?
+
+    let pool: WorkerPool
+    private let store: ParameterStore?
+    private let steps: [PhaseSchedule]
+    private let tables: [UnsafeMutablePointer<UnsafeMutableRawPointer>]
+    private let memory: [UnsafeMutableRawPointer]
+    private let inputs: [(buffers: [Int], shardByteCount: Int)]
+    private let outputs: [(memory: UnsafeMutableRawPointer, type: TensorType, placement: Placement)]
+
+    /// Compiles what `outputs` and `gradients` need. `gradients` belong to the graph's parameters, in order, and end in
+    /// `store.gradients`.
+    ///
+    /// - Throws: `RecordingError` when the recording failed, `OneDNNError` when the library cannot do an op.
+    public init(
+        _ graph: Graph, outputs: [Tensor], gradients: [Tensor] = [], store: ParameterStore? = nil, pool: WorkerPool
+    ) throws {
+        try graph.validate()
+        precondition(gradients.isEmpty || gradients.count == graph.parameters.count, "one gradient for each parameter")
+        let builder = PlanBuilder(graph: graph, workerCount: pool.threadCount)
+        try builder.build(outputs: outputs, gradients: gradients, store: store)
+
+        self.pool = pool
+        self.store = store
+        shardCount = graph.shardCount
+        steps = PhaseSchedule.make(builder)
+        let layout = MemoryPlan(builder, steps)
+
+        // Memory, and the address of every buffer for each worker and shard.
+        let workers = pool.threadCount, shards = graph.shardCount
+        var memory: [UnsafeMutableRawPointer] = []
+        func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+            memory.append(allocateAligned(byteCount))
+            return memory[memory.count - 1]
+        }
+        let sharedArena = allocate(layout.sharedByteCount)
+        let shardArenas = (0..<shards).map { _ in allocate(layout.shardByteCount) }
+        let workerArenas = (0..<workers).map { _ in allocate(layout.workerByteCount) }
+        let outputs = outputs.map { output in
+            let copies = output.placement == .sharded ? shards : 1
+            return (memory: allocate(output.type.byteCount * copies), type: output.type, placement: output.placement)
+        }
+        self.outputs = outputs
+        var inputBuffers = [[Int]](repeating: [], count: graph.inputs.count)
+        var constants: [Int: UnsafeMutableRawPointer] = [:]
+        for (index, buffer) in builder.buffers.enumerated() {
+            switch buffer.home {
+            case .input(let input): inputBuffers[input].append(index)
+            case .constant(let tensor):
+                let copy = allocate(tensor.bytes.count)
+                tensor.bytes.withUnsafeBytes { copy.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+                constants[index] = copy
+            default: break
+            }
+        }
+        inputs = zip(graph.inputs, inputBuffers).map { ($1, $0.tensor.type.byteCount) }
+        tables = (0..<workers * shards).map { entry in
+            let worker = entry / shards, shard = entry % shards
+            let table = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(capacity: max(builder.buffers.count, 1))
+            for (index, buffer) in builder.buffers.enumerated() {
+                table[index] = switch buffer.home {
+                case .arena:
+                    switch layout.places[index].arena {
+                    case .shared: sharedArena + layout.places[index].offset
+                    case .shard: shardArenas[shard] + layout.places[index].offset
+                    case .worker: workerArenas[worker] + layout.places[index].offset
+                    }
+                case .parameter(let offset): UnsafeMutableRawPointer(store!.values.baseAddress!) + offset
+                case .buffer(let offset): UnsafeMutableRawPointer(store!.bufferValues.baseAddress!) + offset
+                case .gradient(let offset): UnsafeMutableRawPointer(store!.gradients.baseAddress!) + offset
+                case .constant: constants[index]!
+                case .input: sharedArena  // replaced at every run
+                case .output(let output):
+                    outputs[output].memory + (outputs[output].placement == .sharded ? shard * outputs[output].type.byteCount : 0)
+                }
+            }
+            return table
+        }
+        self.memory = memory
+        summary = PlanSummary(builder, layout, workerCount: workers, store: store)
+    }
+
+    deinit {
+        for table in tables { table.deallocate() }
+        for pointer in memory { free(pointer) }
+    }
+
+    // MARK: Running
+
+    /// Runs one step on a batch: for each input of the graph, in order of declaration, the memory of all shards one after another.
+    public func run(feeding batch: [UnsafeRawPointer], step: UInt64 = 0) {
+        precondition(batch.count == inputs.count, "\(batch.count) inputs fed, the graph has \(inputs.count)")
+        for (input, source) in zip(inputs, batch) {
+            for (entry, table) in tables.enumerated() {
+                let address = UnsafeMutableRawPointer(mutating: source) + entry % shardCount * input.shardByteCount
+                for buffer in input.buffers { table[buffer] = address }
+            }
+        }
+        for phase in steps {
+            switch phase {
+            case .reductions(let tasks): run(tasks)
+            case .shared(let kernels, let isLarge): run(shared: kernels, inParallel: isLarge, step: step)
+            case .sharded(let kernels): run(sharded: kernels, step: step)
+            }
+        }
+    }
+
+    private func context(worker: Int, shard: Int, step: UInt64) -> KernelContext {
+        KernelContext(addresses: tables[worker * shardCount + shard], worker: worker, shard: shard, step: step)
+    }
+
+    private func run(sharded kernels: [Kernel], step: UInt64) {
+        pool.run(shardCount) { worker, shard in
+            let context = context(worker: worker, shard: shard, step: step)
+            for kernel in kernels { execute(kernel, context) }
+        }
+    }
+
+    private func run(shared kernels: [Kernel], inParallel: Bool, step: UInt64) {
+        if inParallel {
+            pool.run(kernels.count) { worker, index in execute(kernels[index], context(worker: worker, shard: 0, step: step)) }
+        } else {
+            let context = context(worker: 0, shard: 0, step: step)
+            for kernel in kernels { execute(kernel, context) }
+        }
+    }
+
+    private func run(_ tasks: [ReductionTask]) {
+        let body = { (worker: Int, index: Int) in
+            let task = tasks[index]
+            self.profile?.measure("shard sum", worker: worker) { self.sum(task) } ?? self.sum(task)
+        }
+        if tasks.count > 1 { pool.run(tasks.count, body) } else { body(0, 0) }
+    }
+
+    private func sum(_ task: ReductionTask) {
+        withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: shardCount) { sources in
+            let offset = task.start * task.reduction.dtype.byteCount
+            for shard in 0..<shardCount { sources[shard] = UnsafeRawPointer(tables[shard][task.reduction.input.index] + offset) }
+            let target = tables[0][task.reduction.output.index] + offset
+            if task.reduction.dtype == .float64 {
+                kernel_tree_sum_f64(sources.baseAddress!, Int64(shardCount), target, Int64(task.count))
+            } else {
+                kernel_tree_sum_f32(sources.baseAddress!, Int64(shardCount), target, Int64(task.count))
+            }
+        }
+    }
+
+    @inline(__always)
+    private func execute(_ kernel: Kernel, _ context: KernelContext) {
+        if let profile {
+            profile.measure(kernel.name, worker: context.worker) { kernel.run(context) }
+        } else {
+            kernel.run(context)
+        }
+    }
+
+    // MARK: Results
+
+    /// The memory of an output after a run: the whole batch, shard after shard, where it is sharded.
+    public func outputPointer(_ index: Int) -> UnsafeRawPointer { UnsafeRawPointer(outputs[index].memory) }
+
+    /// An output after a run; a sharded one has the whole batch in its first axis.
+    public func output(_ index: Int) -> HostTensor {
+        let (memory, type, placement) = outputs[index]
+        var shape = type.shape
+        if placement == .sharded, shape.rank > 0 { shape = shape.replacing(axis: 0, with: shape[0] * shardCount) }
+        return HostTensor(shape: shape, dtype: type.dtype, copying: memory)
+    }
+}
