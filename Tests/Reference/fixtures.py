@@ -91,10 +91,24 @@ def float32(value):
     return numpy.asarray(value, dtype=numpy.float32)
 
 
-def exact(value):
-    """A float64 (or int64) tensor holding exactly the given float32 (or int32) values."""
+def exact(value, dtype=torch.float64):
+    """A tensor holding exactly the given float32 (or int32) values; integers become int64."""
     value = torch.from_numpy(numpy.array(value))
-    return value.double() if value.is_floating_point() else value.long()
+    return value.to(dtype) if value.is_floating_point() else value.long()
+
+
+def magnitude(value, single):
+    """What an error of `value` is to be measured against, given the same computed in float32.
+
+    The largest absolute value; but where terms cancel, as in the gradient of a normalization over two values, 2^20 times
+    float32's own error, so that a tolerance of 1e-5 allows ten times that error. Where both vanish, 1.
+    """
+    if value.numel() == 0:
+        return 1.0
+    largest = value.detach().abs().max().item()
+    error = (value.detach() - single.detach().double()).abs().max().item()
+    result = max(largest, error * 2 ** 20)
+    return float(f"{result:.3g}") if result > 1e-6 else 1.0
 
 
 def images_first(x):

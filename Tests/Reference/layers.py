@@ -1,47 +1,59 @@
 """Values and gradients of layers, computed by PyTorch in float64. Writes Tests/Fixtures/layers.h5."""
 
+import copy
+
 import torch
 
-from fixtures import FixtureFile, Source, exact, float32, images_first, images_last
+from fixtures import FixtureFile, Source, exact, float32, images_first, images_last, magnitude
 from models import Attention, BasicBlock, PatchEmbedding, TransformerBlock, randomize
+
+
+def compute(module, x, upstream, dtype):
+    """Output, gradients and running statistics of a copy of the module in the given precision."""
+    module = copy.deepcopy(module).to(dtype)
+    tensor = exact(x, dtype).requires_grad_()
+    y = module(tensor)
+    parameters = dict(module.named_parameters())
+    gradients = torch.autograd.grad(y, [tensor, *parameters.values()], exact(upstream, dtype))
+    return {
+        "outputs": {"0": y},
+        "gradients": {"0": gradients[0]},
+        "parameter_gradients": dict(zip(parameters, gradients[1:])),
+        "buffers_after": buffers(module),
+    }
+
+
+def buffers(module):
+    """The running statistics, without the batch counter."""
+    return {key: buffer for key, buffer in module.named_buffers() if buffer.ndim}
 
 
 def write(file, name, operation, module, input_shape, **attributes):
     source = Source(name)
-    module = module.double()
     randomize(module, source)
     with torch.no_grad():
-        for key, buffer in module.named_buffers():
+        for key, buffer in buffers(module).items():
             if key.endswith("running_mean"):
                 buffer.copy_(torch.from_numpy(source.normal(*buffer.shape)))
-            elif key.endswith("running_var"):
+            else:
                 buffer.copy_(torch.from_numpy(source.uniform(*buffer.shape, low=0.5, high=2.0)))
-
-    file.group(name, operation=operation, attributes=attributes)
-    parameters = dict(module.named_parameters())
-    for key, parameter in parameters.items():
-        file.array(f"{name}/parameters/{key}", parameter)
-    write_buffers(file, f"{name}/buffers", module)
-
     x = source.normal(*input_shape)
-    tensor = exact(x).requires_grad_()
-    y = module(tensor)
-    upstream = source.normal(*y.shape)
-    gradients = torch.autograd.grad(y, [tensor, *parameters.values()], exact(upstream))
+    upstream = source.normal(*copy.deepcopy(module)(torch.from_numpy(x)).shape)
+    results = compute(module, x, upstream, torch.float64)
+    single = compute(module, x, upstream, torch.float32)
 
     file.array(f"{name}/inputs/0", x)
-    file.array(f"{name}/outputs/0", y)
     file.array(f"{name}/output_gradients/0", upstream)
-    file.array(f"{name}/gradients/0", gradients[0])
-    for key, gradient in zip(parameters, gradients[1:]):
-        file.array(f"{name}/parameter_gradients/{key}", gradient)
-    write_buffers(file, f"{name}/buffers_after", module)
-
-
-def write_buffers(file, path, module):
-    for key, buffer in module.named_buffers():
-        if buffer.ndim:  # not the batch counter
-            file.array(f"{path}/{key}", buffer)
+    for key, parameter in module.named_parameters():
+        file.array(f"{name}/parameters/{key}", parameter)
+    for key, buffer in buffers(module).items():
+        file.array(f"{name}/buffers/{key}", buffer)
+    magnitudes = {}
+    for kind, values in results.items():
+        for key, value in values.items():
+            file.array(f"{name}/{kind}/{key}", value)
+            magnitudes[f"{kind}/{key}"] = magnitude(value, single[kind][key])
+    file.group(name, operation=operation, attributes=attributes, magnitudes=magnitudes)
 
 
 class ImageBlock(BasicBlock):

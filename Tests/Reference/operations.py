@@ -7,7 +7,7 @@ import numpy
 import torch
 import torch.nn.functional as F
 
-from fixtures import FixtureFile, Source, exact, images_first, images_last
+from fixtures import FixtureFile, Source, exact, images_first, images_last, magnitude
 
 CASES = {}
 
@@ -23,33 +23,46 @@ def case(name, operation, inputs, function, differentiable=None, **attributes):
     CASES[name] = (operation, inputs, function, differentiable, attributes)
 
 
-def write(file, name):
-    operation, make_inputs, function, differentiable, attributes = CASES[name]
-    source = Source(name)
-    arrays = make_inputs(source)
+def compute(name, arrays, upstream, dtype):
+    """Outputs, gradients and extra results in the given precision; upstream gradients come from a function of the outputs."""
+    _, _, function, differentiable, _ = CASES[name]
     if differentiable is None:
         differentiable = sum(array.dtype.kind == "f" for array in arrays)
-    tensors = [exact(array) for array in arrays]
+    tensors = [exact(array, dtype) for array in arrays]
     for tensor in tensors[:differentiable]:
         tensor.requires_grad_()
-
     result = function(*tensors)
     outputs, extra = result if isinstance(result, tuple) else (result, {})
     if isinstance(outputs, torch.Tensor):
         outputs = [outputs]
-    output_gradients = [source.normal(*output.shape) for output in outputs]
-    gradients = torch.autograd.grad(outputs, tensors[:differentiable], [exact(g) for g in output_gradients])
+    gradients = torch.autograd.grad(outputs, tensors[:differentiable], [exact(g, dtype) for g in upstream(outputs)])
+    return {"outputs": outputs, "gradients": gradients, "extra": extra}
 
-    file.group(name, operation=operation, attributes=attributes)
+
+def write(file, name):
+    operation, make_inputs, _, _, attributes = CASES[name]
+    source = Source(name)
+    arrays = make_inputs(source)
+    output_gradients = []
+
+    def upstream(outputs):
+        if not output_gradients:
+            output_gradients.extend(source.normal(*output.shape) for output in outputs)
+        return output_gradients
+
+    results = compute(name, arrays, upstream, torch.float64)
+    single = compute(name, arrays, upstream, torch.float32)
+
+    magnitudes = {}
     for index, array in enumerate(arrays):
         file.array(f"{name}/inputs/{index}", array)
-    for index, output in enumerate(outputs):
-        file.array(f"{name}/outputs/{index}", output)
-        file.array(f"{name}/output_gradients/{index}", output_gradients[index])
-    for index, gradient in enumerate(gradients):
-        file.array(f"{name}/gradients/{index}", gradient)
-    for key, value in extra.items():
-        file.array(f"{name}/extra/{key}", value)
+    for index, gradient in enumerate(output_gradients):
+        file.array(f"{name}/output_gradients/{index}", gradient)
+    for kind, values in results.items():
+        for key, value in values.items() if kind == "extra" else enumerate(values):
+            file.array(f"{name}/{kind}/{key}", value)
+            magnitudes[f"{kind}/{key}"] = magnitude(value, single[kind][key])
+    file.group(name, operation=operation, attributes=attributes, magnitudes=magnitudes)
 
 
 # Elementwise
@@ -142,16 +155,19 @@ for operation, function, domain, attributes in UNARY:
         )
 
 # Where a naive formula overflows or cancels.
+EXTREMES = {
+    "very_negative": [-1000, -120, -90, -30, -15, -6],
+    "near_zero": [-1e-2, -1e-3, -1e-6, 1e-6, 1e-3, 1e-2],
+    "large": [6, 8, 10, 15, 30],
+    "very_large": [90, 120, 1000],
+}
 for operation, function in [
     ("tanh", torch.tanh), ("sigmoid", torch.sigmoid), ("silu", F.silu), ("gelu", F.gelu),
     ("gelu_tanh", lambda x: F.gelu(x, approximate="tanh")),
     ("softplus", lambda x: torch.logaddexp(x, torch.zeros_like(x))),
 ]:
-    case(
-        f"{operation}_saturated", operation,
-        lambda s: [numpy.float32([-1000, -120, -90, -30, -15, -6, -1e-3, -1e-6, 1e-6, 1e-3, 6, 15, 30, 90, 120, 1000])],
-        function,
-    )
+    for name, values in EXTREMES.items():
+        case(f"{operation}_{name}", operation, lambda s, values=values: [numpy.float32(values)], function)
 
 
 # Matrix products
