@@ -164,7 +164,7 @@ def write_optimizers():
                 trajectory.append(parameter.detach().clone())
             file.group(name, operation=optimizer_type.__name__.lower(), attributes=arguments)
             file.array(f"{name}/inputs/0", initial)
-            file.array(f"{name}/gradients", gradients)
+            file.array(f"{name}/inputs/1", gradients)
             file.array(f"{name}/outputs/0", torch.stack(trajectory))
 
         clipped = [source.normal(3, 4), source.normal(5)]
