@@ -135,6 +135,21 @@ public struct FieldReader {
         return values
     }
 
+    /// A list of finite numbers; a lone number counts as a list of one.
+    public mutating func numbers(_ key: String, in range: some RangeExpression<Double> = (-Double.infinity)...) -> [Double]? {
+        guard let found = node(key) else { return nil }
+        let items: [ConfigurationNode] = if case .list(let items) = found.value { items } else { [found] }
+        var values: [Double] = []
+        for (index, item) in items.enumerated() {
+            guard case .scalar(let text, quoted: false) = item.value, let value = Double(text), value.isFinite, range.contains(value) else {
+                errors.report("expected \(describe(range)), found \(item.kind)", at: item.mark, path: "\(path(of: key))[\(index)]")
+                continue
+            }
+            values.append(value)
+        }
+        return values
+    }
+
     /// The variants of `{name: {options}}`, `name` alone, and `{name: value}`: the key, and the node behind it (null for the bare name).
     public mutating func variant(_ key: String) -> (name: String, node: ConfigurationNode, path: String)? {
         guard let found = node(key) else { return nil }

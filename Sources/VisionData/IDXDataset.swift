@@ -1,0 +1,137 @@
+import Configuration
+import Foundation
+
+/// The four files of a data set in MNIST's layout, found in one folder.
+struct IDXDataset {
+    let name: DatasetName
+    let directory: String
+    private let paths: [String: String]
+
+    static let fileNames = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
+
+    /// Where `name` is looked for, in order.
+    ///
+    /// With a given `directory`: its subfolder called `name`, then the folder itself, and nowhere else. Otherwise the folder `name` under
+    /// `~/.local/share/datasets`, `/usr/local/share/datasets` and `/usr/share/datasets` (Debian's packages).
+    static func places(of name: DatasetName, directory: String?) -> [String] {
+        if let directory {
+            let folder = (directory as NSString).expandingTildeInPath
+            return [(folder as NSString).appendingPathComponent(name.rawValue), folder]
+        }
+        return ["~/.local/share/datasets", "/usr/local/share/datasets", "/usr/share/datasets"].map {
+            (($0 as NSString).expandingTildeInPath as NSString).appendingPathComponent(name.rawValue)
+        }
+    }
+
+    /// The first of the places that holds one of the four files; it must hold them all.
+    init(finding name: DatasetName, directory: String?) throws {
+        let places = Self.places(of: name, directory: directory)
+        for place in places {
+            let found = Self.files(in: place)
+            guard !found.isEmpty else { continue }
+            if let missing = Self.fileNames.first(where: { found[$0] == nil }) {
+                throw UserError(.noInput, "\(place): \(missing) (plain or .gz) is missing; \(name.rawValue) needs \(Self.fileNames.joined(separator: ", "))")
+            }
+            self.init(name: name, directory: place, paths: found)
+            return
+        }
+        throw UserError(.noInput, """
+            data set \(name.rawValue) not found: looked for \(Self.fileNames[0]) (plain or .gz) in \(places.joined(separator: ", ")); \
+            \(name.howToGet)
+            """)
+    }
+
+    private init(name: DatasetName, directory: String, paths: [String: String]) {
+        self.name = name
+        self.directory = directory
+        self.paths = paths
+    }
+
+    /// The files present in `folder` by their plain names; a plain file goes before a gzipped one.
+    private static func files(in folder: String) -> [String: String] {
+        var found: [String: String] = [:]
+        for name in fileNames {
+            let plain = (folder as NSString).appendingPathComponent(name)
+            found[name] = [plain, plain + ".gz"].first { FileManager.default.fileExists(atPath: $0) }
+        }
+        return found
+    }
+
+    /// One of the two parts with its headers read and compared.
+    private struct Part {
+        let images: IDXFile
+        let labels: IDXFile
+        var count: Int { images.dimensions[0] }
+        var shape: ImageShape { ImageShape(channels: 1, height: images.dimensions[1], width: images.dimensions[2]) }
+    }
+
+    private func openPart(images: String, labels: String) throws -> Part {
+        guard let imagePath = paths[images], let labelPath = paths[labels] else { preconditionFailure("a data set was made without its files") }
+        let part = try Part(images: IDXFile(path: imagePath, rank: 3), labels: IDXFile(path: labelPath, rank: 1))
+        guard part.labels.dimensions[0] == part.count else {
+            throw UserError(.data, "\(labelPath): found \(part.labels.dimensions[0]) labels, expected \(part.count), one for each image of \(imagePath)")
+        }
+        return part
+    }
+
+    private func open() throws -> (train: Part, test: Part) {
+        let train = try openPart(images: Self.fileNames[0], labels: Self.fileNames[1])
+        let test = try openPart(images: Self.fileNames[2], labels: Self.fileNames[3])
+        guard test.shape == train.shape else {
+            throw UserError(.data, "\(test.images.stream.name): found images of \(test.shape), expected \(train.shape) as in \(train.images.stream.name)")
+        }
+        return (train, test)
+    }
+
+    /// Counts and shape from the headers alone.
+    func survey() throws -> (trainCount: Int, testCount: Int, shape: ImageShape) {
+        let parts = try open()
+        return (parts.train.count, parts.test.count, parts.train.shape)
+    }
+
+    /// Reads everything; the two image files are decompressed at the same time.
+    func load() throws -> LabeledImages {
+        let (train, test) = try open()
+        let shape = train.shape
+        let trainByteCount = train.count * shape.count
+        let byteCount = trainByteCount + test.count * shape.count
+        let pixels = try [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, initialized in
+            let bytes = UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: buffer[..<byteCount]))
+            try Self.readTogether([
+                (train.images, UnsafeMutableRawBufferPointer(rebasing: bytes[..<trainByteCount])),
+                (test.images, UnsafeMutableRawBufferPointer(rebasing: bytes[trainByteCount...])),
+            ])
+            initialized = byteCount
+        }
+        let labels = try readLabels(train.labels) + readLabels(test.labels)
+        return LabeledImages(
+            name: name.rawValue, shape: shape, pixels: .bytes(pixels, maximum: 255), labels: labels,
+            classCount: name.classNames.count, classNames: name.classNames,
+            train: 0..<train.count, validation: nil, test: train.count..<train.count + test.count)
+    }
+
+    private func readLabels(_ file: IDXFile) throws -> [Int32] {
+        let labels = try file.readElements()
+        let largest = name.classNames.count - 1
+        if let index = labels.firstIndex(where: { $0 > largest }) {
+            throw UserError(.data, "\(file.stream.name): label \(labels[index]) at index \(index), expected 0 to \(largest)")
+        }
+        return labels.map(Int32.init)
+    }
+
+    /// Reads several files into their buffers, each on a thread of its own; the first file's error goes before the others'.
+    private static func readTogether(_ jobs: [(file: IDXFile, buffer: UnsafeMutableRawBufferPointer)]) throws {
+        // Each iteration touches only its own file, buffer and element of `failures`, and all have ended before any is read here.
+        nonisolated(unsafe) let jobs = jobs
+        nonisolated(unsafe) let failures = UnsafeMutableBufferPointer<(any Error)?>.allocate(capacity: jobs.count)
+        failures.initialize(repeating: nil)
+        defer {
+            failures.deinitialize()
+            failures.deallocate()
+        }
+        DispatchQueue.concurrentPerform(iterations: jobs.count) { index in
+            do { try jobs[index].file.readElements(into: jobs[index].buffer) } catch { failures[index] = error }
+        }
+        for failure in failures { if let failure { throw failure } }
+    }
+}

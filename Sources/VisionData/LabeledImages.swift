@@ -1,0 +1,47 @@
+/// Channels, height and width of every image of a data set.
+public struct ImageShape: Hashable, Sendable, CustomStringConvertible {
+    public let channels: Int
+    public let height: Int
+    public let width: Int
+
+    public init(channels: Int, height: Int, width: Int) {
+        self.channels = channels
+        self.height = height
+        self.width = width
+    }
+
+    /// Values in one image.
+    public var count: Int { channels * height * width }
+
+    /// `28×28×1`, height, width, channels.
+    public var description: String { "\(height)×\(width)×\(channels)" }
+}
+
+/// All images of a data set with their labels, in memory as they are stored: not yet split, subset or normalized.
+///
+/// The official training images come first, then the official validation images if there are any, then the test images; an
+/// image's place in this order is its *global index*, which keys its random draws.
+public struct LabeledImages: Sendable {
+    /// The values of all images, `[images, height, width, channels]`.
+    public enum Pixels: Sendable {
+        /// Bytes from 0 to `maximum`, which stand for 0 to 1.
+        case bytes([UInt8], maximum: UInt8)
+        /// Values used as they are.
+        case floats([Float])
+    }
+
+    public let name: String
+    public let shape: ImageShape
+    public let pixels: Pixels
+    /// One class index an image, from 0 up to but not `classCount`.
+    public let labels: [Int32]
+    public let classCount: Int
+    /// Names of the classes by index, when the data set has them.
+    public let classNames: [String]?
+    /// Global indices of the official training images.
+    public let train: Range<Int>
+    /// Global indices of the official validation images, when the data set has some.
+    public let validation: Range<Int>?
+    /// Global indices of the official test images.
+    public let test: Range<Int>
+}
