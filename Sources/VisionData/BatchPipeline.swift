@@ -1,0 +1,222 @@
+import Configuration
+import Foundation
+import TensorCore
+
+/// One batch; its memory belongs to the pipeline and is valid until the next call of `next()`.
+public struct Batch {
+    /// Augmented and normalized, `[batchSize, height, width, channels]`. Places from `count` on are 0.
+    public let images: UnsafePointer<Float>
+    /// Class indices, `[batchSize]`. Places from `count` on are 0; leave them out of losses and counts.
+    public let labels: UnsafePointer<Int32>
+    /// Global indices of the images, `[count]`.
+    public let sampleIndices: UnsafeBufferPointer<Int32>
+    /// How many places hold images: the batch size, except in the last batch of an evaluation.
+    public let count: Int
+    public let epoch: Int
+    public let indexInEpoch: Int
+}
+
+/// The batches of a split in order, prepared on a thread of their own while the consumer works on those before.
+///
+///     let pipeline = try BatchPipeline(training: dataset, batchSize: 128, seed: 0, augmentations: [.shift(pixels: 2)], epochs: 0..<4)
+///     while let batch = pipeline.next() { … }
+///
+/// In training each epoch goes through the training split in an order of its own, the shuffle of the stream `shuffle` at (seed, epoch); the
+/// images left over when a batch is not full are dropped in that epoch. In evaluation the order is that of the indices, nothing is
+/// augmented, and the last batch is padded. What a batch holds depends on nothing but the arguments, the epoch and its
+/// index: a pipeline that starts in the middle gives what one from the start gives there, without going through what is before.
+///
+/// Used from one thread. After the first batches nothing is allocated. A pipeline that is dropped early stops its thread after the batch at hand.
+public final class BatchPipeline {
+    public let batchSize: Int
+    /// Full batches in training; in evaluation the last one may be padded.
+    public let batchesPerEpoch: Int
+    private let producer: BatchProducer
+
+    /// Training batches of `epochs`, from batch `startingAt.batch` of epoch `startingAt.epoch`.
+    ///
+    /// - Parameter startingAt: within `epochs`; a batch equal to `batchesPerEpoch` means the next epoch. nil: the beginning.
+    /// - Throws: `UserError(.usage)` when the training split has fewer images than a batch.
+    public init(
+        training dataset: ImageDataset, batchSize: Int, seed: UInt64, augmentations: [Augmentation], epochs: Range<Int>,
+        startingAt: (epoch: Int, batch: Int)? = nil
+    ) throws {
+        precondition(batchSize > 0, "the batch size must be positive")
+        let indices = dataset.indices(of: .train)
+        guard indices.count >= batchSize else {
+            throw UserError(.usage, "train.batch_size: \(batchSize) is larger than the training split of \(dataset.name), which has \(indices.count) images")
+        }
+        self.batchSize = batchSize
+        batchesPerEpoch = indices.count / batchSize
+        let start = startingAt ?? (epochs.lowerBound, 0)
+        precondition(
+            start.epoch >= epochs.lowerBound && start.epoch <= epochs.upperBound && (0...batchesPerEpoch).contains(start.batch),
+            "the start (epoch \(start.epoch), batch \(start.batch)) lies outside epochs \(epochs) of \(batchesPerEpoch) batches")
+        producer = BatchProducer(
+            dataset, indices: indices, batchSize: batchSize, shuffleSeed: seed, augmentations: augmentations,
+            first: start.epoch * batchesPerEpoch + start.batch, end: epochs.upperBound * batchesPerEpoch, batchesPerEpoch: batchesPerEpoch)
+        producer.start()
+    }
+
+    /// All images of a split once, in order and unchanged but for normalization.
+    public init(evaluating dataset: ImageDataset, split: Split, batchSize: Int) {
+        precondition(batchSize > 0, "the batch size must be positive")
+        let indices = dataset.indices(of: split)
+        self.batchSize = batchSize
+        batchesPerEpoch = (indices.count + batchSize - 1) / batchSize
+        producer = BatchProducer(
+            dataset, indices: indices, batchSize: batchSize, shuffleSeed: nil, augmentations: [],
+            first: 0, end: batchesPerEpoch, batchesPerEpoch: batchesPerEpoch)
+        producer.start()
+    }
+
+    deinit { producer.stop() }
+
+    /// The next batch, or nil after the last one. Gives the memory of the batch before back to the pipeline.
+    public func next() -> Batch? { producer.take() }
+}
+
+/// The thread behind a pipeline and the ring of batches between the two.
+///
+/// Unchecked: what both threads touch (`produced`, `taken`, `isHolding`, `isStopped`) is touched only under `condition`. The ring's
+/// memory, `order` and `preparer` need no lock: a slot belongs to the producing thread until it is counted in `produced`, then to the
+/// consumer until it is given back in `take`, and the other two are the producing thread's alone. The memory is freed in `deinit`, and the
+/// thread holds a reference until it ends.
+private final class BatchProducer: @unchecked Sendable {
+    private struct Slot {
+        let images: UnsafeMutablePointer<Float>
+        let labels: UnsafeMutablePointer<Int32>
+        let indices: UnsafeMutablePointer<Int32>
+    }
+
+    private let labels: [Int32]
+    private let indices: [Int32]
+    private let imageCount: Int
+    private let batchSize: Int
+    private let shuffleStream: PhiloxStream?
+    private let first: Int
+    private let end: Int
+    private let batchesPerEpoch: Int
+    private let preparer: ImagePreparer
+    /// Three: one with the consumer, one ready, one in preparation.
+    private let slots: [Slot]
+    private let order: UnsafeMutableBufferPointer<Int32>
+
+    private let condition = NSCondition()
+    private var produced = 0
+    private var taken = 0
+    private var isHolding = false
+    private var isStopped = false
+
+    init(
+        _ dataset: ImageDataset, indices: [Int32], batchSize: Int, shuffleSeed: UInt64?, augmentations: [Augmentation],
+        first: Int, end: Int, batchesPerEpoch: Int
+    ) {
+        self.indices = indices
+        self.batchSize = batchSize
+        self.first = first
+        self.end = end
+        self.batchesPerEpoch = batchesPerEpoch
+        labels = dataset.images.labels
+        let imageCount = dataset.shape.count
+        self.imageCount = imageCount
+        shuffleStream = shuffleSeed.map { PhiloxStream(seed: $0, name: "shuffle") }
+        preparer = ImagePreparer(dataset, augmentations: augmentations, seed: shuffleSeed ?? 0)
+        slots = (0..<3).map { _ in
+            let slot = Slot(
+                images: .allocate(capacity: batchSize * imageCount), labels: .allocate(capacity: batchSize),
+                indices: .allocate(capacity: batchSize))
+            slot.images.initialize(repeating: 0, count: batchSize * imageCount)
+            slot.labels.initialize(repeating: 0, count: batchSize)
+            slot.indices.initialize(repeating: 0, count: batchSize)
+            return slot
+        }
+        order = .allocate(capacity: indices.count)
+        _ = order.initialize(from: indices)
+    }
+
+    deinit {
+        for slot in slots {
+            slot.images.deallocate()
+            slot.labels.deallocate()
+            slot.indices.deallocate()
+        }
+        order.deallocate()
+    }
+
+    func start() {
+        let thread = Thread { [self] in produceAll() }
+        thread.name = "batches"
+        thread.start()
+    }
+
+    /// Makes the producing thread end soon.
+    func stop() {
+        condition.lock()
+        isStopped = true
+        condition.broadcast()
+        condition.unlock()
+    }
+
+    // MARK: The consumer's side
+
+    func take() -> Batch? {
+        condition.lock()
+        defer { condition.unlock() }
+        if isHolding {
+            isHolding = false
+            taken += 1
+            condition.signal()
+        }
+        guard first + taken < end else { return nil }
+        while produced == taken { condition.wait() }
+        isHolding = true
+
+        let slot = slots[taken % slots.count]
+        let (epoch, index) = (first + taken).quotientAndRemainder(dividingBy: batchesPerEpoch)
+        let count = sampleCount(ofBatch: index)
+        return Batch(
+            images: slot.images, labels: slot.labels, sampleIndices: UnsafeBufferPointer(start: slot.indices, count: count),
+            count: count, epoch: epoch, indexInEpoch: index)
+    }
+
+    private func sampleCount(ofBatch index: Int) -> Int { min(batchSize, indices.count - index * batchSize) }
+
+    // MARK: The producing thread
+
+    private func produceAll() {
+        var orderedEpoch: Int?
+        for number in first..<max(first, end) {
+            condition.lock()
+            while !isStopped, number - first - taken >= slots.count { condition.wait() }
+            let isStopped = isStopped
+            condition.unlock()
+            if isStopped { return }
+
+            let (epoch, index) = number.quotientAndRemainder(dividingBy: batchesPerEpoch)
+            if let shuffleStream, orderedEpoch != epoch {
+                _ = order.update(from: indices)
+                shuffle(order, stream: shuffleStream, time: epoch)
+                orderedEpoch = epoch
+            }
+            fill(slots[(number - first) % slots.count], epoch: epoch, index: index)
+
+            condition.lock()
+            produced += 1
+            condition.signal()
+            condition.unlock()
+        }
+    }
+
+    private func fill(_ slot: Slot, epoch: Int, index: Int) {
+        let count = sampleCount(ofBatch: index)
+        for place in 0..<count {
+            let sample = order[index * batchSize + place]
+            slot.indices[place] = sample
+            slot.labels[place] = labels[Int(sample)]
+            preparer.write(Int(sample), epoch: epoch, to: slot.images + place * imageCount)
+        }
+        (slot.images + count * imageCount).update(repeating: 0, count: (batchSize - count) * imageCount)
+        (slot.labels + count).update(repeating: 0, count: batchSize - count)
+    }
+}

@@ -1,0 +1,57 @@
+import Configuration
+
+/// What `harness data` shows of one data set known by name: what is there, or where it was looked for. Only headers are read.
+public struct DatasetSurvey: Sendable {
+    public enum Finding: Sendable {
+        /// Counts are those of the official parts. `place` is a folder, or `part of the program`.
+        case found(place: String, trainCount: Int, testCount: Int, shape: ImageShape)
+        /// `reason` says how to get it, or what is wrong with what is there.
+        case unusable(reason: String)
+    }
+
+    public let name: DatasetName
+    public let finding: Finding
+    /// Where it was looked for, in order; empty for what is part of the program.
+    public let places: [String]
+
+    /// Surveys all named data sets; `dataDirectory` is the folder of `--data-dir`.
+    public static func all(dataDirectory: String? = nil) -> [DatasetSurvey] {
+        DatasetName.allCases.map { DatasetSurvey($0, dataDirectory: dataDirectory) }
+    }
+
+    init(_ name: DatasetName, dataDirectory: String?) {
+        self.name = name
+        places = name == .digits ? [] : IDXDataset.places(of: name, directory: dataDirectory)
+        do {
+            if name == .digits {
+                let digits = try loadDigits()
+                finding = .found(
+                    place: "part of the program", trainCount: digits.train.count, testCount: digits.test.count, shape: digits.shape)
+            } else {
+                let files = try IDXDataset(finding: name, directory: dataDirectory)
+                let (trainCount, testCount, shape) = try files.survey()
+                finding = .found(place: files.directory, trainCount: trainCount, testCount: testCount, shape: shape)
+            }
+        } catch {
+            finding = .unusable(reason: (error as? UserError)?.message ?? "\(error)")
+        }
+    }
+}
+
+extension DatasetSurvey: CustomStringConvertible {
+    /// A few lines: the data set's line, then its classes, or why it cannot be used, and where it was looked for.
+    public var description: String {
+        var lines: [String]
+        switch finding {
+        case .found(let place, let trainCount, let testCount, let shape):
+            lines = [
+                "\(name.rawValue): \(trainCount) training and \(testCount) test images of \(shape), \(place)",
+                "  \(name.classNames.count) classes: \(name.classNames.joined(separator: ", "))",
+            ]
+        case .unusable(let reason):
+            lines = ["\(name.rawValue): not available", "  \(reason)"]
+        }
+        if !places.isEmpty { lines.append("  looked in: \(places.joined(separator: ", "))") }
+        return lines.joined(separator: "\n")
+    }
+}

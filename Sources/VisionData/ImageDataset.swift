@@ -1,0 +1,97 @@
+import Configuration
+import TensorCore
+
+/// The parts that a data set is used in.
+public enum Split: String, Codable, CaseIterable, Sendable {
+    case train, validation, test
+}
+
+/// A data set ready for training: images, labels, the three splits and the normalization.
+public struct ImageDataset: Sendable {
+    public let images: LabeledImages
+    public let normalization: ChannelStatistics
+    private let train: [Int32]
+    private let validation: [Int32]
+    private let test: [Int32]
+
+    public var name: String { images.name }
+    public var shape: ImageShape { images.shape }
+    public var classCount: Int { images.classCount }
+    public var classNames: [String]? { images.classNames }
+
+    /// Global indices of the split's images, ascending.
+    public func indices(of split: Split) -> [Int32] {
+        switch split {
+        case .train: train
+        case .validation: validation
+        case .test: test
+        }
+    }
+
+    /// Finds and reads the data set that `configuration` describes.
+    ///
+    /// - Parameter dataDirectory: the folder of `--data-dir`, which goes before the configuration's; nil when not given.
+    /// - Throws: `UserError`: `.noInput` when a file is missing, `.data` when one is damaged, `.usage` when the configuration asks for
+    ///   more than the data set has.
+    public static func load(_ configuration: DataConfiguration, dataDirectory: String? = nil) throws -> ImageDataset {
+        let images = switch configuration.source {
+        case .named(.digits): try loadDigits()
+        case .named(let name): try IDXDataset(finding: name, directory: dataDirectory ?? configuration.directory).load()
+        case .hdf5(let source): try loadHDF5Images(source)
+        }
+        return try ImageDataset(images, configuration)
+    }
+
+    /// Splits `images`.
+    ///
+    /// The official training images are shuffled with the stream `split` of the configuration's seed. The first ones are held out for
+    /// validation (unless the data set brings its own validation images), the next ones are the training split; so the training
+    /// split's size changes neither the validation split nor the order, and a smaller one lies within a larger one.
+    init(_ images: LabeledImages, _ configuration: DataConfiguration) throws {
+        func order(_ range: Range<Int>, stream: String) -> [Int32] {
+            shuffled(range.map(Int32.init), stream: PhiloxStream(seed: configuration.splitSeed, name: stream), time: 0)
+        }
+        if images.validation != nil, configuration.validation != nil {
+            throw UserError(.usage, "data.validation: \(images.name) brings its own validation images; leave this key out")
+        }
+        let shuffledTrain = order(images.train, stream: "split")
+        let heldOut = images.validation == nil ? (configuration.validation ?? .default).count(of: images.train.count) : 0
+        guard heldOut < images.train.count else {
+            throw UserError(.usage, "data.validation: \(heldOut) images held out, but \(images.name) has only \(images.train.count) training images")
+        }
+        let trainCount = configuration.trainExamples ?? (images.train.count - heldOut)
+        guard heldOut + trainCount <= images.train.count else {
+            throw UserError(.usage, """
+                data.train_examples: \(trainCount) images asked for, but \(images.name) has \(images.train.count - heldOut) \
+                training images after \(heldOut) were held out
+                """)
+        }
+        let testCount = configuration.testExamples ?? images.test.count
+        guard testCount <= images.test.count else {
+            throw UserError(.usage, "data.test_examples: \(testCount) images asked for, but \(images.name) has \(images.test.count) test images")
+        }
+        for case .shift(let pixels) in configuration.augment where pixels >= min(images.shape.height, images.shape.width) {
+            throw UserError(.usage, "data.augment: a shift of \(pixels) pixels leaves nothing of images of \(images.shape)")
+        }
+
+        self.images = images
+        train = shuffledTrain[heldOut..<heldOut + trainCount].sorted()
+        validation = images.validation.map { $0.map(Int32.init) } ?? shuffledTrain[..<heldOut].sorted()
+        test = order(images.test, stream: "test subset")[..<testCount].sorted()
+
+        let channels = images.shape.channels
+        switch configuration.normalization {
+        case .training:
+            normalization = ChannelStatistics(of: images, at: train)
+        case .none:
+            normalization = ChannelStatistics(mean: .init(repeating: 0, count: channels), std: .init(repeating: 1, count: channels))
+        case .given(let mean, let std):
+            guard mean.count == channels, std.count == channels else {
+                throw UserError(.usage, """
+                    data.normalization: mean has \(mean.count) and std \(std.count) values, expected \(channels), one for each channel of \(images.name)
+                    """)
+            }
+            normalization = ChannelStatistics(mean: mean, std: std)
+        }
+    }
+}
