@@ -31,7 +31,7 @@ public final class BatchPipeline {
     public let batchSize: Int
     /// Full batches in training; in evaluation the last one may be padded.
     public let batchesPerEpoch: Int
-    private let producer: BatchProducer
+    let producer: BatchProducer
 
     /// Training batches of `epochs`, from batch `startingAt.batch` of epoch `startingAt.epoch`.
     ///
@@ -82,7 +82,7 @@ public final class BatchPipeline {
 /// memory, `order` and `preparer` need no lock: a slot belongs to the producing thread until it is counted in `produced`, then to the
 /// consumer until it is given back in `take`, and the other two are the producing thread's alone. The memory is freed in `deinit`, and the
 /// thread holds a reference until it ends.
-private final class BatchProducer: @unchecked Sendable {
+final class BatchProducer: @unchecked Sendable {
     private struct Slot {
         let images: UnsafeMutablePointer<Float>
         let labels: UnsafeMutablePointer<Int32>

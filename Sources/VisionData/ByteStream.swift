@@ -12,8 +12,8 @@ final class ByteStream {
     /// Bytes of the file as it is stored.
     let storedByteCount: Int
     private(set) var isCompressed = false
-    /// Bytes handed out so far.
-    private(set) var position = 0
+    /// Bytes of content so far.
+    private var position: Int { isCompressed ? Int(inflater.pointee.total_out) : copied }
 
     private let file: UnsafeMutablePointer<FILE>?
     private let input: UnsafeMutableRawBufferPointer
@@ -21,6 +21,7 @@ final class ByteStream {
     /// Allocated apart, since zlib keeps its address.
     private let inflater = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
     private var inflaterEnded = false
+    private var copied = 0
 
     /// Opens the file at `path`.
     convenience init(path: String) throws {
@@ -123,7 +124,6 @@ final class ByteStream {
             if count == 0 { break }
             filled += count
         }
-        position += filled
         return filled
     }
 
@@ -132,6 +132,7 @@ final class ByteStream {
         let count = min(unread.count, buffer.count)
         buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: unread[..<count]))
         unread = UnsafeRawBufferPointer(rebasing: unread[count...])
+        copied += count
         return count
     }
 

@@ -65,7 +65,7 @@ private func written(_ dataset: ImageDataset, _ augmentations: [Augmentation] = 
 
 @Suite struct ResamplingTests {
     static let shape = ImageShape(channels: 2, height: 5, width: 4)
-    static let pixels = (0..<40).map { Float(($0 * $0 * $0 + 5 * $0) % 37) / 4 }
+    static let pixels = (0..<40).map { (i: Int) in Float((i * i * i + 5 * i) % 37) / 4 }
 
     /// Images computed with NumPy by Tests/Reference/resampling.py.
     static let cases: [(name: String, map: AffineMap, expected: [Float])] = [
@@ -127,6 +127,12 @@ private func written(_ dataset: ImageDataset, _ augmentations: [Augmentation] = 
     }
 }
 
+/// Whether so many of 2,000 draws come with a probability of 1/4, within six standard deviations.
+private func isLikely(_ count: Int) -> Bool {
+    let deviation: Double = (2000 * 0.25 * 0.75).squareRoot()
+    return abs(Double(count) - 500) < 6 * deviation
+}
+
 @Suite struct DrawTests {
     private func maps(_ augmentation: Augmentation, count: Int = 2000) -> [AffineMap] {
         (0..<count).map {
@@ -143,8 +149,7 @@ private func written(_ dataset: ImageDataset, _ augmentations: [Augmentation] = 
 
     @Test func flipsComeWithTheirProbability() {
         let flips = maps(.horizontalFlip(probability: 0.25)).count { $0.a == -1 }
-        // Six standard deviations of a binomial draw.
-        #expect(abs(Double(flips) - 500) < 6 * (2000 * 0.25 * 0.75).squareRoot())
+        #expect(isLikely(flips))
         #expect(maps(.horizontalFlip(probability: 0)).allSatisfy { $0 == .identity })
         #expect(maps(.horizontalFlip(probability: 1)).allSatisfy { $0 == .horizontalFlip })
     }
@@ -178,7 +183,7 @@ private func written(_ dataset: ImageDataset, _ augmentations: [Augmentation] = 
         erasing.area = [0.1, 0.3]
         erasing.aspectRatio = [0.5, 2]
         let drawn = rectangles(erasing).compactMap { $0 }
-        #expect(abs(Double(drawn.count) - 500) < 6 * (2000 * 0.25 * 0.75).squareRoot())
+        #expect(isLikely(drawn.count))
         for (rows, columns) in drawn {
             #expect(rows.lowerBound >= 0 && rows.upperBound <= 20 && columns.lowerBound >= 0 && columns.upperBound <= 30)
             // Sides are rounded to whole pixels, so both bounds give half a pixel a side.

@@ -94,7 +94,7 @@ private func read(_ literal: Literal) -> (DataConfiguration, [String]) {
         ]),
         (["name": "digits", "validation": "-1"], ["x.yaml:2: data.validation: expected a number of at least 0.0, found -1.0"]),
         (["name": "digits", "validation": "1.5"], ["x.yaml:2: data.validation: expected a part below 1 or a whole number of images, found 1.5"]),
-        (["name": "digits", "augmentation": ["shift"]], ["x.yaml:2: data.augmentation: unknown key 'augmentation'; did you mean 'augment'?"]),
+        (["name": "digits", "augmnt": ["shift"]], ["x.yaml:2: data.augmnt: unknown key 'augmnt'; did you mean 'augment'?"]),
         (["name": "digits", "augment": ["horizontl_flip", ["shift": "0"], ["rotation": "200"], ["zoom": "0"], ["random_erasing": ["aera": ["0.1"]]]]], [
             "x.yaml:2: data.augment[0]: unknown augmentation 'horizontl_flip'; did you mean 'horizontal_flip'?",
             "x.yaml:3: data.augment[1].shift: expected an integer of at least 1, found 0",

@@ -26,9 +26,10 @@ final class TemporaryFolder {
     func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: path(name)) }
 }
 
-func gzip(_ bytes: [UInt8]) throws -> [UInt8] {
+/// `level` 0 stores the bytes as they are, so that every version of zlib gives the same file.
+func gzip(_ bytes: [UInt8], level: Int32 = 6) throws -> [UInt8] {
     var stream = z_stream()
-    try #require(deflateInit2_(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK)
+    try #require(deflateInit2_(&stream, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK)
     defer { deflateEnd(&stream) }
     var input = bytes, output = [UInt8](repeating: 0, count: bytes.count + 1000)
     return try input.withUnsafeMutableBufferPointer { input in
