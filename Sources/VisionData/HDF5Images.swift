@@ -9,7 +9,7 @@ import HDF5
 /// number of classes is `source.classes`, or the root attribute `classes`, or the largest label + 1. The root attribute `class_names`, a
 /// list of texts, names them.
 ///
-/// - Throws: `UserError` with the file and the object: `.noInput` for what is missing, `.data` for what is damaged or does not fit together.
+/// - Throws: `UserError` with the file and the object: `.noInput` for a missing file, `.data` for what is missing in it, damaged or does not fit together.
 func loadHDF5Images(_ source: HDF5Source) throws -> LabeledImages {
     let path = (source.path as NSString).expandingTildeInPath
     let file = try HDF5Reader(path)
