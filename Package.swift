@@ -2,7 +2,7 @@
 import PackageDescription
 
 /// `memcpy`-bound and arithmetic loops: C with `target_clones`, so that one binary serves every x86-64.
-let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"])]
+let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=on"])]
 
 let package = Package(
     name: "harness",

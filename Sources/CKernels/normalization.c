@@ -50,8 +50,9 @@ KERNEL void kernel_log_softmax(const float *x, float *y, int64_t rows, int64_t c
     for (int64_t row = 0; row < rows; row++, x += columns, y += columns) {
         float top = row_max(x, columns), sum;
         LANE_SUM(columns, sum, vector_exp(x[j] - top));
-        float shift = top + vector_log(sum);
-        for (int64_t i = 0; i < columns; i++) y[i] = x[i] - shift;
+        float log_sum = vector_log(sum);
+        // In this order: where the logits are large, their differences still are exact.
+        for (int64_t i = 0; i < columns; i++) y[i] = (x[i] - top) - log_sum;
     }
 }
 
@@ -129,7 +130,11 @@ KERNEL void kernel_layer_norm_gradient(
         if (doffset)
             for (int64_t i = 0; i < columns; i++) doffset[i] += dy[i];
         if (scale)
-            for (int64_t i = 0; i < columns; i++) dx[i] = r * (dy[i] * scale[i] - sum - (x[i] - m) * dot);
+            for (int64_t i = 0; i < columns; i++) {
+                // Rounded before the subtraction, as it was in the sum: what should cancel, cancels.
+                float g = dy[i] * scale[i];
+                dx[i] = r * (g - sum - (x[i] - m) * dot);
+            }
         else
             for (int64_t i = 0; i < columns; i++) dx[i] = r * (dy[i] - sum - (x[i] - m) * dot);
     }
