@@ -64,3 +64,10 @@ func fileAccess(_ place: Place) throws -> Handle {
     H5Pset_fclose_degree(access.id, H5F_CLOSE_STRONG)
     return access
 }
+
+/// The version of the HDF5 library that runs, such as `1.10.8`.
+public let hdf5Version: String = Library.locked {
+    var major: UInt32 = 0, minor: UInt32 = 0, release: UInt32 = 0
+    H5get_libversion(&major, &minor, &release)
+    return "\(major).\(minor).\(release)"
+}

@@ -43,6 +43,8 @@ public struct RunFolder: Sendable, Hashable {
             throw UserError(.noInput, "\(path): there is no such folder")
         }
         guard isFolder.boolValue else { throw UserError(.noInput, "\(path): is a file, expected a folder of runs") }
+        var path = path
+        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
         return try search(path).sorted { $0.path.compare($1.path, options: .numeric) == .orderedAscending }
     }
 

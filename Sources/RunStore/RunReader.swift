@@ -34,6 +34,9 @@ public final class RunReader {
 
     public func steps() throws -> [StepRecord] { try read { try MetricTable<StepRecord>.read(from: $0) } }
 
+    /// How many steps were recorded.
+    public func stepCount() throws -> Int { try file.shape(of: "\(StepRecord.group)/step").first ?? 0 }
+
     public func epochs() throws -> [EpochRecord] { try read { try MetricTable<EpochRecord>.read(from: $0) } }
 
     /// The evaluation on the test set, or nil when the run did not come that far.

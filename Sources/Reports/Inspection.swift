@@ -1,0 +1,65 @@
+import Configuration
+import Foundation
+import RunStore
+
+/// `harness inspect`: what is in a run folder, a folder of runs, a run file or a weights file.
+public struct Inspection {
+    public let text: String
+    public let json: String
+
+    /// - Throws: `.noInput` when nothing is there, `.data` when it is something else or damaged.
+    public init(_ path: String) throws {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw UserError(.noInput, "\(path): there is no such file or folder")
+        }
+        if isFolder.boolValue {
+            let folders = try RunFolder.discover(under: path)
+            guard let first = folders.first else { throw UserError(.noInput, "\(path): there are no runs in this folder") }
+            let isOneRun = RunFolder(path: path).hasRun
+            (text, json) = isOneRun ? try RunInspection(first).rendered() : try Self.list(folders)
+            return
+        }
+        switch try StoredFile(path) {
+        case .weights:
+            (text, json) = try WeightsInspection(path).rendered()
+        case .run:
+            let parent = (path as NSString).deletingLastPathComponent
+            let folder = RunFolder(path: parent.isEmpty ? "." : parent)
+            // A run file under another name stands alone: what lies beside it belongs to another.
+            let isInPlace = (path as NSString).lastPathComponent == "run.h5"
+            (text, json) = try (isInPlace ? RunInspection(folder) : RunInspection(file: path)).rendered()
+        }
+    }
+
+    // MARK: Many runs
+
+    private struct Line: Encodable {
+        let path, experiment, model, state: String
+        let seed, parameters, multiplyAdds, epochs, steps: Int
+        let valAccuracy, testAccuracy: Double?
+    }
+
+    private static func list(_ folders: [RunFolder]) throws -> (text: String, json: String) {
+        let lines = try folders.map { folder in
+            let run = try RunSummary(folder)
+            return Line(
+                path: folder.path, experiment: run.description.experiment, model: run.description.model, state: run.state.rawValue,
+                seed: run.description.seed, parameters: run.description.parameters, multiplyAdds: run.description.multiplyAdds,
+                epochs: run.epochs.count, steps: run.stepCount, valAccuracy: finite(Metric.valAccuracy.value(of: run)),
+                testAccuracy: finite(run.evaluation?.accuracy))
+        }
+        var table = TextTable(
+            [TextTable.Column("experiment", .left), TextTable.Column("model", .left), TextTable.Column("seed"), TextTable.Column("state", .left)]
+                + ["parameters", "epochs", "steps", "val accuracy", "test accuracy"].map { TextTable.Column($0) }
+                + [TextTable.Column("run", .left)])
+        for line in lines {
+            table.append([
+                line.experiment, line.model, "\(line.seed)", line.state, grouped(line.parameters), grouped(line.epochs), grouped(line.steps),
+                line.valAccuracy.map { decimals($0, 4) } ?? none, line.testAccuracy.map { decimals($0, 4) } ?? none,
+                (line.path as NSString).lastPathComponent,
+            ])
+        }
+        return (table.text, try Reports.json(lines))
+    }
+}

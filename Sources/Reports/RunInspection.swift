@@ -1,0 +1,133 @@
+import Configuration
+import Foundation
+import RunStore
+
+/// One run, with all that its folder holds.
+struct RunInspection {
+    private struct Weights: Encodable {
+        let path: String
+        let progress: [String: Double]
+    }
+
+    private struct Epoch: Encodable {
+        let epoch: Int
+        let trainLoss, trainAccuracy, valLoss, valAccuracy: Double?
+    }
+
+    private struct Test: Encodable {
+        let accuracy, loss: Double?
+        let images: Int
+        let confusion: [[Int]]
+    }
+
+    private struct Report: Encodable {
+        let path, experiment, model, state, definition: String
+        let seed, parameters, multiplyAdds, classes, steps: Int
+        let epochs: [Epoch]
+        let test: Test?
+        let weights: [Weights]
+        let machine: MachineRecord?
+    }
+
+    private let report: Report
+
+    init(_ folder: RunFolder) throws {
+        let weights = try RunFolder.Weights.allCases.map(folder.weightsFile).filter(FileManager.default.fileExists).map { path in
+            Weights(path: path, progress: try WeightsInspection.numbers(inProgressOf: path))
+        }
+        try self.init(RunReader(folder), state: RunSummary(folder).state, weights: weights, machine: MachineRecord(folder))
+    }
+
+    /// A run file that is not in a run folder.
+    init(file path: String) throws {
+        let reader = try RunReader(path)
+        let state = RunSummary.State(rawValue: reader.status == .running ? "cut off" : reader.status.name)!
+        try self.init(reader, state: state, weights: [], machine: nil)
+    }
+
+    private init(_ reader: RunReader, state: RunSummary.State, weights: [Weights], machine: MachineRecord?) throws {
+        let description = reader.description
+        report = Report(
+            path: reader.path, experiment: description.experiment, model: description.model, state: state.rawValue,
+            definition: description.configuration, seed: description.seed, parameters: description.parameters,
+            multiplyAdds: description.multiplyAdds, classes: description.classes, steps: try reader.stepCount(),
+            epochs: try reader.epochs().map {
+                Epoch(
+                    epoch: $0.epoch, trainLoss: finite($0.trainLoss), trainAccuracy: finite($0.trainAccuracy), valLoss: finite($0.valLoss),
+                    valAccuracy: finite($0.valAccuracy))
+            },
+            test: try reader.evaluation().map {
+                Test(accuracy: finite($0.accuracy), loss: finite($0.loss), images: $0.labels.count, confusion: $0.confusion)
+            },
+            weights: weights, machine: machine)
+    }
+
+    func rendered() throws -> (text: String, json: String) {
+        var sections = [head]
+        if !report.epochs.isEmpty { sections.append(epochs) }
+        if let test = report.test { sections.append(describe(test)) }
+        if let machine = report.machine { sections.append(describe(machine)) }
+        sections.append("definition\n" + report.definition.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n"))
+        return (sections.joined(separator: "\n\n"), try json(report))
+    }
+
+    // MARK: Sections of the text
+
+    private var head: String {
+        let lines = [
+            ("run", report.path), ("experiment", report.experiment), ("model", report.model), ("seed", "\(report.seed)"),
+            ("state", report.state), ("parameters", grouped(report.parameters)), ("MACs", grouped(report.multiplyAdds)),
+            ("classes", grouped(report.classes)), ("steps", grouped(report.steps)),
+        ]
+        let weights = report.weights.map { weights in
+            let progress = weights.progress["epoch"].map { " after epoch \(grouped(Int($0)))" } ?? ""
+            return ("weights", weights.path + progress)
+        }
+        return aligned(lines + weights)
+    }
+
+    private var epochs: String {
+        var table = TextTable(
+            ["epoch", "train loss (nat)", "train accuracy", "val loss (nat)", "val accuracy"].map { TextTable.Column($0) })
+        func number(_ value: Double?) -> String { value.map { decimals($0, 4) } ?? none }
+        for row in report.epochs {
+            table.append([
+                "\(row.epoch)", number(row.trainLoss), number(row.trainAccuracy), number(row.valLoss), number(row.valAccuracy),
+            ])
+        }
+        return table.text
+    }
+
+    /// The figures of the test set, and for up to 20 classes who was taken for whom.
+    private func describe(_ test: Test) -> String {
+        let lines = aligned([
+            ("test accuracy", test.accuracy.map { decimals($0, 4) } ?? none), ("test loss (nat)", test.loss.map { decimals($0, 4) } ?? none),
+            ("test images", grouped(test.images)),
+        ])
+        guard test.confusion.count <= 20 else { return lines }
+        var table = TextTable(
+            [TextTable.Column("class")] + test.confusion.indices.map { TextTable.Column("→\($0)") } + [TextTable.Column("recall")])
+        for (label, row) in test.confusion.enumerated() {
+            let total = row.reduce(0, +)
+            let recall = total == 0 ? none : decimals(Double(row[label]) / Double(total), 4)
+            table.append(["\(label)"] + row.map(grouped) + [recall])
+        }
+        return lines + "\n\nimages by class (rows) and predicted class (columns)\n" + table.text
+    }
+
+    private func describe(_ machine: MachineRecord) -> String {
+        aligned([
+            ("host", machine.host), ("system", machine.operatingSystem), ("processor", machine.processor), ("threads", "\(machine.threads)"),
+            ("versions", machine.versions.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")),
+            ("commit", machine.gitCommit ?? none), ("command", machine.command.joined(separator: " ")), ("started", machine.startedAt),
+            ("wall clock (s)", decimals(machine.wallClockSeconds, 1)), ("seconds an epoch", decimals(machine.secondsPerEpoch, 1)),
+            ("images a second", decimals(machine.imagesPerSecond, 0)),
+        ])
+    }
+}
+
+/// Names and values in two columns.
+func aligned(_ lines: [(name: String, value: String)]) -> String {
+    let width = lines.map(\.name.count).max() ?? 0
+    return lines.map { $0.name + String(repeating: " ", count: width - $0.name.count + 2) + $0.value }.joined(separator: "\n")
+}

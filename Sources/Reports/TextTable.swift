@@ -1,0 +1,57 @@
+/// Rows of texts under titles, as aligned text, Markdown or CSV.
+struct TextTable {
+    enum Alignment { case left, right }
+
+    struct Column {
+        let title: String
+        let alignment: Alignment
+
+        init(_ title: String, _ alignment: Alignment = .right) {
+            self.title = title
+            self.alignment = alignment
+        }
+    }
+
+    let columns: [Column]
+    var rows: [[String]] = []
+
+    init(_ columns: [Column]) { self.columns = columns }
+
+    mutating func append(_ row: [String]) {
+        precondition(row.count == columns.count, "a row has \(row.count) cells under \(columns.count) titles")
+        rows.append(row)
+    }
+
+    /// Columns two spaces apart, with a rule under the titles.
+    var text: String {
+        let widths = columns.indices.map { index in ([columns[index].title] + rows.map { $0[index] }).map(\.count).max() ?? 0 }
+        func line(_ cells: [String]) -> String {
+            let padded = zip(zip(cells, widths), columns).map { pair, column in
+                let space = String(repeating: " ", count: pair.1 - pair.0.count)
+                return column.alignment == .left ? pair.0 + space : space + pair.0
+            }
+            let text = padded.joined(separator: "  ")
+            return String(text.reversed().drop { $0 == " " }.reversed())
+        }
+        let rule = widths.map { String(repeating: "─", count: $0) }.joined(separator: "  ")
+        return ([line(columns.map(\.title)), rule] + rows.map(line)).joined(separator: "\n")
+    }
+
+    var markdown: String {
+        func line(_ cells: [String]) -> String {
+            "| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |"
+        }
+        let rule = "|" + columns.map { $0.alignment == .left ? " --- |" : " ---: |" }.joined()
+        return ([line(columns.map(\.title)), rule] + rows.map(line)).joined(separator: "\n")
+    }
+
+    /// RFC 4180, with line feeds.
+    var csv: String {
+        func line(_ cells: [String]) -> String {
+            cells.map { cell in
+                cell.contains { ",\"\n\r".contains($0) } ? "\"" + cell.replacing("\"", with: "\"\"") + "\"" : cell
+            }.joined(separator: ",")
+        }
+        return ([line(columns.map(\.title))] + rows.map(line)).joined(separator: "\n")
+    }
+}

@@ -1,0 +1,57 @@
+import RunStore
+
+/// One weights file: its arrays with their shapes, and how far training had come.
+struct WeightsInspection {
+    private struct Entry: Encodable {
+        let name: String
+        let shape: [Int]
+        var count: Int { shape.reduce(1, *) }
+    }
+
+    private struct Report: Encodable {
+        let path: String
+        let parameters, buffers: [Entry]
+        let parameterCount: Int
+        let progress: [String: Double]
+    }
+
+    private let report: Report
+
+    init(_ path: String) throws {
+        func entries(under group: String) throws -> [Entry] {
+            try WeightsFile.shapes(in: path, under: group).map { Entry(name: $0.name, shape: $0.shape) }
+        }
+        let parameters = try entries(under: "/parameters")
+        report = Report(
+            path: path, parameters: parameters, buffers: try entries(under: "/buffers"),
+            parameterCount: parameters.reduce(0) { $0 + $1.count }, progress: try Self.numbers(inProgressOf: path))
+    }
+
+    /// The numbers under `/progress`.
+    static func numbers(inProgressOf path: String) throws -> [String: Double] {
+        var numbers: [String: Double] = [:]
+        for (name, value) in try WeightsFile.progress(in: path) {
+            switch value {
+            case .integer(let value): numbers[name] = Double(value)
+            case .real(let value): numbers[name] = finite(value)
+            }
+        }
+        return numbers
+    }
+
+    func rendered() throws -> (text: String, json: String) {
+        let progress = report.progress.sorted { $0.key < $1.key }.map { name, value in
+            (name.replacing("_", with: " "), value == value.rounded() && abs(value) < 1e15 ? grouped(Int(value)) : "\(value)")
+        }
+        let head = aligned([("weights", report.path), ("parameters", grouped(report.parameterCount))] + progress)
+        var sections = [head, table("parameter", report.parameters)]
+        if !report.buffers.isEmpty { sections.append(table("buffer", report.buffers)) }
+        return (sections.joined(separator: "\n\n"), try json(report))
+    }
+
+    private func table(_ title: String, _ arrays: [Entry]) -> String {
+        var table = TextTable([TextTable.Column(title, .left), TextTable.Column("shape"), TextTable.Column("numbers")])
+        for array in arrays { table.append([array.name, array.shape.map(String.init).joined(separator: "×"), grouped(array.count)]) }
+        return table.text
+    }
+}

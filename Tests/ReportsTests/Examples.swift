@@ -1,0 +1,37 @@
+import Foundation
+import RunStore
+
+enum Example {
+    /// Writes a run of two epochs under `results/experiment`.
+    @discardableResult
+    static func writeRun(
+        _ results: String, experiment: String = "e", model: String, seed: Int, accuracy: Double, epochs: Int = 2, parameters: Int = 269_722,
+        status: RunStatus = .finished
+    ) throws -> RunFolder {
+        let definition = #"{"data": {"name": "digits"}, "models": {"m": {"flip": true}}, "seeds": [\#(seed)], "train": {"epochs": \#(epochs)}}"#
+        let folder = RunFolder(results: results, experiment: experiment, model: model, seed: seed, hash: "0000000\(epochs)")
+        let writer = try RunWriter(folder)
+        let live = try writer.start(RunContents(description: RunDescription(
+            experiment: experiment, model: model, seed: seed, configuration: definition, parameters: parameters, multiplyAdds: 40_551_872,
+            classes: 2)))
+        for step in 1...2 {
+            try live.append(StepRecord(step: step, epoch: step, loss: 1, accuracy: 0.5, learningRate: 0.001, gradientNorm: 2))
+            if status == .diverged { break }
+            try live.append(EpochRecord(
+                epoch: step, trainLoss: 0.5, trainAccuracy: accuracy + 0.01, valLoss: 0.75 / Double(step), valAccuracy: accuracy - 0.01 * Double(step)))
+            if status == .interrupted { break }
+        }
+        if status == .finished {
+            try live.append(TestEvaluation(loss: 0.25, accuracy: accuracy, confusion: [[1, 1], [0, 2]], predictions: [0, 1, 1, 1], labels: [0, 0, 1, 1]))
+        }
+        try live.finish(status)
+        try writer.save(WeightsFile(
+            parameters: [NamedArray(name: "fc.weight", shape: [40, 30], values: [Float](repeating: 1, count: 1200)), NamedArray(name: "fc.bias", shape: [40], values: [Float](repeating: 0, count: 40))],
+            buffers: [NamedArray(name: "bn.running_mean", shape: [2], values: [0, 1])], progress: ["epoch": 2, "best_val_accuracy": 0.9125]), as: .last)
+        try writer.save(MachineRecord(
+            host: "bench", operatingSystem: "Debian 12", processor: "x86-64", threads: 2, versions: ["onednn": "2.6.3", "hdf5": "1.10.8"],
+            gitCommit: nil, command: ["run", "e"], startedAt: "2025-01-01T00:00:00Z", wallClockSeconds: 1234.5, secondsPerEpoch: 10 + Double(seed),
+            imagesPerSecond: 2000 + 100 * Double(seed)))
+        return folder
+    }
+}
