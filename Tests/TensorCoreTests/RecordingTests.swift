@@ -1,0 +1,67 @@
+import TensorCore
+import Testing
+
+/// The first error of a recording names the module, the op and the shapes, and stops nothing.
+struct RecordingTests {
+    static let failures: [(String, @Sendable (Scope) -> Tensor)] = [
+        ("m: matmul [64, 50, 192] × [256, 576]: 192 ≠ 256", { $0.zeros([64, 50, 192]).matmul($0.zeros([256, 576])) }),
+        ("m: matmul [2, 3]ᵀ × [3, 4]: 2 ≠ 3", { $0.zeros([2, 3]).matmul($0.zeros([3, 4]), transposeA: true) }),
+        ("m: add of [2, 3] and [4]: the shapes do not broadcast", { $0.zeros([2, 3]) + $0.zeros([4]) }),
+        ("m: linear of [5, 7] with weights [3, 6]: 7 ≠ 6", { $0.zeros([5, 7]).linear(weight: $0.zeros([3, 6])) }),
+        (
+            "m: convolution of [1, 4, 4, 3] with weights [8, 2, 3, 3] in 1 groups: the channels do not fit",
+            { $0.zeros([1, 4, 4, 3]).convolution2D(weight: $0.zeros([8, 2, 3, 3])) }
+        ),
+        (
+            "m: convolution of [1, 2, 2, 3] with weights [8, 3, 3, 3]: a window of 3×3 does not fit into the padded input of 2×2",
+            { $0.zeros([1, 2, 2, 3]).convolution2D(weight: $0.zeros([8, 3, 3, 3])) }
+        ),
+        ("m: reshape [2, 3] → [4]: 6 ≠ 4 elements", { $0.zeros([2, 3]).reshaped([4]) }),
+        ("m: transpose of [2, 3] by [0, 0]: expected a permutation of its axes", { $0.zeros([2, 3]).transposed([0, 0]) }),
+        ("m: slice 1..<4 of axis 0 of [3]: out of range", { $0.zeros([3]).sliced(axis: 0, 1..<4) }),
+        (
+            "m: concatenate of [2, 3], [3, 3] along axis 1: the other axes differ",
+            { Tensor.concatenated([$0.zeros([2, 3]), $0.zeros([3, 3])], axis: 1) }
+        ),
+        ("m: attention of [1, 4, 10] with 3 heads: expected [batch, tokens, 3 × heads × width]", { $0.zeros([1, 4, 10]).selfAttention(heads: 3) }),
+        ("m: max pool of [1, 2, 2, 1]: a window of 3×3 does not fit into the padded input of 2×2", { $0.zeros([1, 2, 2, 1]).maxPool(window: 3) }),
+        ("m: reflect axis 1 of [1, 2, 2, 1] by 2 and 2: more than there is to mirror", {
+            $0.zeros([1, 2, 2, 1]).padded(before: [0, 2, 2, 0], after: [0, 2, 2, 0], mode: .reflect)
+        }),
+        ("m: dropout at a rate of 1.0: expected a rate from 0 up to but not 1", { $0.zeros([1, 2]).dropout(rate: 1, stream: $0.stream) }),
+        ("m.weight: the parameter m.weight is declared twice", { scope in
+            _ = scope.parameter("weight", [1], ConstantInitializer(0))
+            return scope.parameter("weight", [1], ConstantInitializer(0))
+        }),
+    ]
+
+    @Test(arguments: failures.indices)
+    func firstErrorIsKept(_ index: Int) throws {
+        let (sentence, record) = Self.failures[index]
+        let graph = Graph(mode: .training)
+        let scope = graph.root["m"]
+        let failed = scope.record { record(scope) }
+        #expect(!failed.isValid)
+        // Model code goes on: shapes read as 1, ops do nothing, the first error stays.
+        let later = (failed.linear(weight: scope.zeros([3, failed.shape[-1]])) + 1).sum(axes: [0, 1, 2]).batchMean()
+        #expect(!later.isValid)
+        #expect(graph.failure?.description == sentence)
+        #expect(throws: RecordingError.self) { try Plan(graph, outputs: [later], pool: WorkerPool(threads: 1)) }
+        #expect(!gradients(of: later, withRespectTo: [failed])[0].isValid)
+    }
+
+    @Test func tapsFindTensorsByPath() throws {
+        let graph = Graph()
+        let x = graph.input("x", [2])
+        let scope = graph.root["inner"]
+        _ = scope.record { (x * 3).relu() }
+        let tapped = try #require(graph.tap("inner"))
+        #expect(try evaluate([tapped], feeding: [(x, HostTensor([2], [-1, 2] as [Float]))])[0].floats == [0, 6])
+        #expect(graph.tap("outer") == nil)
+    }
+}
+
+extension Scope {
+    /// A constant of zeros.
+    func zeros(_ shape: Shape) -> Tensor { graph.constant(HostTensor(shape, repeating: Float(0))) }
+}

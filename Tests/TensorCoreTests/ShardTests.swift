@@ -1,0 +1,119 @@
+import TensorCore
+import TestSupport
+import Testing
+
+/// A batch in shards computes what the batch computes whole, and the number of threads changes no bit.
+struct ShardTests {
+    /// A convolution, batch norm, pooling, attention and two losses' worth of gradients in one small model.
+    struct Run: Equatable {
+        var loss: [Float]
+        var logits: [Float]
+        var gradients: [UInt32]
+        var runningMean: [Float]
+    }
+
+    static func run(shards: Int, threads: Int, dropout: Float = 0, steps: UInt64 = 1) throws -> Run {
+        let batch = 8, size = 6, classes = 5
+        let graph = Graph(mode: .training, shardCount: shards, seed: 3)
+        let images = graph.input("images", [batch / shards, size, size, 2])
+        let labels = graph.input("labels", [batch / shards], .int32)
+        let scope = graph.root
+        let initializer = Ramp()
+        var x = images.convolution2D(weight: scope.parameter("conv", [6, 2, 3, 3], initializer), padding: .same)
+        x = x.batchNorm(
+            scale: scope.parameter("scale", [6], ConstantInitializer(1)), offset: scope.parameter("offset", [6], ConstantInitializer(0.1)),
+            runningMean: scope.buffer("mean", [6], initialValue: 0), runningVariance: scope.buffer("variance", [6], initialValue: 1), relu: true)
+        x = x.maxPool(window: 2).dropout(rate: dropout, stream: scope["dropout"].stream)
+        let tokens = x.reshaped([batch / shards, 9, 6]) + scope.parameter("position", [1, 9, 6], initializer, role: .positionEmbedding)
+        let attended = tokens.linear(weight: scope.parameter("qkv", [18, 6], initializer)).selfAttention(heads: 2)
+        let logits = (tokens + attended).mean(axes: [1]).linear(
+            weight: scope.parameter("head", [classes, 6], initializer), bias: scope.parameter("bias", [classes], ConstantInitializer(0), role: .bias))
+        let loss = logits.softmaxCrossEntropy(labels: labels).batchMean()
+        let store = ParameterStore(graph, seed: 1)
+        let plan = try Plan(
+            graph, outputs: [loss, logits], gradients: gradients(of: loss, withRespectTo: graph.parameterTensors), store: store,
+            pool: WorkerPool(threads: threads))
+        let pixels = (0..<batch * size * size * 2).map { Float(($0 * 37) % 101) / 50 - 1 }
+        let targets = (0..<batch).map { Int32($0 % classes) }
+        for step in 0..<steps {
+            pixels.withUnsafeBytes { pixels in
+                targets.withUnsafeBytes { plan.run(feeding: [pixels.baseAddress!, $0.baseAddress!], step: step) }
+            }
+        }
+        return Run(
+            loss: plan.output(0).floats, logits: plan.output(1).floats, gradients: store.gradients.map(\.bitPattern),
+            runningMean: try #require(store.tensor(named: "mean")).floats)
+    }
+
+    /// Distinct small weights of both signs.
+    struct Ramp: Initializer {
+        func fill(_ values: UnsafeMutableBufferPointer<Float>, shape: Shape, stream: PhiloxStream) {
+            for index in values.indices { values[index] = Float((index * 29) % 43) / 43 - 0.5 }
+        }
+    }
+
+    @Test(arguments: [2, 3, 5])
+    func threadsChangeNoBit(threads: Int) throws {
+        let alone = try Self.run(shards: 8, threads: 1, dropout: 0.3, steps: 3)
+        #expect(try Self.run(shards: 8, threads: threads, dropout: 0.3, steps: 3) == alone)
+    }
+
+    @Test(arguments: [2, 4, 8])
+    func shardsComputeTheWholeBatch(shards: Int) throws {
+        let whole = try Self.run(shards: 1, threads: 1), cut = try Self.run(shards: shards, threads: 2)
+        func tensor(_ values: [Float]) -> HostTensor { HostTensor([values.count], values) }
+        assertClose(tensor(cut.loss), tensor(whole.loss), tolerance: 1e-6)
+        assertClose(tensor(cut.logits), tensor(whole.logits), tolerance: 1e-5)
+        assertClose(tensor(cut.runningMean), tensor(whole.runningMean), tolerance: 1e-6)
+        assertClose(
+            tensor(cut.gradients.map { Float(bitPattern: $0) }), tensor(whole.gradients.map { Float(bitPattern: $0) }), tolerance: 1e-5)
+        #expect(whole.gradients.contains { Float(bitPattern: $0) != 0 })
+    }
+
+    /// A mask belongs to the sample and the step, not to the shard that computes it.
+    @Test func shardsDropTheSameElements() throws {
+        func dropped(_ shards: Int, step: UInt64) throws -> [Float] {
+            let graph = Graph(mode: .training, shardCount: shards, seed: 7)
+            let x = graph.input("x", [12 / shards, 33])
+            let y = x.dropout(rate: 0.4, stream: graph.root["drop"].stream)
+            return try evaluate([y], feeding: [(x, HostTensor([12, 33], repeating: Float(1)))], step: step)[0].floats
+        }
+        let whole = try dropped(1, step: 5)
+        #expect(try dropped(4, step: 5) == whole)
+        #expect(try dropped(1, step: 6) != whole)
+        let kept = whole.filter { $0 != 0 }
+        #expect(kept.allSatisfy { abs($0 - 1 / 0.6) < 1e-6 })
+        #expect((0.5...0.7).contains(Double(kept.count) / Double(whole.count)))
+    }
+
+    @Test func dropPathDropsWholeSamples() throws {
+        let graph = Graph(mode: .training, seed: 2)
+        let x = graph.input("x", [200, 3])
+        let y = x.dropPath(rate: 0.25, stream: graph.root["path"].stream)
+        let values = try evaluate([y], feeding: [(x, HostTensor([200, 3], repeating: Float(3)))])[0].floats
+        let samples = stride(from: 0, to: 600, by: 3).map { Array(values[$0..<$0 + 3]) }
+        #expect(samples.allSatisfy { $0 == [0, 0, 0] || $0 == [4, 4, 4] })
+        #expect((120...180).contains(samples.filter { $0 == [4, 4, 4] }.count))
+    }
+
+    @Test func evaluationDropsNothing() throws {
+        let graph = Graph(mode: .evaluation)
+        let x = graph.input("x", [4])
+        let y = x.dropout(rate: 0.9, stream: graph.root.stream).dropPath(rate: 0.9, stream: graph.root.stream) * 1
+        #expect(try evaluate([y], feeding: [(x, HostTensor([4], [1, 2, 3, 4] as [Float]))])[0].floats == [1, 2, 3, 4])
+    }
+
+    /// The C kernel and the Swift generator draw the same words.
+    @Test func masksFollowTheStream() throws {
+        let stream = PhiloxStream(seed: 11, name: "mask")
+        let graph = Graph(mode: .training)
+        let x = graph.input("x", [3, 9])
+        let y = x.dropout(rate: 0.5, stream: stream)
+        let mask = try evaluate([y], feeding: [(x, HostTensor([3, 9], repeating: Float(1)))], step: 42)[0].floats.map { $0 != 0 }
+        let expected = (0..<3).flatMap { sample in
+            var draws = stream.draws(time: 42, sample: UInt64(sample))
+            return (0..<9).map { _ in draws.uniform() >= 0.5 }
+        }
+        #expect(mask == expected)
+    }
+}
