@@ -1,0 +1,45 @@
+import TensorCore
+
+/// Normalization of each channel over the batch, with an optional ReLU in the same pass.
+///
+///     y = (x − μ) / √(σ² + ε) · scale + offset,   then max(y, 0) if asked
+///
+/// Training takes μ and σ² over the whole batch (all shards) and all positions, and moves the running statistics by `momentum`
+/// toward them (the variance unbiased, as in PyTorch); evaluation takes the running statistics.
+///
+/// Shapes: x and y `[…, C]`; `weight`, `bias`, `running_mean`, `running_var` `[C]`. The scale starts at `initialScale`, the offset
+/// and the running mean at 0, the running variance at 1.
+///
+/// Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift", ICML 2015.
+public struct BatchNorm {
+    private let scale: Tensor
+    private let offset: Tensor
+    private let runningMean: Tensor
+    private let runningVariance: Tensor
+    private let momentum: Float
+    private let epsilon: Float
+    private let hasReLU: Bool
+    private let scope: Scope
+
+    public init(
+        _ channels: Int, hasReLU: Bool = false, initialScale: Double = 1, momentum: Float = 0.1, epsilon: Float = 1e-5,
+        in scope: Scope
+    ) {
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.hasReLU = hasReLU
+        self.scope = scope
+        scale = scope.parameter("weight", [channels], Initialization.constant(value: initialScale), role: .normalization)
+        offset = scope.parameter("bias", [channels], Initialization.zeros, role: .normalization)
+        runningMean = scope.buffer("running_mean", [channels], initialValue: 0)
+        runningVariance = scope.buffer("running_var", [channels], initialValue: 1)
+    }
+
+    public func callAsFunction(_ x: Tensor) -> Tensor {
+        scope.record {
+            x.batchNorm(
+                scale: scale, offset: offset, runningMean: runningMean, runningVariance: runningVariance, momentum: momentum,
+                epsilon: epsilon, relu: hasReLU)
+        }
+    }
+}

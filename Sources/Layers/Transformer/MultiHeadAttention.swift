@@ -1,0 +1,39 @@
+import TensorCore
+
+/// Multi-head self-attention.
+///
+///     Q, K, V = x·W_Q, x·W_K, x·W_V     cut into H heads of d = D / H columns
+///     head_h  = softmax(Q_h · K_hᵀ / √d) · V_h
+///     y       = concat(head_1, …, head_H) · W_O + b_O
+///
+/// Shapes (`B` batch, `N` tokens, `D` width, `H` heads): x and y `[B, N, D]`; W_Q, W_K and W_V lie one below the other in `qkv.weight
+/// [3D, D]`, `qkv.bias [3D]`; W_O is `proj.weight [D, D]`, b_O `proj.bias [D]`.
+/// Errors: heads that do not divide the width.
+///
+/// Vaswani et al., "Attention Is All You Need", NeurIPS 2017.
+public struct MultiHeadAttention {
+    private let queryKeyValue: Linear
+    private let projection: Linear
+    private let dropout: Dropout
+    private let heads: Int
+    private let width: Int
+    private let scope: Scope
+
+    public init(width: Int, heads: Int, dropout: Double = 0, initialization: Initialization = .transformer, in scope: Scope) {
+        self.heads = heads
+        self.width = width
+        self.scope = scope
+        queryKeyValue = Linear(width, 3 * width, initialization: initialization, in: scope["qkv"])
+        projection = Linear(width, width, initialization: initialization, in: scope["proj"])
+        self.dropout = Dropout(rate: dropout, in: scope["proj_drop"])
+    }
+
+    public func callAsFunction(_ x: Tensor) -> Tensor {
+        guard heads > 0, width % heads == 0 else {
+            return scope.fail("\(heads) heads do not divide the width \(width)")
+        }
+        let packed = queryKeyValue(x)
+        let attended = scope.record { packed.selfAttention(heads: heads) }
+        return dropout(projection(attended))
+    }
+}

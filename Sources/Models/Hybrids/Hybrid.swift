@@ -1,0 +1,105 @@
+import Configuration
+import Layers
+import TensorCore
+
+/// A convolutional network up to one of its stages, whose features a transformer takes as tokens.
+///
+///     image → backbone → features [B, h, w, c] → p×p cells a token → transformer → head
+///
+/// Parameters: the network's own names under `backbone.`, then timm's: `patch_embed.proj [D, c, p, p]`, `cls_token`, `pos_embed`,
+/// `blocks.i.…`, `norm`, `head`. Initialization as in the two parents.
+///
+/// After the hybrid of Dosovitskiy et al., "An Image Is Worth 16x16 Words: Transformers for Image Recognition at Scale", ICLR 2021,
+/// section 3.1, whose backbone is one certain ResNet.
+public struct HybridConfiguration: ModelConfiguration {
+    public static let family = "hybrid"
+    /// The keys that make a model's map a hybrid.
+    static let keys = ["backbone", "tokens", "transformer", "head"]
+
+    public var backbone: BackboneDefinition
+    public var tokens: Tokens
+    public var transformer: TransformerConfiguration
+    public var head: Head
+
+    /// How features become tokens.
+    public struct Tokens: Codable, Equatable, Sendable {
+        /// The side of a square of feature cells that makes one token.
+        public var patch = 1
+    }
+
+    public struct Head: Codable, Equatable, Sendable {
+        public var pool = TokenPooling.class
+    }
+
+    public init(backbone: BackboneDefinition, patch: Int = 1, transformer: TransformerConfiguration, pool: TokenPooling = .class) {
+        self.backbone = backbone
+        tokens = Tokens(patch: patch)
+        self.transformer = transformer
+        head = Head(pool: pool)
+    }
+
+    public init(from fields: inout FieldReader) {
+        let node = fields.node("backbone")
+        if node == nil { fields.report("missing; expected a convolutional network and the stage after which it is cut", at: "backbone") }
+        backbone =
+            node.flatMap { BackboneDefinition($0, path: fields.path(of: "backbone"), errors: fields.errors) }
+            ?? BackboneDefinition(ResNetConfiguration(depth: 8), cutAfter: "stem")
+
+        tokens = Tokens()
+        if var options = fields.fields("tokens") {
+            tokens.patch = options.integer("patch", default: 1, in: 1...)
+            options.finish()
+        }
+
+        if var options = fields.fields("transformer") {
+            transformer = TransformerConfiguration(from: &options)
+            options.finish()
+        } else {
+            fields.report("missing; expected width, depth and heads", at: "transformer")
+            transformer = TransformerConfiguration(width: 8, depth: 1, heads: 1)
+        }
+
+        head = Head()
+        if var options = fields.fields("head") {
+            head.pool = options.choice("pool", default: .class)
+            options.finish()
+        }
+    }
+
+    public func validate(input: InputShape, at fields: FieldReader) {
+        var fields = fields
+        if let node = fields.node("backbone"),
+            let (_, options, path) = FieldReader.variant(of: node, path: fields.path(of: "backbone"), errors: fields.errors)
+        {
+            backbone.network.validate(input: input, at: FieldReader(options, path: path, errors: fields.errors))
+        }
+        guard let features = backbone.network.featureShape(input: input, after: backbone.cutAfter) else { return }
+        let place = fields.fields("tokens") ?? fields
+        reportPatch(
+            tokens.patch, dividing: (features[1], features[2]), of: "the feature map after \(backbone.cutAfter)", at: place)
+    }
+
+    public func makeClassifier(input: InputShape, classes: Int, in scope: Scope) -> any ImageClassifier {
+        Hybrid(self, input: input, classes: classes, in: scope)
+    }
+}
+
+private struct Hybrid: ImageClassifier {
+    private let backbone: any Backbone
+    private let patchEmbedding: PatchEmbedding
+    private let encoder: TransformerEncoder
+
+    init(_ configuration: HybridConfiguration, input: InputShape, classes: Int, in scope: Scope) {
+        let definition = configuration.backbone, patch = configuration.tokens.patch
+        backbone = definition.network.makeBackbone(input: input, through: definition.cutAfter, in: scope["backbone"])
+        // Where images are too small for the backbone, recording it fails and says so.
+        let features = definition.network.featureShape(input: input, after: definition.cutAfter) ?? [1, 1, 1, 1]
+        patchEmbedding = PatchEmbedding(
+            channels: features[3], patch: patch, width: configuration.transformer.width, in: scope["patch_embed"])
+        encoder = TransformerEncoder(
+            configuration.transformer, rows: features[1] / patch, columns: features[2] / patch, pool: configuration.head.pool,
+            classes: classes, in: scope)
+    }
+
+    func callAsFunction(_ images: Tensor) -> Tensor { encoder(patchEmbedding(backbone(images))) }
+}

@@ -1,0 +1,29 @@
+import Configuration
+import Layers
+import TensorCore
+
+/// Multinomial logistic regression: one linear map from pixels to logits, the simplest baseline.
+///
+///     logits = W · pixels + b
+///
+/// Parameters: `fc.weight [classes, H·W·C]`, `fc.bias [classes]`. They start at zero, where the loss is ln(classes); the problem is
+/// convex, so the start decides nothing.
+public struct LogisticRegressionConfiguration: ModelConfiguration {
+    public static let family = "logistic_regression"
+
+    public var initialization: Initialization
+
+    public init(initialization: Initialization = .zeros) {
+        self.initialization = initialization
+    }
+
+    public init(from fields: inout FieldReader) {
+        initialization = fields.initialization("initialization", default: .zeros)
+    }
+
+    public func makeClassifier(input: InputShape, classes: Int, in scope: Scope) -> any ImageClassifier {
+        PixelPerceptron(
+            input: input, widths: [], classes: classes, activation: .identity, dropout: 0, initialization: initialization,
+            layerName: { _ in "fc" }, in: scope)
+    }
+}

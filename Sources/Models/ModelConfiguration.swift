@@ -1,0 +1,56 @@
+import Configuration
+import Layers
+import TensorCore
+
+/// A model that maps images to the logits of classes.
+public protocol ImageClassifier {
+    /// Records the model: images `[B, H, W, C]` → logits `[B, classes]`.
+    func callAsFunction(_ images: Tensor) -> Tensor
+}
+
+/// The size of a model of one family, as a definition gives it.
+///
+/// A configuration holds every value that it was not given at its default, so encoding it gives the resolved definition, and
+/// decoding that gives the same model.
+public protocol ModelConfiguration: Codable, Equatable, Sendable {
+    /// The key of the family in definitions.
+    static var family: String { get }
+
+    /// Reads the family's options, reporting what is wrong. The caller calls `finish()`.
+    init(from fields: inout FieldReader)
+
+    /// Reports what does not fit images of this size, at the options that say it.
+    func validate(input: InputShape, at fields: FieldReader)
+
+    /// Declares the model's parameters in `scope`.
+    func makeClassifier(input: InputShape, classes: Int, in scope: Scope) -> any ImageClassifier
+}
+
+extension ModelConfiguration {
+    public func validate(input: InputShape, at fields: FieldReader) {}
+}
+
+/// The convolutional part of a network, up to the end of one of its stages.
+public protocol Backbone {
+    /// Records the part: images `[B, H, W, C]` → features `[B, h, w, c]`.
+    func callAsFunction(_ images: Tensor) -> Tensor
+}
+
+/// The configuration of a convolutional network that can be cut after any of its stages.
+public protocol BackboneConfiguration: ModelConfiguration {
+    /// The names of the stages, first to last.
+    var stageNames: [String] { get }
+
+    /// Declares the parameters of the stages up to and including `stage`, and of no other, in `scope`.
+    func makeBackbone(input: InputShape, through stage: String, in scope: Scope) -> any Backbone
+}
+
+extension BackboneConfiguration {
+    /// The shape `[1, h, w, c]` of the features of one image after `stage`, or nil for images that are too small.
+    func featureShape(input: InputShape, after stage: String) -> Shape? {
+        let graph = Graph()
+        let images = graph.input("images", [1, input.height, input.width, input.channels])
+        let features = makeBackbone(input: input, through: stage, in: graph.root)(images)
+        return features.isValid ? features.shape : nil
+    }
+}

@@ -1,0 +1,75 @@
+import Layers
+
+/// A model with a name of its own, and the images for which it is known.
+public struct ModelPreset: Sendable {
+    public let name: String
+    /// What it is, in a few words.
+    public let summary: String
+    public let definition: ModelDefinition
+    /// The usual size of images.
+    public let input: InputShape
+    /// The usual number of classes.
+    public let classes: Int
+
+    init(_ name: String, _ summary: String, _ configuration: some ModelConfiguration, size: Int, channels: Int, classes: Int = 10) {
+        self.name = name
+        self.summary = summary
+        definition = ModelDefinition(configuration)
+        input = InputShape(height: size, width: size, channels: channels)
+        self.classes = classes
+    }
+
+    public static func named(_ name: String) -> ModelPreset? { all.first { $0.name == name } }
+
+    /// All presets, in the order in which `harness models` lists them.
+    public static let all: [ModelPreset] = baselines + smallResNets + resNets + visionTransformers + workloads
+
+    private static let baselines = [
+        ModelPreset("logistic-regression", "one linear map", LogisticRegressionConfiguration(), size: 28, channels: 1),
+        ModelPreset("mlp", "two hidden layers, 256 and 128 wide", MLPConfiguration(), size: 28, channels: 1),
+        ModelPreset("lenet5", "LeNet-5", LeNet5Configuration(), size: 28, channels: 1),
+    ]
+
+    /// The networks of He et al. 2016, section 4.2.
+    private static let smallResNets = [20, 32, 44, 56].flatMap { depth in
+        [
+            ModelPreset("resnet\(depth)", "for CIFAR, shortcuts without parameters (A)", ResNetConfiguration(depth: depth), size: 32, channels: 3),
+            ModelPreset("resnet\(depth)-b", "for CIFAR, shortcuts with projections (B)", ResNetConfiguration(depth: depth, shortcut: .b), size: 32, channels: 3),
+            ModelPreset("plain\(depth)", "for CIFAR, without shortcuts", PlainConfiguration(depth: depth), size: 32, channels: 3),
+        ]
+    }
+
+    private static let resNets = [18, 34].flatMap { depth in
+        [
+            ModelPreset("resnet\(depth)", "for ImageNet", ResNetConfiguration(depth: depth, stem: .large), size: 224, channels: 3, classes: 1000),
+            ModelPreset("resnet\(depth)-small", "3×3 stem, no max-pool", ResNetConfiguration(depth: depth, stem: .small), size: 32, channels: 3),
+        ]
+    }
+
+    private static let visionTransformers = [
+        ("vit-tiny-16", "ViT-Ti/16", 192, 12, 3), ("vit-s-16", "ViT-S/16", 384, 12, 6), ("vit-b-16", "ViT-B/16", 768, 12, 12),
+        ("vit-l-16", "ViT-L/16", 1024, 24, 16),
+    ].map { name, summary, width, depth, heads in
+        ModelPreset(
+            name, summary, VisionTransformerConfiguration(patch: 16, TransformerConfiguration(width: width, depth: depth, heads: heads)),
+            size: 224, channels: 3, classes: 1000)
+    }
+
+    /// The models that `harness bench` measures.
+    private static let workloads = [
+        ModelPreset(
+            "vit-28", "small ViT, patch 4", VisionTransformerConfiguration(patch: 4, TransformerConfiguration(width: 192, depth: 6, heads: 3)),
+            size: 28, channels: 1),
+        ModelPreset("resnet18-28", "ResNet-18, 3×3 stem, no max-pool", ResNetConfiguration(depth: 18, stem: .small), size: 28, channels: 1),
+        ModelPreset(
+            "hybrid-28", "ResNet-20 cut after stage 2, then a transformer",
+            HybridConfiguration(
+                backbone: BackboneDefinition(ResNetConfiguration(depth: 20), cutAfter: "stage2"),
+                transformer: TransformerConfiguration(width: 192, depth: 4, heads: 3), pool: .mean),
+            size: 28, channels: 1),
+        ModelPreset(
+            "vit-tiny-224", "ViT-Ti/16 with 10 classes",
+            VisionTransformerConfiguration(patch: 16, TransformerConfiguration(width: 192, depth: 12, heads: 3)), size: 224, channels: 3),
+        ModelPreset("resnet18-224", "ResNet-18 with 10 classes", ResNetConfiguration(depth: 18, stem: .large), size: 224, channels: 3),
+    ]
+}

@@ -1,0 +1,54 @@
+import Configuration
+
+/// The families of models that a definition can name, and their readers.
+public enum ModelRegistry {
+    /// All families that are written as one key with options. A hybrid has keys of its own.
+    static let families: [any ModelConfiguration.Type] =
+        [LogisticRegressionConfiguration.self, MLPConfiguration.self, VisionTransformerConfiguration.self] + backboneFamilies
+
+    /// The convolutional networks that a hybrid can cut.
+    static let backboneFamilies: [any BackboneConfiguration.Type] = [
+        LeNet5Configuration.self, ResNetConfiguration.self, PlainConfiguration.self,
+    ]
+
+    /// The keys of the families, and of what a hybrid consists of.
+    static var keys: [String] { families.map { $0.family } + HybridConfiguration.keys }
+
+    /// Reads one model: `{resnet: {depth: 20}}`, a hybrid's map, a family without options (`lenet5`), or the name of a preset.
+    ///
+    /// Reports every error that needs no image size, and returns nil where there is no family to read; `ModelDefinition.validate`
+    /// reports the rest.
+    public static func read(_ node: ConfigurationNode, path: String, errors: ConfigurationErrors) -> ModelDefinition? {
+        if case .scalar(let name, _) = node.value, let preset = ModelPreset.named(name) { return preset.definition }
+        var fields = options(of: node, path: path, errors: errors)
+        if isHybrid(node) {
+            let hybrid = HybridConfiguration(from: &fields)
+            fields.finish()
+            return ModelDefinition(hybrid)
+        }
+        guard let (name, _, _) = FieldReader.variant(of: node, path: path, errors: errors) else { return nil }
+        guard let family = families.first(where: { $0.family == name }) else {
+            // A lone name may have been meant as a preset.
+            let presets: [String] = if case .scalar = node.value { ModelPreset.all.map(\.name) } else { [] }
+            let known = nearest(to: name, among: presets) == nil ? keys : presets
+            errors.report("unknown model '\(name)'\(suggestion(for: name, among: known))", at: node.mark, path: path)
+            return nil
+        }
+        let configuration = family.init(from: &fields)
+        fields.finish()
+        return ModelDefinition(configuration)
+    }
+
+    private static func isHybrid(_ node: ConfigurationNode) -> Bool {
+        node.entries?.contains { HybridConfiguration.keys.contains($0.key) } ?? false
+    }
+
+    /// A reader of the options of a model: the map behind the family's key, or a hybrid's whole map.
+    static func options(of node: ConfigurationNode, path: String, errors: ConfigurationErrors) -> FieldReader {
+        if !isHybrid(node), let entries = node.entries, entries.count == 1 {
+            return FieldReader(entries[0].node, path: "\(path).\(entries[0].key)", errors: errors)
+        }
+        if case .map = node.value { return FieldReader(node, path: path, errors: errors) }
+        return FieldReader(ConfigurationNode(.null, mark: node.mark), path: path, errors: errors)
+    }
+}

@@ -1,0 +1,49 @@
+import TensorCore
+
+/// The size of a model for images of one size, layer by layer.
+public struct ModelSummary: Codable, Equatable, Sendable {
+    public struct Layer: Codable, Equatable, Sendable {
+        /// The module path, `blocks.3.attn.qkv`; empty for what the model itself records.
+        public let path: String
+        public let kind: String
+        /// For one image.
+        public let outputShape: [Int]
+        public let parameters: Int
+        public let multiplyAdds: Int
+    }
+
+    public let family: String
+    public let input: InputShape
+    public let classes: Int
+    public let parameters: Int
+    /// Of one image; attention's QKᵀ and AV products count, as in torchvision and timm.
+    public let multiplyAdds: Int
+    /// The same without attention's products, as some papers count.
+    public let multiplyAddsWithoutAttention: Int
+    public let layers: [Layer]
+
+    /// Throws the first thing that does not fit images of this size.
+    public init(_ definition: ModelDefinition, input: InputShape, classes: Int) throws(RecordingError) {
+        let graph = Graph()
+        _ = definition.record(graph.input("images", [1, input.height, input.width, input.channels]), classes: classes)
+        try graph.validate()
+        family = definition.family
+        self.input = input
+        self.classes = classes
+        parameters = graph.parameterCount
+        multiplyAdds = graph.multiplyAdds
+        layers = graph.layerSummary().map {
+            Layer(
+                path: $0.path, kind: $0.kind, outputShape: $0.outputShape.dimensions, parameters: $0.parameters,
+                multiplyAdds: $0.multiplyAdds)
+        }
+        multiplyAddsWithoutAttention = multiplyAdds - layers.filter { $0.kind == "attention" }.reduce(0) { $0 + $1.multiplyAdds }
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case family, input, classes, parameters
+        case multiplyAdds = "multiply_adds"
+        case multiplyAddsWithoutAttention = "multiply_adds_without_attention"
+        case layers
+    }
+}
