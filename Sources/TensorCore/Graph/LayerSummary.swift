@@ -1,0 +1,50 @@
+/// A run of ops that one module recorded, with what they cost.
+public struct LayerSummary: Sendable, Equatable {
+    /// The module path; empty for what the model itself records.
+    public let path: String
+    /// The kinds of ops, each once.
+    public let kind: String
+    /// Of the last op, for one shard.
+    public let outputShape: Shape
+    /// The parameters that the module declares itself.
+    public let parameters: Int
+    /// Of one shard; of one sample where the batch has one.
+    public let multiplyAdds: Int
+}
+
+extension Graph {
+    /// The number of trained values.
+    public var parameterCount: Int { parameters.reduce(0) { $0 + $1.shape.elementCount } }
+
+    /// The multiply-adds of everything recorded so far, for one shard.
+    public var multiplyAdds: Int { nodes.reduce(0) { $0 + multiplyAdds($1) } }
+
+    /// What modules recorded, in order, neighbouring ops of one module as one row. Ops on parameters alone are left out.
+    public func layerSummary() -> [LayerSummary] {
+        var own: [String: Int] = [:]
+        for parameter in parameters {
+            let path = parameter.name.lastIndex(of: ".").map { String(parameter.name[..<$0]) } ?? ""
+            own[path, default: 0] += parameter.shape.elementCount
+        }
+        let recorded = nodes.filter { !($0.operation is Leaf) && values[$0.outputs[0]].placement == .sharded }
+        var rows: [[Node]] = []
+        for node in recorded {
+            if let last = rows.last, last[0].path == node.path {
+                rows[rows.count - 1].append(node)
+            } else {
+                rows.append([node])
+            }
+        }
+        return rows.map { nodes in
+            let kinds = nodes.map(\.operation.name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+            return LayerSummary(
+                path: nodes[0].path, kind: kinds.joined(separator: ", "), outputShape: values[nodes[nodes.count - 1].outputs[0]].type.shape,
+                parameters: own.removeValue(forKey: nodes[0].path) ?? 0, multiplyAdds: nodes.reduce(0) { $0 + multiplyAdds($1) })
+        }
+    }
+
+    private func multiplyAdds(_ node: Node) -> Int {
+        node.operation is Leaf
+            ? 0 : node.operation.multiplyAdds(node.inputs.map { values[$0].type }, node.outputs.map { values[$0].type })
+    }
+}
