@@ -50,7 +50,8 @@ extension BackboneConfiguration {
     func featureShape(input: InputShape, after stage: String) -> Shape? {
         let graph = Graph()
         let images = graph.input("images", [1, input.height, input.width, input.channels])
-        let features = makeBackbone(input: input, through: stage, in: graph.root)(images)
+        let backbone = makeBackbone(input: input, through: stage, in: graph.root)
+        let features = backbone(images)
         return features.isValid ? features.shape : nil
     }
 }

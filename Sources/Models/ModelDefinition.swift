@@ -17,7 +17,8 @@ public struct ModelDefinition: Codable, Equatable, Sendable {
         let shape = images.shape
         precondition(shape.rank == 4, "images have four axes, found the shape \(shape)")
         let input = InputShape(height: shape[1], width: shape[2], channels: shape[3])
-        return configuration.makeClassifier(input: input, classes: classes, in: images.graph.root)(images)
+        let classifier = configuration.makeClassifier(input: input, classes: classes, in: images.graph.root)
+        return classifier(images)
     }
 
     /// Reports what does not fit images of this size, with the line and key path of the option that says it.
