@@ -12,13 +12,13 @@ public enum ActivationKind: String, Codable, CaseIterable, Sendable {
     case geluTanh = "gelu_tanh"
     case softplus
 
-    static let leakySlope: Float = 0.01
+    static let leakySlope = 0.01
 
     public var activation: Activation {
         switch self {
         case .identity: .identity
         case .relu: .relu
-        case .leakyReLU: .leakyReLU(slope: Self.leakySlope)
+        case .leakyReLU: .leakyReLU(slope: Float(Self.leakySlope))
         case .tanh: .tanh
         case .sigmoid: .sigmoid
         case .silu: .silu
@@ -37,7 +37,7 @@ public enum ActivationKind: String, Codable, CaseIterable, Sendable {
         case .identity, .sigmoid: 1
         case .tanh: 5 / 3
         case .relu: 2.0.squareRoot()
-        case .leakyReLU: Self.gain(leakySlope: Double(Self.leakySlope))
+        case .leakyReLU: Self.gain(leakySlope: Self.leakySlope)
         case .silu, .gelu, .geluTanh, .softplus: nil
         }
     }

@@ -1,0 +1,65 @@
+import TensorCore
+import TestSupport
+import Testing
+
+@testable import Layers
+
+/// Layers' values and gradients against PyTorch.
+struct LayerFixtureTests {
+    static let cases = ["multi_head_attention", "transformer_block", "patch_embedding"].flatMap { layer in
+        (try? FixtureFile("layers.h5").cases(of: layer)) ?? []
+    }
+
+    @Test func fixturesAreThere() {
+        #expect(Set(Self.cases.map(\.operation)).count == 3)
+    }
+
+    @Test(arguments: cases)
+    func valueAndGradientsMatchPyTorch(_ fixture: FixtureCase) throws {
+        let graph = Graph(mode: .training)
+        let x = graph.input("x", fixture.inputs[0].shape)
+        let y = try record(fixture, x)
+        let seed = graph.constant(fixture.outputGradients[0])
+        let loss = (y * seed).sum(axes: Array(y.shape.indices)).shardSum()
+        let found = gradients(of: loss, withRespectTo: [x] + graph.parameterTensors)
+        try graph.validate()
+
+        #expect(Set(graph.parameters.map(\.name)) == Set(fixture.parameters.keys))
+        let store = ParameterStore(graph, seed: 0)
+        for (name, value) in fixture.parameters { #expect(store.set(value, named: name), "\(name) has the shape \(value.shape)") }
+        let values = try evaluate([y] + found, feeding: [(x, fixture.inputs[0])], store: store)
+        assertClose(values[0], fixture.outputs[0], "output")
+        assertClose(values[1], fixture.gradients[0], "gradient of the input")
+        for (parameter, gradient) in zip(graph.parameters, values.dropFirst(2)) {
+            assertClose(gradient, try #require(fixture.parameterGradients[parameter.name]), "gradient of \(parameter.name)")
+        }
+    }
+
+    private func record(_ fixture: FixtureCase, _ x: Tensor) throws -> Tensor {
+        let arguments = fixture.arguments, scope = x.graph.root, width = try arguments.integer("width")
+        switch fixture.operation {
+        case "multi_head_attention":
+            return MultiHeadAttention(width: width, heads: try arguments.integer("heads"), in: scope)(x)
+        case "transformer_block":
+            return TransformerBlock(
+                width: width, heads: try arguments.integer("heads"), hidden: width * (try arguments.integer("mlp_ratio")),
+                epsilon: Float(try arguments.number("epsilon")), in: scope)(x)
+        default:
+            return PatchEmbedding(channels: x.shape[3], patch: try arguments.integer("patch"), width: width, in: scope)(x)
+        }
+    }
+
+    /// big_vision's formula.
+    @Test(arguments: try FixtureFile("layers.h5").cases(of: "sin_cos_2d"))
+    func sineCosinePositions(_ fixture: FixtureCase) throws {
+        let rows = try fixture.arguments.integer("height"), columns = try fixture.arguments.integer("width")
+        let width = try fixture.arguments.integer("channels")
+        let graph = Graph()
+        let x = graph.input("x", [1, 1 + rows * columns, width])
+        let y = PositionEmbedding(.sinCos, rows: rows, columns: columns, prefixTokens: 1, width: width, in: graph.root)(x)
+        let sum = try evaluate([y], feeding: [(x, HostTensor(x.shape, repeating: Float(0)))])[0].floats
+        #expect(sum.prefix(width).allSatisfy { $0 == 0 })
+        assertClose(HostTensor(fixture.outputs[0].tensor.shape, Array(sum.dropFirst(width))), fixture.outputs[0], tolerance: 1e-7)
+        #expect(graph.parameters.isEmpty)
+    }
+}
