@@ -7,18 +7,20 @@ struct Place: Sendable {
     let file: String
     /// The object's path inside the file, or nil for the file itself.
     var object: String?
-    /// Whether a failure without a system error means that the system refused (writing) or that the content is wrong (reading).
-    let isWriting: Bool
+    /// Of the file, when it is being written; nil when it is read.
+    let health: WriteHealth?
 
-    func at(_ object: String) -> Place { Place(file: file, object: object, isWriting: isWriting) }
+    private var isWriting: Bool { health != nil }
+
+    func at(_ object: String) -> Place { Place(file: file, object: object, health: health) }
 
     var description: String { object.map { "\(file): \($0)" } ?? file }
 
     /// An error of our own about this place.
     func error(_ kind: UserError.Kind, _ sentence: String) -> UserError { UserError(kind, "\(description): \(sentence)") }
 
-    /// What the error stack says about the call that just failed; `action` completes "cannot be …".
-    func failure(_ action: String) -> UserError {
+    /// The error stack in one sentence; `action` completes "cannot be …".
+    func sentence(_ action: String) -> UserError {
         let stack = ErrorStack.current()
         if let code = stack.systemError { return systemFailure(code, action, isLock: stack.mentions("unable to lock")) }
         if stack.mentions("file signature not found") || stack.mentions("superblock version") {
@@ -30,6 +32,7 @@ struct Place: Sendable {
             return error(.data, "is truncated\(sizes)")
         }
         if stack.mentions("file is already open for") { return beingWritten }
+        // Without a system error, reading failed by what is in the file and writing by what the system refused.
         return error(isWriting ? .io : .data, "cannot be \(action): \(stack.reason)")
     }
 

@@ -11,8 +11,7 @@ extension HDF5Reader {
             guard count >= 0 else { throw place.failure("read") }
             return try (0..<count).map { index in
                 let attribute = try Handle(
-                    H5Aopen_by_idx(opened.id, ".", H5_INDEX_NAME, H5_ITER_INC, hsize_t(index), defaultID, defaultID), H5Aclose
-                ) { place.failure("read") }
+                    H5Aopen_by_idx(opened.id, ".", H5_INDEX_NAME, H5_ITER_INC, hsize_t(index), defaultID, defaultID), H5Aclose, place, "read")
                 let length = H5Aget_name(attribute.id, 0, nil)
                 guard length >= 0 else { throw place.failure("read") }
                 var name = [CChar](repeating: 0, count: length + 1)
@@ -39,7 +38,7 @@ extension HDF5Reader {
             let exists = H5Aexists(opened.id, name)
             guard exists >= 0 else { throw place.failure("read") }
             guard exists > 0 else { return nil }
-            let attribute = try Handle(H5Aopen(opened.id, name, defaultID), H5Aclose) { place.failure("read") }
+            let attribute = try Handle(H5Aopen(opened.id, name, defaultID), H5Aclose, place, "read")
             return try body(StoredArray(handle: attribute, place: place, isDataset: false, verifiesChecksums: true))
         }
     }

@@ -27,12 +27,12 @@ public final class HDF5Reader: Sendable {
     ///   - verifyingChecksums: whether a dataset whose checksum is wrong is an error. A writer that was killed while it extended a
     ///     chunk leaves the rows before intact and the chunk's checksum stale; whoever reads such a file may want the rows.
     public init(_ path: String, live: Bool = false, verifyingChecksums: Bool = true) throws {
-        let place = Place(file: path, object: nil, isWriting: false)
+        let place = Place(file: path, object: nil, health: nil)
         try Self.checkIsFile(path, place)
         (handle, isBeingWritten) = try Library.locked {
             let access = try fileAccess(place)
             func open(_ flags: UInt32) throws -> Handle {
-                try Handle(H5Fopen(path, flags, access.id), H5Fclose) { place.failure("opened") }
+                try Handle(H5Fopen(path, flags, access.id), H5Fclose, place, "opened")
             }
             let opened: Handle
             do {
@@ -82,8 +82,8 @@ public final class HDF5Reader: Sendable {
         try Library.locked {
             let place = place.at(group)
             guard try kind(of: group) == .group else { throw place.error(.data, "is a dataset, expected a group") }
-            let opened = try Handle(H5Gopen2(handle.id, group, defaultID), H5Gclose) { place.failure("opened") }
-            let properties = try Handle(H5Gget_create_plist(opened.id), H5Pclose) { place.failure("read") }
+            let opened = try Handle(H5Gopen2(handle.id, group, defaultID), H5Gclose, place, "opened")
+            let properties = try Handle(H5Gget_create_plist(opened.id), H5Pclose, place, "read")
             var order: UInt32 = 0
             H5Pget_link_creation_order(properties.id, &order)
             let isTracked = order & UInt32(H5P_CRT_ORDER_TRACKED) != 0
@@ -133,7 +133,7 @@ public final class HDF5Reader: Sendable {
 
     func openObject(_ object: String) throws -> Handle {
         guard exists(object) else { throw place.error(.data, "there is no \(object) in this file") }
-        return try Handle(H5Oopen(handle.id, object, defaultID), H5Oclose) { place.at(object).failure("opened") }
+        return try Handle(H5Oopen(handle.id, object, defaultID), H5Oclose, place.at(object), "opened")
     }
 
     private func openDataset(_ object: String) throws -> StoredArray {

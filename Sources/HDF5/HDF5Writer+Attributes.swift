@@ -29,13 +29,13 @@ extension HDF5Writer {
         _ name: String, of object: String, shape: [Int], type makeType: (Place) throws -> Handle?, memoryType: hid_t, values: [Element]
     ) throws {
         precondition(values.count * MemoryLayout<Element>.size < 64 << 10, "\(object)@\(name): an attribute has to stay under 64 KiB")
-        try Library.locked {
+        try place.locked {
             let place = place.at("\(object)@\(name)")
             let type = try makeType(place)
             let space = try makeSpace(shape, limit: nil, place)
-            let owner = try Handle(H5Oopen(handle.id, object, defaultID), H5Oclose) { place.failure("written") }
+            let owner = try Handle(H5Oopen(handle.id, object, defaultID), H5Oclose, place, "written")
             let made = H5Acreate2(owner.id, name, type?.id ?? memoryType, space.id, defaultID, defaultID)
-            let attribute = try Handle(made, H5Aclose) { place.failure("created") }
+            let attribute = try Handle(made, H5Aclose, place, "created")
             guard H5Awrite(attribute.id, type?.id ?? memoryType, values) >= 0 else { throw place.failure("written") }
         }
     }

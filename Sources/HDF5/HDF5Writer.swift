@@ -18,14 +18,14 @@ public struct HDF5Writer: ~Copyable {
     ///
     /// - Parameter target: the path that errors name, when `path` is a temporary one that is to be renamed.
     public init(_ path: String, for target: String? = nil) throws {
-        let place = Place(file: target ?? path, object: nil, isWriting: true)
-        handle = try Library.locked {
+        let place = Place(file: target ?? path, object: nil, health: WriteHealth())
+        handle = try place.locked {
             let access = try fileAccess(place)
             H5Pset_libver_bounds(access.id, H5F_LIBVER_V110, H5F_LIBVER_V110)
-            let creation = try Handle(H5Pcreate(chdf5_file_create()), H5Pclose) { place.failure("created") }
+            let creation = try Handle(H5Pcreate(chdf5_file_create()), H5Pclose, place, "created")
             H5Pset_obj_track_times(creation.id, false)
             H5Pset_link_creation_order(creation.id, trackedOrder)
-            return try Handle(H5Fcreate(path, chdf5_truncate(), creation.id, access.id), H5Fclose) { place.failure("created") }
+            return try Handle(H5Fcreate(path, chdf5_truncate(), creation.id, access.id), H5Fclose, place, "created")
         }
         self.place = place
     }
@@ -34,17 +34,17 @@ public struct HDF5Writer: ~Copyable {
 
     /// Creates a group and those above it, as far as they are missing.
     public func makeGroup(_ group: String) throws {
-        try Library.locked {
+        try place.locked {
             var prefix = ""
             for component in group.split(separator: "/") {
                 prefix += "/" + component
                 if H5Lexists(handle.id, prefix, defaultID) > 0 { continue }
                 let place = place.at(prefix)
-                let creation = try Handle(H5Pcreate(chdf5_group_create()), H5Pclose) { place.failure("created") }
+                let creation = try Handle(H5Pcreate(chdf5_group_create()), H5Pclose, place, "created")
                 H5Pset_obj_track_times(creation.id, false)
                 H5Pset_link_creation_order(creation.id, trackedOrder)
                 let made = H5Gcreate2(handle.id, prefix, defaultID, creation.id, defaultID)
-                _ = try Handle(made, H5Gclose) { place.failure("created") }
+                _ = try Handle(made, H5Gclose, place, "created")
             }
         }
     }
@@ -59,7 +59,7 @@ public struct HDF5Writer: ~Copyable {
     ) throws {
         let shape = shape ?? [values.count]
         precondition(shape.reduce(1, *) == values.count, "\(dataset): \(values.count) values do not fill the shape \(shape)")
-        try Library.locked {
+        try place.locked {
             let creation = try datasetCreation(of: dataset)
             if let rowsPerChunk, !values.isEmpty, !shape.isEmpty {
                 try setChunks([min(rowsPerChunk, shape[0])] + shape.dropFirst(), creation, place.at(dataset))
@@ -80,7 +80,7 @@ public struct HDF5Writer: ~Copyable {
 
     /// Writes a single text, UTF-8 of fixed length.
     public func write(_ text: String, to dataset: String) throws {
-        try Library.locked {
+        try place.locked {
             let place = place.at(dataset)
             let bytes = Array(text.utf8) + (text.isEmpty ? [0] : [])
             let type = try stringType(length: bytes.count, place)
@@ -96,7 +96,7 @@ public struct HDF5Writer: ~Copyable {
     public func makeColumn<Element: HDF5Element>(
         _ dataset: String, of type: Element.Type, rowShape: [Int] = [], rowsPerChunk: Int
     ) throws -> HDF5Column<Element> {
-        try Library.locked {
+        try place.locked {
             let place = place.at(dataset)
             let creation = try datasetCreation(of: dataset)
             try setChunks([rowsPerChunk] + rowShape, creation, place)
@@ -108,9 +108,9 @@ public struct HDF5Writer: ~Copyable {
 
     /// Creates a single value of an enumeration, stored as one byte under the names of `cases` (value: name).
     public func makeChoice(_ dataset: String, cases: [(name: String, value: UInt8)], initially value: UInt8) throws -> HDF5Choice {
-        let choice = try Library.locked {
+        let choice = try place.locked {
             let place = place.at(dataset)
-            let type = try Handle(H5Tenum_create(chdf5_uint8()), H5Tclose) { place.failure("created") }
+            let type = try Handle(H5Tenum_create(chdf5_uint8()), H5Tclose, place, "created")
             for (name, value) in cases {
                 var value = value
                 guard H5Tenum_insert(type.id, name, &value) >= 0 else { throw place.failure("created") }
@@ -127,14 +127,13 @@ public struct HDF5Writer: ~Copyable {
 
     /// Finishes the file.
     public consuming func close() throws {
-        let place = place
-        try handle.close { place.failure("written") }
+        try handle.close()
     }
 
     /// Ends the making: from here on, other processes can read, and only the columns and choices made so far can change.
     public consuming func startAppending() throws -> LiveHDF5File {
         let place = place
-        try Library.locked {
+        try place.locked {
             guard H5Fstart_swmr_write(handle.id) >= 0 else { throw place.failure("opened to other readers") }
         }
         return LiveHDF5File(handle: handle, place: place)
@@ -145,14 +144,14 @@ public struct HDF5Writer: ~Copyable {
     private func datasetCreation(of dataset: String) throws -> Handle {
         if let end = dataset.lastIndex(of: "/"), end != dataset.startIndex { try makeGroup(String(dataset[..<end])) }
         let place = place.at(dataset)
-        let creation = try Handle(H5Pcreate(chdf5_dataset_create()), H5Pclose) { place.failure("created") }
+        let creation = try Handle(H5Pcreate(chdf5_dataset_create()), H5Pclose, place, "created")
         H5Pset_obj_track_times(creation.id, false)
         return creation
     }
 
     private func makeDataset(_ dataset: String, type: hid_t, space: Handle, creation: Handle) throws -> Handle {
         let made = H5Dcreate2(handle.id, dataset, type, space.id, defaultID, creation.id, defaultID)
-        return try Handle(made, H5Dclose) { place.at(dataset).failure("created") }
+        return try Handle(made, H5Dclose, place.at(dataset), "created")
     }
 }
 
@@ -169,12 +168,12 @@ private func setChunks(_ shape: [Int], _ creation: Handle, _ place: Place) throw
 func makeSpace(_ shape: [Int], limit: [hsize_t]?, _ place: Place) throws -> Handle {
     let made =
         shape.isEmpty ? H5Screate(H5S_SCALAR) : H5Screate_simple(Int32(shape.count), shape.map { hsize_t($0) }, limit)
-    return try Handle(made, H5Sclose) { place.failure("created") }
+    return try Handle(made, H5Sclose, place, "created")
 }
 
 /// UTF-8 of a fixed length in bytes, padded with zeros.
 func stringType(length: Int, _ place: Place) throws -> Handle {
-    let type = try Handle(H5Tcopy(chdf5_c_string()), H5Tclose) { place.failure("created") }
+    let type = try Handle(H5Tcopy(chdf5_c_string()), H5Tclose, place, "created")
     H5Tset_size(type.id, max(length, 1))
     H5Tset_cset(type.id, H5T_CSET_UTF8)
     H5Tset_strpad(type.id, H5T_STR_NULLPAD)

@@ -1,4 +1,5 @@
 import CHDF5
+import Configuration
 import Foundation
 
 /// The library's one owner: every call into libhdf5, the closing of handles included, happens inside `Library.locked`.
@@ -35,32 +36,63 @@ let defaultID: hid_t = 0
 final class Handle: @unchecked Sendable {
     let id: hid_t
     private let closer: (hid_t) -> herr_t
+    private let place: Place
     private var isOpen = true
 
-    /// Takes over `id`, or throws what the error stack says when the call that made it failed.
-    init(_ id: hid_t, _ closer: @escaping (hid_t) -> herr_t, orThrow failure: () -> any Error) throws {
-        guard id >= 0 else { throw failure() }
+    /// Takes over `id`, or throws what the error stack says when the call that made it failed; `action` completes "cannot be …".
+    init(_ id: hid_t, _ closer: @escaping (hid_t) -> herr_t, _ place: Place, _ action: String) throws {
+        guard id >= 0 else { throw place.failure(action) }
         self.id = id
         self.closer = closer
+        self.place = place
     }
 
     /// Closes now, reporting what the library could not write.
-    func close(orThrow failure: () -> any Error) throws {
-        try Library.locked {
+    func close() throws {
+        try place.locked {
             guard isOpen else { return }
             isOpen = false
-            if closer(id) < 0 { throw failure() }
+            if closer(id) < 0 { throw place.failure("written") }
         }
     }
 
     deinit {
-        Library.locked { if isOpen { _ = closer(id) } }
+        // What belongs to a file that could not be written stays open: see `WriteHealth`.
+        Library.locked { if isOpen, place.health?.failure == nil { _ = closer(id) } }
+    }
+}
+
+/// Whether a file could be written so far.
+///
+/// When a disk is full, libhdf5 1.10 loses track of what it holds open in the file: closing any of it afterwards crashes. So after
+/// the first failure nothing of the file is touched again, its handles stay open until the process ends, and every further
+/// attempt throws the first error.
+///
+/// Sendable because it changes only inside `Library.locked`.
+final class WriteHealth: @unchecked Sendable {
+    fileprivate(set) var failure: UserError?
+}
+
+extension Place {
+    /// Runs calls about this place with the library locked, unless an earlier one has spoiled the file.
+    func locked<Result>(_ body: () throws -> Result) throws -> Result {
+        try Library.locked {
+            if let failure = health?.failure { throw failure }
+            return try body()
+        }
+    }
+
+    /// What the error stack says about the call that just failed; `action` completes "cannot be …".
+    func failure(_ action: String) -> UserError {
+        let failure = sentence(action)
+        if let health, health.failure == nil { health.failure = failure }
+        return failure
     }
 }
 
 /// How files are opened: closing one closes what was opened through it.
 func fileAccess(_ place: Place) throws -> Handle {
-    let access = try Handle(H5Pcreate(chdf5_file_access()), H5Pclose) { place.failure("opened") }
+    let access = try Handle(H5Pcreate(chdf5_file_access()), H5Pclose, place, "opened")
     H5Pset_fclose_degree(access.id, H5F_CLOSE_STRONG)
     return access
 }

@@ -16,9 +16,11 @@ public final class LiveHDF5File: Sendable {
 
     /// Hands everything appended so far to the operating system, where readers see it and a kill cannot take it back.
     ///
+    /// Flush the columns first.
+    ///
     /// - Parameter toDisk: also wait until it is on the disk.
     public func flush(toDisk: Bool) throws {
-        try Library.locked {
+        try place.locked {
             guard H5Fflush(handle.id, H5F_SCOPE_LOCAL) >= 0 else { throw place.failure("written") }
             guard toDisk else { return }
             var descriptor: UnsafeMutableRawPointer?
@@ -30,7 +32,7 @@ public final class LiveHDF5File: Sendable {
 
     /// Closes the file; columns and choices must not be used afterwards.
     public func close() throws {
-        try handle.close { place.failure("written") }
+        try handle.close()
     }
 }
 
@@ -56,18 +58,27 @@ public final class HDF5Column<Element: HDF5Element>: @unchecked Sendable {
         precondition(values.count % rowSize == 0, "\(place.description): \(values.count) values are not whole rows of shape \(rowShape)")
         let rows = values.count / rowSize
         if rows == 0 { return }
-        try Library.locked {
+        try place.locked {
             let row = rowShape.map { hsize_t($0) }
             let start = [hsize_t(count)] + row.map { _ in 0 }
             let added = [hsize_t(rows)] + row
             guard H5Dset_extent(handle.id, [hsize_t(count + rows)] + row) >= 0 else { throw place.failure("extended") }
-            let fileSpace = try Handle(H5Dget_space(handle.id), H5Sclose) { place.failure("extended") }
+            let fileSpace = try Handle(H5Dget_space(handle.id), H5Sclose, place, "extended")
             guard H5Sselect_hyperslab(fileSpace.id, H5S_SELECT_SET, start, nil, added, nil) >= 0 else { throw place.failure("extended") }
-            let memorySpace = try Handle(H5Screate_simple(Int32(added.count), added, nil), H5Sclose) { place.failure("extended") }
+            let memorySpace = try Handle(H5Screate_simple(Int32(added.count), added, nil), H5Sclose, place, "extended")
             guard H5Dwrite(handle.id, Element.memoryType, memorySpace.id, fileSpace.id, defaultID, values) >= 0 else {
                 throw place.failure("written")
             }
             count += rows
+        }
+    }
+
+    /// Hands the rows appended so far to the operating system, and only when that has them the new count of rows.
+    ///
+    /// `LiveHDF5File.flush` alone goes on to the counts when a full disk has refused the rows, which then read as zeros.
+    public func flush() throws {
+        try place.locked {
+            guard H5Dflush(handle.id) >= 0 else { throw place.failure("written") }
         }
     }
 }
@@ -85,7 +96,7 @@ public final class HDF5Choice: Sendable {
     }
 
     public func set(_ value: UInt8) throws {
-        try Library.locked {
+        try place.locked {
             guard H5Dwrite(handle.id, type.id, defaultID, defaultID, defaultID, [value]) >= 0 else { throw place.failure("written") }
         }
     }

@@ -16,6 +16,8 @@ public func replaceFile(at path: String, write: (_ temporaryPath: String) throws
         let folder = (path as NSString).deletingLastPathComponent
         try synchronize(folder.isEmpty ? "." : folder, naming: path)
     } catch {
+        // The HDF5 library may hold it open still: cut it first, so that a full disk has its room back.
+        truncate(temporary, 0)
         unlink(temporary)
         throw error
     }

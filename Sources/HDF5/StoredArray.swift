@@ -10,11 +10,11 @@ struct StoredArray {
     let verifiesChecksums: Bool
 
     private func type() throws -> Handle {
-        try Handle(isDataset ? H5Dget_type(handle.id) : H5Aget_type(handle.id), H5Tclose) { place.failure("read") }
+        try Handle(isDataset ? H5Dget_type(handle.id) : H5Aget_type(handle.id), H5Tclose, place, "read")
     }
 
     private func space() throws -> Handle {
-        try Handle(isDataset ? H5Dget_space(handle.id) : H5Aget_space(handle.id), H5Sclose) { place.failure("read") }
+        try Handle(isDataset ? H5Dget_space(handle.id) : H5Aget_space(handle.id), H5Sclose, place, "read")
     }
 
     func elementType() throws -> ElementType {
@@ -69,13 +69,13 @@ struct StoredArray {
         let extent = shape.map { hsize_t($0) }
         let start = [hsize_t(rows.lowerBound)] + [hsize_t](repeating: 0, count: shape.count - 1)
         guard H5Sselect_hyperslab(fileSpace.id, H5S_SELECT_SET, start, nil, extent, nil) >= 0 else { throw place.failure("read") }
-        let memorySpace = try Handle(H5Screate_simple(Int32(shape.count), extent, nil), H5Sclose) { place.failure("read") }
+        let memorySpace = try Handle(H5Screate_simple(Int32(shape.count), extent, nil), H5Sclose, place, "read")
         return try fill(count: count, memorySpace: memorySpace.id, fileSpace: fileSpace.id)
     }
 
     private func fill<Element: HDF5Element>(count: Int, memorySpace: hid_t, fileSpace: hid_t) throws -> [Element] {
         if count == 0 { return [] }
-        let transfer = try Handle(H5Pcreate(chdf5_dataset_transfer()), H5Pclose) { place.failure("read") }
+        let transfer = try Handle(H5Pcreate(chdf5_dataset_transfer()), H5Pclose, place, "read")
         H5Pset_edc_check(transfer.id, verifiesChecksums ? H5Z_ENABLE_EDC : H5Z_DISABLE_EDC)
         return try [Element](unsafeUninitializedCapacity: count) { buffer, initialized in
             let status =

@@ -26,6 +26,7 @@ public final class LiveRun {
             let columns = layout.columns
             try columns.append(contents)
             let file = try layout.startAppending()
+            try columns.flush()
             try file.flush(toDisk: true)
             opened = (file, columns)
         }
@@ -60,6 +61,7 @@ public final class LiveRun {
     private func flush(toDisk: Bool) throws {
         try columns.steps.append(pending)
         pending.removeAll(keepingCapacity: true)
+        try columns.flush()
         try file.flush(toDisk: toDisk)
         lastFlush = .now
     }

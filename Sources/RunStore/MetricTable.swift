@@ -105,6 +105,15 @@ struct MetricTable<Record: MetricRecord> {
         }
     }
 
+    func flush() throws {
+        for column in columns {
+            switch column {
+            case .integer(_, let dataset): try dataset.flush()
+            case .real(_, let dataset): try dataset.flush()
+            }
+        }
+    }
+
     /// Reads the records back: as many as every column holds, which in a file that is being written can differ by the last few.
     static func read(from file: HDF5Reader) throws -> [Record] {
         let columns = Record.columns

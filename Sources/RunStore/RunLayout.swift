@@ -66,6 +66,13 @@ struct RunColumns {
         if let found = contents.evaluation { try evaluation.append(found) }
         try status.set(contents.status.rawValue)
     }
+
+    /// Column by column, so that a table has as many whole rows as its shortest column whenever this stops.
+    func flush() throws {
+        try steps.flush()
+        try epochs.flush()
+        try evaluation.flush()
+    }
 }
 
 /// The datasets under `/evaluation/test`.
@@ -104,9 +111,17 @@ struct EvaluationColumns {
         try accuracy.append([evaluation.accuracy])
     }
 
+    func flush() throws {
+        try confusion.flush()
+        try predictions.flush()
+        try labels.flush()
+        try loss.flush()
+        try accuracy.flush()
+    }
+
     /// The evaluation, or nil when there is none yet.
     static func read(from file: HDF5Reader, classes: Int) throws -> TestEvaluation? {
-        // Written last, so that its row stands for all others.
+        // Flushed last, so that its row stands for all others.
         guard let accuracy = try file.read("\(group)/accuracy", as: Double.self).first,
             let loss = try file.read("\(group)/loss", as: Double.self).first
         else { return nil }

@@ -64,4 +64,30 @@ import Testing
         #expect(try WeightsFile(reading: path) == Example.weights)
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["last.h5"])
     }
+
+    /// Whichever column the disk refuses: the error names it, the run goes no further, and the rows that count are whole.
+    @Test(arguments: [16_000, 40_000, 90_000, 140_000, 300_000, 350_000])
+    func aFullDiskLeavesWholeRowsInTheRunFile(limit: Int) async throws {
+        let results = FileManager.default.temporaryDirectory.appendingPathComponent("full-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: results) }
+        await #expect(processExitsWith: .success) { [results = results as String, limit = limit as Int] in
+            let writer = try RunWriter(RunFolder(path: "\(results)/run"))
+            let live = try writer.start(RunContents(description: Example.description))
+            var size = rlimit(rlim_cur: rlim_t(limit), rlim_max: rlim_t(limit))
+            setrlimit(__rlimit_resource_t(1), &size)  // RLIMIT_FSIZE
+            let error = try #require(throws: UserError.self) {
+                for index in 1...10_000 {
+                    try live.append(Example.step(index))
+                    if index % 100 == 0 { try live.append(Example.epoch(index / 100)) }
+                }
+            }
+            #expect(error.kind == .io && error.message.hasPrefix("\(results)/run/run.h5: /metrics/"))
+            #expect(error.message.hasSuffix(": cannot be written: File too large"))
+            #expect(throws: error) { try live.finish(.interrupted) }
+        }
+        let contents = try RunReader("\(results)/run/run.h5").contents()
+        #expect(contents.steps == (0..<contents.steps.count).map { Example.step($0 + 1) })
+        #expect(contents.epochs == (0..<contents.epochs.count).map { Example.epoch($0 + 1) })
+        #expect(contents.steps.count >= 100 * contents.epochs.count)
+    }
 }
