@@ -27,7 +27,7 @@ let package = Package(
         .target(name: "Layers", dependencies: ["TensorCore"]),
         .target(name: "Models", dependencies: ["Layers", "Configuration"]),
         .target(name: "VisionData", dependencies: ["TensorCore", "HDF5", "CZlib", "Configuration"]),
-        .target(name: "Training", dependencies: ["Layers", "Configuration"]),
+        .target(name: "Training", dependencies: ["VisionData", "CKernels", "Configuration"]),
         .target(name: "RunStore", dependencies: ["HDF5", "Configuration"]),
         .target(
             name: "Experiments",

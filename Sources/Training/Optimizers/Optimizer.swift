@@ -1,0 +1,144 @@
+import CKernels
+import Foundation
+import TensorCore
+
+/// Updates all parameters of a store from their gradients: one pass over contiguous memory, cut among the workers.
+///
+/// Weight decay spares norms, biases, tokens and position embeddings unless `decayAll`; the L1 penalty concerns weights only. Memory is
+/// cut into fixed blocks, so neither the norm nor the update depends on the number of threads.
+public final class Optimizer {
+    /// Elements in a block: 64 KiB of each array, so that the four arrays of Adam fit a worker's second-level cache.
+    static let blockLength = 16_384
+
+    /// A run within a block whose elements are all treated alike.
+    private struct Piece {
+        let offset: Int
+        let count: Int
+        let decay: Float
+        let l1: Float
+    }
+
+    public let configuration: OptimizerConfiguration
+    /// The state between steps: PyTorch's names, each array laid out as the parameters.
+    public let slots: [(name: String, values: UnsafeMutableBufferPointer<Float>)]
+    /// Keeps the memory of `values` and `gradients`.
+    private let store: ParameterStore
+    private let values: UnsafeMutablePointer<Float>
+    private let gradients: UnsafeMutablePointer<Float>
+    private let pool: WorkerPool
+    private let pieces: [Piece]
+    /// For each block its range of `pieces`.
+    private let blocks: [Range<Int>]
+    private let blockSums: UnsafeMutableBufferPointer<Double>
+
+    public init(_ configuration: OptimizerConfiguration, decayAll: Bool = false, l1: Double = 0, store: ParameterStore, pool: WorkerPool) {
+        guard let values = store.values.baseAddress, let gradients = store.gradients.baseAddress, !store.entries.isEmpty else {
+            preconditionFailure("an optimizer needs a model with parameters")
+        }
+        self.configuration = configuration
+        self.store = store
+        self.values = values
+        self.gradients = gradients
+        self.pool = pool
+        slots = configuration.slotNames.map { name in
+            let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: store.values.count)
+            values.initialize(repeating: 0)
+            return (name, values)
+        }
+
+        var pieces: [Piece] = [], blocks: [Range<Int>] = []
+        let ends = store.entries.dropFirst().map(\.offset) + [store.values.count]
+        for (entry, end) in zip(store.entries, ends) {
+            let decay = decayAll || entry.role == .weight ? Float(configuration.weightDecay) : 0
+            let penalty = entry.role == .weight ? Float(l1) : 0
+            var start = entry.offset
+            while start < end {
+                let block = start / Self.blockLength
+                let pieceEnd = min(end, (block + 1) * Self.blockLength)
+                if block == blocks.count { blocks.append(pieces.count..<pieces.count) }
+                if let last = pieces.last, !blocks[block].isEmpty, last.decay == decay, last.l1 == penalty {
+                    pieces[pieces.count - 1] = Piece(offset: last.offset, count: pieceEnd - last.offset, decay: decay, l1: penalty)
+                } else {
+                    pieces.append(Piece(offset: start, count: pieceEnd - start, decay: decay, l1: penalty))
+                }
+                blocks[block] = blocks[block].lowerBound..<pieces.count
+                start = pieceEnd
+            }
+        }
+        self.pieces = pieces
+        self.blocks = blocks
+        blockSums = .allocate(capacity: blocks.count)
+        blockSums.initialize(repeating: 0)
+    }
+
+    deinit {
+        for slot in slots { slot.values.deallocate() }
+        blockSums.deallocate()
+    }
+
+    private func forEachPiece(_ body: (_ block: Int, _ piece: Piece) -> Void) {
+        pool.run(blocks.count) { _, block in
+            for index in blocks[block] { body(block, pieces[index]) }
+        }
+    }
+
+    /// Adds the gradient of the L1 penalty and returns the Euclidean norm of all gradients, summed in double.
+    public func finishGradients() -> Double {
+        blockSums.update(repeating: 0)
+        forEachPiece { block, piece in
+            let g = gradients + piece.offset
+            if piece.l1 > 0 { optimizer_add_l1(g, values + piece.offset, piece.count, piece.l1) }
+            blockSums[block] += optimizer_sum_of_squares(g, piece.count)
+        }
+        return blockSums.reduce(0, +).squareRoot()
+    }
+
+    /// Updates the parameters with their gradients times `gradientScale`.
+    ///
+    /// - Parameter step: the number of updates before this one, for Adam's corrections.
+    public func update(step: Int, learningRate: Double, gradientScale: Double) {
+        let scale = Float(gradientScale), rate = Float(learningRate)
+        switch configuration {
+        case .sgd(let options):
+            let momentum = Float(options.momentum)
+            forEachPiece { _, piece in
+                let w = values + piece.offset, g = gradients + piece.offset
+                if slots.isEmpty {
+                    optimizer_sgd(w, g, piece.count, scale, piece.decay, rate)
+                } else if options.nesterov {
+                    optimizer_sgd_nesterov(w, g, slot(0, at: piece), piece.count, scale, piece.decay, rate, momentum)
+                } else {
+                    optimizer_sgd_momentum(w, g, slot(0, at: piece), piece.count, scale, piece.decay, rate, momentum)
+                }
+            }
+        case .adagrad(let options):
+            let epsilon = Float(options.epsilon)
+            forEachPiece { _, piece in
+                let w = values + piece.offset, g = gradients + piece.offset
+                optimizer_adagrad(w, g, slot(0, at: piece), piece.count, scale, piece.decay, rate, epsilon)
+            }
+        case .adam(let options):
+            updateAdam(options, decoupledDecay: false, step: step, learningRate: learningRate, scale: scale)
+        case .adamw(let options):
+            updateAdam(options, decoupledDecay: true, step: step, learningRate: learningRate, scale: scale)
+        }
+    }
+
+    private func updateAdam(
+        _ options: OptimizerConfiguration.Adam, decoupledDecay: Bool, step: Int, learningRate: Double, scale: Float
+    ) {
+        let beta1 = options.betas[0], beta2 = options.betas[1]
+        let rate = learningRate / (1 - pow(beta1, Double(step + 1)))
+        let rootScale = 1 / (1 - pow(beta2, Double(step + 1))).squareRoot()
+        forEachPiece { _, piece in
+            optimizer_adam(
+                values + piece.offset, gradients + piece.offset, slot(0, at: piece), slot(1, at: piece), piece.count, scale,
+                decoupledDecay ? 0 : piece.decay, decoupledDecay ? Float(1 - learningRate * Double(piece.decay)) : 1, Float(rate),
+                Float(beta1), Float(1 - beta1), Float(beta2), Float(1 - beta2), Float(rootScale), Float(options.epsilon))
+        }
+    }
+
+    private func slot(_ index: Int, at piece: Piece) -> UnsafeMutablePointer<Float> {
+        slots[index].values.baseAddress! + piece.offset
+    }
+}

@@ -1,0 +1,72 @@
+import TensorCore
+
+/// What happens in a training, in order: any number of steps and progress reports, then an epoch's end, and so on; at the end at most one
+/// of `stoppedEarly`, `interrupted` and `diverged`; then, unless it was one of the latter two, the evaluation on the test split.
+public enum TrainingEvent: Sendable {
+    case stepFinished(StepMetrics)
+    /// At most twice a second.
+    case progress(ProgressReport)
+    case epochFinished(EpochMetrics, EpochTiming)
+    /// The metric of early stopping has not improved for as many epochs as its patience.
+    case stoppedEarly(epoch: Int)
+    /// Someone asked the training to stop; `stepCount` steps are finished.
+    case interrupted(stepCount: Int)
+    case diverged(Divergence)
+    /// The results of the best weights on the test split.
+    case tested(EvaluationResult)
+}
+
+/// Hears of everything that happens in a training: logs, weight files, progress lines.
+public protocol TrainingListener: AnyObject {
+    /// Called on the training's thread between steps. `loop.checkpoint()` is the state at that moment. An error ends the training.
+    func receive(_ event: TrainingEvent, from loop: TrainingLoop) throws
+}
+
+/// How a training ended.
+public enum TrainingOutcome: Sendable, Equatable {
+    case completed(test: EvaluationResult)
+    /// Ended on request, before its end and before the test split was touched.
+    case interrupted
+    case diverged(Divergence)
+}
+
+/// A loss or weights that are not finite any more.
+public struct Divergence: Sendable, Equatable, CustomStringConvertible {
+    public let step: Int
+    public let epoch: Int
+    public let loss: Double
+    public let gradientNorm: Double
+    /// The first parameter in the order of declaration whose gradient or value is not finite, or `loss`.
+    public let tensor: String
+    /// What of `tensor` is not finite.
+    public let quantity: Quantity
+
+    public enum Quantity: String, Sendable {
+        case value, gradient
+    }
+
+    /// `the training diverged at step 12 (epoch 1): the gradient of conv1.weight is not finite (loss nan, gradient norm nan)`
+    public var description: String {
+        let what = tensor == Self.lossName ? "the loss" : "the \(quantity.rawValue) of \(tensor)"
+        return "the training diverged at step \(step) (epoch \(epoch)): \(what) is not finite (loss \(loss), gradient norm \(gradientNorm))"
+    }
+
+    private static let lossName = "loss"
+
+    /// Finds the first tensor that is not finite.
+    init(step: Int, epoch: Int, loss: Double, gradientNorm: Double, in store: ParameterStore) {
+        self.step = step
+        self.epoch = epoch
+        self.loss = loss
+        self.gradientNorm = gradientNorm
+        for entry in store.entries {
+            let range = entry.offset..<entry.offset + entry.count
+            for (quantity, values) in [(Quantity.gradient, store.gradients), (.value, store.values)]
+            where !values[range].allSatisfy(\.isFinite) {
+                (tensor, self.quantity) = (entry.name, quantity)
+                return
+            }
+        }
+        (tensor, quantity) = (Self.lossName, .value)
+    }
+}

@@ -1,0 +1,90 @@
+import TensorCore
+import VisionData
+
+/// Records a model: images `[B, height, width, channels]` to logits `[B, classes]`.
+public typealias ModelRecorder = (_ scope: Scope, _ images: Tensor) -> Tensor
+
+/// A recorded classifier with its inputs, for one shard.
+struct RecordedClassifier {
+    let graph: Graph
+    let labels: Tensor
+    let logits: Tensor
+
+    init(_ model: ModelRecorder, mode: Graph.Mode, shape: ImageShape, classCount: Int, batchSize: Int, shardCount: Int, seed: UInt64) {
+        precondition(batchSize.isMultiple(of: shardCount), "a batch of \(batchSize) cannot be cut into \(shardCount) equal shards")
+        let count = batchSize / shardCount
+        graph = Graph(mode: mode, shardCount: shardCount, seed: seed)
+        let images = graph.input("images", [count, shape.height, shape.width, shape.channels])
+        labels = graph.input("labels", [count], .int32)
+        let output = model(graph.root, images)
+        if output.isValid, output.shape != [count, classCount] {
+            logits = graph.root.fail("the model gives \(output.shape) for \(count) images of \(classCount) classes")
+        } else {
+            logits = output
+        }
+    }
+}
+
+/// Forward and backward pass over a batch, gradient norm, and update, on memory allocated once.
+final class TrainingStep {
+    /// What a step computed before its update.
+    struct Result {
+        let loss: Double
+        let gradientNorm: Double
+        let correctCount: Int
+
+        var isFinite: Bool { loss.isFinite && gradientNorm.isFinite }
+    }
+
+    let store: ParameterStore
+    let optimizer: Optimizer
+    let batchSize: Int
+    private let classCount: Int
+    private let clipGradientNorm: Double
+    private let plan: Plan
+    private var feeds: [UnsafeRawPointer] = []
+
+    /// - Throws: `RecordingError` when the model does not fit the images.
+    init(
+        _ model: ModelRecorder, configuration: TrainConfiguration, shape: ImageShape, classCount: Int, seed: UInt64, pool: WorkerPool
+    ) throws {
+        let recorded = RecordedClassifier(
+            model, mode: .training, shape: shape, classCount: classCount, batchSize: configuration.batchSize,
+            shardCount: configuration.shards, seed: seed)
+        let loss = recorded.logits
+            .softmaxCrossEntropy(labels: recorded.labels, smoothing: Float(configuration.labelSmoothing))
+            .batchMean()
+        try recorded.graph.validate()
+        store = ParameterStore(recorded.graph, seed: seed)
+        plan = try Plan(
+            recorded.graph, outputs: [loss, recorded.logits],
+            gradients: gradients(of: loss, withRespectTo: recorded.graph.parameterTensors), store: store, pool: pool)
+        optimizer = Optimizer(configuration.optimizer, decayAll: configuration.decayAll, l1: configuration.l1, store: store, pool: pool)
+        batchSize = configuration.batchSize
+        clipGradientNorm = configuration.clipGradientNorm ?? .infinity
+        self.classCount = classCount
+        feeds.reserveCapacity(2)
+    }
+
+    /// Runs step number `step`, counted from 0. Leaves the parameters as they are when the loss or a gradient is not finite.
+    func run(images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, step: Int, learningRate: Double) -> Result {
+        feeds.removeAll(keepingCapacity: true)
+        feeds.append(images)
+        feeds.append(labels)
+        plan.run(feeding: feeds, step: UInt64(step))
+        let loss = plan.outputPointer(0).loadUnaligned(as: Float.self)
+        let logits = plan.outputPointer(1).assumingMemoryBound(to: Float.self)
+        var correctCount = 0
+        for sample in 0..<batchSize where indexOfLargest(logits + sample * classCount, count: classCount) == Int(labels[sample]) {
+            correctCount += 1
+        }
+
+        let result = Result(loss: Double(loss), gradientNorm: optimizer.finishGradients(), correctCount: correctCount)
+        if result.isFinite {
+            // PyTorch's clipping: the small number keeps a norm of 0 from dividing.
+            let scale = min(1, clipGradientNorm / (result.gradientNorm + 1e-6))
+            optimizer.update(step: step, learningRate: learningRate, gradientScale: scale)
+        }
+        return result
+    }
+}
