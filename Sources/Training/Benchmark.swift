@@ -1,3 +1,4 @@
+import Configuration
 import Foundation
 import TensorCore
 import VisionData
@@ -56,7 +57,7 @@ public struct BenchmarkResult: Codable, Sendable {
                         learningRate: configuration.optimizer.learningRate)
                 }
             }
-            precondition(result.isFinite, "the benchmark diverged")
+            guard result.isFinite else { throw UserError(.internal, "\(workload): the loss or a gradient is not finite at step \(step)") }
             if step >= warmupSteps { milliseconds.append((ContinuousClock.now - start) / .milliseconds(1)) }
         }
         milliseconds.sort()

@@ -4,7 +4,7 @@ import TensorCore
 /// of `stoppedEarly`, `interrupted` and `diverged`; then, unless it was one of the latter two, the evaluation on the test split.
 public enum TrainingEvent: Sendable {
     case stepFinished(StepMetrics)
-    /// At most twice a second.
+    /// At most twice a second, and at the end of an epoch's last step.
     case progress(ProgressReport)
     case epochFinished(EpochMetrics, EpochTiming)
     /// The metric of early stopping has not improved for as many epochs as its patience.

@@ -81,9 +81,8 @@ final class TrainingStep {
 
         let result = Result(loss: Double(loss), gradientNorm: optimizer.finishGradients(), correctCount: correctCount)
         if result.isFinite {
-            // PyTorch's clipping: the small number keeps a norm of 0 from dividing.
-            let scale = min(1, clipGradientNorm / (result.gradientNorm + 1e-6))
-            optimizer.update(step: step, learningRate: learningRate, gradientScale: scale)
+            optimizer.update(
+                step: step, learningRate: learningRate, gradientScale: clippingScale(norm: result.gradientNorm, maximum: clipGradientNorm))
         }
         return result
     }

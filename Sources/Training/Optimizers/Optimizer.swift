@@ -142,3 +142,6 @@ public final class Optimizer {
         slots[index].values.baseAddress! + piece.offset
     }
 }
+
+/// The factor that brings gradients of `norm` to at most `maximum`, as in PyTorch's `clip_grad_norm_` (whose small number saves a norm of 0).
+func clippingScale(norm: Double, maximum: Double) -> Double { min(1, maximum / (norm + 1e-6)) }

@@ -1,0 +1,108 @@
+import Configuration
+import Foundation
+import Testing
+import Training
+
+// Configuration nodes as literals, all on line 1 of x.yaml.
+
+extension ConfigurationNode: @retroactive ExpressibleByStringLiteral {
+    public init(stringLiteral text: String) {
+        self.init(.scalar(text, quoted: false), mark: SourceMark(file: "x.yaml", line: 1))
+    }
+}
+
+extension ConfigurationNode: @retroactive ExpressibleByUnicodeScalarLiteral {}
+extension ConfigurationNode: @retroactive ExpressibleByExtendedGraphemeClusterLiteral {}
+
+extension ConfigurationNode: @retroactive ExpressibleByArrayLiteral {
+    public init(arrayLiteral items: ConfigurationNode...) {
+        self.init(.list(items), mark: SourceMark(file: "x.yaml", line: 1))
+    }
+}
+
+extension ConfigurationNode: @retroactive ExpressibleByDictionaryLiteral {
+    public init(dictionaryLiteral entries: (String, ConfigurationNode)...) {
+        let mark = SourceMark(file: "x.yaml", line: 1)
+        self.init(.map(entries.map { .init(key: $0, mark: mark, node: $1) }), mark: mark)
+    }
+}
+
+@Suite struct TrainConfigurationTests {
+    private func read(_ node: ConfigurationNode) -> (TrainConfiguration, [String]) {
+        let errors = ConfigurationErrors()
+        var fields = FieldReader(node, path: "train", errors: errors)
+        let configuration = TrainConfiguration(from: &fields)
+        return (configuration, errors.messages)
+    }
+
+    static let full: ConfigurationNode = [
+        "epochs": "4", "batch_size": "64", "shards": "4",
+        "optimizer": ["adamw": ["learning_rate": "1e-3", "betas": ["0.8", "0.99"], "epsilon": "1e-6", "weight_decay": "0.05"]],
+        "schedule": ["cosine": ["warmup_epochs": "1", "final_factor": "0.01"]],
+        "decay_all": "true", "l1": "1e-5", "clip_gradient_norm": "1", "label_smoothing": "0.1",
+        "early_stopping": ["patience": "3", "metric": "val_loss", "min_delta": "0.001"],
+    ]
+
+    @Test func readsEveryKey() {
+        let (configuration, errors) = read(Self.full)
+        var adam = OptimizerConfiguration.Adam(weightDecay: 0.05)
+        adam.betas = [0.8, 0.99]
+        adam.epsilon = 1e-6
+        var stopping = EarlyStoppingConfiguration()
+        (stopping.patience, stopping.metric, stopping.minDelta) = (3, .validationLoss, 0.001)
+        var expected = TrainConfiguration()
+        (expected.epochs, expected.batchSize, expected.shards) = (4, 64, 4)
+        expected.optimizer = .adamw(adam)
+        expected.schedule = ScheduleConfiguration(.cosine(finalFactor: 0.01), warmupEpochs: 1)
+        (expected.decayAll, expected.l1, expected.clipGradientNorm, expected.labelSmoothing) = (true, 1e-5, 1, 0.1)
+        expected.earlyStopping = stopping
+        #expect(errors == [])
+        #expect(configuration == expected)
+    }
+
+    @Test("Without keys, and with bare names, the defaults")
+    func defaults() {
+        #expect(read([:]) == (TrainConfiguration(), []))
+        let (configuration, errors) = read(["optimizer": "sgd", "schedule": "cosine", "early_stopping": [:]])
+        #expect(errors == [])
+        #expect(configuration.optimizer == .sgd(.init()))
+        #expect(configuration.schedule == ScheduleConfiguration(.cosine(finalFactor: 0)))
+        #expect(configuration.earlyStopping == EarlyStoppingConfiguration())
+    }
+
+    @Test("Encoded, decoded, the same", arguments: [
+        full, [:], ["optimizer": ["sgd": ["momentum": "0.9", "nesterov": "true"]], "schedule": ["step": ["every": "3"]]],
+        ["optimizer": "adagrad", "schedule": ["step": ["milestones": ["2", "5"], "factor": "0.2", "warmup_epochs": "0.5"]]],
+        ["optimizer": "adam"],
+    ] as [ConfigurationNode])
+    func codable(node: ConfigurationNode) throws {
+        let (configuration, errors) = read(node)
+        #expect(errors == [])
+        #expect(try JSONDecoder().decode(TrainConfiguration.self, from: JSONEncoder().encode(configuration)) == configuration)
+    }
+
+    @Test("One sentence for each mistake", arguments: [
+        (["batch_size": "100"], "train.batch_size: found 100, expected a multiple of the 8 shards, such as 96 or 104"),
+        (["batch_size": "4"], "train.batch_size: found 4, expected a multiple of the 8 shards, such as 8"),
+        (["epochs": "0"], "train.epochs: expected an integer of at least 1, found 0"),
+        (["optimiser": "sgd"], "train.optimiser: unknown key 'optimiser'; did you mean 'optimizer'?"),
+        (["optimizer": "adamx"], "train.optimizer: unknown optimizer 'adamx'; did you mean 'adam'?"),
+        (["optimizer": ["adamw": ["lr": "1"]]],
+         "train.optimizer.adamw.lr: unknown key 'lr'; known: betas, epsilon, learning_rate, weight_decay"),
+        (["optimizer": ["adamw": ["betas": ["0.9"]]]],
+         "train.optimizer.adamw.betas: expected two numbers from 0 up to but not 1, found 1"),
+        (["optimizer": ["sgd": ["nesterov": "true"]]],
+         "train.optimizer.sgd.nesterov: found true with a momentum of 0, expected a momentum above 0"),
+        (["schedule": "cosin"], "train.schedule: unknown schedule 'cosin'; did you mean 'cosine'?"),
+        (["schedule": ["step": ["factor": "0.5"]]], "train.schedule.step: expected either every or milestones, found neither"),
+        (["schedule": ["step": ["every": "2", "milestones": ["3"]]]], "train.schedule.step: expected either every or milestones, found both"),
+        (["epochs": "2", "schedule": ["cosine": ["warmup_epochs": "3"]]],
+         "train.schedule: found 3.0 warm-up epochs, expected at most the 2 of the training"),
+        (["clip_gradient_norm": "0"], "train.clip_gradient_norm: found 0, expected a number above 0"),
+        (["label_smoothing": "1"], "train.label_smoothing: expected a value from 0.0 up to but not 1.0, found 1.0"),
+        (["early_stopping": ["metric": "accuracy"]], "train.early_stopping.metric: unknown value 'accuracy'; known: val_accuracy, val_loss"),
+    ] as [(ConfigurationNode, String)])
+    func mistakes(node: ConfigurationNode, message: String) {
+        #expect(read(node).1 == ["x.yaml:1: \(message)"])
+    }
+}

@@ -1,0 +1,313 @@
+import Configuration
+import Synchronization
+import TensorCore
+import Testing
+@testable import Training
+@testable import VisionData
+
+/// Uniform in ±√(3 / fan-in).
+private struct FanIn: Initializer {
+    func fill(_ values: UnsafeMutableBufferPointer<Float>, shape: Shape, stream: PhiloxStream) {
+        let bound = (3 / Float(shape.elementCount / shape[0])).squareRoot()
+        var draws = stream.draws(time: 0, sample: 0)
+        for index in values.indices { values[index] = draws.uniform(-bound, bound) }
+    }
+}
+
+private func linear(_ scope: Scope, _ x: Tensor, _ width: Int) -> Tensor {
+    x.linear(
+        weight: scope.parameter("weight", [width, x.shape[-1]], FanIn()),
+        bias: scope.parameter("bias", [width], ConstantInitializer(0), role: .bias))
+}
+
+/// 8×8×1 → 3×3 convolution with 8 channels → batch norm → ReLU → dropout → linear.
+private func network(_ scope: Scope, _ images: Tensor) -> Tensor {
+    let convolution = images.convolution2D(weight: scope["conv"].parameter("weight", [8, 1, 3, 3], FanIn()), bias: nil, stride: 2)
+    let norm = scope["norm"]
+    let features = convolution.batchNorm(
+        scale: norm.parameter("weight", [8], ConstantInitializer(1), role: .normalization),
+        offset: norm.parameter("bias", [8], ConstantInitializer(0), role: .normalization),
+        runningMean: norm.buffer("running_mean", [8], initialValue: 0),
+        runningVariance: norm.buffer("running_var", [8], initialValue: 1), momentum: 0.1, epsilon: 1e-5, activation: .relu)
+    let flat = features.reshaped([images.shape[0], 3 * 3 * 8]).dropout(rate: 0.1, stream: scope["drop"].stream)
+    return linear(scope["head"], flat, 10)
+}
+
+private func softmaxRegression(_ scope: Scope, _ images: Tensor) -> Tensor {
+    linear(scope["head"], images.reshaped([images.shape[0], 64]), 10)
+}
+
+/// Keeps what it hears, and the checkpoint of each epoch's end.
+private final class Recorder: TrainingListener {
+    var steps: [StepMetrics] = []
+    var epochs: [EpochMetrics] = []
+    var checkpoints: [Checkpoint] = []
+    var others: [String] = []
+
+    func receive(_ event: TrainingEvent, from loop: TrainingLoop) {
+        switch event {
+        case .stepFinished(let metrics): steps.append(metrics)
+        case .progress: break
+        case .epochFinished(let metrics, _):
+            epochs.append(metrics)
+            checkpoints.append(loop.checkpoint())
+        case .stoppedEarly(let epoch): others.append("stopped early in \(epoch)")
+        case .interrupted(let count): others.append("interrupted after \(count)")
+        case .diverged(let divergence): others.append("\(divergence)")
+        case .tested: others.append("tested")
+        }
+    }
+}
+
+@Suite struct TrainingLoopTests {
+    static let dataset = try! ImageDataset.load(DataConfiguration(.digits))
+
+    private func configuration(epochs: Int, _ optimizer: OptimizerConfiguration = .default) -> TrainConfiguration {
+        var configuration = TrainConfiguration()
+        (configuration.epochs, configuration.batchSize, configuration.shards) = (epochs, 64, 8)
+        configuration.optimizer = optimizer
+        return configuration
+    }
+
+    private func sgd(_ learningRate: Double) -> OptimizerConfiguration {
+        var options = OptimizerConfiguration.SGD()
+        options.learningRate = learningRate
+        return .sgd(options)
+    }
+
+    private func train(
+        _ model: ModelRecorder = softmaxRegression, _ configuration: TrainConfiguration, dataset: ImageDataset = Self.dataset,
+        augmentations: [Augmentation] = [], seed: UInt64 = 0, threads: Int = 1, shouldStop: () -> Bool = { false }
+    ) throws -> (TrainingOutcome, Recorder, TrainingLoop) {
+        let recorder = Recorder()
+        let loop = try TrainingLoop(
+            model, configuration: configuration, dataset: dataset, augmentations: augmentations, seed: seed, pool: WorkerPool(threads: threads))
+        return (try loop.run([recorder], shouldStop: shouldStop), recorder, loop)
+    }
+
+    private func testResult(_ outcome: TrainingOutcome) throws -> EvaluationResult {
+        guard case .completed(let result) = outcome else { throw UserError(.internal, "not completed: \(outcome)") }
+        return result
+    }
+
+    @Test("A small network learns the digits; threads and repetition change no bit")
+    func threadsChangeNothing() throws {
+        var configuration = configuration(epochs: 3)
+        configuration.optimizer = .adamw({ var adam = OptimizerConfiguration.Adam(weightDecay: 0.05); adam.learningRate = 1e-2; return adam }())
+        configuration.schedule = ScheduleConfiguration(.cosine(finalFactor: 0), warmupEpochs: 0.5)
+        configuration.clipGradientNorm = 1
+        configuration.labelSmoothing = 0.1
+        let (outcome, one, _) = try train(network, configuration, augmentations: [.shift(pixels: 1)])
+        let result = try testResult(outcome)
+        #expect(result.accuracy > 0.85)
+        #expect(one.steps.count == 3 * (1293 / 64))
+        #expect(one.steps.map(\.step) == Array(one.steps.indices))
+        #expect(one.epochs.map(\.epoch) == [0, 1, 2])
+        #expect(one.epochs[2].trainLoss < one.epochs[0].trainLoss)
+        #expect(one.checkpoints[2].buffers.map(\.name) == ["norm.running_mean", "norm.running_var"])
+        #expect(one.checkpoints[2].optimizer.map(\.name) == ["exp_avg", "exp_avg_sq"])
+        #expect(one.others == ["tested"])
+
+        for threads in [1, 2, 3] {
+            let (again, other, _) = try train(network, configuration, augmentations: [.shift(pixels: 1)], threads: threads)
+            #expect(again == outcome)
+            #expect(other.steps == one.steps)
+            #expect(other.epochs == one.epochs)
+            #expect(other.checkpoints == one.checkpoints)
+        }
+        let (_, other, _) = try train(network, configuration, augmentations: [.shift(pixels: 1)], seed: 1)
+        #expect(other.steps != one.steps)
+    }
+
+    @Test("Metrics of a step whose gradients can be written down")
+    func firstStep() throws {
+        // All logits are 0 at first: the loss is ln 10, and class 0 is predicted.
+        let (_, recorder, _) = try train({ scope, images in
+            images.reshaped([images.shape[0], 64]).linear(weight: scope.parameter("weight", [10, 64], ConstantInitializer(0)), bias: nil)
+        }, configuration(epochs: 1))
+        let step = recorder.steps[0]
+        #expect(abs(step.loss - 2.302585) < 1e-6)
+        #expect(step.learningRate == 1e-3)
+        let batch = try #require(try BatchPipeline(
+            training: Self.dataset, batchSize: 64, seed: 0, augmentations: [], epochs: 0..<1).next())
+        var gradient = [Double](repeating: 0, count: 640), zeros = 0
+        for sample in 0..<64 {
+            zeros += batch.labels[sample] == 0 ? 1 : 0
+            for unit in 0..<10 {
+                for pixel in 0..<64 {
+                    gradient[unit * 64 + pixel] += (0.1 - (unit == batch.labels[sample] ? 1 : 0)) * Double(batch.images[sample * 64 + pixel]) / 64
+                }
+            }
+        }
+        #expect(step.accuracy == Double(zeros) / 64)
+        let norm = gradient.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        #expect(abs(step.gradientNorm - norm) < 1e-5 * norm)
+    }
+
+    @Test("The last, padded batch counts for its images only")
+    func evaluationMasksPadding() throws {
+        let images = Self.dataset.indices(of: .test)
+        #expect(images.count % 64 != 0)
+        let (_, _, loop) = try train(configuration(epochs: 1))
+        // One batch for all, so nothing is padded: the same results but for the last digits of the sums.
+        let parameters = loop.checkpoint().parameters
+        let padded = try evaluate(parameters, batchSize: 64), whole = try evaluate(parameters, batchSize: images.count)
+        #expect(padded.predictions == whole.predictions)
+        #expect(padded.labels == images.map { Self.dataset.images.labels[Int($0)] })
+        #expect(padded.labels == whole.labels)
+        #expect(abs(padded.loss - whole.loss) < 1e-6)
+        #expect(padded.confusion == whole.confusion)
+        #expect(padded.confusion.reduce(0, +) == images.count)
+        let correct = zip(padded.predictions, padded.labels).count { $0 == $1 }
+        #expect((0..<10).reduce(0) { $0 + padded.confusion[$1 * 11] } == correct)
+        #expect(padded.accuracy == Double(correct) / Double(images.count))
+        let row = (0..<10).map { padded.confusion[3 * 10 + $0] }.reduce(0, +)
+        #expect(row == padded.labels.count { $0 == 3 })
+    }
+
+    private func evaluate(_ parameters: [NamedTensor], batchSize: Int) throws -> EvaluationResult {
+        let graph = Graph()
+        _ = softmaxRegression(graph.root, graph.input("images", [1, 8, 8, 1]))
+        let store = ParameterStore(graph, seed: 0)
+        for parameter in parameters { store.set(parameter.tensor, named: parameter.name) }
+        let evaluator = try Evaluator(
+            softmaxRegression, dataset: Self.dataset, batchSize: batchSize, shardCount: 1, seed: 0, store: store, pool: WorkerPool(threads: 1))
+        return try #require(evaluator.evaluate(.test) { false })
+    }
+
+    @Test("The test split sees the best weights, the first of equals")
+    func bestWeights() throws {
+        // A rate so large that the accuracy goes up and down.
+        let (outcome, recorder, loop) = try train(configuration(epochs: 8, sgd(3)))
+        let accuracies = recorder.epochs.map { $0.validationAccuracy! }
+        let best = accuracies.firstIndex(of: accuracies.max()!)!
+        try #require(best < 7, "the case needs a best epoch before the last")
+        #expect(recorder.epochs.lastIndex { $0.isBest } == best)
+        #expect(loop.progress.bestEpoch == best)
+        #expect(loop.progress.bestAccuracy == accuracies[best])
+        #expect(try testResult(outcome) == evaluate(recorder.checkpoints[best].parameters, batchSize: 64))
+        #expect(try testResult(outcome) != evaluate(recorder.checkpoints[7].parameters, batchSize: 64))
+        #expect(loop.checkpoint() == recorder.checkpoints[7], "afterwards the last weights are back")
+    }
+
+    @Test("Without a validation split the last weights count as the best")
+    func noValidation() throws {
+        var data = DataConfiguration(.digits)
+        data.validation = .fraction(0)
+        let dataset = try ImageDataset.load(data)
+        let (outcome, recorder, loop) = try train(configuration(epochs: 2, sgd(3)), dataset: dataset)
+        #expect(recorder.epochs.allSatisfy { $0.isBest && $0.validationLoss == nil && $0.validationAccuracy == nil })
+        #expect(loop.progress.bestEpoch == 1)
+        #expect(try testResult(outcome) == evaluate(recorder.checkpoints[1].parameters, batchSize: 64))
+
+        var stopping = configuration(epochs: 2)
+        stopping.earlyStopping = EarlyStoppingConfiguration()
+        #expect(throws: UserError(.usage, "train.early_stopping: needs images for validation, but data.validation holds out none of digits")) {
+            _ = try train(stopping, dataset: dataset)
+        }
+    }
+
+    @Test("Nothing improves, so patience ends", arguments: [EarlyStoppingConfiguration.Metric.validationAccuracy, .validationLoss])
+    func earlyStopping(metric: EarlyStoppingConfiguration.Metric) throws {
+        var configuration = configuration(epochs: 9, sgd(0))
+        var stopping = EarlyStoppingConfiguration()
+        (stopping.patience, stopping.metric) = (2, metric)
+        configuration.earlyStopping = stopping
+        let (outcome, recorder, _) = try train(configuration)
+        #expect(recorder.epochs.map(\.isBest) == [true, false, false])
+        #expect(recorder.others == ["stopped early in 2", "tested"])
+        _ = try testResult(outcome)
+    }
+
+    @Test("An improvement counts when it is larger than min_delta")
+    func patience() {
+        var progress = TrainingProgress()
+        var stopping = EarlyStoppingConfiguration()
+        (stopping.patience, stopping.minDelta) = (2, 0.125)
+        let ends = [0.5, 0.75, 0.875, 1].map { progress.shouldStop(stopping, loss: 0, accuracy: $0) }
+        #expect(ends == [false, false, false, false])
+        #expect(progress.bestMonitored == 1)
+        #expect(progress.shouldStop(stopping, loss: 0, accuracy: 1.125) == false)
+        #expect(progress.shouldStop(stopping, loss: 0, accuracy: 1.125) == true)
+
+        progress = TrainingProgress()
+        stopping.metric = .validationLoss
+        #expect([3.0, 2.0, 1.9, 2.5].map { progress.shouldStop(stopping, loss: $0, accuracy: 0) } == [false, false, false, true])
+    }
+
+    @Test("A rate out of all bounds: the step and the first bad tensor are named, the log stays")
+    func divergence() throws {
+        let (outcome, recorder, loop) = try train(configuration(epochs: 2, sgd(3e38)))
+        guard case .diverged(let divergence) = outcome else {
+            Issue.record("not diverged: \(outcome)")
+            return
+        }
+        #expect(divergence.step == recorder.steps.count)
+        #expect(divergence.step > 0)
+        #expect(divergence.tensor == "head.weight")
+        #expect(recorder.others == ["\(divergence)"])
+        #expect(recorder.steps.allSatisfy { $0.loss.isFinite && $0.gradientNorm.isFinite })
+        #expect(loop.progress.step == divergence.step)
+        #expect("\(divergence)".hasPrefix("the training diverged at step \(divergence.step) (epoch 0): the "))
+    }
+
+    @Test("A loss that is not finite over finite gradients")
+    func divergedLoss() {
+        let graph = Graph()
+        _ = graph.root.parameter("weight", [3], ConstantInitializer(1))
+        _ = graph.root.parameter("bias", [3], ConstantInitializer(1), role: .bias)
+        let store = ParameterStore(graph, seed: 0)
+        func find() -> Divergence { Divergence(step: 7, epoch: 1, loss: .nan, gradientNorm: 2, in: store) }
+        #expect("\(find())" == "the training diverged at step 7 (epoch 1): the loss is not finite (loss nan, gradient norm 2.0)")
+        store.values[store.entries[1].offset + 2] = .infinity
+        #expect((find().tensor, find().quantity) == ("bias", .value))
+        store.gradients[1] = .nan
+        #expect((find().tensor, find().quantity) == ("weight", .gradient))
+    }
+
+    @Test("Asked to stop, it ends after the step, and the test split stays untouched")
+    func interrupt() throws {
+        var asked = 0
+        let (outcome, recorder, loop) = try train(configuration(epochs: 3), shouldStop: {
+            asked += 1
+            return asked == 5
+        })
+        #expect(outcome == .interrupted)
+        #expect(recorder.steps.count == 5)
+        #expect(recorder.others == ["interrupted after 5"])
+        #expect(loop.checkpoint().progress.step == 5)
+    }
+
+    @Test("What a listener throws ends the training")
+    func listenerThrows() throws {
+        final class Failing: TrainingListener {
+            func receive(_ event: TrainingEvent, from loop: TrainingLoop) throws {
+                if case .stepFinished(let metrics) = event, metrics.step == 2 { throw UserError(.io, "no space left") }
+            }
+        }
+        let loop = try TrainingLoop(
+            softmaxRegression, configuration: configuration(epochs: 1), dataset: Self.dataset, augmentations: [], seed: 0,
+            pool: WorkerPool(threads: 1))
+        #expect(throws: UserError(.io, "no space left")) { _ = try loop.run([Failing()]) }
+        #expect(loop.progress.step == 3)
+    }
+
+    @Test("A model that does not fit names the module")
+    func recordingError() {
+        let error = #expect(throws: RecordingError.self) {
+            _ = try train({ scope, images in linear(scope["head"], images.reshaped([images.shape[0], 64]), 7) }, configuration(epochs: 1))
+        }
+        #expect(error?.message == "the model gives [8, 7] for 8 images of 10 classes")
+    }
+
+    @Test func benchmarkCounts() throws {
+        let result = try BenchmarkResult(
+            measuring: softmaxRegression, named: "digits", configuration: configuration(epochs: 1), shape: Self.dataset.shape, classCount: 10,
+            steps: 4, pool: WorkerPool(threads: 2))
+        #expect((result.workload, result.threads, result.batchSize, result.shards) == ("digits", 2, 64, 8))
+        #expect(result.minimumMilliseconds > 0 && result.minimumMilliseconds <= result.millisecondsPerStep)
+        #expect(abs(result.imagesPerSecond * result.millisecondsPerStep / 64_000 - 1) < 1e-9)
+        #expect(abs(result.gflops * result.millisecondsPerStep * 1e6 / Double(640 * 6 * 64) - 1) < 1e-9)
+        #expect(result.peakMemory > 1)
+    }
+}
