@@ -85,6 +85,6 @@ private func resetPeakMemory() {
 /// The peak resident set in MiB.
 private func currentPeakMemory() -> Double {
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(RUSAGE_SELF.rawValue, &usage)
     return Double(usage.ru_maxrss) / 1024
 }

@@ -34,7 +34,7 @@ final class Evaluator {
         let pipeline = BatchPipeline(evaluating: dataset, split: split, batchSize: batchSize)
         while let batch = pipeline.next() {
             if shouldStop() { return nil }
-            plan.run(feeding: [batch.images, batch.labels], step: 0)
+            plan.run(feeding: [UnsafeRawPointer(batch.images), UnsafeRawPointer(batch.labels)])
             let logits = plan.outputPointer(0).assumingMemoryBound(to: Float.self)
             let losses = plan.outputPointer(1).assumingMemoryBound(to: Float.self)
             for sample in 0..<batch.count {

@@ -1,5 +1,4 @@
 import Configuration
-import Synchronization
 import TensorCore
 import Testing
 @testable import Training
@@ -76,7 +75,7 @@ private final class Recorder: TrainingListener {
     }
 
     private func train(
-        _ model: ModelRecorder = softmaxRegression, _ configuration: TrainConfiguration, dataset: ImageDataset = Self.dataset,
+        _ configuration: TrainConfiguration, _ model: ModelRecorder = softmaxRegression, dataset: ImageDataset = Self.dataset,
         augmentations: [Augmentation] = [], seed: UInt64 = 0, threads: Int = 1, shouldStop: () -> Bool = { false }
     ) throws -> (TrainingOutcome, Recorder, TrainingLoop) {
         let recorder = Recorder()
@@ -97,7 +96,7 @@ private final class Recorder: TrainingListener {
         configuration.schedule = ScheduleConfiguration(.cosine(finalFactor: 0), warmupEpochs: 0.5)
         configuration.clipGradientNorm = 1
         configuration.labelSmoothing = 0.1
-        let (outcome, one, _) = try train(network, configuration, augmentations: [.shift(pixels: 1)])
+        let (outcome, one, _) = try train(configuration, network, augmentations: [.shift(pixels: 1)])
         let result = try testResult(outcome)
         #expect(result.accuracy > 0.85)
         #expect(one.steps.count == 3 * (1293 / 64))
@@ -109,22 +108,22 @@ private final class Recorder: TrainingListener {
         #expect(one.others == ["tested"])
 
         for threads in [1, 2, 3] {
-            let (again, other, _) = try train(network, configuration, augmentations: [.shift(pixels: 1)], threads: threads)
+            let (again, other, _) = try train(configuration, network, augmentations: [.shift(pixels: 1)], threads: threads)
             #expect(again == outcome)
             #expect(other.steps == one.steps)
             #expect(other.epochs == one.epochs)
             #expect(other.checkpoints == one.checkpoints)
         }
-        let (_, other, _) = try train(network, configuration, augmentations: [.shift(pixels: 1)], seed: 1)
+        let (_, other, _) = try train(configuration, network, augmentations: [.shift(pixels: 1)], seed: 1)
         #expect(other.steps != one.steps)
     }
 
     @Test("Metrics of a step whose gradients can be written down")
     func firstStep() throws {
         // All logits are 0 at first: the loss is ln 10, and class 0 is predicted.
-        let (_, recorder, _) = try train({ scope, images in
+        let (_, recorder, _) = try train(configuration(epochs: 1), { scope, images in
             images.reshaped([images.shape[0], 64]).linear(weight: scope.parameter("weight", [10, 64], ConstantInitializer(0)), bias: nil)
-        }, configuration(epochs: 1))
+        })
         let step = recorder.steps[0]
         #expect(abs(step.loss - 2.302585) < 1e-6)
         #expect(step.learningRate == 1e-3)
@@ -295,7 +294,7 @@ private final class Recorder: TrainingListener {
     @Test("A model that does not fit names the module")
     func recordingError() {
         let error = #expect(throws: RecordingError.self) {
-            _ = try train({ scope, images in linear(scope["head"], images.reshaped([images.shape[0], 64]), 7) }, configuration(epochs: 1))
+            _ = try train(configuration(epochs: 1), { scope, images in linear(scope["head"], images.reshaped([images.shape[0], 64]), 7) })
         }
         #expect(error?.message == "the model gives [8, 7] for 8 images of 10 classes")
     }
