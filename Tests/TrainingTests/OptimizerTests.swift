@@ -1,6 +1,5 @@
-import Foundation
-import HDF5
 import TensorCore
+import TestSupport
 import Testing
 @testable import Training
 
@@ -26,89 +25,63 @@ extension ParameterStore {
 }
 
 @Suite struct OptimizerTests {
-    static let fixtures = try! HDF5Reader(
-        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/Fixtures/optimizers.h5")
+    static let fixtures = try! FixtureFile("optimizers.h5")
 
-    struct Attributes: Decodable {
-        var learning_rate = 0.0
-        var weight_decay = 0.0
-        var momentum: Double?
-        var nesterov: Bool?
-        var epsilon: Double?
-        var beta1: Double?
-        var beta2: Double?
-    }
-
-    private func configuration(_ operation: String, _ attributes: Attributes) -> OptimizerConfiguration {
-        switch operation {
+    private func configuration(_ fixture: FixtureCase) throws -> OptimizerConfiguration {
+        let arguments = fixture.arguments
+        switch fixture.operation {
         case "sgd":
             var options = OptimizerConfiguration.SGD()
-            options.learningRate = attributes.learning_rate
-            options.momentum = attributes.momentum ?? 0
-            options.nesterov = attributes.nesterov ?? false
-            options.weightDecay = attributes.weight_decay
+            options.learningRate = try arguments.number("learning_rate")
+            options.momentum = arguments["momentum"] == nil ? 0 : try arguments.number("momentum")
+            options.nesterov = arguments["nesterov"] == .boolean(true)
+            options.weightDecay = try arguments.number("weight_decay")
             return .sgd(options)
         case "adagrad":
             var options = OptimizerConfiguration.Adagrad()
-            options.learningRate = attributes.learning_rate
-            options.epsilon = attributes.epsilon!
-            options.weightDecay = attributes.weight_decay
+            options.learningRate = try arguments.number("learning_rate")
+            options.epsilon = try arguments.number("epsilon")
+            options.weightDecay = try arguments.number("weight_decay")
             return .adagrad(options)
         default:
-            var options = OptimizerConfiguration.Adam(weightDecay: attributes.weight_decay)
-            options.learningRate = attributes.learning_rate
-            options.betas = [attributes.beta1!, attributes.beta2!]
-            options.epsilon = attributes.epsilon!
-            return operation == "adamw" ? .adamw(options) : .adam(options)
+            var options = OptimizerConfiguration.Adam(weightDecay: try arguments.number("weight_decay"))
+            options.learningRate = try arguments.number("learning_rate")
+            options.betas = [try arguments.number("beta1"), try arguments.number("beta2")]
+            options.epsilon = try arguments.number("epsilon")
+            return fixture.operation == "adamw" ? .adamw(options) : .adam(options)
         }
     }
 
-    @Test("Five steps as PyTorch takes them", arguments: try fixtures.children(of: "/").filter { !$0.hasPrefix("clip") })
-    func trajectory(name: String) throws {
-        let fixtures = Self.fixtures
-        let operation = try #require(try fixtures.attributeStrings("operation", of: name)?.first)
-        let json = try #require(try fixtures.attributeStrings("attributes", of: name)?.first)
-        let configuration = configuration(operation, try JSONDecoder().decode(Attributes.self, from: Data(json.utf8)))
-        let initial = try fixtures.read("\(name)/inputs/0", as: Float.self)
-        let gradients = try fixtures.read("\(name)/gradients", as: Float.self)
-        let expected = try fixtures.read("\(name)/outputs/0", as: Float.self)
-
-        let store = store([.weight], initial)
+    @Test("Five steps as PyTorch takes them", arguments: try fixtures.cases().filter { $0.operation != "clip_gradient_norm" })
+    func trajectory(fixture: FixtureCase) throws {
+        let configuration = try configuration(fixture)
+        let gradients = try Self.fixtures.tensor("/\(fixture.name)/gradients").floats
+        let store = store([.weight], fixture.inputs[0].floats)
         let optimizer = Optimizer(configuration, store: store, pool: WorkerPool(threads: 1))
+        var trajectory: [Float] = []
         for step in 0..<5 {
-            let row = step * 7..<(step + 1) * 7
-            store.setGradients([Array(gradients[row])])
+            store.setGradients([Array(gradients[step * 7..<(step + 1) * 7])])
             _ = optimizer.finishGradients()
             optimizer.update(step: step, learningRate: configuration.learningRate, gradientScale: 1)
-            for (value, exact) in zip(store.floats("p0"), expected[row]) {
-                // A few roundings of values around 1 for each step.
-                #expect(abs(value - exact) < 2e-7 * Float(step + 2) * max(1, abs(exact)), "step \(step)")
-            }
+            trajectory += store.floats("p0")
         }
+        assertClose(HostTensor([5, 7], trajectory), fixture.outputs[0], tolerance: 1e-6)
     }
 
-    @Test("The global norm and clipping by it", arguments: ["clip_active", "clip_inactive"])
-    func clipping(name: String) throws {
-        let fixtures = Self.fixtures
-        let inputs = try (0..<2).map { try fixtures.read("\(name)/inputs/\($0)", as: Float.self) }
-        let outputs = try (0..<2).map { try fixtures.read("\(name)/outputs/\($0)", as: Float.self) }
-        let norm = try fixtures.read("\(name)/extra/norm", as: Float.self)[0]
+    @Test("The global norm and clipping by it", arguments: try fixtures.cases(of: "clip_gradient_norm"))
+    func clipping(fixture: FixtureCase) throws {
         let graph = Graph(mode: .training)
-        for index in 0..<2 { _ = graph.root.parameter("p\(index)", [inputs[index].count], ConstantInitializer(0)) }
+        for index in 0..<2 { _ = graph.root.parameter("p\(index)", fixture.inputs[index].shape, ConstantInitializer(0)) }
         let store = ParameterStore(graph, seed: 0)
-        store.setGradients(inputs)
-        var options = OptimizerConfiguration.SGD()
-        options.learningRate = 1
-        let optimizer = Optimizer(.sgd(options), store: store, pool: WorkerPool(threads: 1))
+        store.setGradients(fixture.inputs.map(\.floats))
+        let optimizer = Optimizer(.sgd(.init()), store: store, pool: WorkerPool(threads: 1))
 
-        let found = optimizer.finishGradients()
-        #expect(abs(Float(found) - norm) < 1e-6 * norm)
-        let maximum = name == "clip_active" ? 1.0 : 100
-        optimizer.update(step: 0, learningRate: 1, gradientScale: clippingScale(norm: found, maximum: maximum))
-        // From zero, a plain step of rate 1 leaves the negated gradients.
-        for index in 0..<2 {
-            for (value, exact) in zip(store.floats("p\(index)"), outputs[index]) { #expect(abs(-value - exact) < 1e-6 * max(1, abs(exact))) }
-        }
+        let norm = optimizer.finishGradients()
+        assertClose(HostTensor([], [Float(norm)]), try #require(fixture.extra["norm"]), tolerance: 1e-6)
+        let maximum = try fixture.arguments.number("maximum_norm")
+        optimizer.update(step: 0, learningRate: -1, gradientScale: clippingScale(norm: norm, maximum: maximum))
+        // A plain step of rate −1 from zero leaves the clipped gradients.
+        for index in 0..<2 { assertClose(store.tensor(named: "p\(index)")!, fixture.outputs[index], tolerance: 1e-6) }
     }
 
     @Test("Weight decay spares all but weights, unless told otherwise", arguments: [false, true], [false, true])

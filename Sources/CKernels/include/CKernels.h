@@ -2,6 +2,7 @@
 #pragma once
 #include "elementwise.h"
 #include "normalization.h"
+#include "optimizers.h"
 #include "random.h"
 #include "reduction.h"
 #include "shape.h"
