@@ -3,39 +3,34 @@ import Foundation
 import Testing
 import Training
 
-// Configuration nodes as literals, all on line 1 of x.yaml.
+/// A configuration node as a literal, all of it on line 1 of x.yaml.
+enum Written: Sendable, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral {
+    case text(String), list([Written]), map([(String, Written)])
 
-extension ConfigurationNode: @retroactive ExpressibleByStringLiteral {
-    public init(stringLiteral text: String) {
-        self.init(.scalar(text, quoted: false), mark: SourceMark(file: "x.yaml", line: 1))
-    }
-}
+    init(stringLiteral text: String) { self = .text(text) }
+    init(arrayLiteral items: Written...) { self = .list(items) }
+    init(dictionaryLiteral entries: (String, Written)...) { self = .map(entries) }
 
-extension ConfigurationNode: @retroactive ExpressibleByUnicodeScalarLiteral {}
-extension ConfigurationNode: @retroactive ExpressibleByExtendedGraphemeClusterLiteral {}
-
-extension ConfigurationNode: @retroactive ExpressibleByArrayLiteral {
-    public init(arrayLiteral items: ConfigurationNode...) {
-        self.init(.list(items), mark: SourceMark(file: "x.yaml", line: 1))
-    }
-}
-
-extension ConfigurationNode: @retroactive ExpressibleByDictionaryLiteral {
-    public init(dictionaryLiteral entries: (String, ConfigurationNode)...) {
+    var node: ConfigurationNode {
         let mark = SourceMark(file: "x.yaml", line: 1)
-        self.init(.map(entries.map { .init(key: $0, mark: mark, node: $1) }), mark: mark)
+        let value: ConfigurationNode.Value = switch self {
+        case .text(let text): .scalar(text, quoted: false)
+        case .list(let items): .list(items.map(\.node))
+        case .map(let entries): .map(entries.map { .init(key: $0, mark: mark, node: $1.node) })
+        }
+        return ConfigurationNode(value, mark: mark)
     }
 }
 
 @Suite struct TrainConfigurationTests {
-    private func read(_ node: ConfigurationNode) -> (TrainConfiguration, [String]) {
+    private func read(_ written: Written) -> (TrainConfiguration, [String]) {
         let errors = ConfigurationErrors()
-        var fields = FieldReader(node, path: "train", errors: errors)
+        var fields = FieldReader(written.node, path: "train", errors: errors)
         let configuration = TrainConfiguration(from: &fields)
         return (configuration, errors.messages)
     }
 
-    static let full: ConfigurationNode = [
+    static let full: Written = [
         "epochs": "4", "batch_size": "64", "shards": "4",
         "optimizer": ["adamw": ["learning_rate": "1e-3", "betas": ["0.8", "0.99"], "epsilon": "1e-6", "weight_decay": "0.05"]],
         "schedule": ["cosine": ["warmup_epochs": "1", "final_factor": "0.01"]],
@@ -62,7 +57,9 @@ extension ConfigurationNode: @retroactive ExpressibleByDictionaryLiteral {
 
     @Test("Without keys, and with bare names, the defaults")
     func defaults() {
-        #expect(read([:]) == (TrainConfiguration(), []))
+        let (empty, none) = read([:])
+        #expect(empty == TrainConfiguration())
+        #expect(none == [])
         let (configuration, errors) = read(["optimizer": "sgd", "schedule": "cosine", "early_stopping": [:]])
         #expect(errors == [])
         #expect(configuration.optimizer == .sgd(.init()))
@@ -74,9 +71,9 @@ extension ConfigurationNode: @retroactive ExpressibleByDictionaryLiteral {
         full, [:], ["optimizer": ["sgd": ["momentum": "0.9", "nesterov": "true"]], "schedule": ["step": ["every": "3"]]],
         ["optimizer": "adagrad", "schedule": ["step": ["milestones": ["2", "5"], "factor": "0.2", "warmup_epochs": "0.5"]]],
         ["optimizer": "adam"],
-    ] as [ConfigurationNode])
-    func codable(node: ConfigurationNode) throws {
-        let (configuration, errors) = read(node)
+    ] as [Written])
+    func codable(written: Written) throws {
+        let (configuration, errors) = read(written)
         #expect(errors == [])
         #expect(try JSONDecoder().decode(TrainConfiguration.self, from: JSONEncoder().encode(configuration)) == configuration)
     }
@@ -101,8 +98,8 @@ extension ConfigurationNode: @retroactive ExpressibleByDictionaryLiteral {
         (["clip_gradient_norm": "0"], "train.clip_gradient_norm: found 0, expected a number above 0"),
         (["label_smoothing": "1"], "train.label_smoothing: expected a value from 0.0 up to but not 1.0, found 1.0"),
         (["early_stopping": ["metric": "accuracy"]], "train.early_stopping.metric: unknown value 'accuracy'; known: val_accuracy, val_loss"),
-    ] as [(ConfigurationNode, String)])
-    func mistakes(node: ConfigurationNode, message: String) {
-        #expect(read(node).1 == ["x.yaml:1: \(message)"])
+    ] as [(Written, String)])
+    func mistakes(written: Written, message: String) {
+        #expect(read(written).1 == ["x.yaml:1: \(message)"])
     }
 }

@@ -27,7 +27,7 @@ private func network(_ scope: Scope, _ images: Tensor) -> Tensor {
         scale: norm.parameter("weight", [8], ConstantInitializer(1), role: .normalization),
         offset: norm.parameter("bias", [8], ConstantInitializer(0), role: .normalization),
         runningMean: norm.buffer("running_mean", [8], initialValue: 0),
-        runningVariance: norm.buffer("running_var", [8], initialValue: 1), momentum: 0.1, epsilon: 1e-5, activation: .relu)
+        runningVariance: norm.buffer("running_var", [8], initialValue: 1), momentum: 0.1, epsilon: 1e-5, relu: true)
     let flat = features.reshaped([images.shape[0], 3 * 3 * 8]).dropout(rate: 0.1, stream: scope["drop"].stream)
     return linear(scope["head"], flat, 10)
 }
