@@ -55,7 +55,7 @@ extension ParameterStore {
     @Test("Five steps as PyTorch takes them", arguments: try fixtures.cases().filter { $0.operation != "clip_gradient_norm" })
     func trajectory(fixture: FixtureCase) throws {
         let configuration = try configuration(fixture)
-        let gradients = try Self.fixtures.tensor("/\(fixture.name)/gradients").floats
+        let gradients = fixture.inputs[1].floats
         let store = store([.weight], fixture.inputs[0].floats)
         let optimizer = Optimizer(configuration, store: store, pool: WorkerPool(threads: 1))
         var trajectory: [Float] = []

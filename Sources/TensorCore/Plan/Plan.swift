@@ -1,4 +1,5 @@
 import CKernels
+import COneDNN
 import Foundation
 
 /// A graph compiled to kernels over memory laid out once; replayed at every step without allocating.
@@ -31,6 +32,8 @@ public final class Plan {
     ) throws {
         try graph.validate()
         precondition(gradients.isEmpty || gradients.count == graph.parameters.count, "one gradient for each parameter")
+        // A primitive is made for the number of threads that its maker may use, and cuts its sums accordingly.
+        onednn_use_one_thread()
         let builder = PlanBuilder(graph: graph, workerCount: pool.threadCount)
         try builder.build(outputs: outputs, gradients: gradients, store: store)
 
