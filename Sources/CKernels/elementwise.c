@@ -2,6 +2,7 @@
 #include "vector_math.h"
 
 #define MAP(expression)                                                                                                                \
+    VECTORIZE                                                                                                                          \
     for (int64_t i = 0; i < n; i++) {                                                                                                  \
         float v = x[i];                                                                                                                \
         y[i] = (expression);                                                                                                           \
@@ -38,6 +39,7 @@ KERNEL void kernel_unary(kernel_unary_op op, const float *x, float *y, int64_t n
 }
 
 #define MAP_GRADIENT(expression)                                                                                                       \
+    VECTORIZE                                                                                                                          \
     for (int64_t i = 0; i < n; i++) {                                                                                                  \
         float v = saved[i], g = dy[i];                                                                                                 \
         dx[i] = (expression);                                                                                                          \
@@ -57,12 +59,14 @@ KERNEL void kernel_unary_gradient(kernel_unary_op op, const float *saved, const 
     case KERNEL_RELU: MAP_GRADIENT(v > 0.0f ? g : 0.0f);
     case KERNEL_LEAKY_RELU: MAP_GRADIENT(v > 0.0f ? g : a * g);
     case KERNEL_SWISH:
+        VECTORIZE
         for (int64_t i = 0; i < n; i++) {
             float v = saved[i], s = vector_sigmoid(a * v);
             dx[i] = dy[i] * (s + a * v * s * (1.0f - s));
         }
         break;
     case KERNEL_GELU:
+        VECTORIZE
         for (int64_t i = 0; i < n; i++) {
             float v = saved[i];
             float cumulative = 0.5f * (1.0f + vector_erf(v * SQRT_HALF));
@@ -71,6 +75,7 @@ KERNEL void kernel_unary_gradient(kernel_unary_op op, const float *saved, const 
         }
         break;
     case KERNEL_GELU_TANH:
+        VECTORIZE
         for (int64_t i = 0; i < n; i++) {
             float v = saved[i];
             float t = vector_tanh(SQRT_TWO_OVER_PI * (v + 0.044715f * v * v * v));
@@ -84,6 +89,7 @@ KERNEL void kernel_unary_gradient(kernel_unary_op op, const float *saved, const 
         break;
     case KERNEL_ADD_SCALAR: memcpy(dx, dy, (size_t)n * sizeof(float)); break;
     case KERNEL_MULTIPLY_SCALAR:
+        VECTORIZE
         for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * a;
         break;
     }
@@ -91,15 +97,19 @@ KERNEL void kernel_unary_gradient(kernel_unary_op op, const float *saved, const 
 
 #define ROW(expression)                                                                                                                \
     if (a_step && b_step) {                                                                                                            \
+        VECTORIZE                                                                                                                      \
         for (int64_t i = 0; i < n; i++) { float p = a[i], q = b[i]; z[i] = (expression); }                                             \
     } else if (a_step) {                                                                                                               \
         float q = *b;                                                                                                                  \
+        VECTORIZE                                                                                                                      \
         for (int64_t i = 0; i < n; i++) { float p = a[i]; z[i] = (expression); }                                                       \
     } else if (b_step) {                                                                                                               \
         float p = *a;                                                                                                                  \
+        VECTORIZE                                                                                                                      \
         for (int64_t i = 0; i < n; i++) { float q = b[i]; z[i] = (expression); }                                                       \
     } else {                                                                                                                           \
         float p = *a, q = *b;                                                                                                          \
+        VECTORIZE                                                                                                                      \
         for (int64_t i = 0; i < n; i++) z[i] = (expression);                                                                           \
     }                                                                                                                                  \
     break

@@ -31,9 +31,11 @@ INLINE float row_max(const float *x, int64_t n) {
 KERNEL void kernel_softmax(const float *x, float *y, int64_t rows, int64_t columns, float scale) {
     for (int64_t row = 0; row < rows; row++, x += columns, y += columns) {
         float top = scale >= 0.0f ? row_max(x, columns) : x[0], sum;
+        VECTORIZE
         for (int64_t i = 0; i < columns; i++) y[i] = vector_exp(scale * (x[i] - top));
         LANE_SUM(columns, sum, y[j]);
         float inverse = 1.0f / sum;
+        VECTORIZE
         for (int64_t i = 0; i < columns; i++) y[i] *= inverse;
     }
 }
@@ -42,6 +44,7 @@ KERNEL void kernel_softmax_gradient(const float *y, const float *dy, float *dx, 
     for (int64_t row = 0; row < rows; row++, y += columns, dy += columns, dx += columns) {
         float dot;
         LANE_SUM(columns, dot, y[j] * dy[j]);
+        VECTORIZE
         for (int64_t i = 0; i < columns; i++) dx[i] = scale * y[i] * (dy[i] - dot);
     }
 }
@@ -52,6 +55,7 @@ KERNEL void kernel_log_softmax(const float *x, float *y, int64_t rows, int64_t c
         LANE_SUM(columns, sum, vector_exp(x[j] - top));
         float log_sum = vector_log(sum);
         // In this order: where the logits are large, their differences still are exact.
+        VECTORIZE
         for (int64_t i = 0; i < columns; i++) y[i] = (x[i] - top) - log_sum;
     }
 }
@@ -60,6 +64,7 @@ KERNEL void kernel_log_softmax_gradient(const float *y, const float *dy, float *
     for (int64_t row = 0; row < rows; row++, y += columns, dy += columns, dx += columns) {
         float sum;
         LANE_SUM(columns, sum, dy[j]);
+        VECTORIZE
         for (int64_t i = 0; i < columns; i++) dx[i] = dy[i] - vector_exp(y[i]) * sum;
     }
 }
@@ -68,10 +73,12 @@ KERNEL void kernel_cross_entropy(
     const float *x, const int32_t *labels, float *loss, float *probabilities, int64_t rows, int64_t columns, float smoothing) {
     for (int64_t row = 0; row < rows; row++, x += columns, probabilities += columns) {
         float top = row_max(x, columns), sum, total;
+        VECTORIZE
         for (int64_t i = 0; i < columns; i++) probabilities[i] = vector_exp(x[i] - top);
         LANE_SUM(columns, sum, probabilities[j]);
         LANE_SUM(columns, total, x[j] - top);
         float inverse = 1.0f / sum, log_sum = vector_log(sum);
+        VECTORIZE
         for (int64_t i = 0; i < columns; i++) probabilities[i] *= inverse;
         int32_t label = labels[row];
         loss[row] = label < 0 || label >= columns
@@ -85,6 +92,7 @@ KERNEL void kernel_cross_entropy_gradient(
     float base = smoothing / (float)columns;
     for (int64_t row = 0; row < rows; row++, probabilities += columns, dx += columns) {
         float g = dloss[row];
+        VECTORIZE
         for (int64_t i = 0; i < columns; i++) dx[i] = (probabilities[i] - base) * g;
         if (labels[row] >= 0 && labels[row] < columns) dx[labels[row]] -= (1.0f - smoothing) * g;
     }
@@ -102,8 +110,10 @@ KERNEL void kernel_layer_norm(
         mean[row] = m;
         rstd[row] = r;
         if (scale && offset)
+            VECTORIZE
             for (int64_t i = 0; i < columns; i++) y[i] = (x[i] - m) * r * scale[i] + offset[i];
         else
+            VECTORIZE
             for (int64_t i = 0; i < columns; i++) y[i] = (x[i] - m) * r * (scale ? scale[i] : 1.0f) + (offset ? offset[i] : 0.0f);
     }
 }
@@ -126,16 +136,20 @@ KERNEL void kernel_layer_norm_gradient(
         sum *= inverse;
         dot *= r * r * inverse;
         if (dscale)
+            VECTORIZE
             for (int64_t i = 0; i < columns; i++) dscale[i] += dy[i] * (x[i] - m) * r;
         if (doffset)
+            VECTORIZE
             for (int64_t i = 0; i < columns; i++) doffset[i] += dy[i];
         if (scale)
+            VECTORIZE
             for (int64_t i = 0; i < columns; i++) {
                 // Rounded before the subtraction, as it was in the sum: what should cancel, cancels.
                 float g = dy[i] * scale[i];
                 dx[i] = r * (g - sum - (x[i] - m) * dot);
             }
         else
+            VECTORIZE
             for (int64_t i = 0; i < columns; i++) dx[i] = r * (dy[i] - sum - (x[i] - m) * dot);
     }
 }
@@ -148,12 +162,14 @@ KERNEL void kernel_channel_moments(const float *x, double *sums, int64_t rows, i
         double sum[COLUMNS] = {0}, square[COLUMNS] = {0};
         for (int64_t row = 0; row < rows; row++) {
             const float *v = x + row * channels + start;
+            VECTORIZE
             for (int64_t c = 0; c < width; c++) {
                 double d = v[c];
                 sum[c] += d;
                 square[c] += d * d;
             }
         }
+        VECTORIZE
         for (int64_t c = 0; c < width; c++) {
             sums[start + c] = sum[c];
             sums[channels + start + c] = square[c];
@@ -182,6 +198,7 @@ KERNEL void kernel_batch_norm(
     for (int64_t start = 0; start < channels; start += COLUMNS) {
         int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
         float factor[COLUMNS] = {0}, center[COLUMNS] = {0}, shift[COLUMNS] = {0};
+        VECTORIZE
         for (int64_t c = 0; c < width; c++) {
             factor[c] = rstd[start + c] * scale[start + c];
             center[c] = mean[start + c];
@@ -191,11 +208,13 @@ KERNEL void kernel_batch_norm(
             const float *v = x + row * channels + start;
             float *w = y + row * channels + start;
             if (relu)
+                VECTORIZE
                 for (int64_t c = 0; c < width; c++) {
                     float normalized = (v[c] - center[c]) * factor[c] + shift[c];
                     w[c] = normalized < 0.0f ? 0.0f : normalized;
                 }
             else
+                VECTORIZE
                 for (int64_t c = 0; c < width; c++) w[c] = (v[c] - center[c]) * factor[c] + shift[c];
         }
     }
@@ -207,15 +226,18 @@ KERNEL void kernel_batch_norm_gradient_sums(
         int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
         float center[COLUMNS] = {0};
         double sum[COLUMNS] = {0}, dot[COLUMNS] = {0};
+        VECTORIZE
         for (int64_t c = 0; c < width; c++) center[c] = mean[start + c];
         for (int64_t row = 0; row < rows; row++) {
             int64_t base = row * channels + start;
+            VECTORIZE
             for (int64_t c = 0; c < width; c++) {
                 float g = y && !(y[base + c] > 0.0f) ? 0.0f : dy[base + c];
                 sum[c] += (double)g;
                 dot[c] += (double)(g * (x[base + c] - center[c]));
             }
         }
+        VECTORIZE
         for (int64_t c = 0; c < width; c++) {
             sums[start + c] = sum[c];
             sums[channels + start + c] = dot[c] * (double)rstd[start + c];
@@ -229,6 +251,7 @@ KERNEL void kernel_batch_norm_gradient(
     for (int64_t start = 0; start < channels; start += COLUMNS) {
         int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
         float factor[COLUMNS] = {0}, center[COLUMNS] = {0}, shift[COLUMNS] = {0}, slope[COLUMNS] = {0};
+        VECTORIZE
         for (int64_t c = 0; c < width; c++) {
             int64_t channel = start + c;
             factor[c] = rstd[channel] * scale[channel];
@@ -240,6 +263,7 @@ KERNEL void kernel_batch_norm_gradient(
         }
         for (int64_t row = 0; row < rows; row++) {
             int64_t base = row * channels + start;
+            VECTORIZE
             for (int64_t c = 0; c < width; c++) {
                 float g = y && !(y[base + c] > 0.0f) ? 0.0f : dy[base + c];
                 dx[base + c] = factor[c] * (g - shift[c] - (x[base + c] - center[c]) * slope[c]);

@@ -12,6 +12,8 @@
 #else
 #define KERNEL
 #endif
+/// Before a loop whose arrays are the same or apart, but never shifted against each other: outputs may be inputs, element by element.
+#define VECTORIZE _Pragma("clang loop vectorize(assume_safety)")
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE float float_from_bits(int32_t bits) {
