@@ -1,0 +1,72 @@
+import Configuration
+import Foundation
+import Models
+
+/// A definition's value from JSON text, every part of it at `test.yaml:1`.
+func node(_ json: String) -> ConfigurationNode {
+    do { return try JSONDecoder().decode(JSONValue.self, from: Data(json.utf8)).node } catch {
+        preconditionFailure("not JSON: \(json): \(error)")
+    }
+}
+
+private let mark = SourceMark(file: "test.yaml", line: 1)
+
+private struct JSONValue: Decodable {
+    let node: ConfigurationNode
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if container.decodeNil() {
+            node = ConfigurationNode(.null, mark: mark)
+        } else if let map = try? container.decode([String: JSONValue].self) {
+            let entries = map.sorted { $0.key < $1.key }.map { ConfigurationNode.Entry(key: $0.key, mark: mark, node: $0.value.node) }
+            node = ConfigurationNode(.map(entries), mark: mark)
+        } else if let list = try? container.decode([JSONValue].self) {
+            node = ConfigurationNode(.list(list.map(\.node)), mark: mark)
+        } else if let text = try? container.decode(String.self) {
+            node = ConfigurationNode(.scalar(text, quoted: false), mark: mark)
+        } else if let boolean = try? container.decode(Bool.self) {
+            node = ConfigurationNode(.scalar(String(boolean), quoted: false), mark: mark)
+        } else if let integer = try? container.decode(Int.self) {
+            node = ConfigurationNode(.scalar(String(integer), quoted: false), mark: mark)
+        } else {
+            node = ConfigurationNode(.scalar(String(try container.decode(Double.self)), quoted: false), mark: mark)
+        }
+    }
+}
+
+/// Reads a definition without errors.
+func definition(_ json: String) throws -> ModelDefinition {
+    let errors = ConfigurationErrors()
+    let definition = ModelRegistry.read(node(json), path: "models.m", errors: errors)
+    try errors.throwIfAny()
+    return definition!
+}
+
+/// What is said about a definition for images of a size, without the place that all messages have in common.
+func errors(_ json: String, _ input: InputShape = InputShape(height: 28, width: 28, channels: 1)) -> [String] {
+    let errors = ConfigurationErrors(), node = node(json)
+    if let definition = ModelRegistry.read(node, path: "models.m", errors: errors) {
+        definition.validate(input: input, classes: 10, node: node, path: "models.m", errors: errors)
+    }
+    return errors.messages.map { String($0.trimmingPrefix("test.yaml:1: ")) }
+}
+
+/// Small models of every family and of their options, as definitions, that take 28×28 images.
+let smallDefinitions = [
+    #""logistic_regression""#,
+    #"{"mlp": {"widths": [32, 16], "activation": "tanh"}}"#,
+    #"{"mlp": {"widths": [], "initialization": {"xavier": {"distribution": "normal"}}}}"#,
+    #"{"lenet5": {}}"#,
+    #"{"resnet": {"depth": 8, "width": 4}}"#,
+    #"{"resnet": {"depth": 14, "width": 4, "shortcut": "B"}}"#,
+    #"{"resnet": {"depth": 18, "width": 4}}"#,
+    #"{"resnet": {"depth": 34, "width": 4, "stem": "7x7", "initialization": {"he": {"fan": "average"}}}}"#,
+    #"{"plain": {"depth": 8, "width": 4}}"#,
+    #"{"vit": {"patch": 7, "width": 16, "depth": 2, "heads": 2}}"#,
+    #"{"vit": {"patch": 4, "width": 16, "depth": 2, "heads": 4, "pool": "mean", "position": "sincos", "mlp_ratio": 2}}"#,
+    #"{"vit": {"patch": 14, "width": 24, "depth": 3, "heads": 3, "position": "none", "dropout": 0.1, "drop_path": 0.2}}"#,
+    #"{"backbone": {"resnet": {"depth": 8, "width": 4, "cut_after": "stage2"}}, "transformer": {"width": 16, "depth": 2, "heads": 2}, "head": {"pool": "mean"}}"#,
+    #"{"backbone": {"lenet5": {"cut_after": "stage1"}}, "tokens": {"patch": 2}, "transformer": {"width": 16, "depth": 1, "heads": 2}}"#,
+    #"{"backbone": {"plain": {"depth": 18, "width": 4, "cut_after": "stem"}}, "tokens": {"patch": 4}, "transformer": {"width": 16, "depth": 1, "heads": 2, "position": "sincos"}}"#,
+]

@@ -1,0 +1,159 @@
+import Configuration
+import Foundation
+import Layers
+import Models
+import Testing
+
+/// Definitions of models: what they mean, how they are written back, and what is said when they are wrong.
+struct ReadingTests {
+    @Test func aHybrid() throws {
+        let read = try definition(
+            """
+            {"backbone": {"resnet": {"depth": 20, "width": 16, "cut_after": "stage2"}}, "tokens": {"patch": 1},
+             "transformer": {"width": 96, "depth": 4, "heads": 3}, "head": {"pool": "mean"}}
+            """)
+        let expected = HybridConfiguration(
+            backbone: BackboneDefinition(ResNetConfiguration(depth: 20), cutAfter: "stage2"),
+            transformer: TransformerConfiguration(width: 96, depth: 4, heads: 3), pool: .mean)
+        #expect(read == ModelDefinition(expected))
+    }
+
+    @Test func defaultsAreThePublishedOnes() throws {
+        var small = ResNetConfiguration(depth: 20)
+        #expect((small.width, small.shortcut, small.stem) == (16, .a, .small))
+        #expect(try definition(#"{"resnet": {"depth": 20}}"#) == ModelDefinition(small))
+        let large = ResNetConfiguration(depth: 34)
+        #expect((large.width, large.shortcut, large.stem) == (64, .b, .auto))
+        #expect(try definition(#"{"resnet": {"depth": 34}}"#) == ModelDefinition(large))
+        small.zeroInitializesResidual = true
+        #expect(try definition(#"{"resnet": {"depth": 20, "zero_init_residual": true}}"#) == ModelDefinition(small))
+        let vit = VisionTransformerConfiguration(patch: 4, TransformerConfiguration(width: 96, depth: 6, heads: 3))
+        #expect(try definition(#"{"vit": {"patch": 4, "width": 96, "depth": 6, "heads": 3}}"#) == ModelDefinition(vit))
+        #expect(try definition(#""lenet5""#) == ModelDefinition(LeNet5Configuration()))
+        #expect(try definition(#"{"mlp": {}}"#) == ModelDefinition(MLPConfiguration(widths: [256, 128])))
+        #expect(try definition(#""vit-28""#) == ModelPreset.named("vit-28")!.definition)
+    }
+
+    @Test(arguments: [
+        (#""zeros""#, Initialization.zeros),
+        (#"{"constant": {"value": 0.5}}"#, .constant(value: 0.5)),
+        (#"{"normal": {"deviation": 1}}"#, .normal(deviation: 1)),
+        (#"{"uniform": {"bound": 0.1}}"#, .uniform(bound: 0.1)),
+        (#"{"truncated_normal": {"deviation": 0.1, "bound": 0.2}}"#, .truncatedNormal(deviation: 0.1, bound: 0.2)),
+        (#""truncated_normal""#, .transformer),
+        (#"{"xavier": {"distribution": "normal", "gain": "tanh"}}"#, .xavier(distribution: .normal, gain: 5.0 / 3)),
+        (#""xavier""#, .xavier(distribution: .uniform, gain: 1)),
+        (#"{"he": {"fan": "out", "gain": 1.5}}"#, .he(distribution: .normal, fan: .out, gain: 1.5)),
+        (#""he""#, .he(distribution: .normal, fan: .in, gain: 2.0.squareRoot())),
+        (#"{"lecun": {"distribution": "uniform"}}"#, .leCun(distribution: .uniform)),
+    ])
+    func initializations(json: String, expected: Initialization) throws {
+        let read = try definition(#"{"mlp": {"initialization": \#(json)}}"#)
+        #expect(read == ModelDefinition(MLPConfiguration(initialization: expected)))
+    }
+
+    /// The encoded form is a definition of the same model, with every default written out.
+    @Test(arguments: smallDefinitions)
+    func whatIsWrittenReadsBack(json: String) throws {
+        let read = try definition(json)
+        let data = try JSONEncoder().encode(read)
+        #expect(try JSONDecoder().decode(ModelDefinition.self, from: data) == read)
+        #expect(try definition(String(decoding: data, as: UTF8.self)) == read)
+    }
+
+    @Test func whatIsWrittenHasTheKeysOfDefinitions() throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let hybrid = try definition(
+            #"{"backbone": {"plain": {"depth": 8, "cut_after": "stem"}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#)
+        #expect(
+            String(decoding: try encoder.encode(hybrid), as: UTF8.self)
+                == #"{"backbone":{"plain":{"cut_after":"stem","depth":8,"initialization":{"he":{"distribution":"normal","fan":"out","gain":1.4142135623730951}},"stem":"3x3","width":16}},"#
+                + #""head":{"pool":"class"},"tokens":{"patch":1},"transformer":{"depth":1,"drop_path":0,"dropout":0,"heads":1,"#
+                + #""initialization":{"truncated_normal":{"bound":2,"deviation":0.02}},"mlp_ratio":4,"norm_epsilon":1e-06,"position":"learned","width":8}}"#)
+    }
+
+    @Test(arguments: [
+        (#"{"resnt": {"depth": 20}}"#, ["models.m: unknown model 'resnt'; did you mean 'resnet'?"]),
+        (#""vit-29""#, ["models.m: unknown model 'vit-29'; did you mean 'vit-28'?"]),
+        (#"{"resnet": {"depth": 20}, "vit": {}}"#, ["models.m: expected a name or a map with one key, found a map"]),
+        (#"[1]"#, ["models.m: expected a name or a map with one key, found a list"]),
+        (
+            #"{"resnet": {"depth": 21, "widht": 16}}"#,
+            [
+                "models.m.resnet.depth: expected 18, 34 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …), found 21",
+                "models.m.resnet.widht: unknown key 'widht'; did you mean 'width'?",
+            ]
+        ),
+        (#"{"resnet": {}}"#, ["models.m.resnet.depth: missing; expected an integer of at least 1"]),
+        (#"{"resnet": {"depth": "twenty"}}"#, ["models.m.resnet.depth: expected an integer, found twenty"]),
+        (#"{"resnet": {"depth": 20, "cut_after": "stage2"}}"#, ["models.m.resnet.cut_after: unknown key 'cut_after'; known: depth, initialization, shortcut, stem, width, zero_init_residual"]),
+        (
+            #"{"vit": {"patch": 4, "width": 64, "depth": 6, "heads": 3}}"#,
+            ["models.m.vit.heads: 3 heads do not divide the width 64"]
+        ),
+        (
+            #"{"vit": {"patch": 4, "width": 66, "depth": 6, "heads": 3, "position": "sincos"}}"#,
+            ["models.m.vit.position: sincos positions need a width that is a multiple of 4 and at least 8, found 66"]
+        ),
+        (
+            #"{"vit": {"patch": 5, "width": 64, "depth": 6, "heads": 4}}"#,
+            ["models.m.vit.patch: a patch of 5 does not divide the image of 28×28; these do: 1, 2, 4, 7, 14, 28"]
+        ),
+        (#"{"vit": {"patch": 4, "width": 64, "depth": 0, "heads": 4}}"#, ["models.m.vit.depth: expected an integer of at least 1, found 0"]),
+        (
+            #"{"vit": {"patch": 4, "width": 64, "depth": 2, "heads": 4, "dropout": 1, "pool": "max"}}"#,
+            [
+                "models.m.vit.dropout: expected a value from 0.0 up to but not 1.0, found 1.0",
+                "models.m.vit.pool: unknown value 'max'; did you mean 'mean'?",
+            ]
+        ),
+        (
+            #"{"mlp": {"initialization": {"he": {"fan": "inn", "gain": "gelu"}}}}"#,
+            [
+                "models.m.mlp.initialization.he.fan: unknown value 'inn'; did you mean 'in'?",
+                "models.m.mlp.initialization.he.gain: expected a positive number or one of identity, relu, leaky_relu, tanh, sigmoid, found gelu",
+            ]
+        ),
+        (#"{"mlp": {"initialization": "xavir"}}"#, ["models.m.mlp.initialization: unknown initialization 'xavir'; did you mean 'xavier'?"]),
+        (
+            #"{"backbone": {"resnet": {"depth": 20, "cut_after": "stage5"}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#,
+            ["models.m.backbone.resnet.cut_after: resnet has no stage 'stage5'; its stages: stem, stage1, stage2, stage3"]
+        ),
+        (
+            #"{"backbone": {"lenet5": {}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#,
+            ["models.m.backbone.lenet5.cut_after: missing; expected one of the stages stage1, stage2"]
+        ),
+        (
+            #"{"backbone": {"vit": {}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#,
+            ["models.m.backbone: unknown convolutional network 'vit'; known: lenet5, plain, resnet"]
+        ),
+        (#"{"backbone": {"lenet5": {"cut_after": "stage1"}}}"#, ["models.m.transformer: missing; expected width, depth and heads"]),
+        (
+            #"{"tokens": {"patch": 1}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#,
+            ["models.m.backbone: missing; expected a convolutional network and the stage after which it is cut"]
+        ),
+        (
+            #"{"backbone": {"resnet": {"depth": 20, "cut_after": "stage3"}}, "tokens": {"patch": 2}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#,
+            ["models.m.tokens.patch: a patch of 2 does not divide the feature map after stage3 of 7×7; these do: 1, 7"]
+        ),
+    ])
+    func errorsSayWhatIsWrong(json: String, expected: [String]) {
+        #expect(Set(errors(json)) == Set(expected))
+    }
+
+    @Test func smallImages() {
+        #expect(errors(#"{"lenet5": {}}"#, InputShape(height: 8, width: 8, channels: 1)) == ["models.m.lenet5: lenet5 needs images of at least 12×12 pixels, found 8×8"])
+        #expect(errors(#"{"lenet5": {}}"#, InputShape(height: 12, width: 12, channels: 1)).isEmpty)
+        #expect(errors(#"{"resnet": {"depth": 20}}"#, InputShape(height: 8, width: 8, channels: 1)).isEmpty)
+        let hybrid = #"{"backbone": {"lenet5": {"cut_after": "stage2"}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#
+        #expect(
+            errors(hybrid, InputShape(height: 8, width: 8, channels: 1))
+                == ["models.m.backbone.lenet5: lenet5 needs images of at least 12×12 pixels, found 8×8"])
+    }
+
+    @Test(arguments: smallDefinitions)
+    func goodDefinitionsHaveNoErrors(json: String) {
+        #expect(errors(json) == [])
+    }
+}

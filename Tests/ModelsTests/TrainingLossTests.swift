@@ -1,0 +1,77 @@
+import Models
+import TensorCore
+import TestSupport
+import Testing
+import Training
+
+/// Ten training steps of a model of each kind against PyTorch, from the same weights on the same batches.
+struct TrainingLossTests {
+    static let models = [
+        "lenet5": #"{"lenet5": {}}"#,
+        "resnet20": #"{"resnet": {"depth": 20}}"#,
+        "vit": #"{"vit": {"patch": 7, "width": 32, "depth": 2, "heads": 2}}"#,
+        "hybrid":
+            #"{"backbone": {"resnet": {"depth": 20, "width": 8, "cut_after": "stage2"}}, "transformer": {"width": 32, "depth": 2, "heads": 2}, "head": {"pool": "mean"}}"#,
+    ]
+
+    private func sgd(_ arguments: FixtureArguments) throws -> OptimizerConfiguration {
+        var options = OptimizerConfiguration.SGD()
+        options.learningRate = try arguments.number("learning_rate")
+        options.momentum = try arguments.number("momentum")
+        options.weightDecay = try arguments.number("weight_decay")
+        return .sgd(options)
+    }
+
+    private func adamW(_ arguments: FixtureArguments) throws -> OptimizerConfiguration {
+        var options = OptimizerConfiguration.Adam(weightDecay: try arguments.number("weight_decay"))
+        options.learningRate = try arguments.number("learning_rate")
+        options.betas = [try arguments.number("beta1"), try arguments.number("beta2")]
+        options.epsilon = try arguments.number("epsilon")
+        return .adamw(options)
+    }
+
+    /// Losses within `tolerance` at every step; then weights, their norms and the running statistics.
+    private func train(
+        _ fixture: TrainingFixture, _ run: TrainingFixture.Run, _ optimizer: OptimizerConfiguration, shards: Int, threads: Int,
+        tolerance: Double
+    ) throws {
+        let batch = fixture.batches[0].labels.shape[0]
+        let graph = Graph(mode: .training, shardCount: shards)
+        let images = graph.input("images", [batch / shards, 28, 28, 1]), labels = graph.input("labels", [batch / shards], .int32)
+        let logits = try definition(try #require(Self.models[fixture.model])).record(images, classes: 10)
+        let loss = logits.softmaxCrossEntropy(labels: labels).batchMean()
+        let store = ParameterStore(graph, seed: 0), pool = WorkerPool(threads: threads)
+        for (name, value) in fixture.initialParameters { #expect(store.set(value, named: name), "\(name)") }
+        let plan = try Plan(
+            graph, outputs: [loss], gradients: gradients(of: loss, withRespectTo: graph.parameterTensors), store: store, pool: pool)
+        let update = Optimizer(optimizer, store: store, pool: pool)
+
+        for (step, batch) in fixture.batches.enumerated() {
+            batch.images.bytes.withUnsafeBytes { images in
+                batch.labels.bytes.withUnsafeBytes { labels in
+                    plan.run(feeding: [images.baseAddress!, labels.baseAddress!], step: UInt64(step))
+                }
+            }
+            assertClose(Double(plan.output(0).floats[0]), run.losses[step], tolerance: tolerance, "loss of step \(step)")
+            update.update(step: step, learningRate: optimizer.learningRate, gradientScale: 1)
+        }
+        for (name, norm) in run.finalNorms {
+            let values = try #require(store.tensor(named: name)).floats
+            assertClose(values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot(), norm, tolerance: tolerance, "norm of \(name)")
+        }
+        for (name, expected) in run.finalParameters.merging(run.finalBuffers, uniquingKeysWith: { a, _ in a }) {
+            assertClose(try #require(store.tensor(named: name)), expected, tolerance: 10 * tolerance, name)
+        }
+    }
+
+    @Test(arguments: models.keys.sorted(), [(1, 1), (4, 2)])
+    func stochasticGradientDescent(model: String, division: (shards: Int, threads: Int)) throws {
+        let fixture = try TrainingFixture(model), run = try fixture.run("sgd")
+        try train(fixture, run, try sgd(run.arguments), shards: division.shards, threads: division.threads, tolerance: 1e-4)
+    }
+
+    @Test func adamWithDecoupledDecay() throws {
+        let fixture = try TrainingFixture("vit"), run = try fixture.run("adamw")
+        try train(fixture, run, try adamW(run.arguments), shards: 4, threads: 2, tolerance: 1e-3)
+    }
+}
