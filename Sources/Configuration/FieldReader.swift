@@ -1,6 +1,7 @@
 /// All that is wrong with a definition, each as `file:line: key.path: sentence`.
 public final class ConfigurationErrors {
     public private(set) var messages: [String] = []
+    private var paths: Set<String> = []
 
     public init() {}
 
@@ -8,6 +9,12 @@ public final class ConfigurationErrors {
         let place = path.isEmpty ? "\(mark)" : "\(mark): \(path)"
         let line = "\(place): \(message)"
         if !messages.contains(line) { messages.append(line) }
+        paths.insert(path)
+    }
+
+    /// Whether anything was reported about the value at `path` or about a part of it.
+    public func hasAny(under path: String) -> Bool {
+        paths.contains { $0 == path || $0.hasPrefix("\(path).") || $0.hasPrefix("\(path)[") }
     }
 
     /// Throws everything reported so far as one error.

@@ -33,7 +33,8 @@ public struct LeNet5Configuration: BackboneConfiguration {
     public func validate(input: InputShape, at fields: FieldReader) {
         if min(input.height, input.width) < 12 {
             fields.errors.report(
-                "lenet5 needs images of at least 12×12 pixels, found \(input.height)×\(input.width)", at: fields.node.mark, path: fields.path)
+                "lenet5 needs images of at least 12×12 pixels, found \(input.height)×\(input.width)", at: fields.node.mark,
+                path: fields.path)
         }
     }
 

@@ -27,9 +27,8 @@ public struct ModelDefinition: Codable, Equatable, Sendable {
     public func validate(
         input: InputShape, classes: Int, node: ConfigurationNode, path: String, errors: ConfigurationErrors
     ) {
-        let before = errors.messages.count
         configuration.validate(input: input, at: ModelRegistry.options(of: node, path: path, errors: errors))
-        guard errors.messages.count == before else { return }
+        guard !errors.hasAny(under: path) else { return }
         do {
             _ = try ModelSummary(self, input: input, classes: classes)
         } catch {

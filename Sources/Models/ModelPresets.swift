@@ -33,16 +33,19 @@ public struct ModelPreset: Sendable {
     /// The networks of He et al. 2016, section 4.2.
     private static let smallResNets = [20, 32, 44, 56].flatMap { depth in
         [
-            ModelPreset("resnet\(depth)", "for CIFAR, shortcuts without parameters (A)", ResNetConfiguration(depth: depth), size: 32, channels: 3),
-            ModelPreset("resnet\(depth)-b", "for CIFAR, shortcuts with projections (B)", ResNetConfiguration(depth: depth, shortcut: .b), size: 32, channels: 3),
+            ModelPreset("resnet\(depth)", "for CIFAR, shortcuts A", ResNetConfiguration(depth: depth), size: 32, channels: 3),
+            ModelPreset(
+                "resnet\(depth)-b", "for CIFAR, shortcuts B", ResNetConfiguration(depth: depth, shortcut: .b), size: 32, channels: 3),
             ModelPreset("plain\(depth)", "for CIFAR, without shortcuts", PlainConfiguration(depth: depth), size: 32, channels: 3),
         ]
     }
 
     private static let resNets = [18, 34].flatMap { depth in
         [
-            ModelPreset("resnet\(depth)", "for ImageNet", ResNetConfiguration(depth: depth, stem: .large), size: 224, channels: 3, classes: 1000),
-            ModelPreset("resnet\(depth)-small", "3×3 stem, no max-pool", ResNetConfiguration(depth: depth, stem: .small), size: 32, channels: 3),
+            ModelPreset(
+                "resnet\(depth)", "for ImageNet", ResNetConfiguration(depth: depth, stem: .large), size: 224, channels: 3, classes: 1000),
+            ModelPreset(
+                "resnet\(depth)-small", "3×3 stem, no max-pool", ResNetConfiguration(depth: depth, stem: .small), size: 32, channels: 3),
         ]
     }
 
@@ -58,9 +61,9 @@ public struct ModelPreset: Sendable {
     /// The models that `harness bench` measures.
     private static let workloads = [
         ModelPreset(
-            "vit-28", "small ViT, patch 4", VisionTransformerConfiguration(patch: 4, TransformerConfiguration(width: 192, depth: 6, heads: 3)),
-            size: 28, channels: 1),
-        ModelPreset("resnet18-28", "ResNet-18, 3×3 stem, no max-pool", ResNetConfiguration(depth: 18, stem: .small), size: 28, channels: 1),
+            "vit-28", "small ViT, patch 4",
+            VisionTransformerConfiguration(patch: 4, TransformerConfiguration(width: 192, depth: 6, heads: 3)), size: 28, channels: 1),
+        ModelPreset("resnet18-28", "3×3 stem, no max-pool", ResNetConfiguration(depth: 18, stem: .small), size: 28, channels: 1),
         ModelPreset(
             "hybrid-28", "ResNet-20 cut after stage 2, then a transformer",
             HybridConfiguration(

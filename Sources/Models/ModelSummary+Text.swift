@@ -18,12 +18,15 @@ extension ModelSummary {
             }
             return cells.joined(separator: "  ")
         }
+        let attention =
+            multiplyAdds == multiplyAddsWithoutAttention
+            ? "" : "; \(Self.grouped(multiplyAddsWithoutAttention)) without attention's QKᵀ and AV"
         return """
             \(family) for images of \(input) and \(classes) classes
 
             \(lines.joined(separator: "\n"))
 
-            multiply-adds are of one image; \(Self.grouped(multiplyAddsWithoutAttention)) without attention's QKᵀ and AV
+            multiply-adds are of one image\(attention)
             """
     }
 

@@ -27,7 +27,7 @@ public struct MLPConfiguration: ModelConfiguration {
     }
 
     public init(from fields: inout FieldReader) {
-        widths = fields.integers("widths", in: 1...) ?? [256, 128]
+        widths = fields.integers("widths", in: FieldReader.counts) ?? [256, 128]
         activation = fields.choice("activation", default: .relu)
         dropout = fields.rate("dropout")
         initialization = fields.initialization("initialization", default: Self.defaultInitialization(activation))

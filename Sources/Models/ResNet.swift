@@ -66,7 +66,7 @@ public struct ResNetConfiguration: BackboneConfiguration {
     public init(from fields: inout FieldReader) {
         let layout = ResidualLayout(from: &fields)
         depth = layout.depth
-        width = fields.integer("width", default: layout.defaultWidth, in: 1...)
+        width = fields.integer("width", default: layout.defaultWidth, in: FieldReader.counts)
         shortcut = fields.choice("shortcut", default: layout.defaultShortcut)
         stem = fields.choice("stem", default: layout.defaultStem)
         zeroInitializesResidual = fields.boolean("zero_init_residual", default: false)
@@ -104,7 +104,7 @@ public struct PlainConfiguration: BackboneConfiguration {
     public init(from fields: inout FieldReader) {
         let layout = ResidualLayout(from: &fields)
         depth = layout.depth
-        width = fields.integer("width", default: layout.defaultWidth, in: 1...)
+        width = fields.integer("width", default: layout.defaultWidth, in: FieldReader.counts)
         stem = fields.choice("stem", default: layout.defaultStem)
         initialization = fields.initialization("initialization", default: .residual)
     }

@@ -70,9 +70,8 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
 func reportPatch(_ patch: Int, dividing size: (height: Int, width: Int), of what: String, at fields: FieldReader) {
     guard size.height % patch != 0 || size.width % patch != 0 else { return }
     let divisors = (1...max(min(size.height, size.width), 1)).filter { size.height % $0 == 0 && size.width % $0 == 0 }
-    fields.report(
-        "a patch of \(patch) does not divide \(what) of \(size.height)×\(size.width); these do: \(divisors.map(String.init).joined(separator: ", "))",
-        at: "patch")
+    let list = divisors.map(String.init).joined(separator: ", ")
+    fields.report("a patch of \(patch) does not divide \(what) of \(size.height)×\(size.width); these do: \(list)", at: "patch")
 }
 
 private struct VisionTransformer: ImageClassifier {

@@ -42,11 +42,11 @@ struct GoldenFigureTests {
         figure("ResNet-56 A", ResNetConfiguration(depth: 56), 32, 3, 10, 853_018),
         figure("ResNet-18, 3×3 stem", ResNetConfiguration(depth: 18), 32, 3, 10, 11_173_962),
         figure("ResNet-18, 3×3 stem", ResNetConfiguration(depth: 18), 28, 1, 10, 11_172_810),
-        // timm's vit_tiny_patch16_224; torchvision's vit_b_16 and vit_l_16.
-        figure("ViT-Ti/16", vit(16, 192, 12, 3), 224, 3, 1000, 5_717_416, (1.26, 0.005)),
-        figure("ViT-B/16", vit(16, 768, 12, 12), 224, 3, 1000, 86_567_656, (17.56, 0.01)),
-        figure("ViT-B/16", vit(16, 768, 12, 12), 384, 3, 1000, 86_859_496, (55.48, 0.01)),
-        figure("ViT-L/16", vit(16, 1024, 24, 16), 224, 3, 1000, 304_326_632, (61.555, 0.05)),
+        // timm's vit_tiny_patch16_224, whose table has 1.26, half a percent more than its products make; torchvision's vit_b_16 and vit_l_16.
+        figure("ViT-Ti/16", vit(16, 192, 12, 3), 224, 3, 1000, 5_717_416, (1.26, 0.0075)),
+        figure("ViT-B/16", vit(16, 768, 12, 12), 224, 3, 1000, 86_567_656, (17.56, 0.005)),
+        figure("ViT-B/16", vit(16, 768, 12, 12), 384, 3, 1000, 86_859_496, (55.48, 0.005)),
+        figure("ViT-L/16", vit(16, 1024, 24, 16), 224, 3, 1000, 304_326_632, (61.555, 0.0005)),
     ]
 
     @Test(arguments: figures)

@@ -31,7 +31,7 @@ struct ModelTests {
         let store = ParameterStore(graph, seed: 5)
         for entry in store.entries {
             let initial = try #require(store.tensor(named: entry.name))
-            #expect(initial.floats.allSatisfy(\.isFinite), "\(entry.name)")
+            #expect(initial.floats.allSatisfy { $0.isFinite }, "\(entry.name)")
             // A layer that starts at zero gives its inputs no gradient; disturb it.
             if initial.floats.allSatisfy({ $0 == 0 }) {
                 var draws = PhiloxStream(seed: 1, name: entry.name).draws(time: 0, sample: 0)
@@ -41,10 +41,10 @@ struct ModelTests {
         let values = try evaluate(
             [logits, loss] + found,
             feeding: [(images, self.images(8)), (labels, HostTensor([8], (0..<8).map(Int32.init)))], store: store)
-        #expect(values[0].floats.allSatisfy(\.isFinite))
+        #expect(values[0].floats.allSatisfy { $0.isFinite })
         #expect(values[1].floats[0].isFinite)
         for (parameter, gradient) in zip(graph.parameters, values.dropFirst(2)) {
-            #expect(gradient.floats.allSatisfy(\.isFinite), "\(parameter.name)")
+            #expect(gradient.floats.allSatisfy { $0.isFinite }, "\(parameter.name)")
             #expect(gradient.floats.contains { $0 != 0 }, "\(parameter.name) gets no gradient")
         }
     }

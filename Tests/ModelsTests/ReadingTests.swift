@@ -100,12 +100,16 @@ struct ReadingTests {
             #"{"vit": {"patch": 5, "width": 64, "depth": 6, "heads": 4}}"#,
             ["models.m.vit.patch: a patch of 5 does not divide the image of 28×28; these do: 1, 2, 4, 7, 14, 28"]
         ),
-        (#"{"vit": {"patch": 4, "width": 64, "depth": 0, "heads": 4}}"#, ["models.m.vit.depth: expected an integer of at least 1, found 0"]),
+        (#"{"vit": {"patch": 4, "width": 64, "depth": 0, "heads": 4}}"#, ["models.m.vit.depth: expected a value from 1 to 65536, found 0"]),
+        (
+            #"{"mlp": {"widths": [10000000000, 16]}}"#,
+            ["models.m.mlp.widths[0]: expected a value from 1 to 65536, found 10000000000"]
+        ),
         (
             #"{"vit": {"patch": 4, "width": 64, "depth": 2, "heads": 4, "dropout": 1, "pool": "max"}}"#,
             [
                 "models.m.vit.dropout: expected a value from 0.0 up to but not 1.0, found 1.0",
-                "models.m.vit.pool: unknown value 'max'; did you mean 'mean'?",
+                "models.m.vit.pool: unknown value 'max'; known: class, mean",
             ]
         ),
         (

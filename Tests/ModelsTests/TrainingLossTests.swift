@@ -30,7 +30,9 @@ struct TrainingLossTests {
         return .adamw(options)
     }
 
-    /// Losses within `tolerance` at every step; then weights, their norms and the running statistics.
+    /// Losses within `tolerance` at every step; then weights, their norms and the running statistics within ten times as much, since
+    /// a loss averages over the rounding of its weights. (Adam even drives the biases of the keys by nothing but rounding: softmax
+    /// does not see them, so their gradient is zero.)
     private func train(
         _ fixture: TrainingFixture, _ run: TrainingFixture.Run, _ optimizer: OptimizerConfiguration, shards: Int, threads: Int,
         tolerance: Double
@@ -57,7 +59,7 @@ struct TrainingLossTests {
         }
         for (name, norm) in run.finalNorms {
             let values = try #require(store.tensor(named: name)).floats
-            assertClose(values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot(), norm, tolerance: tolerance, "norm of \(name)")
+            assertClose(values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot(), norm, tolerance: 10 * tolerance, "norm of \(name)")
         }
         for (name, expected) in run.finalParameters.merging(run.finalBuffers, uniquingKeysWith: { a, _ in a }) {
             assertClose(try #require(store.tensor(named: name)), expected, tolerance: 10 * tolerance, name)

@@ -47,7 +47,7 @@ public struct HybridConfiguration: ModelConfiguration {
 
         tokens = Tokens()
         if var options = fields.fields("tokens") {
-            tokens.patch = options.integer("patch", default: 1, in: 1...)
+            tokens.patch = options.integer("patch", default: 1, in: FieldReader.counts)
             options.finish()
         }
 

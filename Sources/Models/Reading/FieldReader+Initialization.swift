@@ -19,7 +19,9 @@ extension FieldReader {
                 options.report("expected a positive number, at least a tenth of the deviation \(deviation), found \(bound)", at: "bound")
             }
             result = .truncatedNormal(deviation: deviation, bound: bound)
-        case "xavier": result = .xavier(distribution: options.choice("distribution", default: .uniform), gain: options.gain(default: .identity))
+        case "xavier":
+            result = .xavier(
+                distribution: options.choice("distribution", default: .uniform), gain: options.gain(default: .identity))
         case "he":
             result = .he(
                 distribution: options.choice("distribution", default: .normal), fan: options.choice("fan", default: .in),

@@ -1,10 +1,13 @@
 import Configuration
 
 extension FieldReader {
-    /// An integer of at least 1 that has no default.
+    /// What numbers of layers, heads, channels and cells may be: enough for any network, and no product of them overflows.
+    static var counts: ClosedRange<Int> { 1...65_536 }
+
+    /// A number of layers, heads, channels or cells that has no default.
     mutating func requiredCount(_ key: String) -> Int? {
         if !has(key) { report("missing; expected an integer of at least 1", at: key) }
-        return integer(key, in: 1...)
+        return integer(key, in: Self.counts)
     }
 
     /// A share from 0 up to but not 1.

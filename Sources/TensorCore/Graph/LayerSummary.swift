@@ -36,9 +36,11 @@ extension Graph {
             }
         }
         return rows.map { nodes in
-            let kinds = nodes.map(\.operation.name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+            // A reshape moves nothing, so it is named only where there is nothing else.
+            let names = nodes.filter { !($0.operation is Reshape) }.map(\.operation.name)
+            let kinds = names.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
             return LayerSummary(
-                path: nodes[0].path, kind: kinds.joined(separator: ", "), outputShape: values[nodes[nodes.count - 1].outputs[0]].type.shape,
+                path: nodes[0].path, kind: kinds.isEmpty ? "reshape" : kinds.joined(separator: ", "), outputShape: values[nodes[nodes.count - 1].outputs[0]].type.shape,
                 parameters: own.removeValue(forKey: nodes[0].path) ?? 0, multiplyAdds: nodes.reduce(0) { $0 + multiplyAdds($1) })
         }
     }
