@@ -1,0 +1,66 @@
+import Foundation
+import Testing
+
+@Suite struct LauncherTests {
+    private let launcher = Program.packageRoot.appending(path: "harness")
+
+    /// A `PATH` on which these programs come before the system's.
+    private func path(_ folder: TemporaryFolder, _ programs: [String: String]) throws -> [String: String] {
+        for (name, script) in programs { try folder.add("bin/\(name)", "#!/bin/sh\n\(script)\n", isExecutable: true) }
+        return ["PATH": "\(folder.url.path)/bin:\(ProcessInfo.processInfo.environment["PATH"] ?? "")"]
+    }
+
+    /// With root's rights the installation is tried (and fails here), without them the command is printed: 69 either way.
+    @Test func namesMissingPackagesAndWhatTheyAreFor() throws {
+        let folder = try TemporaryFolder()
+        let environment = try path(folder, [
+            "dpkg-query": "printf 'libhdf5-dev installed\\nzlib1g-dev installed\\npkg-config installed\\nlibdnnl-dev not-installed\\n'",
+            "apt-get": "echo \"apt-get $*\"; exit 100", "sudo": "exit 1",
+        ])
+        let result = try Program.run(["models"], in: folder.url, environment: environment, executable: launcher)
+        #expect(result.exitCode == 69)
+        #expect(result.output == "")
+        #expect(result.errors.contains("libdnnl-dev (oneDNN: convolutions and matrix products)"))
+        #expect(result.errors.contains("dataset-fashion-mnist (Fashion-MNIST: 60,000 images of clothing, 10 classes)"))
+        #expect(!result.errors.contains("libhdf5-dev"))
+        #expect(result.errors.contains(
+            "run: sudo apt-get update && sudo apt-get install --yes --no-install-recommends libdnnl-dev dataset-fashion-mnist"))
+        if geteuid() == 0 { #expect(result.errors.contains("\napt-get update\n"), "updates the lists first") }
+    }
+
+    @Test func saysThatSwiftIsMissing() throws {
+        let folder = try TemporaryFolder()
+        // Only what the launcher itself calls, so that no swift can be found.
+        for tool in ["bash", "readlink", "cat", "find"] {
+            let script = "#!/bin/bash\nexec /usr/bin/\(tool) \"$@\"\n"
+            try folder.add("bin/\(tool)", script, isExecutable: true)
+        }
+        let installed = ["libhdf5-dev", "libdnnl-dev", "zlib1g-dev", "pkg-config", "dataset-fashion-mnist"]
+        try folder.add(
+            "bin/dpkg-query", "#!/bin/bash\n\(installed.map { "echo '\($0) installed'" }.joined(separator: "\n"))\n", isExecutable: true)
+        try folder.add("bin/apt-get", "#!/bin/bash\nexit 1\n", isExecutable: true)
+        let result = try Program.run(["test"], environment: ["PATH": folder.url.path + "/bin"], executable: launcher)
+        #expect(result.exitCode == 69)
+        #expect(result.errors == "harness: needs the Swift toolchain, 6.3 or later, on PATH; see https://www.swift.org/install\n")
+    }
+
+    @Test func linksItselfEvenThroughItsLink() throws {
+        let home = try TemporaryFolder()
+        let link = home.url.appending(path: ".local/bin/harness")
+        for executable in [launcher, link] {
+            let result = try Program.run(["install"], environment: ["HOME": home.url.path], executable: executable)
+            #expect(result.exitCode == 0)
+            #expect(result.errors.contains("is not on PATH"))
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link.path) == launcher.path)
+        }
+    }
+
+    @Test func doesNotReplaceAFile() throws {
+        let home = try TemporaryFolder()
+        let file = try home.add(".local/bin/harness", "mine")
+        let result = try Program.run(["install"], environment: ["HOME": home.url.path], executable: launcher)
+        #expect(result.exitCode == 74)
+        #expect(result.errors == "harness: \(file.path) is already there and is not a link; move it away first\n")
+        #expect(try String(contentsOf: file, encoding: .utf8) == "mine")
+    }
+}
