@@ -1,3 +1,5 @@
+import Configuration
+
 extension ModelSummary {
     /// A table of the layers, with the sums under it.
     public var text: String {
@@ -5,10 +7,10 @@ extension ModelSummary {
         let rows = layers.map {
             [
                 $0.path.isEmpty ? "(model)" : $0.path, $0.kind, $0.outputShape.dropFirst().map(String.init).joined(separator: "×"),
-                Self.grouped($0.parameters), Self.grouped($0.multiplyAdds),
+                grouped($0.parameters), grouped($0.multiplyAdds),
             ]
         }
-        let total = ["total", "", "", Self.grouped(parameters), Self.grouped(multiplyAdds)]
+        let total = ["total", "", "", grouped(parameters), grouped(multiplyAdds)]
         let table = [header] + rows + [total]
         let widths = header.indices.map { column in table.map { $0[column].count }.max() ?? 0 }
         let lines = table.map { row in
@@ -20,7 +22,7 @@ extension ModelSummary {
         }
         let attention =
             multiplyAdds == multiplyAddsWithoutAttention
-            ? "" : "; \(Self.grouped(multiplyAddsWithoutAttention)) without attention's QKᵀ and AV"
+            ? "" : "; \(grouped(multiplyAddsWithoutAttention)) without attention's QKᵀ and AV"
         return """
             \(family) for images of \(input) and \(classes) classes
 
@@ -28,17 +30,5 @@ extension ModelSummary {
 
             multiply-adds are of one image\(attention)
             """
-    }
-
-    /// `11,689,512`.
-    static func grouped(_ number: Int) -> String {
-        var digits = String(number.magnitude)
-        var groups: [String] = []
-        while digits.count > 3 {
-            groups.insert(String(digits.suffix(3)), at: 0)
-            digits.removeLast(3)
-        }
-        groups.insert(digits, at: 0)
-        return (number < 0 ? "-" : "") + groups.joined(separator: ",")
     }
 }

@@ -1,3 +1,4 @@
+import Configuration
 import RunStore
 
 /// The table at the end of `harness run`: one row a model, mean ± standard deviation where there are several seeds.

@@ -42,7 +42,7 @@ struct RunSummary {
         case .finished: nil
         case .running: "is still running, in epoch \(epochs.count + 1)"
         case .interrupted, .cutOff: "was cut off in epoch \(epochs.count + 1)"
-        case .diverged: "diverged at step \(grouped(stepCount))"
+        case .diverged: "diverged at step \(grouped(stepCount + 1))"
         }
     }
 }

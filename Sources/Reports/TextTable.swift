@@ -1,12 +1,12 @@
 /// Rows of texts under titles, as aligned text, Markdown or CSV.
-struct TextTable {
-    enum Alignment { case left, right }
+public struct TextTable {
+    public enum Alignment { case left, right }
 
-    struct Column {
+    public struct Column {
         let title: String
         let alignment: Alignment
 
-        init(_ title: String, _ alignment: Alignment = .right) {
+        public init(_ title: String, _ alignment: Alignment = .right) {
             self.title = title
             self.alignment = alignment
         }
@@ -15,15 +15,15 @@ struct TextTable {
     let columns: [Column]
     var rows: [[String]] = []
 
-    init(_ columns: [Column]) { self.columns = columns }
+    public init(_ columns: [Column]) { self.columns = columns }
 
-    mutating func append(_ row: [String]) {
+    public mutating func append(_ row: [String]) {
         precondition(row.count == columns.count, "a row has \(row.count) cells under \(columns.count) titles")
         rows.append(row)
     }
 
     /// Columns two spaces apart, with a rule under the titles.
-    var text: String {
+    public var text: String {
         let widths = columns.indices.map { index in ([columns[index].title] + rows.map { $0[index] }).map(\.count).max() ?? 0 }
         func line(_ cells: [String]) -> String {
             let padded = zip(zip(cells, widths), columns).map { pair, column in

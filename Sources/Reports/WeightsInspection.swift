@@ -1,3 +1,4 @@
+import Configuration
 import RunStore
 
 /// One weights file: its arrays with their shapes, and how far training had come.

@@ -73,7 +73,7 @@ struct TableTests {
                 resnet20      2     269,722  40,551,872  0.9100 ± 0.0141  10.5 ± 0.7  2,050 ± 71
                 vit           0     269,722  40,551,872                –           –           –
                 mean ± standard deviation over seeds
-                vit-s0-00000002 diverged at step 1
+                vit-s0-00000002 diverged at step 2
                 vit-s1-00000002 was cut off in epoch 2
                 """)
         }
@@ -129,7 +129,7 @@ struct ComparisonTests {
             #expect(throws: UserError(.noInput, "\(results)/none: there is no such folder")) { try Comparison(["\(results)/none"]) }
             #expect(throws: UserError(.noInput, "there are no runs under \(results)")) { try Comparison([results]) }
             try Example.writeRun(results, model: "vit", seed: 0, accuracy: 0.8, status: .diverged)
-            let message = "no finished run under \(results) has a test_accuracy\n\(results)/e/vit-s0-00000002: diverged at step 1, left out"
+            let message = "no finished run under \(results) has a test_accuracy\n\(results)/e/vit-s0-00000002: diverged at step 2, left out"
             #expect(throws: UserError(.noInput, message)) { try Comparison([results]) }
         }
         #expect(throws: UserError(.usage, "unknown metric 'test_acuracy'; did you mean 'test_accuracy'?")) { try Metric(named: "test_acuracy") }

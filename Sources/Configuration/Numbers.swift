@@ -1,0 +1,30 @@
+import Foundation
+
+// Numbers as people read them.
+
+/// `11,689,512`.
+public func grouped(_ value: Int) -> String {
+    var digits = String(value.magnitude), groups: [String] = []
+    while digits.count > 3 {
+        groups.insert(String(digits.suffix(3)), at: 0)
+        digits.removeLast(3)
+    }
+    return (value < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
+}
+
+/// With a fixed number of decimals; the whole part in groups of three.
+public func decimals(_ value: Double, _ count: Int) -> String {
+    guard value.isFinite else { return value.isNaN ? "NaN" : value < 0 ? "-∞" : "∞" }
+    let text = String(format: "%.\(count)f", value)
+    guard abs(value) >= 1000, let whole = Int(text.prefix { $0 != "." }) else { return text }
+    return grouped(whole) + text.drop { $0 != "." }
+}
+
+/// `42 s`, `3:07 min` or `2:05 h`.
+public func duration(_ seconds: Double) -> String {
+    guard seconds.isFinite else { return "?" }
+    let total = Int(seconds.rounded())
+    if total < 60 { return "\(total) s" }
+    if total < 3600 { return String(format: "%d:%02d min", total / 60, total % 60) }
+    return String(format: "%d:%02d h", total / 3600, total / 60 % 60)
+}
