@@ -3,7 +3,7 @@ import VisionData
 
 /// Measures a model with the weights of a store, batch by batch.
 final class Evaluator {
-    private let plan: Plan
+    let plan: Plan
     private let batchSize: Int
     private let dataset: ImageDataset
 

@@ -48,8 +48,11 @@ public struct Divergence: Sendable, Equatable, CustomStringConvertible {
     /// `the training diverged at step 12 (epoch 1): the gradient of conv1.weight is not finite (loss nan, gradient norm nan)`
     public var description: String {
         let what = tensor == Self.lossName ? "the loss" : "the \(quantity.rawValue) of \(tensor)"
-        return "the training diverged at step \(step) (epoch \(epoch)): \(what) is not finite (loss \(loss), gradient norm \(gradientNorm))"
+        return "the training diverged at step \(step + 1) (epoch \(epoch + 1)): \(what) is not finite (loss \(text(loss)), gradient norm \(text(gradientNorm)))"
     }
+
+    /// The sign of a NaN says nothing.
+    private func text(_ value: Double) -> String { value.isNaN ? "nan" : "\(value)" }
 
     private static let lossName = "loss"
 

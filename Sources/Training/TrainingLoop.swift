@@ -15,9 +15,9 @@ public final class TrainingLoop {
 
     private let pipeline: BatchPipeline
     private let schedule: LearningRateSchedule
-    private let trainingStep: TrainingStep
-    private let evaluator: Evaluator
-    private let hasValidation: Bool
+    let trainingStep: TrainingStep
+    let evaluator: Evaluator
+    let hasValidation: Bool
     private var best: Weights?
 
     /// Prepares the plans and initializes the weights.

@@ -41,7 +41,7 @@ final class TrainingStep {
     let batchSize: Int
     private let classCount: Int
     private let clipGradientNorm: Double
-    private let plan: Plan
+    let plan: Plan
     private var feeds: [UnsafeRawPointer] = []
 
     /// - Throws: `RecordingError` when the model does not fit the images.

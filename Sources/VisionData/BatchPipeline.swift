@@ -32,6 +32,8 @@ public final class BatchPipeline {
     /// Full batches in training; in evaluation the last one may be padded.
     public let batchesPerEpoch: Int
     let producer: BatchProducer
+    /// How many batches are in memory: one with the consumer, one ready, one in preparation.
+    public static let slotCount = 3
 
     /// Training batches of `epochs`, from batch `startingAt.batch` of epoch `startingAt.epoch`.
     ///
@@ -98,7 +100,6 @@ final class BatchProducer: @unchecked Sendable {
     private let end: Int
     private let batchesPerEpoch: Int
     private let preparer: ImagePreparer
-    /// Three: one with the consumer, one ready, one in preparation.
     private let slots: [Slot]
     private let order: UnsafeMutableBufferPointer<Int32>
 
@@ -122,7 +123,7 @@ final class BatchProducer: @unchecked Sendable {
         self.imageCount = imageCount
         shuffleStream = shuffleSeed.map { PhiloxStream(seed: $0, name: "shuffle") }
         preparer = ImagePreparer(dataset, augmentations: augmentations, seed: shuffleSeed ?? 0)
-        slots = (0..<3).map { _ in
+        slots = (0..<BatchPipeline.slotCount).map { _ in
             let slot = Slot(
                 images: .allocate(capacity: batchSize * imageCount), labels: .allocate(capacity: batchSize),
                 indices: .allocate(capacity: batchSize))

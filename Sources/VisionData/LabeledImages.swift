@@ -44,4 +44,12 @@ public struct LabeledImages: Sendable {
     public let validation: Range<Int>?
     /// Global indices of the official test images.
     public let test: Range<Int>
+
+    /// The memory of the images.
+    public var byteCount: Int {
+        switch pixels {
+        case .bytes(let values, _): values.count
+        case .floats(let values): values.count * MemoryLayout<Float>.stride
+        }
+    }
 }

@@ -130,8 +130,10 @@ private final class Recorder: TrainingListener {
         let step = recorder.steps[0]
         #expect(abs(step.loss - 2.302585) < 1e-6)
         #expect(step.learningRate == 1e-3)
-        let batch = try #require(try BatchPipeline(
-            training: Self.dataset, batchSize: 64, seed: 0, augmentations: [], epochs: 0..<1).next())
+        // A batch's memory is its pipeline's, which has to live as long.
+        let pipeline = try BatchPipeline(training: Self.dataset, batchSize: 64, seed: 0, augmentations: [], epochs: 0..<1)
+        defer { withExtendedLifetime(pipeline) {} }
+        let batch = try #require(pipeline.next())
         var gradient = [Double](repeating: 0, count: 640), zeros = 0
         for sample in 0..<64 {
             zeros += batch.labels[sample] == 0 ? 1 : 0
@@ -250,7 +252,7 @@ private final class Recorder: TrainingListener {
         #expect(recorder.others == ["\(divergence)"])
         #expect(recorder.steps.allSatisfy { $0.loss.isFinite && $0.gradientNorm.isFinite })
         #expect(loop.progress.step == divergence.step)
-        #expect("\(divergence)".hasPrefix("the training diverged at step \(divergence.step) (epoch 0): the "))
+        #expect("\(divergence)".hasPrefix("the training diverged at step \(divergence.step + 1) (epoch 1): the "))
     }
 
     @Test("A loss that is not finite over finite gradients")
@@ -260,7 +262,7 @@ private final class Recorder: TrainingListener {
         _ = graph.root.parameter("bias", [3], ConstantInitializer(1), role: .bias)
         let store = ParameterStore(graph, seed: 0)
         func find() -> Divergence { Divergence(step: 7, epoch: 1, loss: .nan, gradientNorm: 2, in: store) }
-        #expect("\(find())" == "the training diverged at step 7 (epoch 1): the loss is not finite (loss nan, gradient norm 2.0)")
+        #expect("\(find())" == "the training diverged at step 8 (epoch 2): the loss is not finite (loss nan, gradient norm 2.0)")
         store.values[store.entries[1].offset + 2] = .infinity
         #expect((find().tensor, find().quantity) == ("bias", .value))
         store.gradients[1] = .nan
