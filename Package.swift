@@ -32,7 +32,7 @@ let package = Package(
         .target(
             name: "Experiments",
             dependencies: [
-                "Models", "Training", "RunStore", "VisionData", "Yams",
+                "Models", "Training", "RunStore", "VisionData", "HDF5", "Yams",
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .target(name: "Reports", dependencies: ["RunStore"]),

@@ -1,0 +1,30 @@
+import Configuration
+import Models
+
+extension Definition {
+    /// The definition with its overrides applied and every default filled in, as YAML that means the same.
+    public var resolvedText: String {
+        func entry(_ key: String, _ value: some Encodable) -> ConfigurationNode.Entry {
+            let node = YAML.node(of: value)
+            return .init(key: key, mark: node.mark, node: node)
+        }
+        let models = models.map { entry($0.name, $0.definition) }
+        let mark = SourceMark(file: name, line: nil)
+        return YAML.text(ConfigurationNode(.map([
+            entry("data", data), entry("train", train), entry("seeds", seeds), entry("precision", precision),
+            .init(key: "models", mark: mark, node: ConfigurationNode(.map(models), mark: mark)),
+        ]), mark: mark), .yaml)
+    }
+
+    /// A model that a word of the command line names: a preset, a family, or YAML such as `{vit: {patch: 4, width: 96, depth: 6, heads: 3}}`.
+    ///
+    /// - Throws: `.usage` with everything that is wrong with it.
+    public static func model(_ word: String) throws -> ModelDefinition {
+        let errors = ConfigurationErrors()
+        let mark = SourceMark(file: "'\(word)'", line: nil)
+        let model = ModelRegistry.read(try YAML.node(word) { _ in mark }, path: "", errors: errors)
+        try errors.throwIfAny()
+        guard let model else { preconditionFailure("a model is read or reported") }
+        return model
+    }
+}

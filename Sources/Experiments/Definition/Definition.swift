@@ -1,0 +1,108 @@
+import Configuration
+import Foundation
+import Models
+import Training
+import VisionData
+
+/// An experiment as it was written, with its overrides applied and every default filled in.
+///
+///     data:      {name: fashion-mnist}
+///     train:     {epochs: 4}
+///     seeds:     [0, 1, 2]           # default [0]; every model is trained once with each
+///     precision: fp32                # the default
+///     models:                        # at least one, under names of one's own
+///       small: {vit: {patch: 4, width: 96, depth: 6, heads: 3}}
+public struct Definition: Sendable {
+    /// A model under the name that the definition gave it.
+    public struct Model: Sendable {
+        public let name: String
+        public let definition: ModelDefinition
+        /// As it was written, for errors that only the size of the images brings to light.
+        let node: ConfigurationNode
+
+        /// The model's key path in the definition.
+        var path: String { "models.\(name)" }
+
+        /// Reports what does not fit images of this size.
+        func validate(input: InputShape, classes: Int, errors: ConfigurationErrors) {
+            definition.validate(input: input, classes: classes, node: node, path: path, errors: errors)
+        }
+    }
+
+    /// The experiment's name: the definition's file name without its ending.
+    public var name: String
+    public var data: DataConfiguration
+    public var train: TrainConfiguration
+    public var seeds: [Int]
+    public var precision: Precision
+    /// In the order in which they were written.
+    public var models: [Model]
+
+    /// Reads a definition and applies the command line's words `path.to.key=value` in their order.
+    ///
+    /// - Parameter displayName: the file's name in errors.
+    /// - Throws: `.usage` with every error of the file at once, each with its place and key path; `.noInput` when it cannot be read.
+    public init(contentsOf url: URL, displayName: String, overrides: [String] = []) throws {
+        var root = try YAML.contents(of: url, name: displayName)
+        for word in overrides { try Override(word: word).apply(to: &root) }
+        try self.init(root, name: url.deletingPathExtension().lastPathComponent)
+    }
+
+    /// Reads the text that a run keeps as its definition (`Trial.resolvedDefinition`); `place` names it in errors.
+    public init(resolved text: String, name: String, place: String) throws {
+        try self.init(YAML.node(text) { SourceMark(file: place, line: $0) }, name: name)
+    }
+
+    init(_ root: ConfigurationNode, name: String) throws {
+        let errors = ConfigurationErrors()
+        var fields = FieldReader(root, path: "", errors: errors)
+        self.name = name
+        var dataFields = fields.section("data")
+        data = DataConfiguration(from: &dataFields)
+        var trainFields = fields.section("train")
+        train = TrainConfiguration(from: &trainFields)
+        seeds = Self.seeds(from: &fields)
+        precision = fields.choice("precision", default: .fp32)
+        models = Self.models(from: &fields)
+        fields.finish()
+        try errors.throwIfAny()
+    }
+
+    private static func seeds(from fields: inout FieldReader) -> [Int] {
+        let errorCount = fields.errors.messages.count
+        guard let seeds = fields.integers("seeds", in: 0...) else { return [0] }
+        if seeds.isEmpty, fields.errors.messages.count == errorCount { fields.report("expected at least one seed, found none", at: "seeds") }
+        if Set(seeds).count < seeds.count { fields.report("a seed is listed twice", at: "seeds") }
+        return seeds
+    }
+
+    private static func models(from fields: inout FieldReader) -> [Model] {
+        guard let node = fields.node("models"), let entries = node.entries, !entries.isEmpty else {
+            let found = fields.node("models").map { $0.entries == nil ? $0.kind : "an empty one" } ?? "nothing"
+            fields.report("expected a map of at least one model, such as {small: {vit: {width: 96}}}, found \(found)", at: "models")
+            return []
+        }
+        return entries.compactMap { entry in
+            let path = "models.\(entry.key)"
+            // A model's name is part of its runs' folder names.
+            if entry.key.wholeMatch(of: /[A-Za-z0-9_][A-Za-z0-9_.+\-]*/) == nil {
+                fields.errors.report("expected a name of letters, digits, '_', '-', '+' and '.'", at: entry.mark, path: path)
+            }
+            return ModelRegistry.read(entry.node, path: path, errors: fields.errors).map {
+                Model(name: entry.key, definition: $0, node: entry.node)
+            }
+        }
+    }
+}
+
+/// The format of the numbers between operations.
+public enum Precision: String, Codable, CaseIterable, Sendable {
+    case fp32
+}
+
+extension FieldReader {
+    /// A reader for the map under `key`; one without entries, at this map's place, when the key is absent.
+    fileprivate mutating func section(_ key: String) -> FieldReader {
+        fields(key) ?? FieldReader(ConfigurationNode(.null, mark: node.mark), path: path(of: key), errors: errors)
+    }
+}

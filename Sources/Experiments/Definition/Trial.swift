@@ -1,0 +1,64 @@
+import Configuration
+import Crypto
+import Foundation
+import Models
+import RunStore
+import Training
+import VisionData
+
+/// One model of a definition at one seed: everything that its result depends on, and nothing else.
+public struct Trial: Sendable {
+    public let model: Definition.Model
+    public let seed: Int
+    public let data: DataConfiguration
+    public let train: TrainConfiguration
+    public let precision: Precision
+
+    /// `resnet20-s0-1f0c93ab`, the name of the run's folder.
+    public var name: String { "\(model.name)-s\(seed)-\(hash)" }
+
+    /// The folder of the trial's run.
+    func folder(experiment: String, results: URL) -> RunFolder {
+        RunFolder(results: results.path, experiment: experiment, model: model.name, seed: seed, hash: hash)
+    }
+
+    /// The first 8 hexadecimal digits of SHA-256 over what determines the result: the model's definition, data, training, seed and precision.
+    /// The other models of the definition, the experiment's and the model's name, the number of threads and the machine do not count.
+    public var hash: String {
+        let identity = Identity(data: data, model: model.definition, precision: precision, seed: seed, train: train)
+        let digest = SHA256.hash(data: Data(YAML.json(identity).utf8))
+        return digest.prefix(4).map { String(format: "%02x", $0) }.joined()
+    }
+
+    /// The definition of this trial alone, with every default filled in: JSON, and so YAML, that `Definition(resolved:)` reads.
+    public var resolvedDefinition: String {
+        let resolved = Resolved(
+            data: data, models: [model.name: model.definition], precision: precision, seeds: [seed], train: train)
+        return YAML.text(YAML.node(of: resolved), .json) + "\n"
+    }
+
+    private struct Identity: Encodable {
+        let data: DataConfiguration
+        let model: ModelDefinition
+        let precision: Precision
+        let seed: Int
+        let train: TrainConfiguration
+    }
+
+    private struct Resolved: Encodable {
+        let data: DataConfiguration
+        let models: [String: ModelDefinition]
+        let precision: Precision
+        let seeds: [Int]
+        let train: TrainConfiguration
+    }
+}
+
+extension Definition {
+    /// Every model at every seed: all models at the first seed, then at the second, so that comparisons are whole as early as possible.
+    public var trials: [Trial] {
+        seeds.flatMap { seed in
+            models.map { Trial(model: $0, seed: seed, data: data, train: train, precision: precision) }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import Configuration
+import Foundation
+import Models
+import TensorCore
+import Training
+import VisionData
+
+/// A definition with its data loaded and every model recorded once: all that can be wrong is known before anything trains.
+public struct Experiment: Sendable {
+    public let definition: Definition
+    public let dataset: ImageDataset
+    /// The size of each model, in the order of the definition.
+    public let models: [(name: String, summary: ModelSummary)]
+
+    /// Loads the data and records every model for one image.
+    ///
+    /// - Throws: `UserError` of the data; `.usage` with everything in which the models do not fit them, each with its place.
+    public init(_ definition: Definition, dataDirectory: String?) throws {
+        self.definition = definition
+        let dataset = try ImageDataset.load(definition.data, dataDirectory: dataDirectory)
+        self.dataset = dataset
+        let input = InputShape(height: dataset.shape.height, width: dataset.shape.width, channels: dataset.shape.channels)
+        let errors = ConfigurationErrors()
+        for model in definition.models { model.validate(input: input, classes: dataset.classCount, errors: errors) }
+        try errors.throwIfAny()
+        models = try definition.models.map { model in
+            (model.name, try ModelSummary(model.definition, input: input, classes: dataset.classCount))
+        }
+    }
+
+    /// A training of `trial`, ready to run.
+    ///
+    /// - Throws: `UserError(.usage)` when the data are too few for it.
+    public func training(of trial: Trial, pool: WorkerPool) throws -> TrainingLoop {
+        let model = trial.model, classes = dataset.classCount
+        do {
+            return try TrainingLoop(
+                { _, images in model.definition.record(images, classes: classes) }, configuration: trial.train, dataset: dataset,
+                augmentations: trial.data.augment, seed: UInt64(trial.seed), pool: pool)
+        } catch let error as RecordingError {
+            throw UserError(.usage, "\(model.node.mark): \(model.path): \(error)")
+        }
+    }
+}
+
+extension Definition {
+    /// Keeps the models called `names`.
+    public mutating func keep(models names: [String]) throws {
+        for name in names where !models.contains(where: { $0.name == name }) {
+            throw UserError(.usage, "--only: there is no model '\(name)' in \(self.name)\(suggestion(for: name, among: models.map(\.name)))")
+        }
+        models.removeAll { !names.contains($0.name) }
+    }
+
+    /// The same models on the embedded 8×8 digits, for one epoch and one seed: whether everything works, in seconds.
+    public mutating func makeSmokeTest() {
+        name += "-smoke"
+        data.source = .named(.digits)
+        data.directory = nil
+        (data.trainExamples, data.testExamples) = (nil, nil)
+        data.validation = .default
+        data.normalization = .training
+        train.epochs = 1
+        train.schedule = ScheduleConfiguration()
+        train.batchSize = 8 * train.shards
+        seeds = Array(seeds.prefix(1))
+    }
+}

@@ -1,0 +1,63 @@
+import Configuration
+import Foundation
+import RunStore
+import TensorCore
+import Training
+import VisionData
+
+/// What an experiment would do: `harness check`.
+public struct ExperimentPreview {
+    public struct Model {
+        public let name: String
+        public let parameters: Int
+        public let multiplyAdds: Int
+        /// What its training allocates, images and batches included.
+        public let byteCount: Int
+    }
+
+    public struct Trial {
+        /// The run folder's name.
+        public let name: String
+        /// Whether it is there already.
+        public let state: String
+    }
+
+    /// `fashion-mnist: 54,000 training, 6,000 validation and 10,000 test images of 28×28×1, 10 classes`
+    public let dataLine: String
+    public let models: [Model]
+    public let trials: [Trial]
+
+    /// Compiles the plans of every model, which finds whatever else may be wrong with it.
+    public init(_ experiment: Experiment, results: URL, threads: Int) throws {
+        let dataset = experiment.dataset
+        let counts = [(Split.train, "training"), (.validation, "validation"), (.test, "test")].map { split, name in
+            "\(grouped(dataset.indices(of: split).count)) \(name)"
+        }
+        dataLine = """
+            \(dataset.name): \(counts[0]), \(counts[1]) and \(counts[2]) images of \(dataset.shape), \(dataset.classCount) classes
+            """
+        let pool = WorkerPool(threads: threads)
+        let allTrials = experiment.definition.trials
+        models = try experiment.models.map { model in
+            guard let trial = allTrials.first(where: { $0.model.name == model.name }) else { preconditionFailure("every model has a trial") }
+            return Model(
+                name: model.name, parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds,
+                byteCount: try experiment.training(of: trial, pool: pool).byteCount)
+        }
+        trials = allTrials.map { trial in
+            let folder = trial.folder(experiment: experiment.definition.name, results: results)
+            return Trial(name: trial.name, state: Self.state(of: folder))
+        }
+    }
+
+    private static func state(of folder: RunFolder) -> String {
+        guard folder.hasRun else { return "new" }
+        guard let status = try? RunReader(folder).status else { return "damaged" }
+        switch status {
+        case .finished: return "done"
+        case .diverged: return "diverged"
+        case .interrupted: return "cut off"
+        case .running: return folder.isBeingWritten ? "running" : "cut off"
+        }
+    }
+}

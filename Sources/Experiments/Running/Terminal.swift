@@ -1,0 +1,29 @@
+import Foundation
+
+/// Where progress goes: standard error, so that standard output holds results alone.
+public struct Terminal: Sendable {
+    /// Whether lines can be rewritten in place.
+    public let isInteractive: Bool
+
+    public static let standardError = Terminal(
+        isInteractive: isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb")
+
+    /// Writes a line that stays.
+    public func line(_ text: String) {
+        write(isInteractive ? "\r\u{1B}[K\(text)\n" : "\(text)\n")
+    }
+
+    /// Rewrites the last line, cut to the terminal's width. Nothing where lines cannot be rewritten.
+    public func status(_ text: String) {
+        guard isInteractive else { return }
+        write("\r\u{1B}[K\(text.prefix(columns - 1))")
+    }
+
+    private var columns: Int {
+        var size = winsize()
+        guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 1 else { return 80 }
+        return Int(size.ws_col)
+    }
+
+    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+}

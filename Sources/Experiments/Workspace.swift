@@ -1,0 +1,122 @@
+import Configuration
+import Foundation
+
+/// Where definitions are found and where results go: the current folder, the folders above it, and the package.
+public struct Workspace: Sendable {
+    public let currentFolder: URL
+    /// The package's root, when the launcher said it (`HARNESS_HOME`).
+    public let packageRoot: URL?
+
+    public init(currentFolder: URL, packageRoot: URL?) {
+        self.currentFolder = currentFolder.standardizedFileURL
+        self.packageRoot = packageRoot?.standardizedFileURL
+    }
+
+    /// The workspace of this process.
+    public static var current: Workspace {
+        let home = ProcessInfo.processInfo.environment["HARNESS_HOME"].flatMap { $0.isEmpty ? nil : $0 }
+        return Workspace(
+            currentFolder: URL(filePath: FileManager.default.currentDirectoryPath, directoryHint: .isDirectory),
+            packageRoot: home.map { URL(filePath: $0, directoryHint: .isDirectory) })
+    }
+
+    /// The current folder, each folder above it, then the package's root.
+    private var roots: [URL] {
+        var roots = [currentFolder]
+        while let last = roots.last, last.path != "/" { roots.append(last.deletingLastPathComponent().standardizedFileURL) }
+        if let packageRoot, !roots.contains(where: { $0.path == packageRoot.path }) { roots.append(packageRoot) }
+        return roots
+    }
+
+    // MARK: Definitions
+
+    /// The file of an experiment: a path or a name in `Experiments/`, with or without `.yaml`, the case of folders and file forgiven.
+    ///
+    /// Throws `.noInput` with a did-you-mean and the names in the nearest `Experiments/`.
+    public func definition(_ word: String) throws -> URL {
+        for root in word.hasPrefix("/") ? [URL(filePath: "/")] : roots {
+            for folder in [root, root.appending(path: "Experiments")] {
+                for candidate in [word, word + ".yaml"] {
+                    if let url = Self.existing(candidate, in: folder), !Self.isFolder(url) { return url }
+                }
+            }
+        }
+        let folder = roots.map { $0.appending(path: "Experiments") }.first(where: Self.isFolder)
+        let name = word.split(separator: "/").last.map { String($0).replacing(/\.ya?ml$/, with: "") } ?? word
+        let names = folder.map(Self.definitionNames) ?? []
+        var message = "there is no experiment '\(word)'"
+        message += nearest(to: name, among: names).map { "; did you mean '\($0)'? " } ?? "; "
+        if let folder {
+            message += names.isEmpty ? "\(display(folder)) is empty" : "\(display(folder)) has: \(names.joined(separator: ", "))"
+        } else {
+            message += "no folder Experiments is here, above, or in the package"
+        }
+        throw UserError(.noInput, message)
+    }
+
+    /// The names of the definitions under a folder, without `.yaml`, sorted; those in its subfolders with their path.
+    private static func definitionNames(in folder: URL) -> [String] {
+        let paths = (try? FileManager.default.subpathsOfDirectory(atPath: folder.path)) ?? []
+        return paths.filter { $0.hasSuffix(".yaml") && !$0.hasPrefix(".") }.map { String($0.dropLast(".yaml".count)) }.sorted()
+    }
+
+    // MARK: Results
+
+    /// The folder for results: `Results` in the nearest folder, from the current one up, that has `Results` or `Experiments`; else in the
+    /// package; else in the current folder. It need not exist yet.
+    public var results: URL {
+        let root = roots.first { root in
+            ["Results", "Experiments"].contains { Self.isFolder(root.appending(path: $0)) }
+        }
+        return (root ?? currentFolder).appending(path: "Results", directoryHint: .isDirectory)
+    }
+
+    /// A file or folder that a command reads: a path from the current folder, or a path inside a `Results` folder, case forgiven.
+    ///
+    /// Throws `.noInput` when there is none.
+    public func result(_ word: String) throws -> URL {
+        if word.hasPrefix("/") {
+            if let url = Self.existing(word, in: URL(filePath: "/")) { return url }
+        } else {
+            if let url = Self.existing(word, in: currentFolder) { return url }
+            for root in roots {
+                for folder in [root, root.appending(path: "Results")] {
+                    if let url = Self.existing(word, in: folder) { return url }
+                }
+            }
+        }
+        let folder = results
+        let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).filter { !$0.hasPrefix(".") }
+        throw UserError(.noInput, "there is no file or folder '\(word)'\(suggestion(for: word, among: names))")
+    }
+
+    // MARK: Paths
+
+    /// A path as a user would write it: relative to the current folder where it lies inside it.
+    public func display(_ url: URL) -> String {
+        let path = url.standardizedFileURL.path, here = currentFolder.path == "/" ? "/" : currentFolder.path + "/"
+        if path.hasPrefix(here), path.count > here.count { return String(path.dropFirst(here.count)) }
+        return path
+    }
+
+    /// `path` under `root` when it exists; a component that is not there as written matches one that differs only in case.
+    private static func existing(_ path: String, in root: URL) -> URL? {
+        var url = root
+        for component in path.split(separator: "/").map(String.init) {
+            let exact = url.appending(path: component)
+            if FileManager.default.fileExists(atPath: exact.path) {
+                url = exact
+                continue
+            }
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
+            guard let match = names.sorted().first(where: { $0.lowercased() == component.lowercased() }) else { return nil }
+            url.append(path: match)
+        }
+        return url.standardizedFileURL
+    }
+
+    private static func isFolder(_ url: URL) -> Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) && isFolder.boolValue
+    }
+}

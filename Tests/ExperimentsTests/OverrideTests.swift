@@ -1,0 +1,73 @@
+import Configuration
+import Testing
+
+@testable import Experiments
+
+@Suite struct OverrideTests {
+    private let text = """
+        data: {name: digits, augment: [flip, {shift: 2}]}
+        train:
+          optimizer: sgd
+          epochs: 4
+        """
+
+    private func apply(_ words: String...) throws -> ConfigurationNode {
+        var root = try YAML.node(text) { SourceMark(file: "x.yaml", line: $0) }
+        for word in words { try Override(word: word).apply(to: &root) }
+        return root
+    }
+
+    private func message(_ word: String) -> String {
+        do {
+            return "no error: \(try apply(word))"
+        } catch { return "\(error)" }
+    }
+
+    @Test func replacesAValueAndMarksItsPlace() throws {
+        let epochs = try apply("train.epochs=2")["train"]?["epochs"]
+        #expect(epochs?.value == .scalar("2", quoted: false))
+        #expect(epochs?.mark.description == "override 'train.epochs=2'")
+    }
+
+    @Test func theLastOfTwoWins() throws {
+        #expect(try apply("train.epochs=2", "train.epochs=3")["train"]?["epochs"]?.value == .scalar("3", quoted: false))
+    }
+
+    @Test func addsKeysAndTheMapsOnTheWay() throws {
+        let root = try apply("train.schedule.cosine.warmup_epochs=1")
+        #expect(root["train"]?["schedule"]?["cosine"]?["warmup_epochs"]?.value == .scalar("1", quoted: false))
+        #expect(root["train"]?["epochs"] != nil)
+    }
+
+    @Test func readsTheValueAsYAML() throws {
+        guard case .list(let seeds) = try apply("seeds=[0, 1]")["seeds"]?.value else {
+            Issue.record("seeds are no list")
+            return
+        }
+        #expect(seeds.count == 2)
+        #expect(try apply("data={name: 'fashion=mnist'}")["data"]?["name"]?.value == .scalar("fashion=mnist", quoted: true))
+        #expect(try apply("train.epochs=")["train"]?["epochs"]?.value == .null)
+    }
+
+    @Test func reachesIntoListsAndBareNames() throws {
+        let root = try apply("data.augment.1.shift=3", "train.optimizer.sgd.momentum=0.9")
+        guard case .list(let augment) = root["data"]?["augment"]?.value else {
+            Issue.record("augment is no list")
+            return
+        }
+        #expect(augment[1]["shift"]?.value == .scalar("3", quoted: false))
+        #expect(root["train"]?["optimizer"]?["sgd"]?["momentum"]?.value == .scalar("0.9", quoted: false))
+    }
+
+    @Test(arguments: [
+        ("epochs", "override 'epochs': expected path.to.key=value, found no '='"),
+        ("train..epochs=1", "override 'train..epochs=1': expected path.to.key=value, found an empty name in 'train..epochs'"),
+        ("=1", "override '=1': expected path.to.key=value, found an empty name in ''"),
+        ("train.epochs.first=1", "override 'train.epochs.first=1': train.epochs: expected a map, found 4"),
+        ("data.augment.2=x", "override 'data.augment.2=x': data.augment: expected a position below 2, found a list of 2"),
+        ("seeds=[0", "override 'seeds=[0': not valid YAML: did not find expected ',' or ']' (while parsing a flow sequence that begins at line 1)"),
+    ])
+    func oneSentence(word: String, sentence: String) {
+        #expect(message(word) == sentence)
+    }
+}

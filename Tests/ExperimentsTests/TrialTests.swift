@@ -1,0 +1,59 @@
+import Configuration
+import Testing
+
+@testable import Experiments
+
+@Suite struct TrialTests {
+    private func hash(_ overrides: String..., model: Int = 0) throws -> String {
+        var root = try YAML.node(small) { SourceMark(file: "x.yaml", line: $0) }
+        for word in overrides { try Override(word: word).apply(to: &root) }
+        return try Definition(root, name: "x").trials[model].hash
+    }
+
+    /// Hashes name folders that users keep: they change only with the meaning of a definition.
+    @Test func hashesStayTheSame() throws {
+        #expect(try hash() == "7ea2ee50")
+        #expect(try hash(model: 1) == "8ebd9475")
+        #expect(try definition(small).trials.map(\.name) == ["vit-s0-7ea2ee50", "hybrid-s0-8ebd9475", "vit-s7-a71b6f6d", "hybrid-s7-fcf17f0b"])
+    }
+
+    @Test(arguments: [
+        "train.epochs=3", "train={epochs: 3, batch_size: 64, optimizer: {adamw: {learning_rate: 0.001}}, schedule: {cosine: {warmup_epochs: 1.0}}}",
+        "models.vit.vit.mlp_ratio=4", "train.shards=8", "data.validation=0.1", "models.other={mlp: {}}", "seeds=[0]", "precision=fp32",
+    ])
+    func whatMeansTheSameHashesTheSame(override: String) throws {
+        #expect(try hash(override) == hash())
+    }
+
+    @Test(arguments: [
+        "train.epochs=4", "train.batch_size=128", "train.shards=4", "models.vit.vit.width=34", "data.augment=[]", "seeds=[1]", "data.split_seed=1",
+        "train.optimizer.adamw.learning_rate=1.0000001e-3",
+    ])
+    func whatChangesTheResultChangesTheHash(override: String) throws {
+        #expect(try hash(override) != hash())
+    }
+
+    @Test func namesDoNotCount() throws {
+        let renamed = small.replacing("  vit:", with: "  other:")
+        #expect(try definition(renamed).trials[0].hash == hash())
+    }
+
+    /// A run's definition is enough to make the run again, after it has been read from the file.
+    @Test(arguments: [
+        "train.epochs=3", "data={hdf5: {path: a b.h5, classes: 3}, normalization: {mean: [0.5], std: [0.1]}}",
+        "train.optimizer={sgd: {learning_rate: 0.1, momentum: 0.9, nesterov: true, weight_decay: 1e-4}}", "train.schedule={step: {every: 2, factor: 0.5}}",
+        "train.early_stopping={patience: 2, metric: val_loss}", "train.clip_gradient_norm=1", "data.augment=[horizontal_flip, {rotation: 10}, random_erasing]",
+        "models.vit={mlp: {widths: [8, 4], activation: gelu}}", "models.vit=plain20", "models.vit=lenet5", "models.vit={logistic_regression: {}}",
+        "models.hybrid.head={pool: mean}", "data.validation=100",
+    ])
+    func resolvedDefinitionsReadBack(override: String) throws {
+        let original = try definition(small, override)
+        for trial in original.trials {
+            let read = try Definition(resolved: trial.resolvedDefinition, name: "x", place: "run.h5")
+            #expect(read.trials.map(\.name) == [trial.name], "\(trial.resolvedDefinition)")
+            #expect(read.trials[0].resolvedDefinition == trial.resolvedDefinition)
+        }
+        let whole = try Definition(resolved: original.resolvedText, name: "x", place: "check")
+        #expect(whole.trials.map(\.name) == original.trials.map(\.name), "\(original.resolvedText)")
+    }
+}
