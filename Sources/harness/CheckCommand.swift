@@ -1,0 +1,44 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import Configuration
+import Reports
+import TensorCore
+
+struct CheckCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Show what an experiment would do, without training.",
+        discussion: """
+            Prints the resolved definition, the data, every model with its parameters, multiply-adds and memory, and the list of trials. Whatever \
+            is wrong is said here too.
+
+            Examples:
+              harness check experiments/vit_vs_resnet
+              harness check experiments/vit_vs_resnet models.vit.vit.width=192
+            """)
+
+    @OptionGroup var words: ExperimentOptions
+    @OptionGroup var threadOptions: ThreadOptions
+
+    @Option(help: ArgumentHelp("Look for runs here (default: Results beside Experiments).", valueName: "folder"))
+    var results: String?
+
+    func run() throws {
+        let definition = try words.definition()
+        let experiment = try Experiment(definition, dataDirectory: words.dataOptions.dataDirectory)
+        let preview = try ExperimentPreview(
+            experiment, results: results.map { URL(filePath: $0) } ?? Workspace.current.results, threads: threadOptions.count)
+
+        print("# \(definition.name): the definition, with every default\n\(definition.resolvedText)")
+        print(preview.dataLine + "\n")
+        var models = TextTable([TextTable.Column("model", .left)] + ["parameters", "MACs", "memory (MB)"].map { TextTable.Column($0) })
+        for model in preview.models {
+            models.append([model.name, grouped(model.parameters), grouped(model.multiplyAdds), grouped(model.byteCount >> 20)])
+        }
+        print(models.text + "\n")
+        var trials = TextTable(["trial", "state"].map { TextTable.Column($0, .left) })
+        for trial in preview.trials { trials.append([trial.name, trial.state]) }
+        print(trials.text)
+    }
+}

@@ -1,0 +1,12 @@
+import ArgumentParser
+
+/// Values of one option, separated by commas: `0,1,2`.
+struct CommaSeparated<Value: ExpressibleByArgument & Sendable>: ExpressibleByArgument, Sendable {
+    let values: [Value]
+
+    init?(argument: String) {
+        let words = argument.split(separator: ",", omittingEmptySubsequences: false)
+        values = words.compactMap { Value(argument: String($0)) }
+        if values.count < words.count || words.contains("") { return nil }
+    }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Experiments
+import Foundation
+
+/// The words that name an experiment: those of `run` and `check`.
+struct ExperimentOptions: ParsableArguments {
+    @Argument(help: "A definition: its name in Experiments, or a path, with or without .yaml.")
+    var experiment: String
+
+    @Argument(help: ArgumentHelp("Values to change in the definition, such as train.epochs=2.", valueName: "path.to.key=value"))
+    var overrides: [String] = []
+
+    @Option(help: ArgumentHelp("Train these models only.", valueName: "model,…"))
+    var only: CommaSeparated<String>?
+
+    @Option(help: ArgumentHelp("Train with these seeds instead of the definition's.", valueName: "n,…"))
+    var seeds: CommaSeparated<Int>?
+
+    @Option(help: "The format of the numbers between operations: \(Precision.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var precision: Precision?
+
+    @Flag(help: "Try everything on the embedded 8×8 digits for one epoch, in seconds; results go to a folder of their own.")
+    var smoke = false
+
+    @OptionGroup var dataOptions: DataOptions
+
+    mutating func validate() throws {
+        if let seeds, let wrong = seeds.values.first(where: { $0 < 0 }) { throw ValidationError("--seeds: expected numbers from 0, found \(wrong)") }
+        if let seeds, Set(seeds.values).count < seeds.values.count { throw ValidationError("--seeds: a seed is listed twice") }
+    }
+
+    /// The definition with all that the command line changes in it.
+    func definition() throws -> Definition {
+        let workspace = Workspace.current
+        let file = try workspace.definition(experiment)
+        var definition = try Definition(contentsOf: file, displayName: workspace.display(file), overrides: overrides)
+        if let seeds { definition.seeds = seeds.values }
+        if let precision { definition.precision = precision }
+        if let only { try definition.keep(models: only.values) }
+        if smoke { definition.makeSmokeTest() }
+        return definition
+    }
+}
+
+/// `--data-dir`, for every command that reads data.
+struct DataOptions: ParsableArguments {
+    @Option(name: .customLong("data-dir"), help: ArgumentHelp("Look for data sets here first.", valueName: "folder"))
+    var dataDirectory: String?
+}
+
+/// `--threads`, for every command that computes.
+struct ThreadOptions: ParsableArguments {
+    @Option(help: "How many threads compute; results do not depend on it (default: one for each processor).")
+    var threads: Int?
+
+    mutating func validate() throws {
+        if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads: expected a number from 1 to 1024, found \(threads)") }
+    }
+
+    var count: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+}
+
+extension Precision: ExpressibleByArgument {}

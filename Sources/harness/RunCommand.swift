@@ -1,0 +1,49 @@
+import ArgumentParser
+import Configuration
+import Experiments
+import Foundation
+import Reports
+
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Train every model of an experiment, log to HDF5 and print the comparison.",
+        discussion: """
+            Every model is trained once with each seed, into Results/EXPERIMENT/MODEL-sSEED-HASH. Runs that are there already are not \
+            repeated. Ctrl-C ends cleanly.
+
+            Examples:
+              harness run experiments/quickstart
+              harness run experiments/vit_vs_resnet train.epochs=2 --only vit,hybrid
+              harness run experiments/vit_vs_resnet --seeds 0,1,2
+            """)
+
+    @OptionGroup var words: ExperimentOptions
+    @OptionGroup var threadOptions: ThreadOptions
+
+    @Option(help: ArgumentHelp("Put results here (default: Results beside Experiments).", valueName: "folder"))
+    var results: String?
+
+    @Flag(help: "Repeat runs that are there already; those move to .replaced.")
+    var fresh = false
+
+    func run() throws {
+        let definition = try words.definition()
+        let experiment = try Experiment(definition, dataDirectory: words.dataOptions.dataDirectory)
+        let runner = Runner(experiment, options: Runner.Options(
+            threads: threadOptions.count, results: results.map { URL(filePath: $0) } ?? Workspace.current.results, startsOver: fresh,
+            command: CommandLine.arguments))
+        Interrupt.listen()
+        let outcome = try runner.run { Interrupt.isRequested }
+
+        print(try ComparisonTable(outcome.folders).text)
+        if outcome.isInterrupted {
+            Harness.say("interrupted; the same command goes on with the models that are not done")
+            throw ExitCode(128 + SIGINT)
+        }
+        if !outcome.divergences.isEmpty {
+            let names = outcome.divergences.joined(separator: ", ")
+            throw UserError(.diverged, "\(outcome.divergences.count) of \(outcome.folders.count) trials diverged: \(names)")
+        }
+    }
+}

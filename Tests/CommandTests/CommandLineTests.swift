@@ -1,0 +1,129 @@
+import Foundation
+import Testing
+
+/// Words, help, exit codes and sentences of every subcommand that needs no training.
+@Suite struct CommandLineTests {
+    /// A folder with an `Experiments` of its own.
+    private let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder()
+        try folder.add("Experiments/tiny.yaml", "data: {name: digits}\ntrain: {epochs: 1, batch_size: 64}\nmodels: {line: logistic-regression}\n")
+        try folder.add("Experiments/wrong.yaml", "data: {name: digit}\ntrain: {epoch: 1}\nmodels: {line: logistic-regresion}\n")
+        try folder.add("Experiments/large.yaml", "data: {name: digits, train_examples: 9999}\nmodels: {line: logistic-regression}\n")
+        try folder.add("Experiments/patch.yaml", "data: {name: digits}\nmodels: {v: {vit: {patch: 3, width: 8, depth: 1, heads: 1}}}\n")
+        try folder.add("Experiments/missing.yaml", "data: {name: mnist, directory: nowhere}\nmodels: {line: logistic-regression}\n")
+    }
+
+    private func run(_ words: String...) throws -> Program.Result { try Program.run(words, in: folder.url) }
+
+    @Test func helpSaysHowToBegin() throws {
+        let result = try run("--help")
+        #expect(result.exitCode == 0 && result.errors == "")
+        #expect(result.output.contains("harness run experiments/quickstart"))
+        for command in ["run", "check", "models", "inspect", "compare", "bench", "data"] {
+            #expect(result.output.contains("\n  \(command) "), "\(command) is listed")
+        }
+        for command in ["sweep", "predict", "verify"] { #expect(!result.output.contains(command), "\(command) does not work yet") }
+    }
+
+    @Test(arguments: [
+        ("run", ["--only", "--seeds", "--threads", "--precision", "--results", "--smoke", "--fresh", "--data-dir", "path.to.key=value"]),
+        ("check", ["path.to.key=value", "--data-dir"]), ("models", ["--input", "--classes", "--json"]), ("inspect", ["--json"]),
+        ("compare", ["--metric", "--format"]), ("bench", ["--precision", "--threads", "--steps", "--json", "vit-28"]), ("data", ["--data-dir"]),
+    ])
+    func everyCommandHasHelpWithExamples(command: String, words: [String]) throws {
+        let result = try run(command, "--help")
+        #expect(result.exitCode == 0 && result.errors == "")
+        #expect(result.output.contains("  harness \(command)"), "an example")
+        for word in words { #expect(result.output.contains(word)) }
+    }
+
+    @Test(arguments: [
+        (["flourish"], 64, "Unexpected argument 'flourish'"),
+        (["run"], 64, "Missing expected argument '<experiment>'"),
+        (["run", "tiny", "--threads", "0"], 64, "--threads: expected a number from 1 to 1024, found 0"),
+        (["run", "tiny", "--seeds", "0,x"], 64, "The value '0,x' is invalid for '--seeds"),
+        (["run", "tiny", "--seeds", "1,1"], 64, "--seeds: a seed is listed twice"),
+        (["run", "tiny", "--precision", "fp64"], 64, "The value 'fp64' is invalid for '--precision"),
+        (["run", "tiny", "--only", "lime"], 64, "harness: --only: there is no model 'lime' in tiny; did you mean 'line'?\n"),
+        (["run", "tiny", "epochs"], 64, "harness: override 'epochs': expected path.to.key=value, found no '='\n"),
+        (["check", "tiny", "train.epoch=1"], 64, "harness: override 'train.epoch=1': train.epoch: unknown key 'epoch'; did you mean 'epochs'?\n"),
+        (["run", "tini"], 66, "harness: there is no experiment 'tini'; did you mean 'tiny'? Experiments has: large, missing, patch, tiny, wrong\n"),
+        (["check", "experiments/large"], 64, "harness: data.train_examples: 9999 images asked for, but digits has 1293"),
+        (["check", "patch"], 64, "harness: Experiments/patch.yaml:2: models.v.vit.patch: "),
+        (["run", "missing"], 66, "harness: data set mnist not found"),
+        (["models", "resnet21"], 64, "harness: 'resnet21': unknown model 'resnet21'; did you mean 'resnet20'?\n"),
+        (["models", "lenet5", "--input", "1x4x4"], 64, "harness: lenet5 does not fit images of 4×4×1: "),
+        (["models", "lenet5", "--input", "28"], 64, "The value '28' is invalid for '--input"),
+        (["inspect", "nothing"], 66, "harness: there is no file or folder 'nothing'"),
+        (["inspect", "Experiments/tiny.yaml"], 65, "harness: Experiments/tiny.yaml: "),
+        (["compare", "Experiments"], 66, "harness: there are no runs under Experiments\n"),
+        (["compare", ".", "--metric", "speed"], 64, "The value 'speed' is invalid for '--metric"),
+        (["bench", "vit28"], 64, "harness: unknown workload 'vit28'; did you mean 'vit-28'?\n"),
+        (["bench", "--steps", "0"], 64, "--steps: expected a number of at least 1, found 0"),
+    ])
+    func wrongWordsEndWithASentence(words: [String], exitCode: Int32, sentence: String) throws {
+        let result = try Program.run(words, in: folder.url)
+        #expect(result.exitCode == exitCode)
+        #expect(result.errors.contains(sentence), "\(result.errors)")
+        #expect(result.errors.hasPrefix("harness: ") && result.output == "")
+    }
+
+    @Test func allErrorsOfADefinitionComeTogether() throws {
+        let result = try run("run", "wrong")
+        #expect(result.exitCode == 64)
+        #expect(result.errors == """
+            harness: Experiments/wrong.yaml:1: data.name: unknown data set 'digit'; did you mean 'digits'?
+            harness: Experiments/wrong.yaml:2: train.epoch: unknown key 'epoch'; did you mean 'epochs'?
+            harness: Experiments/wrong.yaml:3: models.line: unknown model 'logistic-regresion'; did you mean 'logistic-regression'?
+
+            """)
+        #expect(!FileManager.default.fileExists(atPath: folder.url.appending(path: "Results").path), "nothing was begun")
+    }
+
+    @Test func checkShowsEverythingAndWritesNothing() throws {
+        let result = try run("check", "tiny", "train.epochs=2", "seeds=[0,1]")
+        #expect(result.exitCode == 0 && result.errors == "")
+        #expect(result.output.contains("\n  epochs: 2\n"))
+        #expect(result.output.contains("digits: 1,293 training, 144 validation and 360 test images of 8×8×1, 10 classes\n"))
+        #expect(result.output.contains("\nline          650   640 "))
+        let trials = result.output.split(separator: "\n").filter { $0.hasPrefix("line-s") }.map { $0.split(separator: " ") }
+        #expect(trials.map { $0[0].prefix(8) } == ["line-s0-", "line-s1-"] && trials.allSatisfy { $0.last == "new" })
+        #expect(!FileManager.default.fileExists(atPath: folder.url.appending(path: "Results").path))
+
+        // What check prints is a definition, and means the same.
+        let text = result.output.prefix(upTo: try #require(result.output.range(of: "\ndigits:")).lowerBound)
+        try folder.add("Experiments/again.yaml", String(text))
+        let again = try run("check", "again")
+        #expect(again.output.replacing("again:", with: "tiny:") == result.output)
+    }
+
+    @Test func modelsListsTheZooAndShowsOneLayerByLayer() throws {
+        let list = try JSONSerialization.jsonObject(with: Data(try run("models", "--json").output.utf8)) as? [[String: Any]]
+        #expect(list?.contains { $0["name"] as? String == "resnet18" && $0["parameters"] as? Int == 11_689_512 } == true)
+        #expect(try run("models").output.contains("11,689,512"))
+
+        let summary = try JSONSerialization.jsonObject(with: Data(try run("models", "lenet5", "--json").output.utf8)) as? [String: Any]
+        #expect(summary?["parameters"] as? Int == 61_706)
+        #expect(try run("models", "lenet5").output.contains("conv2"))
+        #expect(try run("models", "{mlp: {widths: [4]}}", "--input", "1x2x2", "--classes", "3").output.contains("fc2"))
+    }
+
+    @Test func benchMeasuresAWorkload() throws {
+        let result = try run("bench", "vit-28", "--steps", "1", "--threads", "1", "--json")
+        let rows = try #require(try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [[String: Any]])
+        #expect(rows.count == 1)
+        #expect(Set(rows[0].keys) == [
+            "workload", "precision", "threads", "batch_size", "shards", "ms_per_step", "ms_min", "images_per_second", "gflops", "peak_rss_mb",
+        ])
+        #expect(rows[0]["workload"] as? String == "vit-28" && rows[0]["batch_size"] as? Int == 64 && rows[0]["threads"] as? Int == 1)
+    }
+
+    @Test func dataSaysWhatIsThereAndWhereItLooked() throws {
+        let result = try run("data", "--data-dir", "/nowhere")
+        #expect(result.exitCode == 0)
+        #expect(result.output.contains("digits: 1437 training and 360 test images of 8×8×1, part of the program"))
+        #expect(result.output.contains("looked in: /nowhere"))
+    }
+}

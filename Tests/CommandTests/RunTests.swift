@@ -1,0 +1,157 @@
+import Foundation
+import Testing
+
+/// `harness run` from the first word to the table, on the digits.
+@Suite(.serialized) struct RunTests {
+    private let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder()
+        try folder.add("Experiments/pair.yaml", """
+            data:  {name: digits, augment: [{shift: 1}]}
+            train: {epochs: 2, batch_size: 64, optimizer: {adamw: {learning_rate: 1e-3}}}
+            models:
+              net: {resnet: {depth: 8, width: 4}}
+              vit: {vit: {patch: 4, width: 16, depth: 1, heads: 2, dropout: 0.1}}
+            """)
+        try folder.add("Experiments/long.yaml", """
+            data:  {name: digits}
+            train: {epochs: 400, batch_size: 64}
+            models: {vit: {vit: {patch: 2, width: 32, depth: 2, heads: 2}}}
+            """)
+    }
+
+    private func run(_ words: String...) throws -> Program.Result { try Program.run(words, in: folder.url) }
+
+    /// The contents of every HDF5 file under a folder, by path.
+    private func files(_ path: String) throws -> [String: Data] {
+        let root = folder.url.appending(path: path)
+        let paths = try FileManager.default.subpathsOfDirectory(atPath: root.path).filter { $0.hasSuffix(".h5") && !$0.hasPrefix(".") }
+        return try Dictionary(uniqueKeysWithValues: paths.map { ($0, try Data(contentsOf: root.appending(path: $0))) })
+    }
+
+    private func runFolder(_ path: String) throws -> String {
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.url.appending(path: path).path).filter { !$0.hasPrefix(".") }
+        return "\(path)/\(try #require(names.first))"
+    }
+
+    @Test func trainsComparesAndRepeatsToTheBit() throws {
+        let one = try run("run", "experiments/pair", "--threads", "1", "--results", "one")
+        #expect(one.exitCode == 0)
+        let table = one.output.split(separator: "\n")
+        #expect(table[0].split(separator: "  ").map { $0.trimmingCharacters(in: .whitespaces) } ==
+            ["model", "parameters", "MACs", "test accuracy", "s/epoch", "images/s"])
+        #expect(table.dropFirst(2).map { $0.prefix { $0 != " " } } == ["net", "vit"])
+        let progress = one.errors.split(separator: "\n")
+        #expect(progress.count == 6, "a line an epoch and one at the end, for each model: \(one.errors)")
+        #expect(progress[1].wholeMatch(of: /net  epoch 2\/2  loss [\d.]+  accuracy [\d.]+  validation [\d.]+ [\d.]+  [\d,]+ images\/s  0 s left/) != nil)
+
+        // The same with another number of threads, into another folder.
+        let two = try run("run", "experiments/pair", "--threads", "2", "--results", "two")
+        #expect(two.exitCode == 0)
+        let files = try files("one/pair")
+        #expect(files.count == 6, "run.h5, last.h5 and best.h5 of both: \(files.keys.sorted())")
+        let isSame = try self.files("two/pair") == files
+        #expect(isSame, "threads change no bit")
+
+        // Finished runs are not repeated.
+        let again = try run("run", "experiments/pair", "--results", "one")
+        #expect(again.exitCode == 0 && again.output == one.output)
+        #expect(again.errors == "net  already done (--fresh repeats it)\nvit  already done (--fresh repeats it)\n")
+
+        // Unless asked for; the earlier ones are kept.
+        let fresh = try run("run", "experiments/pair", "--results", "one", "--fresh", "--only", "vit")
+        #expect(fresh.exitCode == 0)
+        #expect(fresh.errors.hasPrefix("vit  the earlier run moves to .replaced/vit-s0-"))
+        let isStillSame = try self.files("one/pair") == files
+        #expect(isStillSame)
+        #expect(try self.files("one/pair/.replaced").count == 3)
+
+        #expect(try run("inspect", "one").output.contains("finished"))
+        #expect(try run("compare", "one", "--format", "csv").output.hasPrefix("experiment,model,"))
+        #expect(try run("check", "pair", "--results", "one").output.contains("done"))
+    }
+
+    @Test func severalSeedsAreSummedUp() throws {
+        let result = try run("run", "pair", "--only", "vit", "--seeds", "0,1", "--results", "seeds")
+        #expect(result.exitCode == 0)
+        #expect(result.output.contains(" ± "))
+        #expect(result.errors.contains("vit s0  epoch 1/2") && result.errors.contains("vit s1  epoch 1/2"))
+    }
+
+    @Test func aKilledRunStartsAgain() throws {
+        let process = try Program.start(["run", "long", "--results", "killed"], in: folder.url)
+        let path = try waitForEpochs(in: "killed/long", process)
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+        #expect(try run("inspect", path).output.contains("cut off"))
+        #expect(try run("check", "long", "--results", "killed").output.contains("cut off"))
+
+        // So that the next wait is for the weights of the next run.
+        try FileManager.default.removeItem(at: folder.url.appending(path: "\(path)/weights/last.h5"))
+        let again = try Program.start(["run", "long", "--results", "killed"], in: folder.url)
+        _ = try waitForEpochs(in: "killed/long", again)
+        // Meanwhile nobody else writes there.
+        let second = try run("run", "long", "--results", "killed")
+        #expect(second.exitCode == 74 && second.errors.contains("another process is writing this run"), "\(second.errors)")
+        again.terminate()
+        again.waitUntilExit()
+        #expect(again.terminationStatus == 130)
+        #expect(try run("inspect", path).output.contains("interrupted"))
+    }
+
+    @Test func controlCEndsCleanly() throws {
+        let process = try Program.start(["run", "long", "--results", "stopped"], in: folder.url)
+        let path = try waitForEpochs(in: "stopped/long", process)
+        process.interrupt()
+        process.waitUntilExit()
+        #expect(process.terminationReason == .exit && process.terminationStatus == 130)
+        let report = try run("inspect", path, "--json").output
+        #expect(report.contains("\"state\" : \"interrupted\""))
+        #expect(FileManager.default.fileExists(atPath: folder.url.appending(path: "\(path)/weights/last.h5").path))
+    }
+
+    @Test func aDivergedRunKeepsItsLogAndExitsWith1() throws {
+        let words = ["run", "pair", "--only", "vit", "--results", "diverged", "train.optimizer={sgd: {learning_rate: 1e30}}"]
+        let result = try Program.run(words, in: folder.url)
+        #expect(result.exitCode == 1)
+        #expect(result.errors.contains("vit  the training diverged at step 2 (epoch 1): the gradient of "))
+        #expect(result.errors.contains("harness: 1 of 1 trials diverged: vit-s0-"))
+        #expect(result.output.contains("diverged at step 2"))
+        #expect(try run("inspect", runFolder("diverged/pair")).output.contains("diverged"))
+        #expect(try Program.run(words, in: folder.url).exitCode == 1, "and is not repeated")
+    }
+
+    @Test func resultsThatCannotBeWrittenAreAnIOError() throws {
+        try folder.add("file")
+        let result = try run("run", "pair", "--results", "file/results")
+        #expect(result.exitCode == 74)
+        #expect(result.errors.hasPrefix("harness: ") && result.errors.contains("cannot be made"))
+    }
+
+    /// Every definition of the package, on the digits.
+    @Test(arguments: try FileManager.default.contentsOfDirectory(atPath: Program.packageRoot.appending(path: "Experiments").path)
+        .filter { $0.hasSuffix(".yaml") }.sorted())
+    func definitionsWork(file: String) throws {
+        let name = file.dropLast(".yaml".count)
+        let text = try String(contentsOf: Program.packageRoot.appending(path: "Experiments/\(file)"), encoding: .utf8)
+        #expect(text.contains("# Question: ") && text.contains("# Command:  harness run experiments/\(name)\n") && text.contains("# Expect:   "))
+        let result = try Program.run(
+            ["run", "experiments/\(name)", "--smoke", "--results", folder.url.appending(path: "smoke").path], in: Program.packageRoot)
+        #expect(result.exitCode == 0, "\(result.errors)")
+        #expect(FileManager.default.fileExists(atPath: folder.url.appending(path: "smoke/\(name)-smoke").path))
+    }
+
+    /// Waits until the one run under `path` has finished an epoch, and returns its folder.
+    private func waitForEpochs(in path: String, _ process: Process) throws -> String {
+        let clock = ContinuousClock(), start = clock.now
+        while process.isRunning, clock.now - start < .seconds(120) {
+            if let run = try? runFolder(path), FileManager.default.fileExists(atPath: folder.url.appending(path: "\(run)/weights/last.h5").path) {
+                return run
+            }
+            usleep(10_000)
+        }
+        Issue.record("no epoch ended in \(path)")
+        return path
+    }
+}
