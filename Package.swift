@@ -10,13 +10,14 @@ let package = Package(
     products: [.executable(name: "harness", targets: ["harness"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C libraries
         .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        // OpenSSL's SHA-256: Debian's libhdf5-dev brings it, and Swift's own package takes longer to build than all else here.
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(name: "COneDNN", linkerSettings: [.linkedLibrary("dnnl")]),
         .target(name: "CKernels", cSettings: kernelFlags),
 
@@ -32,8 +33,7 @@ let package = Package(
         .target(
             name: "Experiments",
             dependencies: [
-                "Models", "Training", "RunStore", "VisionData", "HDF5", "Yams",
-                .product(name: "Crypto", package: "swift-crypto"),
+                "Models", "Training", "RunStore", "VisionData", "HDF5", "Yams", "CCrypto",
             ]),
         .target(name: "Reports", dependencies: ["RunStore"]),
 

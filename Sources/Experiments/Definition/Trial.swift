@@ -1,5 +1,5 @@
+import CCrypto
 import Configuration
-import Crypto
 import Foundation
 import Models
 import RunStore
@@ -26,7 +26,9 @@ public struct Trial: Sendable {
     /// The other models of the definition, the experiment's and the model's name, the number of threads and the machine do not count.
     public var hash: String {
         let identity = Identity(data: data, model: model.definition, precision: precision, seed: seed, train: train)
-        let digest = SHA256.hash(data: Data(YAML.json(identity).utf8))
+        let text = Array(YAML.json(identity).utf8)
+        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+        SHA256(text, text.count, &digest)
         return digest.prefix(4).map { String(format: "%02x", $0) }.joined()
     }
 
