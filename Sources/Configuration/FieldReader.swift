@@ -14,7 +14,7 @@ public final class ConfigurationErrors {
 
     /// Whether anything was reported about the value at `path` or about a part of it.
     public func hasAny(under path: String) -> Bool {
-        paths.contains { $0 == path || $0.hasPrefix("\(path).") || $0.hasPrefix("\(path)[") }
+        path.isEmpty ? !messages.isEmpty : paths.contains { $0 == path || $0.hasPrefix("\(path).") || $0.hasPrefix("\(path)[") }
     }
 
     /// Throws everything reported so far as one error.
@@ -170,7 +170,7 @@ public struct FieldReader {
         case .scalar(let name, _):
             return (name, ConfigurationNode(.null, mark: node.mark), path)
         case .map(let entries) where entries.count == 1:
-            return (entries[0].key, entries[0].node, "\(path).\(entries[0].key)")
+            return (entries[0].key, entries[0].node, path.isEmpty ? entries[0].key : "\(path).\(entries[0].key)")
         default:
             errors.report("expected a name or a map with one key, found \(node.kind)", at: node.mark, path: path)
             return nil

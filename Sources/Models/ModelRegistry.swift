@@ -45,8 +45,10 @@ public enum ModelRegistry {
 
     /// A reader of the options of a model: the map behind the family's key, or a hybrid's whole map.
     static func options(of node: ConfigurationNode, path: String, errors: ConfigurationErrors) -> FieldReader {
-        if !isHybrid(node), let entries = node.entries, entries.count == 1 {
-            return FieldReader(entries[0].node, path: "\(path).\(entries[0].key)", errors: errors)
+        if !isHybrid(node), node.entries?.count == 1,
+            let (_, options, place) = FieldReader.variant(of: node, path: path, errors: errors)
+        {
+            return FieldReader(options, path: place, errors: errors)
         }
         if case .map = node.value { return FieldReader(node, path: path, errors: errors) }
         return FieldReader(ConfigurationNode(.null, mark: node.mark), path: path, errors: errors)

@@ -146,6 +146,14 @@ struct ReadingTests {
         #expect(Set(errors(json)) == Set(expected))
     }
 
+    /// A model that is a word of the command line has no path before its family.
+    @Test func aModelByItself() {
+        let errors = ConfigurationErrors()
+        _ = ModelRegistry.read(node(#"{"resnet": {"depth": 21}}"#), path: "", errors: errors)
+        #expect(errors.messages == ["test.yaml:1: resnet.depth: expected 18, 34 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …), found 21"])
+        #expect(errors.hasAny(under: "") && errors.hasAny(under: "resnet") && !errors.hasAny(under: "res"))
+    }
+
     @Test func smallImages() {
         #expect(errors(#"{"lenet5": {}}"#, InputShape(height: 8, width: 8, channels: 1)) == ["models.m.lenet5: lenet5 needs images of at least 12×12 pixels, found 8×8"])
         #expect(errors(#"{"lenet5": {}}"#, InputShape(height: 12, width: 12, channels: 1)).isEmpty)
