@@ -21,42 +21,43 @@ let package = Package(
         .target(name: "COneDNN", linkerSettings: [.linkedLibrary("dnnl")]),
         .target(name: "CKernels", cSettings: kernelFlags),
 
-        // The libraries, each depending only on those above it
+        // The libraries, each depending only on those above it. Every module that a target imports is named here: a change of one that
+        // is not would leave the target's old object code, with an old idea of the module's types, in the program.
         .target(name: "Configuration"),
         .target(name: "HDF5", dependencies: ["CHDF5", "Configuration"]),
         .target(name: "TensorCore", dependencies: ["COneDNN", "CKernels"]),
         .target(name: "Layers", dependencies: ["TensorCore"]),
-        .target(name: "Models", dependencies: ["Layers", "Configuration"]),
+        .target(name: "Models", dependencies: ["Layers", "TensorCore", "Configuration"]),
         .target(name: "VisionData", dependencies: ["TensorCore", "HDF5", "CZlib", "Configuration"]),
-        .target(name: "Training", dependencies: ["VisionData", "CKernels", "Configuration"]),
+        .target(name: "Training", dependencies: ["VisionData", "TensorCore", "CKernels", "Configuration"]),
         .target(name: "RunStore", dependencies: ["HDF5", "Configuration"]),
         .target(
             name: "Experiments",
             dependencies: [
-                "Models", "Training", "RunStore", "VisionData", "HDF5", "Yams", "CCrypto",
+                "Models", "Training", "RunStore", "VisionData", "TensorCore", "HDF5", "Configuration", "Yams", "CCrypto",
             ]),
-        .target(name: "Reports", dependencies: ["RunStore"]),
+        .target(name: "Reports", dependencies: ["RunStore", "Configuration"]),
 
         // The command line
         .executableTarget(
             name: "harness",
             dependencies: [
-                "Experiments", "Reports",
+                "Experiments", "Reports", "Models", "Training", "VisionData", "TensorCore", "Configuration",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
         // Tests
         .target(name: "TestSupport", dependencies: ["TensorCore", "HDF5"], path: "Tests/TestSupport"),
-        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "TestSupport"]),
-        .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
+        .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "Configuration", "TestSupport"]),
         .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"]),
-        .testTarget(name: "LayersTests", dependencies: ["Layers", "TestSupport"]),
-        .testTarget(name: "ModelsTests", dependencies: ["Models", "Training", "TestSupport"]),
-        .testTarget(name: "VisionDataTests", dependencies: ["VisionData", "TestSupport"]),
-        .testTarget(name: "TrainingTests", dependencies: ["Training", "VisionData", "TestSupport"]),
-        .testTarget(name: "RunStoreTests", dependencies: ["RunStore", "TestSupport"]),
-        .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "TestSupport"]),
-        .testTarget(name: "ReportsTests", dependencies: ["Reports", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["TestSupport"]),
+        .testTarget(name: "LayersTests", dependencies: ["Layers", "TensorCore", "TestSupport"]),
+        .testTarget(name: "ModelsTests", dependencies: ["Models", "Training", "Layers", "TensorCore", "Configuration", "TestSupport"]),
+        .testTarget(name: "VisionDataTests", dependencies: ["VisionData", "TensorCore", "HDF5", "CZlib", "Configuration"]),
+        .testTarget(name: "TrainingTests", dependencies: ["Training", "VisionData", "TensorCore", "Configuration", "TestSupport"]),
+        .testTarget(name: "RunStoreTests", dependencies: ["RunStore", "HDF5", "Configuration", "TestSupport"]),
+        .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "VisionData", "Configuration"]),
+        .testTarget(name: "ReportsTests", dependencies: ["Reports", "RunStore", "Configuration", "TestSupport"]),
+        .testTarget(name: "CommandTests"),
     ]
 )
