@@ -28,7 +28,7 @@ public struct Workload: Sendable {
         var configuration = TrainConfiguration()
         configuration.batchSize = batchSize
         configuration.optimizer = .default
-        let shape = ImageShape(channels: preset.input.channels, height: preset.input.height, width: preset.input.width)
+        let shape = ImageShape(height: preset.input.height, width: preset.input.width, channels: preset.input.channels)
         return try BenchmarkResult(
             measuring: { _, images in preset.definition.record(images, classes: preset.classes) }, named: name,
             configuration: configuration, shape: shape, classCount: preset.classes, steps: steps, pool: WorkerPool(threads: threads))

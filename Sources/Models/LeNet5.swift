@@ -30,7 +30,7 @@ public struct LeNet5Configuration: BackboneConfiguration {
 
     public var stageNames: [String] { ["stage1", "stage2"] }
 
-    public func validate(input: InputShape, at fields: FieldReader) {
+    public func validate(input: ImageShape, at fields: FieldReader) {
         if min(input.height, input.width) < 12 {
             fields.errors.report(
                 "lenet5 needs images of at least 12×12 pixels, found \(input.height)×\(input.width)", at: fields.node.mark,
@@ -38,11 +38,11 @@ public struct LeNet5Configuration: BackboneConfiguration {
         }
     }
 
-    public func makeBackbone(input: InputShape, through stage: String, in scope: Scope) -> any Backbone {
+    public func makeBackbone(input: ImageShape, through stage: String, in scope: Scope) -> any Backbone {
         LeNet5Backbone(channels: input.channels, through: stage, initialization: initialization, in: scope)
     }
 
-    public func makeClassifier(input: InputShape, classes: Int, in scope: Scope) -> any ImageClassifier {
+    public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
         LeNet5(self, input: input, classes: classes, in: scope)
     }
 }
@@ -76,7 +76,7 @@ private struct LeNet5: ImageClassifier {
     private let featureCount: Int
     private let scope: Scope
 
-    init(_ configuration: LeNet5Configuration, input: InputShape, classes: Int, in scope: Scope) {
+    init(_ configuration: LeNet5Configuration, input: ImageShape, classes: Int, in scope: Scope) {
         self.scope = scope
         backbone = configuration.makeBackbone(input: input, through: "stage2", in: scope)
         featureCount = configuration.featureShape(input: input, after: "stage2")?.elementCount ?? 1

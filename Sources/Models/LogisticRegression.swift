@@ -21,7 +21,7 @@ public struct LogisticRegressionConfiguration: ModelConfiguration {
         initialization = fields.initialization("initialization", default: .zeros)
     }
 
-    public func makeClassifier(input: InputShape, classes: Int, in scope: Scope) -> any ImageClassifier {
+    public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
         PixelPerceptron(
             input: input, widths: [], classes: classes, activation: .identity, dropout: 0, initialization: initialization,
             layerName: { _ in "fc" }, in: scope)

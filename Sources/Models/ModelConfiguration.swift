@@ -20,14 +20,14 @@ public protocol ModelConfiguration: Codable, Equatable, Sendable {
     init(from fields: inout FieldReader)
 
     /// Reports what does not fit images of this size, at the options that say it.
-    func validate(input: InputShape, at fields: FieldReader)
+    func validate(input: ImageShape, at fields: FieldReader)
 
     /// Declares the model's parameters in `scope`.
-    func makeClassifier(input: InputShape, classes: Int, in scope: Scope) -> any ImageClassifier
+    func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier
 }
 
 extension ModelConfiguration {
-    public func validate(input: InputShape, at fields: FieldReader) {}
+    public func validate(input: ImageShape, at fields: FieldReader) {}
 }
 
 /// The convolutional part of a network, up to the end of one of its stages.
@@ -42,12 +42,12 @@ public protocol BackboneConfiguration: ModelConfiguration {
     var stageNames: [String] { get }
 
     /// Declares the parameters of the stages up to and including `stage`, and of no other, in `scope`.
-    func makeBackbone(input: InputShape, through stage: String, in scope: Scope) -> any Backbone
+    func makeBackbone(input: ImageShape, through stage: String, in scope: Scope) -> any Backbone
 }
 
 extension BackboneConfiguration {
     /// The shape `[1, h, w, c]` of the features of one image after `stage`, or nil for images that are too small.
-    func featureShape(input: InputShape, after stage: String) -> Shape? {
+    func featureShape(input: ImageShape, after stage: String) -> Shape? {
         let graph = Graph()
         let images = graph.input("images", [1, input.height, input.width, input.channels])
         let backbone = makeBackbone(input: input, through: stage, in: graph.root)

@@ -16,7 +16,7 @@ public struct ModelDefinition: Codable, Equatable, Sendable {
     public func record(_ images: Tensor, classes: Int) -> Tensor {
         let shape = images.shape
         precondition(shape.rank == 4, "images have four axes, found the shape \(shape)")
-        let input = InputShape(height: shape[1], width: shape[2], channels: shape[3])
+        let input = ImageShape(height: shape[1], width: shape[2], channels: shape[3])
         let classifier = configuration.makeClassifier(input: input, classes: classes, in: images.graph.root)
         return classifier(images)
     }
@@ -25,7 +25,7 @@ public struct ModelDefinition: Codable, Equatable, Sendable {
     ///
     /// - Parameter node: the value from which the definition was read.
     public func validate(
-        input: InputShape, classes: Int, node: ConfigurationNode, path: String, errors: ConfigurationErrors
+        input: ImageShape, classes: Int, node: ConfigurationNode, path: String, errors: ConfigurationErrors
     ) {
         configuration.validate(input: input, at: ModelRegistry.options(of: node, path: path, errors: errors))
         guard !errors.hasAny(under: path) else { return }

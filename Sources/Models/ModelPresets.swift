@@ -1,4 +1,5 @@
 import Layers
+import TensorCore
 
 /// A model with a name of its own, and the images for which it is known.
 public struct ModelPreset: Sendable {
@@ -7,7 +8,7 @@ public struct ModelPreset: Sendable {
     public let summary: String
     public let definition: ModelDefinition
     /// The usual size of images.
-    public let input: InputShape
+    public let input: ImageShape
     /// The usual number of classes.
     public let classes: Int
 
@@ -15,7 +16,7 @@ public struct ModelPreset: Sendable {
         self.name = name
         self.summary = summary
         definition = ModelDefinition(configuration)
-        input = InputShape(height: size, width: size, channels: channels)
+        input = ImageShape(height: size, width: size, channels: channels)
         self.classes = classes
     }
 

@@ -13,7 +13,7 @@ public struct ModelSummary: Codable, Equatable, Sendable {
     }
 
     public let family: String
-    public let input: InputShape
+    public let input: ImageShape
     public let classes: Int
     public let parameters: Int
     /// Of one image; attention's QKᵀ and AV products count, as in torchvision and timm.
@@ -23,7 +23,7 @@ public struct ModelSummary: Codable, Equatable, Sendable {
     public let layers: [Layer]
 
     /// Throws the first thing that does not fit images of this size.
-    public init(_ definition: ModelDefinition, input: InputShape, classes: Int) throws(RecordingError) {
+    public init(_ definition: ModelDefinition, input: ImageShape, classes: Int) throws(RecordingError) {
         let graph = Graph()
         _ = definition.record(graph.input("images", [1, input.height, input.width, input.channels]), classes: classes)
         try graph.validate()

@@ -37,7 +37,7 @@ public struct MLPConfiguration: ModelConfiguration {
         .he(distribution: .normal, fan: .in, gain: activation.gain ?? ActivationKind.relu.gain!)
     }
 
-    public func makeClassifier(input: InputShape, classes: Int, in scope: Scope) -> any ImageClassifier {
+    public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
         PixelPerceptron(
             input: input, widths: widths, classes: classes, activation: activation.activation, dropout: dropout,
             initialization: initialization, layerName: { "fc\($0 + 1)" }, in: scope)
@@ -53,7 +53,7 @@ struct PixelPerceptron: ImageClassifier {
     private let scope: Scope
 
     init(
-        input: InputShape, widths: [Int], classes: Int, activation: Activation, dropout: Double, initialization: Initialization,
+        input: ImageShape, widths: [Int], classes: Int, activation: Activation, dropout: Double, initialization: Initialization,
         layerName: (Int) -> String, in scope: Scope
     ) {
         pixels = input.height * input.width * input.channels

@@ -75,11 +75,11 @@ public struct ResNetConfiguration: BackboneConfiguration {
 
     public var stageNames: [String] { ResidualLayout(depth: depth)!.stageNames }
 
-    public func makeBackbone(input: InputShape, through stage: String, in scope: Scope) -> any Backbone {
+    public func makeBackbone(input: ImageShape, through stage: String, in scope: Scope) -> any Backbone {
         ResidualBackbone(self, shortcut: shortcut, input: input, through: stage, in: scope)
     }
 
-    public func makeClassifier(input: InputShape, classes: Int, in scope: Scope) -> any ImageClassifier {
+    public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
         PooledClassifier(self, input: input, classes: classes, in: scope)
     }
 }
@@ -111,13 +111,13 @@ public struct PlainConfiguration: BackboneConfiguration {
 
     public var stageNames: [String] { ResidualLayout(depth: depth)!.stageNames }
 
-    public func makeBackbone(input: InputShape, through stage: String, in scope: Scope) -> any Backbone {
+    public func makeBackbone(input: ImageShape, through stage: String, in scope: Scope) -> any Backbone {
         var twin = ResNetConfiguration(depth: depth, width: width, stem: stem)
         twin.initialization = initialization
         return ResidualBackbone(twin, shortcut: nil, input: input, through: stage, in: scope)
     }
 
-    public func makeClassifier(input: InputShape, classes: Int, in scope: Scope) -> any ImageClassifier {
+    public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
         PooledClassifier(self, input: input, classes: classes, in: scope)
     }
 }
@@ -164,7 +164,7 @@ struct ResidualBackbone: Backbone {
 
     /// `shortcut` is nil in plain networks.
     init(
-        _ configuration: ResNetConfiguration, shortcut: ResNetConfiguration.Shortcut?, input: InputShape, through stage: String,
+        _ configuration: ResNetConfiguration, shortcut: ResNetConfiguration.Shortcut?, input: ImageShape, through stage: String,
         in scope: Scope
     ) {
         let isLarge =
@@ -269,7 +269,7 @@ struct PooledClassifier: ImageClassifier {
     private let head: Linear
     private let scope: Scope
 
-    init(_ configuration: some BackboneConfiguration, input: InputShape, classes: Int, in scope: Scope) {
+    init(_ configuration: some BackboneConfiguration, input: ImageShape, classes: Int, in scope: Scope) {
         self.scope = scope
         let stage = configuration.stageNames[configuration.stageNames.count - 1]
         let channels = configuration.featureShape(input: input, after: stage)?[3] ?? 1

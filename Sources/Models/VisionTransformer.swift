@@ -57,11 +57,11 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
         try container.encode(pool, forKey: .pool)
     }
 
-    public func validate(input: InputShape, at fields: FieldReader) {
+    public func validate(input: ImageShape, at fields: FieldReader) {
         reportPatch(patch, dividing: (input.height, input.width), of: "the image", at: fields)
     }
 
-    public func makeClassifier(input: InputShape, classes: Int, in scope: Scope) -> any ImageClassifier {
+    public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
         VisionTransformer(self, input: input, classes: classes, in: scope)
     }
 }
@@ -78,7 +78,7 @@ private struct VisionTransformer: ImageClassifier {
     private let patchEmbedding: PatchEmbedding
     private let encoder: TransformerEncoder
 
-    init(_ configuration: VisionTransformerConfiguration, input: InputShape, classes: Int, in scope: Scope) {
+    init(_ configuration: VisionTransformerConfiguration, input: ImageShape, classes: Int, in scope: Scope) {
         let patch = configuration.patch
         patchEmbedding = PatchEmbedding(
             channels: input.channels, patch: patch, width: configuration.transformer.width, in: scope["patch_embed"])

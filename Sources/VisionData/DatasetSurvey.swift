@@ -1,4 +1,5 @@
 import Configuration
+import TensorCore
 
 /// What `harness data` shows of one data set known by name: what is there, or where it was looked for. Only headers are read.
 public struct DatasetSurvey: Sendable {

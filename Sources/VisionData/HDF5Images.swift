@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import HDF5
+import TensorCore
 
 /// Reads a data set from an HDF5 file.
 ///
@@ -60,7 +61,7 @@ private struct HDF5Part {
             throw UserError(.data, "\(file.path): \(images): found the shape \(dimensions), expected [n, channels, height, width], none of them 0")
         }
         count = dimensions[0]
-        shape = ImageShape(channels: dimensions[1], height: dimensions[2], width: dimensions[3])
+        shape = ImageShape(height: dimensions[2], width: dimensions[3], channels: dimensions[1])
         type = try file.elementType(of: images)
         guard type == .uint8 || type == .float32 else {
             throw UserError(.data, "\(file.path): \(images): found elements of type \(type.rawValue), expected uint8 or float32")

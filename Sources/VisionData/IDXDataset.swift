@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import TensorCore
 
 /// The four files of a data set in MNIST's layout, found in one folder.
 struct IDXDataset {
@@ -62,7 +63,7 @@ struct IDXDataset {
         let images: IDXFile
         let labels: IDXFile
         var count: Int { images.dimensions[0] }
-        var shape: ImageShape { ImageShape(channels: 1, height: images.dimensions[1], width: images.dimensions[2]) }
+        var shape: ImageShape { ImageShape(height: images.dimensions[1], width: images.dimensions[2], channels: 1) }
     }
 
     private func openPart(images: String, labels: String) throws -> Part {

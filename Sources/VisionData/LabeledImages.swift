@@ -1,21 +1,4 @@
-/// Channels, height and width of every image of a data set.
-public struct ImageShape: Hashable, Sendable, CustomStringConvertible {
-    public let channels: Int
-    public let height: Int
-    public let width: Int
-
-    public init(channels: Int, height: Int, width: Int) {
-        self.channels = channels
-        self.height = height
-        self.width = width
-    }
-
-    /// Values in one image.
-    public var count: Int { channels * height * width }
-
-    /// `28×28×1`, height, width, channels.
-    public var description: String { "\(height)×\(width)×\(channels)" }
-}
+import TensorCore
 
 /// All images of a data set with their labels, in memory as they are stored: not yet split, subset or normalized.
 ///

@@ -4,6 +4,7 @@ import Experiments
 import Foundation
 import Models
 import Reports
+import TensorCore
 
 struct ModelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -50,7 +51,7 @@ struct ModelsCommand: ParsableCommand {
     private func summary(of name: String) throws -> ModelSummary {
         let definition = try Definition.model(name)
         let preset = ModelPreset.named(name)
-        let shape = input?.shape ?? preset?.input ?? InputShape(height: 28, width: 28, channels: 1)
+        let shape = input?.shape ?? preset?.input ?? ImageShape(height: 28, width: 28, channels: 1)
         do {
             return try ModelSummary(definition, input: shape, classes: classes ?? preset?.classes ?? 10)
         } catch {
@@ -62,12 +63,12 @@ struct ModelsCommand: ParsableCommand {
 
     private struct Row: Encodable {
         let name, description: String
-        let input: InputShape
+        let input: ImageShape
         let classes, parameters, multiplyAdds: Int
         /// Why the model cannot take these images.
         let error: String?
 
-        init(_ preset: ModelPreset, input: InputShape, classes: Int) throws {
+        init(_ preset: ModelPreset, input: ImageShape, classes: Int) throws {
             name = preset.name
             description = preset.summary
             self.input = input
@@ -100,13 +101,13 @@ struct ModelsCommand: ParsableCommand {
 
 /// `3x224x224`: channels, height, width.
 struct InputSize: ExpressibleByArgument {
-    let shape: InputShape
+    let shape: ImageShape
 
     init?(argument: String) {
         let numbers = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
         guard numbers.count == 3, let channels = numbers[0], let height = numbers[1], let width = numbers[2],
             min(channels, height, width) > 0
         else { return nil }
-        shape = InputShape(height: height, width: width, channels: channels)
+        shape = ImageShape(height: height, width: width, channels: channels)
     }
 }

@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import Models
+import TensorCore
 
 /// A definition's value from JSON text, every part of it at `test.yaml:1`.
 func node(_ json: String) -> ConfigurationNode {
@@ -44,7 +45,7 @@ func definition(_ json: String) throws -> ModelDefinition {
 }
 
 /// What is said about a definition for images of a size, without the place that all messages have in common.
-func errors(_ json: String, _ input: InputShape = InputShape(height: 28, width: 28, channels: 1)) -> [String] {
+func errors(_ json: String, _ input: ImageShape = ImageShape(height: 28, width: 28, channels: 1)) -> [String] {
     let errors = ConfigurationErrors(), node = node(json)
     if let definition = ModelRegistry.read(node, path: "models.m", errors: errors) {
         definition.validate(input: input, classes: 10, node: node, path: "models.m", errors: errors)

@@ -1,4 +1,5 @@
 import Models
+import TensorCore
 import Testing
 
 /// Published parameter counts, and multiply-adds to the digits published.
@@ -51,7 +52,7 @@ struct GoldenFigureTests {
 
     @Test(arguments: figures)
     func parametersAndMultiplyAdds(_ figure: Figure) throws {
-        let input = InputShape(height: figure.size, width: figure.size, channels: figure.channels)
+        let input = ImageShape(height: figure.size, width: figure.size, channels: figure.channels)
         let summary = try ModelSummary(figure.definition, input: input, classes: figure.classes)
         #expect(summary.parameters == figure.parameters)
         if let (giga, tolerance) = figure.multiplyAdds { #expect(abs(Double(summary.multiplyAdds) / 1e9 - giga) <= tolerance) }
@@ -60,7 +61,7 @@ struct GoldenFigureTests {
     /// Without QKᵀ and AV: 2 · N² · D a layer less.
     @Test func attentionIsCountedApart() throws {
         let summary = try ModelSummary(
-            ModelDefinition(Self.vit(16, 192, 12, 3)), input: InputShape(height: 224, width: 224, channels: 3), classes: 1000)
+            ModelDefinition(Self.vit(16, 192, 12, 3)), input: ImageShape(height: 224, width: 224, channels: 3), classes: 1000)
         #expect(summary.multiplyAdds - summary.multiplyAddsWithoutAttention == 12 * 2 * 197 * 197 * 192)
     }
 
@@ -79,7 +80,7 @@ struct GoldenFigureTests {
     }
 
     @Test func summaryAsText() throws {
-        let input = InputShape(height: 28, width: 28, channels: 1)
+        let input = ImageShape(height: 28, width: 28, channels: 1)
         let text = try ModelSummary(ModelDefinition(LeNet5Configuration()), input: input, classes: 10).text
         let lines = text.split(separator: "\n")
         #expect(lines[0] == "lenet5 for images of 28×28×1 and 10 classes")

@@ -13,7 +13,7 @@ struct ModelTests {
         return HostTensor([batch, 28, 28, 1], (0..<batch * 784).map { _ in draws.uniform() })
     }
 
-    private func parameters(_ json: String, _ input: InputShape = InputShape(height: 28, width: 28, channels: 1)) throws -> [String: Shape] {
+    private func parameters(_ json: String, _ input: ImageShape = ImageShape(height: 28, width: 28, channels: 1)) throws -> [String: Shape] {
         let graph = Graph()
         _ = try definition(json).record(graph.input("images", [1, input.height, input.width, input.channels]), classes: 10)
         try graph.validate()
@@ -99,7 +99,7 @@ struct ModelTests {
         #expect(option["layer1.0.downsample.0.weight"] == nil)
         #expect(option["layer2.1.downsample.0.weight"] == nil)
         #expect(try parameters(#"{"resnet": {"depth": 18}}"#)["conv1.weight"] == [64, 1, 3, 3])
-        let large = InputShape(height: 65, width: 65, channels: 3)
+        let large = ImageShape(height: 65, width: 65, channels: 3)
         #expect(try parameters(#"{"resnet": {"depth": 18}}"#, large)["conv1.weight"] == [64, 3, 7, 7])
         #expect(try parameters(#"{"resnet": {"depth": 18, "stem": "3x3"}}"#, large)["conv1.weight"] == [64, 3, 3, 3])
         #expect(try parameters(#"{"mlp": {"widths": [5, 4]}}"#).mapValues(\.dimensions) == [
@@ -169,7 +169,7 @@ struct ModelTests {
     ])
     func everyStageCanBeCutAfter(family: String, options: String, stage: String, shape: [Int]) throws {
         let network = try #require(try definition("{\"\(family)\": \(options)}").configuration as? any BackboneConfiguration)
-        #expect(network.featureShape(input: InputShape(height: 28, width: 28, channels: 1), after: stage) == Shape(shape))
+        #expect(network.featureShape(input: ImageShape(height: 28, width: 28, channels: 1), after: stage) == Shape(shape))
         let hybrid = ModelDefinition(
             HybridConfiguration(backbone: BackboneDefinition(network, cutAfter: stage), transformer: TransformerConfiguration(width: 8, depth: 1, heads: 1)))
         let graph = Graph()

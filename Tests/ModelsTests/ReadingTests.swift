@@ -2,6 +2,7 @@ import Configuration
 import Foundation
 import Layers
 import Models
+import TensorCore
 import Testing
 
 /// Definitions of models: what they mean, how they are written back, and what is said when they are wrong.
@@ -155,12 +156,12 @@ struct ReadingTests {
     }
 
     @Test func smallImages() {
-        #expect(errors(#"{"lenet5": {}}"#, InputShape(height: 8, width: 8, channels: 1)) == ["models.m.lenet5: lenet5 needs images of at least 12×12 pixels, found 8×8"])
-        #expect(errors(#"{"lenet5": {}}"#, InputShape(height: 12, width: 12, channels: 1)).isEmpty)
-        #expect(errors(#"{"resnet": {"depth": 20}}"#, InputShape(height: 8, width: 8, channels: 1)).isEmpty)
+        #expect(errors(#"{"lenet5": {}}"#, ImageShape(height: 8, width: 8, channels: 1)) == ["models.m.lenet5: lenet5 needs images of at least 12×12 pixels, found 8×8"])
+        #expect(errors(#"{"lenet5": {}}"#, ImageShape(height: 12, width: 12, channels: 1)).isEmpty)
+        #expect(errors(#"{"resnet": {"depth": 20}}"#, ImageShape(height: 8, width: 8, channels: 1)).isEmpty)
         let hybrid = #"{"backbone": {"lenet5": {"cut_after": "stage2"}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#
         #expect(
-            errors(hybrid, InputShape(height: 8, width: 8, channels: 1))
+            errors(hybrid, ImageShape(height: 8, width: 8, channels: 1))
                 == ["models.m.backbone.lenet5: lenet5 needs images of at least 12×12 pixels, found 8×8"])
     }
 

@@ -14,7 +14,7 @@ private func written(_ dataset: ImageDataset, _ augmentations: [Augmentation] = 
 
 @Suite struct WholePixelTests {
     /// Rows 1 2 3 and 4 5 6, one channel.
-    let dataset = try! floatDataset([1, 2, 3, 4, 5, 6], shape: ImageShape(channels: 1, height: 2, width: 3))
+    let dataset = try! floatDataset([1, 2, 3, 4, 5, 6], shape: ImageShape(height: 2, width: 3, channels: 1))
 
     @Test(arguments: [
         (AffineMap.identity, [1, 2, 3, 4, 5, 6] as [Float]),
@@ -35,7 +35,7 @@ private func written(_ dataset: ImageDataset, _ augmentations: [Augmentation] = 
     }
 
     @Test func channelsStayTogether() throws {
-        let dataset = try floatDataset([1, 10, 2, 20, 3, 30], shape: ImageShape(channels: 2, height: 1, width: 3))
+        let dataset = try floatDataset([1, 10, 2, 20, 3, 30], shape: ImageShape(height: 1, width: 3, channels: 2))
         #expect(written(dataset) { $0.write(0, map: .horizontalFlip, to: $1) } == [3, 30, 2, 20, 1, 10])
         #expect(written(dataset) { $0.write(0, map: .shift(x: 1, y: 0), to: $1) } == [0, 0, 1, 10, 2, 20])
     }
@@ -43,7 +43,7 @@ private func written(_ dataset: ImageDataset, _ augmentations: [Augmentation] = 
     /// Black is 0 before normalization.
     @Test func whatComesFromOutsideIsNormalizedBlack() throws {
         let dataset = try floatDataset(
-            [1, 2, 3, 4], shape: ImageShape(channels: 2, height: 1, width: 2), normalization: .given(mean: [1, 2], std: [0.5, 2]))
+            [1, 2, 3, 4], shape: ImageShape(height: 1, width: 2, channels: 2), normalization: .given(mean: [1, 2], std: [0.5, 2]))
         #expect(written(dataset) { $0.write(0, map: .identity, to: $1) } == [0, 0, 4, 1])
         #expect(written(dataset) { $0.write(0, map: .shift(x: 1, y: 0), to: $1) } == [-2, -1, 0, 0])
         // Half a pixel to the right: the mean of black and the first pixel, then of the two pixels.
@@ -56,7 +56,7 @@ private func written(_ dataset: ImageDataset, _ augmentations: [Augmentation] = 
         configuration.normalization = .given(mean: [0.5], std: [0.25])
         let dataset = try ImageDataset(
             LabeledImages(
-                name: "bytes", shape: ImageShape(channels: 1, height: 1, width: 3), pixels: .bytes([0, 8, 16], maximum: 16), labels: [0],
+                name: "bytes", shape: ImageShape(height: 1, width: 3, channels: 1), pixels: .bytes([0, 8, 16], maximum: 16), labels: [0],
                 classCount: 1, classNames: nil, train: 0..<1, validation: nil, test: 1..<1),
             configuration)
         #expect(written(dataset) { $0.write(0, map: .identity, to: $1) } == [-2, 0, 2])
@@ -64,7 +64,7 @@ private func written(_ dataset: ImageDataset, _ augmentations: [Augmentation] = 
 }
 
 @Suite struct ResamplingTests {
-    static let shape = ImageShape(channels: 2, height: 5, width: 4)
+    static let shape = ImageShape(height: 5, width: 4, channels: 2)
     static let pixels = (0..<40).map { (i: Int) in Float((i * i * i + 5 * i) % 37) / 4 }
 
     /// Images computed with NumPy by Tests/Reference/resampling.py.
@@ -111,7 +111,7 @@ private func written(_ dataset: ImageDataset, _ augmentations: [Augmentation] = 
 
     /// A quarter turn is exact up to rounding: rows become columns.
     @Test func aQuarterTurnIsCounterClockwise() throws {
-        let dataset = try floatDataset([1, 2, 3, 4], shape: ImageShape(channels: 1, height: 2, width: 2))
+        let dataset = try floatDataset([1, 2, 3, 4], shape: ImageShape(height: 2, width: 2, channels: 1))
         let found = written(dataset) { $0.write(0, map: .rotation(degrees: 90), to: $1) }
         #expect(zip(found, [2, 4, 1, 3] as [Float]).allSatisfy { abs($0 - $1) < 1e-6 })
     }
@@ -168,7 +168,7 @@ private func isLikely(_ count: Int) -> Bool {
 }
 
 @Suite struct RandomErasingTests {
-    let shape = ImageShape(channels: 2, height: 20, width: 30)
+    let shape = ImageShape(height: 20, width: 30, channels: 2)
 
     private func rectangles(_ erasing: RandomErasing) -> [(rows: Range<Int>, columns: Range<Int>)?] {
         (0..<2000).map {

@@ -1,5 +1,6 @@
 import Configuration
 import HDF5
+import TensorCore
 import Testing
 @testable import VisionData
 
@@ -29,7 +30,7 @@ import Testing
         try file.close()
         let dataset = try load { $0.validation = .count(1) }
         #expect(dataset.name == "data.h5")
-        #expect(dataset.shape == ImageShape(channels: 2, height: 2, width: 3))
+        #expect(dataset.shape == ImageShape(height: 2, width: 3, channels: 2))
         #expect(dataset.images.labels == [0, 1, 2, 1, 3])
         #expect(dataset.classCount == 4)
         #expect(dataset.indices(of: .train).count == 3)

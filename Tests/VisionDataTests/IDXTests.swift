@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import TensorCore
 import Testing
 @testable import VisionData
 
@@ -9,7 +10,7 @@ import Testing
         let directory = try TemporaryFolder()
         try directory.writeSmallImages(in: folder, compressed: compressed)
         let images = try IDXDataset(finding: .mnist, directory: directory.path).load()
-        #expect(images.shape == ImageShape(channels: 1, height: 2, width: 3))
+        #expect(images.shape == ImageShape(height: 2, width: 3, channels: 1))
         #expect(images.train == 0..<6)
         #expect(images.test == 6..<8)
         #expect(images.validation == nil)
@@ -161,7 +162,7 @@ import Testing
         let dataset = try ImageDataset.load(configuration)
         #expect(dataset.indices(of: .train) == Array(0..<60_000))
         #expect(dataset.indices(of: .test) == Array(60_000..<70_000))
-        #expect(dataset.shape == ImageShape(channels: 1, height: 28, width: 28))
+        #expect(dataset.shape == ImageShape(height: 28, width: 28, channels: 1))
         #expect(abs(dataset.normalization.mean[0] - 0.2860) < 5e-5)
         #expect(abs(dataset.normalization.std[0] - 0.3530) < 5e-5)
         for label in Int32(0)..<10 {
@@ -177,7 +178,7 @@ import Testing
         let digits = try loadDigits()
         #expect(digits.train == 0..<1437)
         #expect(digits.test == 1437..<1797)
-        #expect(digits.shape == ImageShape(channels: 1, height: 8, width: 8))
+        #expect(digits.shape == ImageShape(height: 8, width: 8, channels: 1))
         // The class counts of the published data.
         #expect((0..<10).map { label in digits.labels.count { $0 == label } } == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180])
         guard case .bytes(let pixels, 16) = digits.pixels else { Issue.record("expected bytes up to 16"); return }

@@ -1,4 +1,5 @@
 import Configuration
+import TensorCore
 import Testing
 @testable import VisionData
 
@@ -81,7 +82,7 @@ import Testing
     /// Two channels, three images of 1×2; only the first two count.
     private func images(_ pixels: LabeledImages.Pixels) -> LabeledImages {
         LabeledImages(
-            name: "three", shape: ImageShape(channels: 2, height: 1, width: 2), pixels: pixels, labels: [0, 0, 0], classCount: 1, classNames: nil,
+            name: "three", shape: ImageShape(height: 1, width: 2, channels: 2), pixels: pixels, labels: [0, 0, 0], classCount: 1, classNames: nil,
             train: 0..<3, validation: nil, test: 3..<3)
     }
 

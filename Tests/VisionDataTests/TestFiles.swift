@@ -1,6 +1,7 @@
 import CZlib
 import Configuration
 import Foundation
+import TensorCore
 import Testing
 @testable import VisionData
 
@@ -91,7 +92,7 @@ func countedDataset(train: Int, test: Int, _ configuration: DataConfiguration = 
     let count = train + test
     return try ImageDataset(
         LabeledImages(
-            name: "counted", shape: ImageShape(channels: 1, height: 1, width: 1), pixels: .bytes((0..<count).map { UInt8($0 % 256) }, maximum: 255),
+            name: "counted", shape: ImageShape(height: 1, width: 1, channels: 1), pixels: .bytes((0..<count).map { UInt8($0 % 256) }, maximum: 255),
             labels: (0..<count).map { Int32($0 % 10) }, classCount: 10, classNames: nil, train: 0..<train, validation: nil, test: train..<count),
         configuration)
 }

@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import Models
+import TensorCore
 import Training
 import VisionData
 
@@ -24,7 +25,7 @@ public struct Definition: Sendable {
         var path: String { "models.\(name)" }
 
         /// Reports what does not fit images of this size.
-        func validate(input: InputShape, classes: Int, errors: ConfigurationErrors) {
+        func validate(input: ImageShape, classes: Int, errors: ConfigurationErrors) {
             definition.validate(input: input, classes: classes, node: node, path: path, errors: errors)
         }
     }

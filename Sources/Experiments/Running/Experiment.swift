@@ -19,7 +19,7 @@ public struct Experiment: Sendable {
         self.definition = definition
         let dataset = try ImageDataset.load(definition.data, dataDirectory: dataDirectory)
         self.dataset = dataset
-        let input = InputShape(height: dataset.shape.height, width: dataset.shape.width, channels: dataset.shape.channels)
+        let input = dataset.shape
         let errors = ConfigurationErrors()
         for model in definition.models { model.validate(input: input, classes: dataset.classCount, errors: errors) }
         try errors.throwIfAny()

@@ -66,7 +66,7 @@ public struct HybridConfiguration: ModelConfiguration {
         }
     }
 
-    public func validate(input: InputShape, at fields: FieldReader) {
+    public func validate(input: ImageShape, at fields: FieldReader) {
         var fields = fields
         if let node = fields.node("backbone"),
             let (_, options, path) = FieldReader.variant(of: node, path: fields.path(of: "backbone"), errors: fields.errors)
@@ -79,7 +79,7 @@ public struct HybridConfiguration: ModelConfiguration {
             tokens.patch, dividing: (features[1], features[2]), of: "the feature map after \(backbone.cutAfter)", at: place)
     }
 
-    public func makeClassifier(input: InputShape, classes: Int, in scope: Scope) -> any ImageClassifier {
+    public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
         Hybrid(self, input: input, classes: classes, in: scope)
     }
 }
@@ -89,7 +89,7 @@ private struct Hybrid: ImageClassifier {
     private let patchEmbedding: PatchEmbedding
     private let encoder: TransformerEncoder
 
-    init(_ configuration: HybridConfiguration, input: InputShape, classes: Int, in scope: Scope) {
+    init(_ configuration: HybridConfiguration, input: ImageShape, classes: Int, in scope: Scope) {
         let definition = configuration.backbone, patch = configuration.tokens.patch
         backbone = definition.network.makeBackbone(input: input, through: definition.cutAfter, in: scope["backbone"])
         // Where images are too small for the backbone, recording it fails and says so.

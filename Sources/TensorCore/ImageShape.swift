@@ -1,5 +1,5 @@
-/// The size of the images that a model takes. Sizes in text are height×width×channels.
-public struct InputShape: Codable, Hashable, Sendable, CustomStringConvertible {
+/// The size of the images of a data set, or that a model takes. Sizes in text are height×width×channels.
+public struct ImageShape: Codable, Hashable, Sendable, CustomStringConvertible {
     public let height: Int
     public let width: Int
     public let channels: Int
@@ -9,6 +9,9 @@ public struct InputShape: Codable, Hashable, Sendable, CustomStringConvertible {
         self.width = width
         self.channels = channels
     }
+
+    /// Values in one image.
+    public var count: Int { height * width * channels }
 
     public var description: String { "\(height)×\(width)×\(channels)" }
 }
