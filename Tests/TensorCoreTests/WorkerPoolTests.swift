@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 import TensorCore
 import Testing
@@ -18,6 +19,16 @@ struct WorkerPoolTests {
 
     @Test func noTasksIsNoWork() {
         WorkerPool(threads: 2).run(0) { _, _ in Issue.record("there is no task to run") }
+    }
+
+    @Test func threadsEndWithThePool() throws {
+        func threadCount() throws -> Int { try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count }
+        let before = try threadCount()
+        for _ in 0..<40 { WorkerPool(threads: 8).run(16) { _, _ in } }
+        // Other tests start threads of their own meanwhile, but not 280 of them.
+        let deadline = ContinuousClock.now + .seconds(10)
+        while try threadCount() > before + 100, ContinuousClock.now < deadline { sched_yield() }
+        #expect(try threadCount() <= before + 100)
     }
 
     final class Counter: Sendable { let value = Atomic<Int>(0) }
