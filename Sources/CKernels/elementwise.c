@@ -120,8 +120,9 @@ INLINE void binary_row(kernel_binary_op op, const float *a, const float *b, floa
     case KERNEL_SUBTRACT: ROW(p - q);
     case KERNEL_MULTIPLY: ROW(p * q);
     case KERNEL_DIVIDE: ROW(p / q);
-    case KERNEL_MAXIMUM: ROW(p > q ? p : q);
-    case KERNEL_MINIMUM: ROW(p < q ? p : q);
+    // NaNs stay NaNs.
+    case KERNEL_MAXIMUM: ROW(p > q || p != p ? p : q);
+    case KERNEL_MINIMUM: ROW(p < q || p != p ? p : q);
     case KERNEL_EQUAL: ROW(p == q ? 1.0f : 0.0f);
     case KERNEL_GREATER: ROW(p > q ? 1.0f : p == q ? 0.5f : 0.0f);
     }

@@ -98,6 +98,15 @@ KERNEL void kernel_cross_entropy_gradient(
     }
 }
 
+KERNEL void kernel_binary_cross_entropy(const float *p, const float *t, float *y, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        float positive = vector_log(p[i]), negative = vector_log(1.0f - p[i]);
+        positive = positive < -100.0f ? -100.0f : positive;
+        negative = negative < -100.0f ? -100.0f : negative;
+        y[i] = -(t[i] * positive + (1.0f - t[i]) * negative);
+    }
+}
+
 KERNEL void kernel_layer_norm(
     const float *x, const float *scale, const float *offset, float *y, float *mean, float *rstd, int64_t rows, int64_t columns,
     float epsilon) {

@@ -62,6 +62,20 @@ struct GradientTests {
         zip(a, b).reduce(0) { sum, pair in sum + Double(pair.0) * Double(pair.1) }
     }
 
+    /// Saturated probabilities: finite losses and gradients, as in PyTorch; a NaN stays one.
+    @Test func binaryCrossEntropyAtItsEnds() throws {
+        let graph = Graph()
+        let p = graph.input("p", [5]), t = graph.input("t", [5])
+        let losses = p.binaryCrossEntropy(t)
+        let results = try evaluate(
+            [losses] + gradients(of: losses.sliced(axis: 0, 0..<4).batchMean(), withRespectTo: [p]),
+            feeding: [(p, HostTensor([5], [1, 0, 0, 0.5, .nan] as [Float])), (t, HostTensor([5], [1, 0, 1, 1, 1] as [Float]))])
+        #expect(Array(results[0].floats.prefix(3)) == [0, 0, 100])
+        #expect(results[0].floats[4].isNaN)
+        #expect(Array(results[1].floats.prefix(2)) == [0, 0])
+        #expect(results[1].floats[2] < -1e11 && results[1].floats[3] == -0.5)
+    }
+
     @Test func whatTheLossDoesNotDependOnGetsZeros() throws {
         let graph = Graph()
         let x = graph.input("x", [2]), y = graph.input("y", [3])

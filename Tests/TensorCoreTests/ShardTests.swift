@@ -70,6 +70,35 @@ struct ShardTests {
         #expect(whole.gradients.contains { Float(bitPattern: $0) != 0 })
     }
 
+    /// Where the upstream gradient is the same for all shards, a parameter still gets it from each of them.
+    @Test(arguments: [1, 4]) func linearLossesCountEveryShard(shards: Int) throws {
+        let graph = Graph(shardCount: shards)
+        let x = graph.input("x", [8 / shards, 3])
+        let weight = graph.root.parameter("weight", [1, 3], ConstantInitializer(2))
+        let bias = graph.root.parameter("bias", [1], ConstantInitializer(0), role: .bias)
+        let loss = x.linear(weight: weight, bias: bias).reshaped([8 / shards]).batchMean()
+        let shift = graph.root.parameter("shift", [3], ConstantInitializer(0))
+        let total = loss + (x + shift).sum(axes: [0, 1]).shardSum()
+        let values = try evaluate(
+            gradients(of: total, withRespectTo: [bias, shift]), feeding: [(x, HostTensor([8, 3], repeating: Float(0.5)))],
+            store: ParameterStore(graph, seed: 0), threads: 2)
+        #expect(values[0].floats == [1])
+        #expect(values[1].floats == [8, 8, 8])
+    }
+
+    /// Several kernels that write one shared buffer run in order, also where a wave is shared out.
+    @Test func sharedBuffersAreWrittenInOrder() throws {
+        let count = 40_000
+        let graph = Graph()
+        let a = graph.root.parameter("a", [count], ConstantInitializer(1)), b = graph.root.parameter("b", [count], ConstantInitializer(3))
+        let joined = Tensor.concatenated([(a + 1).square(), b], axis: 0).padded(before: [count], after: [0], mode: .constant(7)) * 1
+        let store = ParameterStore(graph, seed: 0)
+        for _ in 0..<20 {
+            let values = try evaluate([joined], store: store, threads: 4)[0].floats
+            #expect(values == Array(repeating: 7, count: count) + Array(repeating: 4, count: count) + Array(repeating: 3, count: count))
+        }
+    }
+
     /// A mask belongs to the sample and the step, not to the shard that computes it.
     @Test func shardsDropTheSameElements() throws {
         func dropped(_ shards: Int, step: UInt64) throws -> [Float] {

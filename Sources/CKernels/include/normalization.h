@@ -17,6 +17,9 @@ void kernel_cross_entropy(
 void kernel_cross_entropy_gradient(
     const float *probabilities, const int32_t *labels, const float *dloss, float *dx, int64_t rows, int64_t columns, float smoothing);
 
+/// y = −t log p − (1 − t) log(1 − p), logarithms cut at −100.
+void kernel_binary_cross_entropy(const float *p, const float *t, float *y, int64_t n);
+
 /// y = (x − mean) rstd scale + offset by row; scale and offset may be null. Saves mean and rstd of every row.
 void kernel_layer_norm(
     const float *x, const float *scale, const float *offset, float *y, float *mean, float *rstd, int64_t rows, int64_t columns,

@@ -18,6 +18,8 @@ public func gradients(of loss: Tensor, withRespectTo tensors: [Tensor]) -> [Tens
     var shared = sharded
 
     func accumulate(_ gradient: Tensor, for id: Int) {
+        // A gradient that is the same for all shards still belongs to each of them, and counts once for each further down.
+        let gradient = graph.values[id].placement == .sharded ? gradient.inEachShard() : gradient
         if gradient.placement == .sharded {
             sharded[id] = sharded[id].map { $0 + gradient } ?? gradient
         } else {

@@ -44,6 +44,30 @@ struct CrossEntropyGradient: Operation {
     }
 }
 
+/// −t log p − (1 − t) log(1 − p) with logarithms cut at −100: p and t of one shape; the targets have no gradient.
+struct BinaryCrossEntropy: Operation {
+    var name: String { "binary cross-entropy" }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        guard inputs[0].dtype == .float32, inputs[0] == inputs[1] else {
+            throw ShapeError("of \(inputs[0]) with targets \(inputs[1]): expected float32 of one shape")
+        }
+        return [inputs[0]]
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
+        guard let dy = upstream[0] else { return [nil, nil] }
+        let (p, t) = (node.inputs[0], node.inputs[1])
+        // PyTorch's: where p is 0 or 1 the denominator does not vanish.
+        return [dy * ((p - t) / (p * (1 - p)).maximum(p.graph.constant(1e-12))), nil]
+    }
+
+    func lower(_ context: LoweringContext) {
+        let p = context.input(0), t = context.input(1), y = context.output(0), n = Int64(context.outputTypes[0].shape.elementCount)
+        context.emit(reads: [p, t], writes: [y]) { c in kernel_binary_cross_entropy(c.floats(p), c.floats(t), c.floats(y), n) }
+    }
+}
+
 extension Tensor {
     /// The cross-entropy of the softmax of these logits `[B, C]` with int32 labels `[B]`, for each sample: `[B]`.
     public func softmaxCrossEntropy(labels: Tensor, smoothing: Float = 0) -> Tensor {
@@ -57,12 +81,7 @@ extension Tensor {
     public func meanSquaredError(_ target: Tensor) -> Tensor { (self - target).square().sampleMean() }
 
     /// −t log p − (1 − t) log(1 − p), averaged over each sample: `[B, …]` → `[B]`. Logarithms are cut at −100, as in PyTorch.
-    public func binaryCrossEntropy(_ target: Tensor) -> Tensor {
-        let floor = graph.constant(-100)
-        let positive = target * log().maximum(floor)
-        let negative = (1 - target) * (1 - self).log().maximum(floor)
-        return -(positive + negative).sampleMean()
-    }
+    public func binaryCrossEntropy(_ target: Tensor) -> Tensor { graph.record(one: BinaryCrossEntropy(), self, target).sampleMean() }
 
     /// The binary cross-entropy of σ(x), averaged over each sample: max(x, 0) − x t + log(1 + e^−|x|).
     public func binaryCrossEntropyWithLogits(_ target: Tensor) -> Tensor { (softplus() - self * target).sampleMean() }

@@ -104,7 +104,22 @@ struct ShardSum: Operation {
     func lower(_ context: LoweringContext) { context.emitShardSum() }
 }
 
+/// A shared value as every shard's own: nothing moves.
+struct EachShard: Operation {
+    var name: String { "each shard" }
+    var isPerShard: Bool { true }
+
+    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { inputs }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [upstream[0]?.shardSum()] }
+
+    func lower(_ context: LoweringContext) { context.alias(output: 0, input: 0) }
+}
+
 extension Tensor {
+    /// This value, or if it is shared, one of its own for each shard.
+    func inEachShard() -> Tensor { placement == .sharded ? self : graph.record(one: EachShard(), self) }
+
     /// The sum over the shards of the batch. A shared tensor counts once for each shard, as if every shard had its own copy.
     public func shardSum() -> Tensor {
         placement == .sharded ? graph.record(one: ShardSum(), self) : self * Float(graph.shardCount)

@@ -12,8 +12,6 @@ import Foundation
 public final class Plan {
     public let shardCount: Int
     public let summary: PlanSummary
-    /// Time by kind of op is collected while this is set.
-    public var profile: PlanProfile?
 
     let pool: WorkerPool
     private let store: ParameterStore?
@@ -129,25 +127,21 @@ public final class Plan {
     private func run(sharded kernels: [Kernel], step: UInt64) {
         pool.run(shardCount) { worker, shard in
             let context = context(worker: worker, shard: shard, step: step)
-            for kernel in kernels { execute(kernel, context) }
+            for kernel in kernels { kernel.run(context) }
         }
     }
 
     private func run(shared kernels: [Kernel], inParallel: Bool, step: UInt64) {
         if inParallel {
-            pool.run(kernels.count) { worker, index in execute(kernels[index], context(worker: worker, shard: 0, step: step)) }
+            pool.run(kernels.count) { worker, index in kernels[index].run(context(worker: worker, shard: 0, step: step)) }
         } else {
             let context = context(worker: 0, shard: 0, step: step)
-            for kernel in kernels { execute(kernel, context) }
+            for kernel in kernels { kernel.run(context) }
         }
     }
 
     private func run(_ tasks: [ReductionTask]) {
-        let body = { (worker: Int, index: Int) in
-            let task = tasks[index]
-            self.profile?.measure("shard sum", worker: worker) { self.sum(task) } ?? self.sum(task)
-        }
-        if tasks.count > 1 { pool.run(tasks.count, body) } else { body(0, 0) }
+        pool.run(tasks.count) { _, index in sum(tasks[index]) }
     }
 
     private func sum(_ task: ReductionTask) {
@@ -160,15 +154,6 @@ public final class Plan {
             } else {
                 kernel_tree_sum_f32(sources.baseAddress!, Int64(shardCount), target, Int64(task.count))
             }
-        }
-    }
-
-    @inline(__always)
-    private func execute(_ kernel: Kernel, _ context: KernelContext) {
-        if let profile {
-            profile.measure(kernel.name, worker: context.worker) { kernel.run(context) }
-        } else {
-            kernel.run(context)
         }
     }
 

@@ -39,12 +39,12 @@ enum PhaseSchedule {
         return schedule
     }
 
-    /// Groups kernels so that each depends on earlier groups only.
+    /// Groups kernels so that each depends on earlier groups only: on those that wrote what it reads or writes, in order.
     private static func waves(_ kernels: [Kernel]) -> [[Kernel]] {
         var level: [BufferID: Int] = [:]
         var waves: [[Kernel]] = []
         for kernel in kernels {
-            let wave = kernel.reads.map { level[$0, default: 0] }.max() ?? 0
+            let wave = (kernel.reads + kernel.writes).map { level[$0, default: 0] }.max() ?? 0
             while waves.count <= wave { waves.append([]) }
             waves[wave].append(kernel)
             for buffer in kernel.writes { level[buffer] = wave + 1 }

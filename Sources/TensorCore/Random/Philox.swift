@@ -74,10 +74,17 @@ public struct PhiloxDraws: RandomNumberGenerator, Sendable {
     /// Uniform in [lower, upper).
     public mutating func uniform(_ lower: Float, _ upper: Float) -> Float { lower + (upper - lower) * uniform() }
 
-    /// Uniform over 0 ..< count, without bias (rejection sampling).
+    /// Uniform over 0 ..< count, without bias: the high word of a 128-bit product, low words that would favour some are drawn again
+    /// (Lemire, "Fast Random Integer Generation in an Interval", 2019).
     public mutating func integer(below count: Int) -> Int {
         precondition(count > 0, "integer(below:) needs a positive count")
-        return Int.random(in: 0..<count, using: &self)
+        let bound = UInt64(count)
+        var product = next().multipliedFullWidth(by: bound)
+        if product.low < bound {
+            let threshold = (0 &- bound) % bound
+            while product.low < threshold { product = next().multipliedFullWidth(by: bound) }
+        }
+        return Int(product.high)
     }
 
     public mutating func bernoulli(_ probability: Float) -> Bool { uniform() < probability }
