@@ -19,10 +19,20 @@ public struct UserError: Error, Equatable, Sendable, CustomStringConvertible {
 
     public let kind: Kind
     public let message: String
+    /// The value of the definition that the error is about, such as `train.batch_size`, where only its place is still to be said.
+    public let keyPath: String?
 
     public init(_ kind: Kind, _ message: String) {
         self.kind = kind
         self.message = message
+        keyPath = nil
+    }
+
+    /// An error about a value of the definition, found where its file and line are not known (`Definition.placing` adds them).
+    public init(at keyPath: String, _ message: String) {
+        kind = .usage
+        self.message = "\(keyPath): \(message)"
+        self.keyPath = keyPath
     }
 
     public var description: String { message }

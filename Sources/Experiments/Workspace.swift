@@ -14,16 +14,18 @@ public struct Workspace: Sendable {
 
     /// The workspace of this process.
     public static var current: Workspace {
+        // The name of a current folder that was removed is empty.
+        let here = FileManager.default.currentDirectoryPath
         let home = ProcessInfo.processInfo.environment["HARNESS_HOME"].flatMap { $0.isEmpty ? nil : $0 }
         return Workspace(
-            currentFolder: URL(filePath: FileManager.default.currentDirectoryPath, directoryHint: .isDirectory),
+            currentFolder: URL(filePath: here.isEmpty ? "/" : here, directoryHint: .isDirectory),
             packageRoot: home.map { URL(filePath: $0, directoryHint: .isDirectory) })
     }
 
     /// The current folder, each folder above it, then the package's root.
     private var roots: [URL] {
         var roots = [currentFolder]
-        while let last = roots.last, last.path != "/" { roots.append(last.deletingLastPathComponent().standardizedFileURL) }
+        while let last = roots.last, last.path.hasPrefix("/"), last.path != "/" { roots.append(last.deletingLastPathComponent().standardizedFileURL) }
         if let packageRoot, !roots.contains(where: { $0.path == packageRoot.path }) { roots.append(packageRoot) }
         return roots
     }
@@ -35,7 +37,7 @@ public struct Workspace: Sendable {
     /// Throws `.noInput` with a did-you-mean and the names in the nearest `Experiments/`.
     public func definition(_ word: String) throws -> URL {
         for root in word.hasPrefix("/") ? [URL(filePath: "/")] : roots {
-            for folder in [root, root.appending(path: "Experiments")] {
+            for folder in [root, root.appending(path: "Experiments")] where Self.isFolder(folder) {
                 for candidate in [word, word + ".yaml"] {
                     if let url = Self.existing(candidate, in: folder), !Self.isFolder(url) { return url }
                 }
@@ -102,7 +104,9 @@ public struct Workspace: Sendable {
     /// `path` under `root` when it exists; a component that is not there as written matches one that differs only in case.
     private static func existing(_ path: String, in root: URL) -> URL? {
         var url = root
-        for component in path.split(separator: "/").map(String.init) {
+        let components = path.split(separator: "/").map(String.init)
+        guard !components.isEmpty || path == "/" else { return nil }
+        for component in components {
             let exact = url.appending(path: component)
             if FileManager.default.fileExists(atPath: exact.path) {
                 url = exact

@@ -28,6 +28,9 @@ public struct MLPConfiguration: ModelConfiguration {
 
     public init(from fields: inout FieldReader) {
         widths = fields.integers("widths", in: FieldReader.counts) ?? [256, 128]
+        if widths.count > FieldReader.depths.upperBound {
+            fields.report("expected at most \(FieldReader.depths.upperBound) layers, found \(widths.count)", at: "widths")
+        }
         activation = fields.choice("activation", default: .relu)
         dropout = fields.rate("dropout")
         initialization = fields.initialization("initialization", default: Self.defaultInitialization(activation))

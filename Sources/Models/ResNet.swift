@@ -140,7 +140,7 @@ struct ResidualLayout {
 
     /// Reads `depth`; 20 stands in for a depth that there is not.
     init(from fields: inout FieldReader) {
-        let depth = fields.requiredCount("depth")
+        let depth = fields.requiredCount("depth", in: FieldReader.depths)
         if let layout = depth.flatMap(ResidualLayout.init(depth:)) {
             self = layout
         } else {

@@ -39,7 +39,7 @@ public struct TransformerConfiguration: Codable, Equatable, Sendable {
 
     public init(from fields: inout FieldReader) {
         width = fields.requiredCount("width") ?? 8
-        depth = fields.requiredCount("depth") ?? 1
+        depth = fields.requiredCount("depth", in: FieldReader.depths) ?? 1
         heads = fields.requiredCount("heads") ?? 1
         mlpRatio = fields.number("mlp_ratio", default: 4, in: 0.01...1000)
         position = fields.choice("position", default: .learned)

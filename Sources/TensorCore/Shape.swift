@@ -22,6 +22,20 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
     /// The number of elements; 1 for a scalar.
     public var elementCount: Int { dimensions.reduce(1, *) }
 
+    /// Whether there are more elements than any tensor may have. The limit keeps all counts of elements, bytes and multiply-adds far
+    /// from the largest integer.
+    var isTooLarge: Bool {
+        var count = 1
+        for length in dimensions {
+            let (product, overflows) = count.multipliedReportingOverflow(by: length)
+            if overflows || product > Self.largestElementCount { return true }
+            count = product
+        }
+        return false
+    }
+
+    static let largestElementCount = 1 << 34
+
     public var startIndex: Int { 0 }
     public var endIndex: Int { dimensions.count }
 

@@ -25,14 +25,14 @@ public final class TrainingLoop {
     /// - Parameters:
     ///   - model: recorded twice, in training and in evaluation mode.
     ///   - seed: of the initial weights, the order of the images, augmentation and dropout, each with streams of its own.
-    /// - Throws: `RecordingError` when the model does not fit the images, `UserError` when the data are too few for the configuration.
+    /// - Throws: `RecordingError` when the model does not fit the images or the memory, `UserError` when the data are too few for the configuration.
     public init(
         _ model: ModelRecorder, configuration: TrainConfiguration, dataset: ImageDataset, augmentations: [Augmentation], seed: UInt64,
         pool: WorkerPool
     ) throws {
         hasValidation = !dataset.indices(of: .validation).isEmpty
         if configuration.earlyStopping != nil, !hasValidation {
-            throw UserError(.usage, "train.early_stopping: needs images for validation, but data.validation holds out none of \(dataset.name)")
+            throw UserError(at: "train.early_stopping", "needs images for validation, but data.validation holds out none of \(dataset.name)")
         }
         self.configuration = configuration
         self.dataset = dataset
@@ -46,6 +46,7 @@ public final class TrainingLoop {
         evaluator = try Evaluator(
             model, dataset: dataset, batchSize: configuration.batchSize, shardCount: configuration.shards, seed: seed,
             store: trainingStep.store, pool: pool)
+        try requireMemory(byteCount)
     }
 
     /// Trains to the end and evaluates the best weights on the test split, the only time that it is touched.

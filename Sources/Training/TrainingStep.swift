@@ -44,7 +44,7 @@ final class TrainingStep {
     let plan: Plan
     private var feeds: [UnsafeRawPointer] = []
 
-    /// - Throws: `RecordingError` when the model does not fit the images.
+    /// - Throws: `RecordingError` when the model does not fit the images or the memory.
     init(
         _ model: ModelRecorder, configuration: TrainConfiguration, shape: ImageShape, classCount: Int, seed: UInt64, pool: WorkerPool
     ) throws {
@@ -55,6 +55,9 @@ final class TrainingStep {
             .softmaxCrossEntropy(labels: recorded.labels, smoothing: Float(configuration.labelSmoothing))
             .batchMean()
         try recorded.graph.validate()
+        // Values, gradients and the optimizer's arrays.
+        let arrayCount = 2 + configuration.optimizer.slotNames.count
+        try requireMemory(arrayCount * recorded.graph.parameterCount * MemoryLayout<Float>.stride)
         store = ParameterStore(recorded.graph, seed: seed)
         plan = try Plan(
             recorded.graph, outputs: [loss, recorded.logits],

@@ -46,7 +46,7 @@ public final class BatchPipeline {
         precondition(batchSize > 0, "the batch size must be positive")
         let indices = dataset.indices(of: .train)
         guard indices.count >= batchSize else {
-            throw UserError(.usage, "train.batch_size: \(batchSize) is larger than the training split of \(dataset.name), which has \(indices.count) images")
+            throw UserError(at: "train.batch_size", "\(batchSize) is larger than the training split of \(dataset.name), which has \(indices.count) images")
         }
         self.batchSize = batchSize
         batchesPerEpoch = indices.count / batchSize

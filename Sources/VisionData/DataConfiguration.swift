@@ -83,6 +83,8 @@ public struct HDF5Source: Codable, Sendable, Equatable {
     public var path: String
     /// The number of classes; nil: the file's attribute `classes`, or the largest label + 1.
     public var classes: Int?
+    /// More are a mistake in the labels, such as identifiers in the place of class indices; and the confusion matrix has the square of it.
+    static let largestClassCount = 10_000
 
     public init(path: String, classes: Int? = nil) {
         self.path = path
@@ -91,7 +93,7 @@ public struct HDF5Source: Codable, Sendable, Equatable {
 
     init(from fields: inout FieldReader) {
         if !fields.has("path") { fields.errors.report("expected a path", at: fields.node.mark, path: fields.path(of: "path")) }
-        self.init(path: fields.string("path") ?? "", classes: fields.integer("classes", in: 1...))
+        self.init(path: fields.string("path") ?? "", classes: fields.integer("classes", in: 1...Self.largestClassCount))
     }
 }
 

@@ -111,8 +111,10 @@ private func channelsLast<Element>(_ images: [Element], shape: ImageShape) -> [E
 private func readLabels(of parts: [HDF5Part], in file: HDF5Reader, classes: Int?) throws -> (values: [Int32], classCount: Int) {
     let labels = try parts.map { try file.read($0.labels, as: Int64.self) }
     let declared = try classes ?? file.attribute("classes", of: "/", as: Int64.self)?.first.map(Int.init)
-    // More classes than this are a mistake in the labels, such as identifiers in the place of class indices.
-    let limit = declared ?? 1 << 20
+    if let declared, !(1...HDF5Source.largestClassCount).contains(declared) {
+        throw UserError(.data, "\(file.path): the attribute classes is \(declared), expected 1 to \(HDF5Source.largestClassCount)")
+    }
+    let limit = declared ?? HDF5Source.largestClassCount
     for (part, values) in zip(parts, labels) {
         if let index = values.firstIndex(where: { !(0..<Int64(limit)).contains($0) }) {
             throw UserError(.data, "\(file.path): \(part.labels): label \(values[index]) at index \(index), expected 0 to \(limit - 1)")

@@ -52,26 +52,26 @@ public struct ImageDataset: Sendable {
             shuffled(range.map(Int32.init), stream: PhiloxStream(seed: configuration.splitSeed, name: stream), time: 0)
         }
         if images.validation != nil, configuration.validation != nil {
-            throw UserError(.usage, "data.validation: \(images.name) brings its own validation images; leave this key out")
+            throw UserError(at: "data.validation", "\(images.name) brings its own validation images; leave this key out")
         }
         let shuffledTrain = order(images.train, stream: "split")
         let heldOut = images.validation == nil ? (configuration.validation ?? .default).count(of: images.train.count) : 0
         guard heldOut < images.train.count else {
-            throw UserError(.usage, "data.validation: \(heldOut) images held out, but \(images.name) has only \(images.train.count) training images")
+            throw UserError(at: "data.validation", "\(heldOut) images held out, but \(images.name) has only \(images.train.count) training images")
         }
         let trainCount = configuration.trainExamples ?? (images.train.count - heldOut)
         guard heldOut + trainCount <= images.train.count else {
-            throw UserError(.usage, """
-                data.train_examples: \(trainCount) images asked for, but \(images.name) has \(images.train.count - heldOut) \
+            throw UserError(at: "data.train_examples", """
+                \(trainCount) images asked for, but \(images.name) has \(images.train.count - heldOut) \
                 training images after \(heldOut) were held out
                 """)
         }
         let testCount = configuration.testExamples ?? images.test.count
         guard testCount <= images.test.count else {
-            throw UserError(.usage, "data.test_examples: \(testCount) images asked for, but \(images.name) has \(images.test.count) test images")
+            throw UserError(at: "data.test_examples", "\(testCount) images asked for, but \(images.name) has \(images.test.count) test images")
         }
         for case .shift(let pixels) in configuration.augment where pixels >= min(images.shape.height, images.shape.width) {
-            throw UserError(.usage, "data.augment: a shift of \(pixels) pixels leaves nothing of images of \(images.shape)")
+            throw UserError(at: "data.augment", "a shift of \(pixels) pixels leaves nothing of images of \(images.shape)")
         }
 
         self.images = images
@@ -87,8 +87,8 @@ public struct ImageDataset: Sendable {
             normalization = ChannelStatistics(mean: .init(repeating: 0, count: channels), std: .init(repeating: 1, count: channels))
         case .given(let mean, let std):
             guard mean.count == channels, std.count == channels else {
-                throw UserError(.usage, """
-                    data.normalization: mean has \(mean.count) and std \(std.count) values, expected \(channels), one for each channel of \(images.name)
+                throw UserError(at: "data.normalization", """
+                    mean has \(mean.count) and std \(std.count) values, expected \(channels), one for each channel of \(images.name)
                     """)
             }
             normalization = ChannelStatistics(mean: mean, std: std)

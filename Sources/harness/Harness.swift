@@ -21,9 +21,21 @@ struct Harness: ParsableCommand {
     static let _errorPrefix = "harness: "
 
     static func main() {
+        openStandardStreams()
         var command: any ParsableCommand
         do { command = try parseAsRoot() } catch { exit(withError: error) }
-        do { try command.run() } catch { stop(error) }
+        do {
+            try command.run()
+            guard fflush(nil) == 0 else {
+                throw UserError(.io, "standard output: cannot be written: \(String(cString: strerror(errno)))")
+            }
+        } catch { stop(error) }
+    }
+
+    /// Gives standard streams that the program was started without to /dev/null: the next file opened would else take their place, and
+    /// progress would be written into a run's file.
+    private static func openStandardStreams() {
+        for stream in STDIN_FILENO...STDERR_FILENO where fcntl(stream, F_GETFD) == -1 { _ = open("/dev/null", O_RDWR) }
     }
 
     /// One sentence (or one a line, for a definition's errors) on standard error, and the exit code that goes with it.
@@ -39,6 +51,7 @@ struct Harness: ParsableCommand {
     }
 
     static func say(_ line: String) {
-        FileHandle.standardError.write(Data("harness: \(line)\n".utf8))
+        // Nobody can be told that standard error cannot be written.
+        try? FileHandle.standardError.write(contentsOf: Data("harness: \(line)\n".utf8))
     }
 }

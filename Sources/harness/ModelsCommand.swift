@@ -34,7 +34,9 @@ struct ModelsCommand: ParsableCommand {
     var json = false
 
     mutating func validate() throws {
-        if let classes, classes < 1 { throw ValidationError("--classes: expected a number of at least 1, found \(classes)") }
+        if let classes, !InputSize.lengths.contains(classes) {
+            throw ValidationError("--classes: expected a number from 1 to \(InputSize.lengths.upperBound), found \(classes)")
+        }
     }
 
     func run() throws {
@@ -101,12 +103,13 @@ struct ModelsCommand: ParsableCommand {
 
 /// `3x224x224`: channels, height, width.
 struct InputSize: ExpressibleByArgument {
+    static let lengths = 1...65_536
     let shape: ImageShape
 
     init?(argument: String) {
         let numbers = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
         guard numbers.count == 3, let channels = numbers[0], let height = numbers[1], let width = numbers[2],
-            min(channels, height, width) > 0
+            [channels, height, width].allSatisfy(Self.lengths.contains)
         else { return nil }
         shape = ImageShape(height: height, width: width, channels: channels)
     }

@@ -12,6 +12,8 @@ import Testing
         try folder.add("Experiments/wrong.yaml", "data: {name: digit}\ntrain: {epoch: 1}\nmodels: {line: logistic-regresion}\n")
         try folder.add("Experiments/large.yaml", "data: {name: digits, train_examples: 9999}\nmodels: {line: logistic-regression}\n")
         try folder.add("Experiments/patch.yaml", "data: {name: digits}\nmodels: {v: {vit: {patch: 3, width: 8, depth: 1, heads: 1}}}\n")
+        let widths = Array(repeating: "65536", count: 100).joined(separator: ", ")
+        try folder.add("Experiments/wide.yaml", "data: {name: digits}\ntrain: {epochs: 1}\nmodels: {m: {mlp: {widths: [\(widths)]}}}\n")
         try folder.add("Experiments/missing.yaml", "data: {name: mnist, directory: nowhere}\nmodels: {line: logistic-regression}\n")
     }
 
@@ -49,13 +51,24 @@ import Testing
         (["run", "tiny", "--only", "lime"], 64, "harness: --only: there is no model 'lime' in tiny; did you mean 'line'?\n"),
         (["run", "tiny", "epochs"], 64, "harness: override 'epochs': expected path.to.key=value, found no '='\n"),
         (["check", "tiny", "train.epoch=1"], 64, "harness: override 'train.epoch=1': train.epoch: unknown key 'epoch'; did you mean 'epochs'?\n"),
-        (["run", "tini"], 66, "harness: there is no experiment 'tini'; did you mean 'tiny'? Experiments has: large, missing, patch, tiny, wrong\n"),
-        (["check", "experiments/large"], 64, "harness: data.train_examples: 9999 images asked for, but digits has 1293"),
+        (["run", "tini"], 66, "harness: there is no experiment 'tini'; did you mean 'tiny'? Experiments has: large, missing, patch, tiny, wide, wrong\n"),
+        (["check", "experiments/large"], 64, "harness: Experiments/large.yaml:1: data.train_examples: 9999 images asked for, but digits has 1293"),
+        (["check", "tiny", "data.validation=1437"], 64, "harness: override 'data.validation=1437': data.validation: 1437 images held out"),
+        (["check", "tiny", "train.batch_size=8000"], 64, "harness: override 'train.batch_size=8000': train.batch_size: 8000 is larger than"),
+        (["check", "tiny", "train.epochs=1000000000000000000"], 64, "train.epochs: expected a value from 1 to 1000000, found 1000000000000000000"),
+        (["run", "wide"], 64, "harness: Experiments/wide.yaml:3: models.m: needs at least "),
+        (["run", ""], 66, "harness: there is no experiment ''; "),
+        (["run", "/"], 66, "harness: there is no experiment '/'; "),
+        (["run", "/dev/zero"], 66, "harness: /dev/zero: not a regular file\n"),
+        (["inspect", ""], 66, "harness: there is no file or folder ''"),
         (["check", "patch"], 64, "harness: Experiments/patch.yaml:2: models.v.vit.patch: "),
         (["run", "missing"], 66, "harness: data set mnist not found"),
         (["models", "resnet21"], 64, "harness: 'resnet21': unknown model 'resnet21'; did you mean 'resnet20'?\n"),
         (["models", "lenet5", "--input", "1x4x4"], 64, "harness: lenet5 does not fit images of 4×4×1: "),
         (["models", "lenet5", "--input", "28"], 64, "The value '28' is invalid for '--input"),
+        (["models", "lenet5", "--input", "9999999999x9999999999x3"], 64, "The value '9999999999x9999999999x3' is invalid for '--input"),
+        (["models", "vit-tiny-16", "--input", "3x65536x65536"], 64, "more than 17179869184 elements"),
+        (["models", "lenet5", "--classes", "9223372036854775807"], 64, "--classes: expected a number from 1 to 65536, found 9223372036854775807"),
         (["inspect", "nothing"], 66, "harness: there is no file or folder 'nothing'"),
         (["inspect", "Experiments/tiny.yaml"], 65, "harness: Experiments/tiny.yaml: "),
         (["compare", "Experiments"], 66, "harness: there are no runs under Experiments\n"),
@@ -68,6 +81,25 @@ import Testing
         #expect(result.exitCode == exitCode)
         #expect(result.errors.contains(sentence), "\(result.errors)")
         #expect(result.errors.hasPrefix("harness: ") && result.output == "")
+    }
+
+    /// Runs a line of the shell in which `$0` is the program.
+    private func shell(_ line: String) throws -> Program.Result {
+        try Program.run(["-c", line, Program.url.path], in: folder.url, executable: URL(filePath: "/bin/sh"))
+    }
+
+    @Test func aClosedOrFullStandardStreamDamagesNothing() throws {
+        #expect(try shell("exec \"$0\" run nothing 2>&-").exitCode == 66)
+        #expect(try shell("exec \"$0\" run tiny >&- 2>&- <&-").exitCode == 0)
+        #expect(try run("inspect", "tiny").output.contains("finished"), "no progress went into the run's file")
+        #expect(try shell("exec \"$0\" run tiny --fresh 2>/dev/full").exitCode == 0)
+        let full = try shell("exec \"$0\" models >/dev/full")
+        #expect(full.exitCode == 74 && full.errors == "harness: standard output: cannot be written: No space left on device\n")
+    }
+
+    @Test func aRemovedCurrentFolderIsNoTrap() throws {
+        let result = try shell("ulimit -v 8000000; mkdir gone && cd gone && rmdir ../gone && HARNESS_HOME='' exec \"$0\" check nothing-of-that-name")
+        #expect(result.exitCode == 66 && result.errors.hasPrefix("harness: there is no experiment 'nothing-of-that-name'; "))
     }
 
     @Test func allErrorsOfADefinitionComeTogether() throws {

@@ -49,6 +49,7 @@ import Testing
                 + "x.yaml:1: b: anchors (&) and aliases (*) are not read; write the value out"),
         ("a: *one\n", "x.yaml:1: anchors (&) and aliases (*) are not read; write the value out"),
         ("a: !colour red\n", "x.yaml:1: a: tags (!colour) are not read"),
+        ("a: \(String(repeating: "[", count: 20_000))", "x.yaml:1: nested too deeply"),
         ("[1]: 2\n", "x.yaml:1: a key must be a plain name"),
         ("a: 1\n---\nb: 1\n", "x.yaml:2: a second document (---) begins here; a definition is one document"),
         ("a: [1, 2\nb: 3\n",

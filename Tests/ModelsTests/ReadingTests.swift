@@ -101,7 +101,7 @@ struct ReadingTests {
             #"{"vit": {"patch": 5, "width": 64, "depth": 6, "heads": 4}}"#,
             ["models.m.vit.patch: a patch of 5 does not divide the image of 28×28; these do: 1, 2, 4, 7, 14, 28"]
         ),
-        (#"{"vit": {"patch": 4, "width": 64, "depth": 0, "heads": 4}}"#, ["models.m.vit.depth: expected a value from 1 to 65536, found 0"]),
+        (#"{"vit": {"patch": 4, "width": 64, "depth": 0, "heads": 4}}"#, ["models.m.vit.depth: expected a value from 1 to 2048, found 0"]),
         (
             #"{"mlp": {"widths": [10000000000, 16]}}"#,
             ["models.m.mlp.widths[0]: expected a value from 1 to 65536, found 10000000000"]

@@ -29,6 +29,8 @@ struct RecordingTests {
             $0.zeros([1, 2, 2, 1]).padded(before: [0, 2, 2, 0], after: [0, 2, 2, 0], mode: .reflect)
         }),
         ("m: dropout at a rate of 1.0: expected a rate from 0 up to but not 1", { $0.zeros([1, 2]).dropout(rate: 1, stream: $0.stream) }),
+        ("m.weight: parameter of [131072, 131073]: more than 17179869184 elements", { $0.parameter("weight", [131_072, 131_073], ConstantInitializer(0)) }),
+        ("m.weight: parameter of [9223372036854775807, 2]: more than 17179869184 elements", { $0.parameter("weight", [.max, 2], ConstantInitializer(0)) }),
         ("m.weight: the parameter m.weight is declared twice", { scope in
             _ = scope.parameter("weight", [1], ConstantInitializer(0))
             return scope.parameter("weight", [1], ConstantInitializer(0))

@@ -81,7 +81,7 @@ enum Written: Sendable, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, E
     @Test("One sentence for each mistake", arguments: [
         (["batch_size": "100"], "train.batch_size: found 100, expected a multiple of the 8 shards, such as 96 or 104"),
         (["batch_size": "4"], "train.batch_size: found 4, expected a multiple of the 8 shards, such as 8"),
-        (["epochs": "0"], "train.epochs: expected an integer of at least 1, found 0"),
+        (["epochs": "0"], "train.epochs: expected a value from 1 to 1000000, found 0"),
         (["optimiser": "sgd"], "train.optimiser: unknown key 'optimiser'; did you mean 'optimizer'?"),
         (["optimizer": "adamx"], "train.optimizer: unknown optimizer 'adamx'; did you mean 'adam'?"),
         (["optimizer": ["adamw": ["lr": "1"]]],

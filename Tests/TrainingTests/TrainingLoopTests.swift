@@ -206,7 +206,7 @@ private final class Recorder: TrainingListener {
 
         var stopping = configuration(epochs: 2)
         stopping.earlyStopping = EarlyStoppingConfiguration()
-        #expect(throws: UserError(.usage, "train.early_stopping: needs images for validation, but data.validation holds out none of digits")) {
+        #expect(throws: UserError(at: "train.early_stopping", "needs images for validation, but data.validation holds out none of digits")) {
             _ = try train(stopping, dataset: dataset)
         }
     }

@@ -166,6 +166,6 @@ private let everything: [Augmentation] = [
         let error = try userError {
             _ = try BatchPipeline(training: digits, batchSize: 2000, seed: 0, augmentations: [], epochs: 0..<1)
         }
-        #expect(error == UserError(.usage, "train.batch_size: 2000 is larger than the training split of digits, which has 1293 images"))
+        #expect(error == UserError(at: "train.batch_size", "2000 is larger than the training split of digits, which has 1293 images"))
     }
 }

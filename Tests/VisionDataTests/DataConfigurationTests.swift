@@ -90,7 +90,7 @@ private func read(_ literal: Literal) -> (DataConfiguration, [String]) {
         (["name": "digits", "hdf5": ["path": "x"]], ["x.yaml:2: data.hdf5: found beside 'name', expected one of the two"]),
         (["hdf5": ["classes": "0"]], [
             "x.yaml:1: data.hdf5.path: expected a path",
-            "x.yaml:2: data.hdf5.classes: expected an integer of at least 1, found 0",
+            "x.yaml:2: data.hdf5.classes: expected a value from 1 to 10000, found 0",
         ]),
         (["name": "digits", "validation": "-1"], ["x.yaml:2: data.validation: expected a number of at least 0.0, found -1.0"]),
         (["name": "digits", "validation": "1.5"], ["x.yaml:2: data.validation: expected a part below 1 or a whole number of images, found 1.5"]),

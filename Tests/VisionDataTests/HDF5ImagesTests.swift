@@ -60,7 +60,7 @@ import Testing
         guard case .floats(let pixels) = dataset.images.pixels else { Issue.record("expected floats"); return }
         #expect(pixels == [Float](repeating: 0.5, count: 8) + .init(repeating: 1, count: 8) + .init(repeating: 1.5, count: 8))
         let held = try userError { _ = try load { $0.validation = .fraction(0.1) } }
-        #expect(held == UserError(.usage, "data.validation: data.h5 brings its own validation images; leave this key out"))
+        #expect(held == UserError(at: "data.validation", "data.h5 brings its own validation images; leave this key out"))
         let named = try userError { _ = try load(classes: 5) }
         #expect(named == UserError(.data, "\(path): the attribute class_names has 3 names, expected 5, one for each class"))
     }
@@ -79,6 +79,22 @@ import Testing
         try write(file, "test", count: 1, labels: [0])
         try file.close()
         #expect(try userError { _ = try load(classes: 10) } == UserError(kind, "\(path): \(message)"))
+    }
+
+    @Test(arguments: [-3, 0, 10_001, 1_000_000_000_000] as [Int64])
+    func aNumberOfClassesOutOfReason(classes: Int64) throws {
+        let file = try HDF5Writer(path)
+        for part in ["train", "test"] { try write(file, part, count: 1, labels: [0]) }
+        try file.setAttribute("classes", of: "/", to: classes)
+        try file.close()
+        #expect(try userError { _ = try load() } == UserError(.data, "\(path): the attribute classes is \(classes), expected 1 to 10000"))
+    }
+
+    @Test func identifiersInThePlaceOfLabels() throws {
+        let file = try HDF5Writer(path)
+        for part in ["train", "test"] { try write(file, part, count: 1, labels: [1_000_000]) }
+        try file.close()
+        #expect(try userError { _ = try load() } == UserError(.data, "\(path): /train/labels: label 1000000 at index 0, expected 0 to 9999"))
     }
 
     @Test func typesAndFiniteness() throws {

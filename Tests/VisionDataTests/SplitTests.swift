@@ -52,11 +52,11 @@ import Testing
     }
 
     @Test(arguments: [
-        (HeldOut.count(200), nil, nil, "data.validation: 200 images held out, but counted has only 200 training images"),
-        (.count(50), 151, nil, "data.train_examples: 151 images asked for, but counted has 150 training images after 50 were held out"),
-        (.count(50), nil, 31, "data.test_examples: 31 images asked for, but counted has 30 test images"),
-    ] as [(HeldOut, Int?, Int?, String)])
-    func askingForTooMuchIsAnError(validation: HeldOut, trainExamples: Int?, testExamples: Int?, message: String) throws {
+        (HeldOut.count(200), nil, nil, "validation", "200 images held out, but counted has only 200 training images"),
+        (.count(50), 151, nil, "train_examples", "151 images asked for, but counted has 150 training images after 50 were held out"),
+        (.count(50), nil, 31, "test_examples", "31 images asked for, but counted has 30 test images"),
+    ] as [(HeldOut, Int?, Int?, String, String)])
+    func askingForTooMuchIsAnError(validation: HeldOut, trainExamples: Int?, testExamples: Int?, key: String, message: String) throws {
         let error = try userError {
             _ = try countedDataset(train: 200, test: 30, configuration {
                 $0.validation = validation
@@ -64,7 +64,7 @@ import Testing
                 $0.testExamples = testExamples
             })
         }
-        #expect(error == UserError(.usage, message))
+        #expect(error == UserError(at: "data.\(key)", message))
     }
 
     @Test func normalizationAndShiftMustFitTheImages() throws {
@@ -72,9 +72,9 @@ import Testing
             _ = try countedDataset(train: 20, test: 3, configuration { $0.normalization = .given(mean: [0, 0, 0], std: [1, 1, 1]) })
         }
         #expect(normalization == UserError(
-            .usage, "data.normalization: mean has 3 and std 3 values, expected 1, one for each channel of counted"))
+            at: "data.normalization", "mean has 3 and std 3 values, expected 1, one for each channel of counted"))
         let shift = try userError { _ = try countedDataset(train: 20, test: 3, configuration { $0.augment = [.shift(pixels: 1)] }) }
-        #expect(shift == UserError(.usage, "data.augment: a shift of 1 pixels leaves nothing of images of 1×1×1"))
+        #expect(shift == UserError(at: "data.augment", "a shift of 1 pixels leaves nothing of images of 1×1×1"))
     }
 }
 

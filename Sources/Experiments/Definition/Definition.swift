@@ -38,6 +38,8 @@ public struct Definition: Sendable {
     public var precision: Precision
     /// In the order in which they were written.
     public var models: [Model]
+    /// As it was written, for the places of what only the data bring to light.
+    private let root: ConfigurationNode
 
     /// Reads a definition and applies the command line's words `path.to.key=value` in their order.
     ///
@@ -58,6 +60,7 @@ public struct Definition: Sendable {
         let errors = ConfigurationErrors()
         var fields = FieldReader(root, path: "", errors: errors)
         self.name = name
+        self.root = root
         var dataFields = fields.section("data")
         data = DataConfiguration(from: &dataFields)
         var trainFields = fields.section("train")
@@ -67,6 +70,16 @@ public struct Definition: Sendable {
         models = Self.models(from: &fields)
         fields.finish()
         try errors.throwIfAny()
+    }
+
+    /// Gives an error about one of the definition's values the place where that, or the nearest map around it, was written.
+    func placing<Result>(_ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch let error as UserError {
+            guard let keyPath = error.keyPath else { throw error }
+            var node = root
+            for key in keyPath.split(separator: ".") { node = node[String(key)] ?? node }
+            throw UserError(error.kind, "\(node.mark): \(error)")
+        }
     }
 
     private static func seeds(from fields: inout FieldReader) -> [Int] {

@@ -10,6 +10,9 @@ enum YAML {
     /// The contents of a file. Throws `.noInput` when it cannot be read and `.usage` when it is not a YAML map.
     static func contents(of url: URL, name: String) throws -> ConfigurationNode {
         let data: Data
+        // A pipe or a device would be read without end.
+        var status = stat()
+        if stat(url.path, &status) == 0, status.st_mode & S_IFMT != S_IFREG { throw UserError(.noInput, "\(name): not a regular file") }
         do { data = try Data(contentsOf: url) } catch {
             throw UserError(.noInput, "\(name): cannot be read: \(reason(error))")
         }
@@ -109,6 +112,7 @@ enum YAML {
             if lines.indices.contains(mark.line - 1), lines[mark.line - 1].prefix(while: \.isWhitespace).contains("\t") {
                 return ("a tab in the indentation; YAML is indented with spaces", mark.line)
             }
+            if problem.contains("nesting level") { return ("nested too deeply", mark.line) }
             let during = context.map { "\($0.text.trimmingCharacters(in: .whitespaces)) that begins at line \($0.mark.line)" }
             return ("not valid YAML: \(problem)\(during.map { " (\($0))" } ?? "")", mark.line)
         case .composer(_, let problem, let mark, _) where problem.contains("another document"):

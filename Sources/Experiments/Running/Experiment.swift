@@ -17,7 +17,7 @@ public struct Experiment: Sendable {
     /// - Throws: `UserError` of the data; `.usage` with everything in which the models do not fit them, each with its place.
     public init(_ definition: Definition, dataDirectory: String?) throws {
         self.definition = definition
-        let dataset = try ImageDataset.load(definition.data, dataDirectory: dataDirectory)
+        let dataset = try definition.placing { try ImageDataset.load(definition.data, dataDirectory: dataDirectory) }
         self.dataset = dataset
         let input = dataset.shape
         let errors = ConfigurationErrors()
@@ -30,13 +30,15 @@ public struct Experiment: Sendable {
 
     /// A training of `trial`, ready to run.
     ///
-    /// - Throws: `UserError(.usage)` when the data are too few for it.
+    /// - Throws: `UserError(.usage)` when the data are too few or the memory too small for it.
     public func training(of trial: Trial, pool: WorkerPool) throws -> TrainingLoop {
         let model = trial.model, classes = dataset.classCount
         do {
-            return try TrainingLoop(
-                { _, images in model.definition.record(images, classes: classes) }, configuration: trial.train, dataset: dataset,
-                augmentations: trial.data.augment, seed: UInt64(trial.seed), pool: pool)
+            return try definition.placing {
+                try TrainingLoop(
+                    { _, images in model.definition.record(images, classes: classes) }, configuration: trial.train, dataset: dataset,
+                    augmentations: trial.data.augment, seed: UInt64(trial.seed), pool: pool)
+            }
         } catch let error as RecordingError {
             throw UserError(.usage, "\(model.node.mark): \(model.path): \(error)")
         }

@@ -25,5 +25,6 @@ public struct Terminal: Sendable {
         return Int(size.ws_col)
     }
 
-    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    /// Progress that cannot be shown is no reason to end a training.
+    private func write(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
 }

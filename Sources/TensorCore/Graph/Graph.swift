@@ -72,7 +72,7 @@ public final class Graph {
         if parameters.contains(where: { $0.name == parameter.name }) {
             return fail("the parameter \(parameter.name) is declared twice", at: parameter.name)
         }
-        let tensor = leaf(.parameter(parameters.count), TensorType(parameter.shape), .shared)
+        let tensor = leaf(.parameter(parameters.count), TensorType(parameter.shape), .shared, at: parameter.name)
         parameters.append(parameter)
         parameterTensors.append(tensor)
         return tensor
@@ -96,8 +96,8 @@ public final class Graph {
         bufferUpdates.append((index, value))
     }
 
-    private func leaf(_ kind: Leaf.Kind, _ type: TensorType, _ placement: Placement) -> Tensor {
-        append(Leaf(kind: kind), inputs: [], types: [type], placement: placement)[0]
+    private func leaf(_ kind: Leaf.Kind, _ type: TensorType, _ placement: Placement, at path: String? = nil) -> Tensor {
+        append(Leaf(kind: kind), inputs: [], types: [type], placement: placement, at: path)[0]
     }
 
     // MARK: Recording
@@ -119,7 +119,11 @@ public final class Graph {
 
     func record(one operation: some Operation, _ inputs: Tensor...) -> Tensor { record(operation, inputs)[0] }
 
-    private func append(_ operation: any Operation, inputs: [Int], types: [TensorType], placement: Placement) -> [Tensor] {
+    private func append(_ operation: any Operation, inputs: [Int], types: [TensorType], placement: Placement, at path: String? = nil) -> [Tensor] {
+        if let large = types.first(where: \.shape.isTooLarge) {
+            fail("\(operation.name) of \(large.shape): more than \(Shape.largestElementCount) elements", at: path ?? currentPath)
+            return failedOutputs
+        }
         let node = nodes.count
         let outputs = types.enumerated().map { index, type in
             values.append(Value(type: type, placement: placement, node: node, index: index))

@@ -58,6 +58,9 @@ public final class ParameterStore: @unchecked Sendable {
         return UnsafeMutableBufferPointer(start: memory.assumingMemoryBound(to: Float.self), count: count)
     }
 
+    /// Of parameters, gradients and buffers.
+    public var byteCount: Int { (values.count + gradients.count + bufferValues.count) * MemoryLayout<Float>.stride }
+
     // MARK: By name
 
     private func slice(_ name: String) -> (Entry, UnsafeMutableBufferPointer<Float>)? {

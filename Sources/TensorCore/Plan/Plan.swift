@@ -24,7 +24,7 @@ public final class Plan {
     /// Compiles what `outputs` and `gradients` need. `gradients` belong to the graph's parameters, in order, and end in
     /// `store.gradients`.
     ///
-    /// - Throws: `RecordingError` when the recording failed, `OneDNNError` when the library cannot do an op.
+    /// - Throws: `RecordingError` when the recording failed or memory is too small, `OneDNNError` when the library cannot do an op.
     public init(
         _ graph: Graph, outputs: [Tensor], gradients: [Tensor] = [], store: ParameterStore? = nil, pool: WorkerPool
     ) throws {
@@ -43,6 +43,8 @@ public final class Plan {
 
         // Memory, and the address of every buffer for each worker and shard.
         let workers = pool.threadCount, shards = graph.shardCount
+        try requireMemory(
+            layout.sharedByteCount + shards * layout.shardByteCount + workers * layout.workerByteCount + (store?.byteCount ?? 0))
         var memory: [UnsafeMutableRawPointer] = []
         func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
             memory.append(allocateAligned(byteCount))

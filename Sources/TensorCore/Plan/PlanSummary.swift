@@ -28,7 +28,7 @@ public struct PlanSummary: Sendable {
         sharedArenaByteCount = layout.sharedByteCount
         shardArenaByteCount = layout.shardByteCount
         workerArenaByteCount = layout.workerByteCount
-        parameterByteCount = store.map { ($0.values.count + $0.gradients.count + $0.bufferValues.count) * 4 } ?? 0
+        parameterByteCount = store?.byteCount ?? 0
         rows = builder.phases.enumerated().flatMap { index, phase in
             phase.reductions.map { Row(operation: "shard sum", path: $0.path, runs: 1) }
                 + phase.kernels.map {
