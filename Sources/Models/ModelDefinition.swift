@@ -15,7 +15,7 @@ public struct ModelDefinition: Codable, Equatable, Sendable {
     /// Whatever does not fit becomes the graph's failure, which `Graph.validate()` and `Plan` throw.
     public func record(_ images: Tensor, classes: Int) -> Tensor {
         let shape = images.shape
-        precondition(shape.rank == 4, "images have four axes, found the shape \(shape)")
+        precondition(shape.rank == 4 || !images.isValid, "images have four axes, found the shape \(shape)")
         let input = ImageShape(height: shape[1], width: shape[2], channels: shape[3])
         let classifier = configuration.makeClassifier(input: input, classes: classes, in: images.graph.root)
         return classifier(images)
