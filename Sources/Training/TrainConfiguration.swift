@@ -41,8 +41,8 @@ public struct TrainConfiguration: Codable, Sendable, Equatable {
     /// Reads the map, reporting what is wrong in it, unknown keys included, to the reader's errors.
     public init(from fields: inout FieldReader) {
         epochs = fields.integer("epochs", default: epochs, in: 1...1_000_000)
-        shards = fields.integer("shards", default: shards, in: 1...)
-        batchSize = fields.integer("batch_size", default: batchSize, in: 1...)
+        shards = fields.integer("shards", default: shards, in: 1...1_024)
+        batchSize = fields.integer("batch_size", default: batchSize, in: 1...1_000_000)
         if !batchSize.isMultiple(of: shards) {
             let below = batchSize / shards * shards
             let near = below > 0 ? "\(below) or \(below + shards)" : "\(shards)"

@@ -69,8 +69,8 @@ public struct DataConfiguration: Sendable, Equatable {
         directory = fields.string("directory")
         validation = HeldOut("validation", from: &fields) ?? validation
         splitSeed = UInt64(fields.integer("split_seed", default: 0, in: 0...))
-        trainExamples = fields.integer("train_examples", in: 1...)
-        testExamples = fields.integer("test_examples", in: 1...)
+        trainExamples = fields.integer("train_examples", in: 1...1_000_000_000)
+        testExamples = fields.integer("test_examples", in: 1...1_000_000_000)
         normalization = NormalizationConfiguration("normalization", from: &fields)
         augment = Augmentation.list("augment", from: &fields)
         fields.finish()

@@ -32,7 +32,7 @@ struct BenchCommand: ParsableCommand {
     var json = false
 
     mutating func validate() throws {
-        if steps < 1 { throw ValidationError("--steps: expected a number of at least 1, found \(steps)") }
+        if !(1...1_000_000).contains(steps) { throw ValidationError("--steps: expected a number from 1 to 1000000, found \(steps)") }
     }
 
     func run() throws {

@@ -75,7 +75,7 @@ import Testing
         (["compare", "Experiments"], 66, "harness: there are no runs under Experiments\n"),
         (["compare", ".", "--metric", "speed"], 64, "The value 'speed' is invalid for '--metric"),
         (["bench", "vit28"], 64, "harness: unknown workload 'vit28'; did you mean 'vit-28'?\n"),
-        (["bench", "--steps", "0"], 64, "--steps: expected a number of at least 1, found 0"),
+        (["bench", "--steps", "0"], 64, "--steps: expected a number from 1 to 1000000, found 0"),
     ])
     func wrongWordsEndWithASentence(words: [String], exitCode: Int32, sentence: String) throws {
         let result = try Program.run(words, in: folder.url)
