@@ -12,7 +12,10 @@ public enum ModelRegistry {
     ]
 
     /// The keys of the families, and of what a hybrid consists of.
-    static var keys: [String] { families.map { $0.family } + HybridConfiguration.keys }
+    static var keys: [String] { families.map { $0.family } + hybridKeys }
+
+    /// The keys of a hybrid's map.
+    public static var hybridKeys: [String] { HybridConfiguration.keys }
 
     /// Reads one model: `{resnet: {depth: 20}}`, a hybrid's map, a family without options (`lenet5`), or the name of a preset.
     ///

@@ -23,7 +23,7 @@ import Testing
         let result = try run("--help")
         #expect(result.exitCode == 0 && result.errors == "")
         #expect(result.output.contains("harness run experiments/quickstart"))
-        for command in ["run", "check", "models", "inspect", "compare", "bench", "data"] {
+        for command in ["run", "check", "why", "models", "inspect", "compare", "bench", "data"] {
             #expect(result.output.contains("\n  \(command) "), "\(command) is listed")
         }
         for command in ["sweep", "predict", "verify"] { #expect(!result.output.contains(command), "\(command) does not work yet") }
@@ -31,7 +31,7 @@ import Testing
 
     @Test(arguments: [
         ("run", ["--only", "--seeds", "--threads", "--precision", "--results", "--smoke", "--fresh", "--data-dir", "path.to.key=value"]),
-        ("check", ["path.to.key=value", "--data-dir"]), ("models", ["--input", "--classes", "--json"]), ("inspect", ["--json"]),
+        ("check", ["path.to.key=value", "--data-dir"]), ("why", ["path.to.key", "path.to.key=value"]), ("models", ["--input", "--classes", "--json"]), ("inspect", ["--json"]),
         ("compare", ["--metric", "--format"]), ("bench", ["--precision", "--threads", "--steps", "--json", "vit-28"]), ("data", ["--data-dir"]),
     ])
     func everyCommandHasHelpWithExamples(command: String, words: [String]) throws {

@@ -47,7 +47,7 @@ let small = """
     }
 
     @Test func overridesReachEveryPart() throws {
-        let read = try definition(small, "train.epochs=1", "seeds=3", "models.vit.vit.width=64", "data.augment=[]", "models.line={logistic_regression: {}}")
+        let read = try definition(small, "train.epochs=1", "seeds=3", "models.vit.vit.width=64", "data.augment=[]", "+models.line={logistic_regression: {}}")
         #expect(read.train.epochs == 1)
         #expect(read.seeds == [3])
         #expect(read.data.augment == [])

@@ -9,6 +9,7 @@ import Testing
         train:
           optimizer: sgd
           epochs: 4
+        models: {vit: {vit: {width: 32}}}
         """
 
     private func apply(_ words: String...) throws -> ConfigurationNode {
@@ -59,7 +60,22 @@ import Testing
         #expect(root["train"]?["optimizer"]?["sgd"]?["momentum"]?.value == .scalar("0.9", quoted: false))
     }
 
+    @Test func addsAndTakesAway() throws {
+        let root = try apply("+models.line=lenet5", "~train.epochs", "~data.augment.0", "~models.vit")
+        #expect(root["models"].map { YAML.line($0) } == "{line: lenet5}")
+        #expect(root["train"].map { YAML.line($0) } == "{optimizer: sgd}")
+        #expect(root["data"].map { YAML.line($0) } == "{name: digits, augment: [{shift: 2}]}")
+    }
+
     @Test(arguments: [
+        ("models.vti.vit.width=4", "override 'models.vti.vit.width=4': models.vti: there is no model 'vti'; did you mean 'vit'? (+models.vti=… adds one)"),
+        ("models.vit.resnet.depth=8",
+            "override 'models.vit.resnet.depth=8': models.vit.resnet: models.vit is vit (x.yaml:5); models.vit={resnet: {…}} makes it resnet"),
+        ("+train.epochs=1", "override '+train.epochs=1': train.epochs: is there already (x.yaml:4); leave out the '+' to change it"),
+        ("~train.epoch", "override '~train.epoch': train.epoch: there is no 'epoch' to take away; did you mean 'epochs'?"),
+        ("~train.schedule.cosine", "override '~train.schedule.cosine': train.schedule: there is no 'schedule' to take away; known: epochs, optimizer"),
+        ("~data.augment.2", "override '~data.augment.2': data.augment: expected a position below 2, found a list of 2"),
+        ("~train.epochs=1", "override '~train.epochs=1': expected ~path.to.key, found a value"),
         ("epochs", "override 'epochs': expected path.to.key=value, found no '='"),
         ("train..epochs=1", "override 'train..epochs=1': expected path.to.key=value, found an empty name in 'train..epochs'"),
         ("=1", "override '=1': expected path.to.key=value, found an empty name in ''"),

@@ -19,7 +19,7 @@ import Testing
 
     @Test(arguments: [
         "train.epochs=3", "train={epochs: 3, batch_size: 64, optimizer: {adamw: {learning_rate: 0.001}}, schedule: {cosine: {warmup_epochs: 1.0}}}",
-        "models.vit.vit.mlp_ratio=4", "train.shards=8", "data.validation=0.1", "models.other={mlp: {}}", "seeds=[0]", "precision=fp32",
+        "models.vit.vit.mlp_ratio=4", "train.shards=8", "data.validation=0.1", "+models.other={mlp: {}}", "seeds=[0]", "precision=fp32",
     ])
     func whatMeansTheSameHashesTheSame(override: String) throws {
         #expect(try hash(override) == hash())

@@ -3,17 +3,20 @@ import Models
 
 extension Definition {
     /// The definition with its overrides applied and every default filled in, as YAML that means the same.
-    public var resolvedText: String {
+    public var resolvedText: String { YAML.text(resolved, .yaml) }
+
+    /// The same as a node.
+    var resolved: ConfigurationNode {
         func entry(_ key: String, _ value: some Encodable) -> ConfigurationNode.Entry {
             let node = YAML.node(of: value)
             return .init(key: key, mark: node.mark, node: node)
         }
         let models = models.map { entry($0.name, $0.definition) }
         let mark = SourceMark(file: name, line: nil)
-        return YAML.text(ConfigurationNode(.map([
+        return ConfigurationNode(.map([
             entry("data", data), entry("train", train), entry("seeds", seeds), entry("precision", precision),
             .init(key: "models", mark: mark, node: ConfigurationNode(.map(models), mark: mark)),
-        ]), mark: mark), .yaml)
+        ]), mark: mark)
     }
 
     /// A model that a word of the command line names: a preset, a family, or YAML such as `{vit: {patch: 4, width: 96, depth: 6, heads: 3}}`.

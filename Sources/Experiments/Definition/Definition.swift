@@ -41,14 +41,11 @@ public struct Definition: Sendable {
     /// As it was written, for the places of what only the data bring to light.
     private let root: ConfigurationNode
 
-    /// Reads a definition and applies the command line's words `path.to.key=value` in their order.
+    /// Reads what was put together.
     ///
-    /// - Parameter displayName: the file's name in errors.
-    /// - Throws: `.usage` with every error of the file at once, each with its place and key path; `.noInput` when it cannot be read.
-    public init(contentsOf url: URL, displayName: String, overrides: [String] = []) throws {
-        var root = try YAML.contents(of: url, name: displayName)
-        for word in overrides { try Override(word: word).apply(to: &root) }
-        try self.init(root, name: url.deletingPathExtension().lastPathComponent)
+    /// - Throws: `.usage` with every error at once, each with its place and key path.
+    public init(_ composition: Composition) throws {
+        try self.init(composition.root, name: composition.name)
     }
 
     /// Reads the text that a run keeps as its definition (`Trial.resolvedDefinition`); `place` names it in errors.

@@ -1,66 +1,144 @@
 import Configuration
 
-/// A word `path.to.key=value` of the command line, which replaces or adds one value of a definition.
+/// A word of the command line, or a cell of a sweep, that changes one value of a definition.
 ///
-/// The value is read as YAML, so `train.epochs=2`, `seeds=[0,1]` and `data={name: digits}` all work. A key that the definition does not have is
-/// added; whether it means anything is for the reader of that part to say, which then names the word as the place.
-struct Override {
+/// | word | does |
+/// | --- | --- |
+/// | `path.to.key=value` | sets a value that is there, or one that has a default |
+/// | `+path.to.key=value` | adds what is not there, such as a model |
+/// | `~path.to.key` | takes away what is there |
+///
+/// The value is read as YAML, so `train.epochs=2`, `seeds=[0,1]` and `data={name: digits}` all work; it replaces what was there. Whether a
+/// key means anything is for the reader of that part to say, which then names the word as the place.
+struct Override: Sendable {
+    enum Action: Sendable {
+        case set(ConfigurationNode)
+        case add(ConfigurationNode)
+        case remove
+    }
+
     let path: [String]
-    let value: ConfigurationNode
+    let action: Action
     let mark: SourceMark
 
+    /// Sets a value that was written elsewhere.
+    init(_ path: [String], to value: ConfigurationNode) {
+        self.path = path
+        action = .set(value)
+        mark = value.mark
+    }
+
     init(word: String) throws {
-        mark = SourceMark(file: "override '\(word)'", line: nil)
+        let mark = SourceMark(file: "override '\(word)'", line: nil)
+        self.mark = mark
+        if word.hasPrefix("~") {
+            guard !word.contains("=") else { throw UserError(.usage, "\(mark): expected ~path.to.key, found a value") }
+            path = try Self.path(word.dropFirst(), mark)
+            action = .remove
+            return
+        }
+        let isAddition = word.hasPrefix("+")
         guard let equals = word.firstIndex(of: "=") else {
             throw UserError(.usage, "\(mark): expected path.to.key=value, found no '='")
         }
-        path = word[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        path = try Self.path((isAddition ? word.dropFirst() : word[...]).prefix { $0 != "=" }, mark)
+        let value = try YAML.node(String(word[word.index(after: equals)...])) { _ in mark }
+        action = isAddition ? .add(value) : .set(value)
+    }
+
+    private static func path(_ text: Substring, _ mark: SourceMark) throws -> [String] {
+        let path = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         guard !path.contains(where: \.isEmpty) else {
-            throw UserError(.usage, "\(mark): expected path.to.key=value, found an empty name in '\(word[..<equals])'")
+            throw UserError(.usage, "\(mark): expected path.to.key=value, found an empty name in '\(text)'")
         }
-        let mark = mark
-        value = try YAML.node(String(word[word.index(after: equals)...])) { _ in mark }
+        return path
     }
 
     func apply(to root: inout ConfigurationNode) throws {
-        try set(path[...], in: &root)
+        switch action {
+        case .set(let value):
+            try change(path[...], in: &root, to: value)
+        case .add(let value):
+            if let present = root.value(at: path) {
+                throw error(about: path, "is there already (\(present.mark)); leave out the '+' to change it")
+            }
+            try change(path[...], in: &root, to: value)
+        case .remove:
+            try change(path[...], in: &root, to: nil)
+        }
     }
 
-    private func set(_ rest: ArraySlice<String>, in node: inout ConfigurationNode) throws {
+    /// Goes down to the place of `rest` and sets `value` there, or takes away what is there.
+    private func change(_ rest: ArraySlice<String>, in node: inout ConfigurationNode, to value: ConfigurationNode?) throws {
         guard let key = rest.first else {
-            node = value
+            if let value { node = value }
             return
         }
+        let isRemoval = value == nil && rest.count == 1
         switch node.value {
         case .map(var entries):
             if let index = entries.firstIndex(where: { $0.key == key }) {
-                try set(rest.dropFirst(), in: &entries[index].node)
+                if isRemoval {
+                    entries.remove(at: index)
+                } else {
+                    try change(rest.dropFirst(), in: &entries[index].node, to: value)
+                }
             } else {
+                try requireRoom(for: rest, in: node, entries)
                 var added = ConfigurationNode(.null, mark: mark)
-                try set(rest.dropFirst(), in: &added)
+                try change(rest.dropFirst(), in: &added, to: value)
                 entries.append(.init(key: key, mark: mark, node: added))
             }
             node.value = .map(entries)
-        case .null:
-            node = ConfigurationNode(.map([]), mark: mark)
-            try set(rest, in: &node)
         case .list(var items):
             guard let index = Int(key), items.indices.contains(index) else {
-                throw mismatch(at: rest, found: "a list of \(items.count)", expected: "a position below \(items.count)")
+                throw error(about: path[..<rest.startIndex], "expected a position below \(items.count), found a list of \(items.count)")
             }
-            try set(rest.dropFirst(), in: &items[index])
+            if isRemoval { items.remove(at: index) } else { try change(rest.dropFirst(), in: &items[index], to: value) }
             node.value = .list(items)
-        case .scalar(key, _):
+        case .null where value != nil:
+            node = ConfigurationNode(.map([]), mark: mark)
+            try change(rest, in: &node, to: value)
+        case .scalar(key, _) where value != nil:
             // `optimizer: sgd` is short for `optimizer: {sgd: {}}`.
             node = ConfigurationNode(.map([.init(key: key, mark: node.mark, node: .init(.null, mark: node.mark))]), mark: node.mark)
-            try set(rest, in: &node)
-        case .scalar:
-            throw mismatch(at: rest, found: node.kind, expected: "a map")
+            try change(rest, in: &node, to: value)
+        case .null, .scalar:
+            throw error(about: path[..<rest.startIndex], "expected a map, found \(node.kind)")
         }
     }
 
-    private func mismatch(at rest: ArraySlice<String>, found: String, expected: String) -> UserError {
-        let parent = path[..<rest.startIndex].joined(separator: ".")
-        return UserError(.usage, "\(mark): \(parent): expected \(expected), found \(found)")
+    /// Whether a key that is not in a map may come into it.
+    private func requireRoom(for rest: ArraySlice<String>, in node: ConfigurationNode, _ entries: [ConfigurationNode.Entry]) throws {
+        let key = rest[rest.startIndex], place = Array(path[..<rest.startIndex]), present = entries.map(\.key)
+        let keyPath = path[...rest.startIndex]
+        switch action {
+        case .remove:
+            throw error(about: keyPath, "there is no '\(key)' to take away\(suggestion(for: key, among: present))")
+        case .set where place == ["models"]:
+            let hint = suggestion(for: key, among: present)
+            throw error(about: keyPath, "there is no model '\(key)'\(hint) (+models.\(key)=… adds one)")
+        case .set, .add:
+            guard Variants.excludes(key, among: present, at: place) else { return }
+            let parent = place.joined(separator: ".")
+            throw error(about: keyPath, "\(parent) is \(present.joined(separator: ", ")) (\(node.mark)); \(parent)={\(key): {…}} makes it \(key)")
+        }
+    }
+
+    private func error(about path: some Sequence<String>, _ sentence: String) -> UserError {
+        UserError(.usage, "\(mark): \(path.joined(separator: ".")): \(sentence)")
+    }
+}
+
+extension ConfigurationNode {
+    /// What lies at a path of keys and positions.
+    func value(at path: some Collection<String>) -> ConfigurationNode? {
+        guard let key = path.first else { return self }
+        let inner: ConfigurationNode? =
+            switch value {
+            case .list(let items): Int(key).flatMap { items.indices.contains($0) ? items[$0] : nil }
+            default: self[key]
+            }
+        return inner?.value(at: path.dropFirst())
     }
 }

@@ -31,7 +31,8 @@ extension YAML {
         }
     }
 
-    private static func line(_ node: ConfigurationNode, _ style: Style) -> String {
+    /// A node on one line.
+    static func line(_ node: ConfigurationNode, _ style: Style = .yaml) -> String {
         switch node.value {
         case .null: "null"
         case .scalar(let text, let quoted): scalar(text, quoted: quoted, style)

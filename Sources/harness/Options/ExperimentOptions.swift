@@ -7,7 +7,9 @@ struct ExperimentOptions: ParsableArguments {
     @Argument(help: "A definition: its name in Experiments, or a path, with or without .yaml.")
     var experiment: String
 
-    @Argument(help: ArgumentHelp("Values to change in the definition, such as train.epochs=2.", valueName: "path.to.key=value"))
+    @Argument(help: ArgumentHelp(
+        "Values to change in the definition: train.epochs=2 sets one, +models.other=lenet5 adds, ~models.vit takes away.",
+        valueName: "path.to.key=value"))
     var overrides: [String] = []
 
     @Option(help: ArgumentHelp("Train these models only.", valueName: "model,…"))
@@ -31,14 +33,20 @@ struct ExperimentOptions: ParsableArguments {
 
     /// The definition with all that the command line changes in it.
     func definition() throws -> Definition {
-        let workspace = Workspace.current
-        let file = try workspace.definition(experiment)
-        var definition = try Definition(contentsOf: file, displayName: workspace.display(file), overrides: overrides)
+        var definition = try Definition(Composition(named: experiment, overrides: overrides))
         if let seeds { definition.seeds = seeds.values }
         if let precision { definition.precision = precision }
         if let only { try definition.keep(models: only.values) }
         if smoke { definition.makeSmokeTest() }
         return definition
+    }
+}
+
+extension Composition {
+    /// The experiment that a word of the command line names.
+    init(named experiment: String, overrides: [String]) throws {
+        let workspace = Workspace.current
+        try self.init(of: workspace.definition(experiment), display: workspace.display, overrides: overrides)
     }
 }
 

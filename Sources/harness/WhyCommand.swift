@@ -1,0 +1,32 @@
+import ArgumentParser
+import Experiments
+import Reports
+
+struct WhyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "why",
+        abstract: "Show every place that set a value of an experiment, in order, and which one won.",
+        discussion: """
+            Examples:
+              harness why experiments/vit_vs_resnet train.epochs
+              harness why experiments/vit_vs_resnet train.optimizer train.optimizer.adamw.learning_rate=1e-3
+            """)
+
+    @Argument(help: "A definition: its name in Experiments, or a path, with or without .yaml.")
+    var experiment: String
+
+    @Argument(help: ArgumentHelp("The value, or a map of values.", valueName: "path.to.key"))
+    var key: String
+
+    @Argument(help: ArgumentHelp("Values to change in the definition, as for run.", valueName: "path.to.key=value"))
+    var overrides: [String] = []
+
+    func run() throws {
+        let provenance = try Provenance(of: key, in: Composition(named: experiment, overrides: overrides))
+        var table = TextTable(["where", "key", "value", ""].map { TextTable.Column($0, .left) })
+        for setting in provenance.settings {
+            table.append([setting.place, setting.path, setting.value, setting.isInForce ? "in force" : ""])
+        }
+        print(table.text)
+    }
+}
