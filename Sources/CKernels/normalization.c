@@ -201,9 +201,12 @@ KERNEL void kernel_batch_statistics(
     }
 }
 
+/// One expression for the forward pass and for the mask of its ReLU: both meet the same bits.
+INLINE float normalized(float x, float center, float factor, float shift) { return (x - center) * factor + shift; }
+
 KERNEL void kernel_batch_norm(
-    const float *x, const float *mean, const float *rstd, const float *scale, const float *offset, float *y, int64_t rows,
-    int64_t channels, int relu) {
+    const float *x, const float *mean, const float *rstd, const float *scale, const float *offset, const float *residual, float *y,
+    int64_t rows, int64_t channels, int relu) {
     for (int64_t start = 0; start < channels; start += COLUMNS) {
         int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
         float factor[COLUMNS] = {0}, center[COLUMNS] = {0}, shift[COLUMNS] = {0};
@@ -214,36 +217,38 @@ KERNEL void kernel_batch_norm(
             shift[c] = offset[start + c];
         }
         for (int64_t row = 0; row < rows; row++) {
-            const float *v = x + row * channels + start;
-            float *w = y + row * channels + start;
-            if (relu)
-                VECTORIZE
-                for (int64_t c = 0; c < width; c++) {
-                    float normalized = (v[c] - center[c]) * factor[c] + shift[c];
-                    w[c] = normalized < 0.0f ? 0.0f : normalized;
-                }
-            else
-                VECTORIZE
-                for (int64_t c = 0; c < width; c++) w[c] = (v[c] - center[c]) * factor[c] + shift[c];
+            int64_t base = row * channels + start;
+            VECTORIZE
+            for (int64_t c = 0; c < width; c++) {
+                float v = normalized(x[base + c], center[c], factor[c], shift[c]);
+                if (residual) v = v + residual[base + c];
+                y[base + c] = relu && v < 0.0f ? 0.0f : v;
+            }
         }
     }
 }
 
 KERNEL void kernel_batch_norm_gradient_sums(
-    const float *x, const float *mean, const float *rstd, const float *dy, const float *y, double *sums, int64_t rows, int64_t channels) {
+    const float *x, const float *mean, const float *rstd, const float *scale, const float *offset, const float *dy, double *sums,
+    int64_t rows, int64_t channels, int relu) {
     for (int64_t start = 0; start < channels; start += COLUMNS) {
         int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
-        float center[COLUMNS] = {0};
+        float factor[COLUMNS] = {0}, center[COLUMNS] = {0}, shift[COLUMNS] = {0};
         double sum[COLUMNS] = {0}, dot[COLUMNS] = {0};
         VECTORIZE
-        for (int64_t c = 0; c < width; c++) center[c] = mean[start + c];
+        for (int64_t c = 0; c < width; c++) {
+            factor[c] = rstd[start + c] * scale[start + c];
+            center[c] = mean[start + c];
+            shift[c] = offset[start + c];
+        }
         for (int64_t row = 0; row < rows; row++) {
             int64_t base = row * channels + start;
             VECTORIZE
             for (int64_t c = 0; c < width; c++) {
-                float g = y && !(y[base + c] > 0.0f) ? 0.0f : dy[base + c];
+                float v = x[base + c];
+                float g = relu && !(normalized(v, center[c], factor[c], shift[c]) > 0.0f) ? 0.0f : dy[base + c];
                 sum[c] += (double)g;
-                dot[c] += (double)(g * (x[base + c] - center[c]));
+                dot[c] += (double)(g * (v - center[c]));
             }
         }
         VECTORIZE
@@ -255,18 +260,19 @@ KERNEL void kernel_batch_norm_gradient_sums(
 }
 
 KERNEL void kernel_batch_norm_gradient(
-    const float *x, const float *mean, const float *rstd, const float *scale, const float *dy, const float *y, const double *sums,
-    double count, float *dx, int64_t rows, int64_t channels) {
+    const float *x, const float *mean, const float *rstd, const float *scale, const float *offset, const float *dy, const double *sums,
+    double count, float *dx, int64_t rows, int64_t channels, int relu) {
     for (int64_t start = 0; start < channels; start += COLUMNS) {
         int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
-        float factor[COLUMNS] = {0}, center[COLUMNS] = {0}, shift[COLUMNS] = {0}, slope[COLUMNS] = {0};
+        float factor[COLUMNS] = {0}, center[COLUMNS] = {0}, shift[COLUMNS] = {0}, level[COLUMNS] = {0}, slope[COLUMNS] = {0};
         VECTORIZE
         for (int64_t c = 0; c < width; c++) {
             int64_t channel = start + c;
             factor[c] = rstd[channel] * scale[channel];
             center[c] = mean[channel];
+            shift[c] = offset[channel];
             if (count > 0.0) {
-                shift[c] = (float)(sums[channel] / count);
+                level[c] = (float)(sums[channel] / count);
                 slope[c] = (float)(sums[channels + channel] / count * (double)rstd[channel]);
             }
         }
@@ -274,8 +280,9 @@ KERNEL void kernel_batch_norm_gradient(
             int64_t base = row * channels + start;
             VECTORIZE
             for (int64_t c = 0; c < width; c++) {
-                float g = y && !(y[base + c] > 0.0f) ? 0.0f : dy[base + c];
-                dx[base + c] = factor[c] * (g - shift[c] - (x[base + c] - center[c]) * slope[c]);
+                float v = x[base + c];
+                float g = relu && !(normalized(v, center[c], factor[c], shift[c]) > 0.0f) ? 0.0f : dy[base + c];
+                dx[base + c] = factor[c] * (g - level[c] - (v - center[c]) * slope[c]);
             }
         }
     }

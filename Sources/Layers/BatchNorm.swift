@@ -1,13 +1,13 @@
 import TensorCore
 
-/// Normalization of each channel over the batch, with an optional ReLU in the same pass.
+/// Normalization of each channel over the batch, with an optional residual and ReLU in the same pass.
 ///
-///     y = (x − μ) / √(σ² + ε) · scale + offset,   then max(y, 0) if asked
+///     y = (x − μ) / √(σ² + ε) · scale + offset [+ residual],   then max(y, 0) if asked
 ///
 /// Training takes μ and σ² over the whole batch (all shards) and all positions, and moves the running statistics by `momentum`
 /// toward them (the variance unbiased, as in PyTorch); evaluation takes the running statistics.
 ///
-/// Shapes: x and y `[…, C]`; `weight`, `bias`, `running_mean`, `running_var` `[C]`. The scale starts at `initialScale`, the offset
+/// Shapes: x, the residual and y `[…, C]`; `weight`, `bias`, `running_mean`, `running_var` `[C]`. The scale starts at `initialScale`, the offset
 /// and the running mean at 0, the running variance at 1.
 ///
 /// Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift", ICML 2015.
@@ -35,11 +35,11 @@ public struct BatchNorm {
         runningVariance = scope.buffer("running_var", [channels], initialValue: 1)
     }
 
-    public func callAsFunction(_ x: Tensor) -> Tensor {
+    public func callAsFunction(_ x: Tensor, residual: Tensor? = nil) -> Tensor {
         scope.record {
             x.batchNorm(
                 scale: scale, offset: offset, runningMean: runningMean, runningVariance: runningVariance, momentum: momentum,
-                epsilon: epsilon, relu: hasReLU)
+                epsilon: epsilon, residual: residual, relu: hasReLU)
         }
     }
 }

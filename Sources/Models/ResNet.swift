@@ -230,8 +230,7 @@ struct BasicBlock {
         firstNorm = BatchNorm(outputs, hasReLU: true, in: scope["bn1"])
         secondConvolution = Convolution2D(
             outputs, outputs, kernel: 3, padding: .symmetric(1), hasBias: false, initialization: initialization, in: scope["conv2"])
-        secondNorm = BatchNorm(
-            outputs, hasReLU: shortcut == nil, initialScale: shortcut == nil ? 1 : initialScale, in: scope["bn2"])
+        secondNorm = BatchNorm(outputs, hasReLU: true, initialScale: shortcut == nil ? 1 : initialScale, in: scope["bn2"])
         guard shortcut == .b, stride != 1 || inputs != outputs else {
             downsample = nil
             return
@@ -243,10 +242,7 @@ struct BasicBlock {
     }
 
     func callAsFunction(_ x: Tensor) -> Tensor {
-        let branch = secondNorm(secondConvolution(firstNorm(firstConvolution(x))))
-        guard hasShortcut else { return branch }
-        let shortcut = shortcut(x)
-        return scope.record { (branch + shortcut).relu() }
+        secondNorm(secondConvolution(firstNorm(firstConvolution(x))), residual: hasShortcut ? shortcut(x) : nil)
     }
 
     /// `[B, H, W, in]` → `[B, H/stride, W/stride, out]`, rounded up.

@@ -35,14 +35,16 @@ void kernel_channel_moments(const float *x, double *sums, int64_t rows, int64_t 
 void kernel_batch_statistics(
     const double *sums, double count, float epsilon, float momentum, const float *running_mean, const float *running_variance, float *mean,
     float *rstd, float *new_running_mean, float *new_running_variance, int64_t channels);
-/// y = (x − mean) rstd scale + offset, by channel, then ReLU if asked.
+/// y = (x − mean) rstd scale + offset, by channel, plus `residual` unless it is null, then ReLU if asked.
 void kernel_batch_norm(
-    const float *x, const float *mean, const float *rstd, const float *scale, const float *offset, float *y, int64_t rows,
-    int64_t channels, int relu);
-/// sums[0…C) = Σ dy, sums[C…2C) = Σ dy x̂ over rows, in double; dy counts where y > 0 if `y` is given.
+    const float *x, const float *mean, const float *rstd, const float *scale, const float *offset, const float *residual, float *y,
+    int64_t rows, int64_t channels, int relu);
+/// sums[0…C) = Σ dy, sums[C…2C) = Σ dy x̂ over rows, in double. With `relu`, dy counts where y > 0, which x tells; scale and offset serve
+/// for nothing else.
 void kernel_batch_norm_gradient_sums(
-    const float *x, const float *mean, const float *rstd, const float *dy, const float *y, double *sums, int64_t rows, int64_t channels);
+    const float *x, const float *mean, const float *rstd, const float *scale, const float *offset, const float *dy, double *sums,
+    int64_t rows, int64_t channels, int relu);
 /// dx = rstd scale (dy − Σdy / count − x̂ Σdy x̂ / count); with count = 0 (fixed statistics) the sums do not count.
 void kernel_batch_norm_gradient(
-    const float *x, const float *mean, const float *rstd, const float *scale, const float *dy, const float *y, const double *sums,
-    double count, float *dx, int64_t rows, int64_t channels);
+    const float *x, const float *mean, const float *rstd, const float *scale, const float *offset, const float *dy, const double *sums,
+    double count, float *dx, int64_t rows, int64_t channels, int relu);

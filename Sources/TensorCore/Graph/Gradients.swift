@@ -14,6 +14,7 @@ public func gradients(of loss: Tensor, withRespectTo tensors: [Tensor]) -> [Tens
         for output in node.outputs { depends[output] = true }
     }
 
+    var saved = SavedValues(graph)
     var sharded = [Tensor?](repeating: nil, count: graph.values.count)
     var shared = sharded
 
@@ -45,10 +46,10 @@ public func gradients(of loss: Tensor, withRespectTo tensors: [Tensor]) -> [Tens
         guard node.outputs.contains(where: { depends[$0] }), !node.inputs.isEmpty else { continue }
         graph.currentPath = node.path
         let upstream = node.outputs.map(total)
-        guard upstream.contains(where: { $0 != nil }) else { continue }
+        guard let after = upstream.lazy.compactMap(\.self).first?.id else { continue }
         let reference = NodeReference(
-            inputs: node.inputs.map { Tensor(graph: graph, id: $0) },
-            outputs: node.outputs.map { Tensor(graph: graph, id: $0) },
+            inputs: node.inputs.map { saved.value($0, after: after) },
+            outputs: node.outputs.map { saved.value($0, after: after) },
             needsGradient: node.inputs.map { depends[$0] })
         for (input, gradient) in zip(node.inputs, node.operation.gradients(reference, upstream)) where depends[input] {
             guard let gradient, gradient.isValid else { continue }

@@ -18,6 +18,8 @@ public final class Graph {
         let inputs: [Int]
         let outputs: [Int]
         let path: String
+        /// Of a node that computes a value again: a value of the backward pass before which it does not run.
+        var after: Int?
     }
 
     public let mode: Mode
@@ -118,6 +120,14 @@ public final class Graph {
     }
 
     func record(one operation: some Operation, _ inputs: Tensor...) -> Tensor { record(operation, inputs)[0] }
+
+    /// Records `node` again with other inputs, to run where its values are read and not before `after` exists.
+    func record(again node: Node, inputs: [Int], after: Int) -> [Tensor] {
+        let copies = append(
+            node.operation, inputs: inputs, types: node.outputs.map { values[$0].type }, placement: values[node.outputs[0]].placement)
+        nodes[nodes.count - 1].after = after
+        return copies
+    }
 
     private func append(_ operation: any Operation, inputs: [Int], types: [TensorType], placement: Placement, at path: String? = nil) -> [Tensor] {
         if let large = types.first(where: \.shape.isTooLarge) {

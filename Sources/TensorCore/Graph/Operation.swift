@@ -41,6 +41,8 @@ public protocol Operation: Sendable {
     /// Multiply-adds of one evaluation, counted as in the literature (convolutions and matrix products only).
     func multiplyAdds(_ inputs: [TensorType], _ outputs: [TensorType]) -> Int
 
+    /// Whether the backward pass computes the value again where it reads it, instead of keeping it: for ops that only move memory.
+    var isRecomputed: Bool { get }
     /// Whether each shard gets a value of its own even if all inputs are shared (random masks).
     var isPerShard: Bool { get }
     /// Whether the value is one for the whole batch although its inputs are sharded (`ShardSum`).
@@ -52,11 +54,12 @@ extension Operation {
         preconditionFailure("\(name) has no gradient rule")
     }
     public func multiplyAdds(_ inputs: [TensorType], _ outputs: [TensorType]) -> Int { 0 }
+    public var isRecomputed: Bool { false }
     public var isPerShard: Bool { false }
     public var joinsShards: Bool { false }
 }
 
-/// A recorded node, as its op's gradient rule sees it.
+/// A recorded node, as its op's gradient rule sees it: values that are computed again stand in for those that are not kept.
 public struct NodeReference {
     public let inputs: [Tensor]
     public let outputs: [Tensor]

@@ -49,7 +49,8 @@ struct BatchStatistics: Operation {
     }
 }
 
-/// y = (x − mean) rstd ∘ scale + offset by channel, then ReLU if asked: inputs x, mean, rstd, scale, offset.
+/// y = (x − mean) rstd ∘ scale + offset by channel, plus a residual if there is one, then ReLU if asked: inputs x, mean, rstd, scale,
+/// offset, [residual].
 struct BatchNormalization: Operation {
     /// The samples behind the batch's statistics; nil when they are fixed.
     let count: Int?
@@ -57,65 +58,74 @@ struct BatchNormalization: Operation {
 
     var name: String { "batch norm" }
 
+    /// One pass over memory gives y again, so the backward pass does not keep it.
+    var isRecomputed: Bool { true }
+
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let x = inputs[0].shape
-        for parameter in inputs.dropFirst() where parameter.shape != [x[-1]] {
+        for parameter in inputs[1..<5] where parameter.shape != [x[-1]] {
             throw ShapeError("of \(x): expected parameters [\(x[-1])], found \(parameter.shape)")
         }
+        if inputs.count > 5, inputs[5] != inputs[0] { throw ShapeError("of \(x): expected a residual of that shape, found \(inputs[5])") }
         return [inputs[0]]
     }
 
     /// The gradient through the batch's own statistics is in dx, so mean and rstd get none.
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
-        guard let dy = upstream[0] else { return node.inputs.map { _ in nil } }
-        let graph = dy.graph, (x, mean, rstd, scale) = (node.inputs[0], node.inputs[1], node.inputs[2], node.inputs[3])
-        let mask = hasReLU ? [node.outputs[0]] : []
-        let sums = graph.record(BatchNormalizationGradientSums(), [x, mean, rstd, dy] + mask)[0].shardSum()
-        let dx = graph.record(BatchNormalizationGradient(count: count), [x, mean, rstd, scale, dy, sums] + mask)[0]
+        guard var dy = upstream[0] else { return node.inputs.map { _ in nil } }
+        let graph = dy.graph, hasResidual = node.inputs.count > 5
+        // A residual needs the gradient behind the ReLU too; without one, every pass takes the mask from x.
+        if hasReLU, hasResidual { dy = graph.record(one: UnaryGradient(of: .relu), node.outputs[0], dy) }
+        let inputs = Array(node.inputs[..<5]) + [dy]
+        let sums = graph.record(BatchNormalizationGradientSums(hasReLU: hasReLU && !hasResidual), inputs)[0].shardSum()
+        let dx = graph.record(BatchNormalizationGradient(count: count, hasReLU: hasReLU && !hasResidual), inputs + [sums])[0]
         let parts = graph.record(SplitSums(), [sums])
-        return [dx, nil, nil, parts[1], parts[0]]
+        return [dx, nil, nil, parts[1], parts[0]] + (hasResidual ? [dy] : [])
     }
 
     func lower(_ context: LoweringContext) {
-        let inputs = (0..<5).map(context.input), y = context.output(0), shape = context.inputTypes[0].shape
-        context.emit(reads: inputs, writes: [y], overwrites: (y, inputs[0])) { [hasReLU] c in
+        let inputs = context.inputTypes.indices.map(context.input), y = context.output(0), shape = context.inputTypes[0].shape
+        let residual = inputs.count > 5 ? inputs[5] : nil
+        context.emit(reads: inputs, writes: [y], overwrites: (y, residual ?? inputs[0])) { [hasReLU] c in
             kernel_batch_norm(
-                c.floats(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]), c.floats(y),
-                Int64(shape.elementCount / shape[-1]), Int64(shape[-1]), hasReLU ? 1 : 0)
+                c.floats(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
+                residual.map(c.floats), c.floats(y), Int64(shape.elementCount / shape[-1]), Int64(shape[-1]), hasReLU ? 1 : 0)
         }
     }
 }
 
-/// Σdy and Σdy x̂ of each channel, in double: x, mean, rstd, dy, and y where a ReLU follows → `[2, C]`.
+/// Σdy and Σdy x̂ of each channel, in double: x, mean, rstd, scale, offset, dy → `[2, C]`.
 struct BatchNormalizationGradientSums: Operation {
+    let hasReLU: Bool
     var name: String { "batch norm gradient (sums)" }
 
     func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [TensorType([2, inputs[0].shape[-1]], .float64)] }
 
     func lower(_ context: LoweringContext) {
         let inputs = context.inputTypes.indices.map(context.input), sums = context.output(0), shape = context.inputTypes[0].shape
-        context.emit(reads: inputs, writes: [sums]) { c in
+        context.emit(reads: inputs, writes: [sums]) { [hasReLU] c in
             kernel_batch_norm_gradient_sums(
-                c.floats(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]),
-                inputs.count > 4 ? c.floats(inputs[4]) : nil, c.doubles(sums), Int64(shape.elementCount / shape[-1]), Int64(shape[-1]))
+                c.floats(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
+                c.floats(inputs[5]), c.doubles(sums), Int64(shape.elementCount / shape[-1]), Int64(shape[-1]), hasReLU ? 1 : 0)
         }
     }
 }
 
-/// x, mean, rstd, scale, dy, the sums over the batch, and y where a ReLU follows → dx.
+/// x, mean, rstd, scale, offset, dy, and the sums over the batch → dx.
 struct BatchNormalizationGradient: Operation {
     let count: Int?
+    let hasReLU: Bool
     var name: String { "batch norm gradient" }
 
     func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [inputs[0]] }
 
     func lower(_ context: LoweringContext) {
         let inputs = context.inputTypes.indices.map(context.input), dx = context.output(0), shape = context.inputTypes[0].shape
-        context.emit(reads: inputs, writes: [dx], overwrites: (dx, inputs[4])) { [count] c in
+        context.emit(reads: inputs, writes: [dx], overwrites: (dx, inputs[5])) { [count, hasReLU] c in
             kernel_batch_norm_gradient(
                 c.floats(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
-                inputs.count > 6 ? c.floats(inputs[6]) : nil, c.doubles(inputs[5]), Double(count ?? 0), c.floats(dx),
-                Int64(shape.elementCount / shape[-1]), Int64(shape[-1]))
+                c.floats(inputs[5]), c.doubles(inputs[6]), Double(count ?? 0), c.floats(dx), Int64(shape.elementCount / shape[-1]),
+                Int64(shape[-1]), hasReLU ? 1 : 0)
         }
     }
 }
@@ -139,16 +149,19 @@ struct SplitSums: Operation {
 }
 
 extension Tensor {
-    /// Batch normalization of `[…, C]` by channel, followed by a ReLU if asked.
+    /// Batch normalization of `[…, C]` by channel, plus a residual of the same shape, followed by a ReLU if asked.
     ///
     /// In a training graph with the statistics of the whole batch, over all shards; the running buffers then move towards them:
     /// `running ← (1 − momentum) running + momentum batch`, with the unbiased variance, as in PyTorch. In an evaluation graph with
     /// the running statistics.
     public func batchNorm(
         scale: Tensor, offset: Tensor, runningMean: Tensor, runningVariance: Tensor, momentum: Float = 0.1, epsilon: Float = 1e-5,
-        relu: Bool = false
+        residual: Tensor? = nil, relu: Bool = false
     ) -> Tensor {
         guard isValid, runningMean.isValid, runningVariance.isValid else { return self }
+        func normalized(count: Int?, mean: Tensor, rstd: Tensor) -> Tensor {
+            graph.record(BatchNormalization(count: count, hasReLU: relu), [self, mean, rstd, scale, offset] + (residual.map { [$0] } ?? []))[0]
+        }
         if graph.mode == .training {
             let count = shape.elementCount / Swift.max(shape[-1], 1) * graph.shardCount
             let moments = graph.record(one: ChannelMoments(), self).shardSum()
@@ -156,10 +169,8 @@ extension Tensor {
                 BatchStatistics(count: count, epsilon: epsilon, momentum: momentum), [moments, runningMean, runningVariance])
             graph.update(runningMean, to: statistics[2])
             graph.update(runningVariance, to: statistics[3])
-            return graph.record(
-                BatchNormalization(count: count, hasReLU: relu), [self, statistics[0], statistics[1], scale, offset])[0]
+            return normalized(count: count, mean: statistics[0], rstd: statistics[1])
         }
-        let rstd = (runningVariance + epsilon).sqrt().reciprocal()
-        return graph.record(BatchNormalization(count: nil, hasReLU: relu), [self, runningMean, rstd, scale, offset])[0]
+        return normalized(count: nil, mean: runningMean, rstd: (runningVariance + epsilon).sqrt().reciprocal())
     }
 }

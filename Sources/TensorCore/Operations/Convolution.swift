@@ -123,7 +123,7 @@ struct Convolution: Operation {
         let primitive = try Primitive("convolution of \(shapes.source) with weights \(shapes.weight)") {
             onednn_convolution_forward(&description, Int32(context.workerCount))
         }
-        let weight = try context.input(1, in: primitive.layout(ofArgument: 1), lengths: shapes.weightLengths)
+        let weight = context.input(1, in: primitive.layout(ofArgument: 1), lengths: shapes.weightLengths)
         let reads = [context.input(0), weight] + (hasBias ? [context.input(2)] : [])
         let y = context.output(0)
         context.emit(primitive, reads: reads, writes: [y], arguments: reads + [y])
@@ -190,7 +190,7 @@ struct ConvolutionBackwardData: Operation {
             onednn_convolution_backward_data(&description, Int32(context.workerCount))
         }
         let dy = context.input(0), dx = context.output(0)
-        let weight = try context.input(1, in: primitive.layout(ofArgument: 1), lengths: shapes.weightLengths)
+        let weight = context.input(1, in: primitive.layout(ofArgument: 1), lengths: shapes.weightLengths)
         context.emit(primitive, reads: [dy, weight], writes: [dx], arguments: [dy, weight, dx])
     }
 }

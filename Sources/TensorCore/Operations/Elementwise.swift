@@ -20,6 +20,8 @@ struct Unary: Operation {
     var parameter: Float = 0
     let name: String
 
+    static let relu = Unary(function: KERNEL_RELU, name: "relu")
+
     /// Functions whose derivative is cheaper from y, which frees x.
     var savesOutput: Bool {
         switch function {
@@ -83,7 +85,7 @@ extension Tensor {
     public func tanh() -> Tensor { unary(KERNEL_TANH, "tanh") }
     public func sigmoid() -> Tensor { unary(KERNEL_SIGMOID, "sigmoid") }
     public func softplus() -> Tensor { unary(KERNEL_SOFTPLUS, "softplus") }
-    public func relu() -> Tensor { unary(KERNEL_RELU, "relu") }
+    public func relu() -> Tensor { graph.record(one: Unary.relu, self) }
     public func leakyReLU(slope: Float) -> Tensor { unary(KERNEL_LEAKY_RELU, "leaky relu", slope) }
     public func silu() -> Tensor { unary(KERNEL_SWISH, "silu", 1) }
     public func swish(beta: Float) -> Tensor { unary(KERNEL_SWISH, "swish", beta) }

@@ -18,11 +18,11 @@ public final class LoweringContext {
     var shardCount: Int { builder.graph.shardCount }
 
     /// The buffer of an input in row-major layout.
-    func input(_ index: Int) -> BufferID { builder.rowMajor(node.inputs[index]) }
+    func input(_ index: Int) -> BufferID { builder.rowMajor(node.inputs[index], for: phase) }
 
     /// The buffer of an input in `layout`, reordered once where it is not in it; `lengths` are the axes as oneDNN sees them.
-    func input(_ index: Int, in layout: PhysicalLayout, lengths: [Int]) throws -> BufferID {
-        try builder.reordered(node.inputs[index], to: layout, lengths: lengths)
+    func input(_ index: Int, in layout: PhysicalLayout, lengths: [Int]) -> BufferID {
+        builder.reordered(node.inputs[index], to: layout, lengths: lengths, for: phase)
     }
 
     /// The buffer of an output, row-major.
@@ -37,7 +37,7 @@ public final class LoweringContext {
     }
 
     /// Lets an output be an input under another shape: nothing moves.
-    func alias(output: Int, input: Int) { builder.alias(node.outputs[output], to: node.inputs[input]) }
+    func alias(output: Int, input: Int) { builder.alias(node.outputs[output], to: node.inputs[input], for: phase) }
 
     /// Memory that the kernels of this node use among themselves.
     func temporary(_ byteCount: Int) -> BufferID { builder.makeBuffer(byteCount, .arena(builder.placement(of: phase))) }
@@ -57,8 +57,9 @@ public final class LoweringContext {
         _ primitive: Primitive, name: String? = nil, reads: [BufferID], writes: [BufferID], arguments: [BufferID], offsets: [Int]? = nil
     ) {
         builder.emit(
-            primitive, name: name ?? node.operation.name, path: node.path, phase: phase, reads: reads, writes: writes,
-            arguments: arguments, offsets: offsets)
+            builder.kernel(
+                primitive, name: name ?? node.operation.name, path: node.path, placement: builder.placement(of: phase), reads: reads,
+                writes: writes, arguments: arguments, offsets: offsets), phase: phase)
     }
 
     /// Emits the sum over shards of input 0, in whatever layout it has.

@@ -1,17 +1,17 @@
 /// Where every arena buffer lies, from when it lives.
 struct MemoryPlan {
-    enum Arena { case shared, shard, worker }
+    enum Arena: CaseIterable { case shared, shard, pair, worker }
 
     private(set) var places: [(arena: Arena, offset: Int)]
     private(set) var sharedByteCount = 0
     private(set) var shardByteCount = 0
+    private(set) var pairByteCount = 0
     private(set) var workerByteCount = 0
 
     init(_ builder: PlanBuilder, _ schedule: [PhaseSchedule]) {
         struct Life {
             var first = Int.max, last = -1
             var phases = ClosedRange(uncheckedBounds: (Int.max, Int.min))
-            var isReduced = false
 
             mutating func touch(time: Int, phase: Int) {
                 first = min(first, time)
@@ -29,7 +29,6 @@ struct MemoryPlan {
             case .reductions(let tasks):
                 for task in tasks {
                     lives[task.reduction.input.index].touch(time: time, phase: phase)
-                    lives[task.reduction.input.index].isReduced = true
                     lives[task.reduction.output.index].touch(time: time, phase: phase)
                 }
                 time += 1
@@ -48,8 +47,11 @@ struct MemoryPlan {
         }
 
         func arena(_ index: Int) -> Arena {
-            guard builder.buffers[index].home == .arena(.sharded) else { return .shared }
-            return lives[index].isReduced || lives[index].phases.count > 1 ? .shard : .worker
+            switch builder.buffers[index].home {
+            case .arena(.sharded): lives[index].phases.count > 1 ? .shard : .worker
+            case .pairArena: .pair
+            default: .shared
+            }
         }
         places = builder.buffers.indices.map { (arena($0), 0) }
 
@@ -65,9 +67,12 @@ struct MemoryPlan {
             lives[root].last = lives[output].last
         }
 
-        for kind in [Arena.shared, .shard, .worker] {
+        for kind in Arena.allCases {
             let members = builder.buffers.indices.filter {
-                if case .arena = builder.buffers[$0].home { owner[$0] == $0 && places[$0].arena == kind && lives[$0].last >= 0 } else { false }
+                switch builder.buffers[$0].home {
+                case .arena, .pairArena: owner[$0] == $0 && places[$0].arena == kind && lives[$0].last >= 0
+                default: false
+                }
             }
             let layout = ArenaLayout(members.map {
                 ArenaLayout.Request(byteCount: builder.buffers[$0].byteCount, first: lives[$0].first, last: lives[$0].last)
@@ -76,6 +81,7 @@ struct MemoryPlan {
             switch kind {
             case .shared: sharedByteCount = layout.byteCount
             case .shard: shardByteCount = layout.byteCount
+            case .pair: pairByteCount = layout.byteCount
             case .worker: workerByteCount = layout.byteCount
             }
         }

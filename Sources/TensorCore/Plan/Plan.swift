@@ -7,8 +7,8 @@ import Foundation
 /// A batch is cut into `shardCount` shards. A worker takes a shard and runs a whole phase of it, single-threaded. Sums over shards
 /// are fixed binary trees, so results depend on the number of shards and never on the number of threads.
 ///
-/// Memory is in three arenas: `shared` (once), `shard` (once a shard: values that outlive a phase) and `worker` (once a worker:
-/// values of one phase, which stay in its cache).
+/// Memory is in four arenas: `shared` (once), `shard` (once a shard: values that outlive a phase), `worker` (once a worker: values of one
+/// phase, which stay in its cache) and `pair` (once for two shards: what they add up).
 public final class Plan {
     public let shardCount: Int
     public let summary: PlanSummary
@@ -43,8 +43,8 @@ public final class Plan {
 
         // Memory, and the address of every buffer for each worker and shard.
         let workers = pool.threadCount, shards = graph.shardCount
-        try requireMemory(
-            layout.sharedByteCount + shards * layout.shardByteCount + workers * layout.workerByteCount + (store?.byteCount ?? 0))
+        summary = PlanSummary(builder, layout, workerCount: workers, store: store)
+        try requireMemory(summary.arenaByteCount + summary.parameterByteCount)
         var memory: [UnsafeMutableRawPointer] = []
         func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
             memory.append(allocateAligned(byteCount))
@@ -52,6 +52,7 @@ public final class Plan {
         }
         let sharedArena = allocate(layout.sharedByteCount)
         let shardArenas = (0..<shards).map { _ in allocate(layout.shardByteCount) }
+        let pairArenas = (0..<PairSums.pairCount(shards)).map { _ in allocate(layout.pairByteCount) }
         let workerArenas = (0..<workers).map { _ in allocate(layout.workerByteCount) }
         let outputs = outputs.map { output in
             let copies = output.placement == .sharded ? shards : 1
@@ -76,10 +77,11 @@ public final class Plan {
             let table = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(capacity: max(builder.buffers.count, 1))
             for (index, buffer) in builder.buffers.enumerated() {
                 table[index] = switch buffer.home {
-                case .arena:
+                case .arena, .pairArena:
                     switch layout.places[index].arena {
                     case .shared: sharedArena + layout.places[index].offset
                     case .shard: shardArenas[shard] + layout.places[index].offset
+                    case .pair: pairArenas[shard / 2] + layout.places[index].offset
                     case .worker: workerArenas[worker] + layout.places[index].offset
                     }
                 case .parameter(let offset): UnsafeMutableRawPointer(store!.values.baseAddress!) + offset
@@ -94,7 +96,6 @@ public final class Plan {
             return table
         }
         self.memory = memory
-        summary = PlanSummary(builder, layout, workerCount: workers, store: store)
     }
 
     deinit {
@@ -147,15 +148,10 @@ public final class Plan {
     }
 
     private func sum(_ task: ReductionTask) {
-        withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: shardCount) { sources in
-            let offset = task.start * task.reduction.dtype.byteCount
-            for shard in 0..<shardCount { sources[shard] = UnsafeRawPointer(tables[shard][task.reduction.input.index] + offset) }
-            let target = tables[0][task.reduction.output.index] + offset
-            if task.reduction.dtype == .float64 {
-                kernel_tree_sum_f64(sources.baseAddress!, Int64(shardCount), target, Int64(task.count))
-            } else {
-                kernel_tree_sum_f32(sources.baseAddress!, Int64(shardCount), target, Int64(task.count))
-            }
+        let reduction = task.reduction, offset = task.start * reduction.dtype.byteCount
+        withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: PairSums.pairCount(shardCount)) { sources in
+            for pair in sources.indices { sources[pair] = UnsafeRawPointer(tables[2 * pair][reduction.input.index] + offset) }
+            treeSum(sources, to: tables[0][reduction.output.index] + offset, count: task.count, dtype: reduction.dtype)
         }
     }
 

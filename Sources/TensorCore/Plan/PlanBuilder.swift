@@ -7,6 +7,8 @@ final class PlanBuilder {
     enum Home: Equatable {
         /// In an arena that the plan lays out by liveness.
         case arena(Placement)
+        /// In the arena of a pair of shards: a sum over the two.
+        case pairArena
         /// At a byte offset of the store's parameters, buffers or gradients.
         case parameter(Int), buffer(Int), gradient(Int)
         case constant(HostTensor)
@@ -31,17 +33,27 @@ final class PlanBuilder {
     private(set) var buffers: [Buffer] = []
     private(set) var phases: [Phase] = []
     private(set) var isUsed: [Bool]
+    private var isLowered: [Bool]
 
     private var valuePhase: [Int]
     private var valueBuffer: [BufferID?]
     /// The layout of values that are not row-major, with their axes as oneDNN sees them.
     private var valueLayout: [Int: (layout: PhysicalLayout, lengths: [Int])] = [:]
-    private var reorders: [Int: [(layout: PhysicalLayout?, buffer: BufferID)]] = [:]
+    private var reorders: [Int: [Reorder]] = [:]
+
+    /// A copy of a value in another layout.
+    private struct Reorder {
+        let layout: PhysicalLayout
+        let buffer: BufferID
+        /// The kernel until all its readers are known, and the last phase in which it is early enough for those that are.
+        var pending: (kernel: Kernel, phase: Int)?
+    }
 
     init(graph: Graph, workerCount: Int) {
         self.graph = graph
         self.workerCount = workerCount
         isUsed = Array(repeating: false, count: graph.values.count)
+        isLowered = Array(repeating: false, count: graph.nodes.count)
         valuePhase = Array(repeating: 0, count: graph.values.count)
         valueBuffer = Array(repeating: nil, count: graph.values.count)
     }
@@ -52,8 +64,14 @@ final class PlanBuilder {
     func build(outputs: [Tensor], gradients: [Tensor], store: ParameterStore?) throws {
         let updates = graph.bufferUpdates
         markUsed(outputs.map(\.id) + gradients.map(\.id) + updates.map(\.value.id))
-        for node in graph.nodes where node.outputs.contains(where: { isUsed[$0] }) {
-            try lower(node, store: store)
+        var shardSums = [[Int]](repeating: [], count: graph.values.count)
+        for (index, node) in graph.nodes.enumerated() where node.operation is ShardSum && isUsed[node.outputs[0]] {
+            shardSums[node.inputs[0]].append(index)
+        }
+        for (index, node) in graph.nodes.enumerated() where node.after == nil && node.outputs.contains(where: { isUsed[$0] }) {
+            try lower(index, store: store)
+            // A sum over shards starts where its terms are made, so that they do not outlive the phase.
+            for sum in node.outputs.flatMap({ shardSums[$0] }) { try lower(sum, store: store) }
         }
         for (index, output) in outputs.enumerated() { try deliver(output.id, to: .output(index)) }
         for (index, gradient) in gradients.enumerated() {
@@ -65,8 +83,10 @@ final class PlanBuilder {
         for update in updates {
             guard let store else { preconditionFailure("buffers need a parameter store") }
             let home = Home.buffer(store.bufferEntries[update.buffer].offset * MemoryLayout<Float>.size)
-            emitCopy(from: rowMajor(update.value.id), to: makeBuffer(update.value.type.byteCount, home), path: update.value.path, phase: last)
+            let value = rowMajor(update.value.id, for: last)
+            emitCopy(from: value, to: makeBuffer(update.value.type.byteCount, home), path: update.value.path, phase: last)
         }
+        emitReorders()
     }
 
     private func markUsed(_ roots: [Int]) {
@@ -76,7 +96,11 @@ final class PlanBuilder {
         }
     }
 
-    private func lower(_ node: Graph.Node, store: ParameterStore?) throws {
+    /// Lowers a node, and first what has to be computed again for it; `reader` is the phase of the node that asks for that.
+    private func lower(_ index: Int, for reader: Int = 0, store: ParameterStore?) throws {
+        guard !isLowered[index] else { return }
+        isLowered[index] = true
+        let node = graph.nodes[index]
         if let leaf = node.operation as? Leaf {
             let value = node.outputs[0]
             let home: Home = switch leaf.kind {
@@ -89,11 +113,18 @@ final class PlanBuilder {
             valueBuffer[value] = makeBuffer(graph.values[value].type.byteCount, home)
             return
         }
-        let isSharded = graph.values[node.outputs[0]].placement == .sharded
-        var phase = isSharded ? 1 : 0
-        for input in node.inputs {
-            let ready = valuePhase[input]
-            phase = max(phase, ready % 2 == (isSharded ? 1 : 0) ? ready : ready + 1)
+        let parity = graph.values[node.outputs[0]].placement == .sharded ? 1 : 0
+        var phase = max(parity, reader - (reader + parity) % 2)
+        func wait(for value: Int) {
+            let ready = valuePhase[value]
+            phase = max(phase, ready + (ready + parity) % 2)
+        }
+        if let after = node.after { wait(for: after) }
+        let producers = node.inputs.map { graph.values[$0].node }
+        for (input, producer) in zip(node.inputs, producers) where isLowered[producer] { wait(for: input) }
+        for (input, producer) in zip(node.inputs, producers) where !isLowered[producer] {
+            try lower(producer, for: phase, store: store)
+            wait(for: input)
         }
         for output in node.outputs { valuePhase[output] = phase }
         try node.operation.lower(LoweringContext(builder: self, node: node, phase: phase))
@@ -106,12 +137,12 @@ final class PlanBuilder {
 
     /// Makes a value end in memory outside the arenas.
     private func deliver(_ value: Int, to home: Home) throws {
-        let buffer = rowMajor(value)
+        let buffer = rowMajor(value, for: valuePhase[value])
         if case .arena(let placement) = buffers[buffer.index].home, placement == graph.values[value].placement {
             buffers[buffer.index].home = home
         } else {
             let type = graph.values[value].type
-            emitCopy(from: buffer, to: makeBuffer(type.byteCount, home), path: "", phase: max(valuePhase[value], reorderPhase(value)))
+            emitCopy(from: buffer, to: makeBuffer(type.byteCount, home), path: "", phase: valuePhase[value])
         }
     }
 
@@ -139,33 +170,58 @@ final class PlanBuilder {
         return buffer
     }
 
-    func alias(_ value: Int, to source: Int) { valueBuffer[value] = rowMajor(source) }
+    func alias(_ value: Int, to source: Int, for phase: Int) { valueBuffer[value] = rowMajor(source, for: phase) }
 
     private func buffer(of value: Int) -> BufferID {
         guard let buffer = valueBuffer[value] else { preconditionFailure("a value is read before its op is lowered") }
         return buffer
     }
 
-    /// Reorders run where the value lives: those of parameters once a step for all shards.
-    private func reorderPhase(_ value: Int) -> Int { valuePhase[value] }
+    /// A value in row-major layout, for a reader in `phase`.
+    func rowMajor(_ value: Int, for phase: Int) -> BufferID {
+        guard let (source, lengths) = valueLayout[value] else { return buffer(of: value) }
+        return reordered(value, from: source, to: PhysicalLayout(lengths: lengths), for: phase)
+    }
 
-    func rowMajor(_ value: Int) -> BufferID {
-        guard let (layout, lengths) = valueLayout[value] else { return buffer(of: value) }
-        if let known = reorders[value]?.first(where: { $0.layout == nil }) { return known.buffer }
-        let target = makeBuffer(graph.values[value].type.byteCount, .arena(graph.values[value].placement))
-        emitReorder(value, from: layout, to: PhysicalLayout(lengths: lengths), target)
-        reorders[value, default: []].append((nil, target))
+    /// A value in `layout`, for a reader in `phase`.
+    func reordered(_ value: Int, to layout: PhysicalLayout, lengths: [Int], for phase: Int) -> BufferID {
+        let source = valueLayout[value]?.layout ?? PhysicalLayout(lengths: lengths)
+        return source == layout ? buffer(of: value) : reordered(value, from: source, to: layout, for: phase)
+    }
+
+    /// A value is reordered once for all its readers: at once, or if shards read a shared value, just before the first of them do.
+    private func reordered(_ value: Int, from source: PhysicalLayout, to layout: PhysicalLayout, for phase: Int) -> BufferID {
+        let isForShards = graph.values[value].placement == .shared && phase % 2 == 1
+        if let index = reorders[value]?.firstIndex(where: { $0.layout == layout }) {
+            if let (kernel, planned) = reorders[value]![index].pending {
+                reorders[value]![index].pending = (kernel, min(planned, isForShards ? phase - 1 : phase))
+            }
+            return reorders[value]![index].buffer
+        }
+        let target = makeBuffer(layout.byteCount, .arena(graph.values[value].placement))
+        let kernel: Kernel
+        do {
+            let primitive = try Primitive("reorder") { onednn_reorder_primitive(source, layout, workerCount) }
+            kernel = self.kernel(
+                primitive, name: "reorder", path: graph.nodes[graph.values[value].node].path, placement: graph.values[value].placement,
+                reads: [buffer(of: value)], writes: [target], arguments: [buffer(of: value), target])
+        } catch {
+            preconditionFailure("\(error)")
+        }
+        if !isForShards { emit(kernel, phase: valuePhase[value]) }
+        reorders[value, default: []].append(Reorder(layout: layout, buffer: target, pending: isForShards ? (kernel, phase - 1) : nil))
         return target
     }
 
-    func reordered(_ value: Int, to layout: PhysicalLayout, lengths: [Int]) throws -> BufferID {
-        let source = valueLayout[value]?.layout ?? PhysicalLayout(lengths: lengths)
-        if source == layout { return buffer(of: value) }
-        if let known = reorders[value]?.first(where: { $0.layout == layout }) { return known.buffer }
-        let target = makeBuffer(layout.byteCount, .arena(graph.values[value].placement))
-        emitReorder(value, from: source, to: layout, target)
-        reorders[value, default: []].append((layout, target))
-        return target
+    /// Places the reorders that waited for all their readers: behind what writes the value, before all else.
+    private func emitReorders() {
+        for value in reorders.keys.sorted() {
+            for (kernel, phase) in reorders[value]!.compactMap(\.pending) {
+                while phases.count <= phase { phases.append(Phase()) }
+                let writer = phase > valuePhase[value] ? nil : phases[phase].kernels.lastIndex { $0.writes.contains(buffer(of: value)) }
+                phases[phase].kernels.insert(kernel, at: writer.map { $0 + 1 } ?? 0)
+            }
+        }
     }
 
     // MARK: Kernels
@@ -175,31 +231,17 @@ final class PlanBuilder {
         phases[phase].kernels.append(kernel)
     }
 
-    func emit(
-        _ primitive: Primitive, name: String, path: String, phase: Int, reads: [BufferID], writes: [BufferID], arguments: [BufferID],
-        offsets: [Int]? = nil
-    ) {
-        let scratchpad = makeBuffer(max(primitive.scratchpadByteCount, 64), .arena(placement(of: phase)))
+    func kernel(
+        _ primitive: Primitive, name: String, path: String, placement: Placement, reads: [BufferID], writes: [BufferID],
+        arguments: [BufferID], offsets: [Int]? = nil
+    ) -> Kernel {
+        let scratchpad = makeBuffer(max(primitive.scratchpadByteCount, 64), .arena(placement))
         let places = zip(arguments, offsets ?? Array(repeating: 0, count: arguments.count)) + [(scratchpad, 0)]
-        let run: (KernelContext) -> Void = { context in
+        return Kernel(name: name, path: path, reads: reads, writes: writes + [scratchpad], overwrites: nil) { context in
             withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: places.count) { pointers in
                 for index in 0..<places.count { pointers[index] = context.raw(places[index].0) + places[index].1 }
                 primitive.execute(worker: context.worker, pointers.baseAddress!)
             }
-        }
-        emit(
-            Kernel(name: name, path: path, reads: reads, writes: writes + [scratchpad], overwrites: nil, run: run), phase: phase)
-    }
-
-    private func emitReorder(_ value: Int, from source: PhysicalLayout, to target: PhysicalLayout, _ buffer: BufferID) {
-        let phase = reorderPhase(value)
-        do {
-            let primitive = try Primitive("reorder") { onednn_reorder_primitive(source, target, workerCount) }
-            emit(
-                primitive, name: "reorder", path: graph.nodes[graph.values[value].node].path, phase: phase,
-                reads: [self.buffer(of: value)], writes: [buffer], arguments: [self.buffer(of: value), buffer])
-        } catch {
-            preconditionFailure("\(error)")
         }
     }
 
@@ -211,6 +253,8 @@ final class PlanBuilder {
             }, phase: phase)
     }
 
+    /// Two steps: each pair of neighbouring shards is summed as soon as both have their terms, the pairs' sums when all shards are done.
+    /// So half as many copies are in memory as there are shards.
     func emitShardSum(of input: Int, to output: Int, path: String, phase: Int) {
         let source = buffer(of: input)
         let target = if let (layout, lengths) = valueLayout[input] {
@@ -218,10 +262,14 @@ final class PlanBuilder {
         } else {
             declare(output)
         }
-        let dtype = graph.values[input].type.dtype
-        let reduction = Reduction(
-            input: source, output: target, count: buffers[source.index].byteCount / dtype.byteCount, dtype: dtype, path: path)
+        let dtype = graph.values[input].type.dtype, byteCount = buffers[source.index].byteCount
+        let partial = makeBuffer(byteCount, .pairArena), pairs = PairSums(shardCount: graph.shardCount)
+        let count = byteCount / dtype.byteCount
+        emit(
+            Kernel(name: "shard sum", path: path, reads: [source], writes: [partial], overwrites: nil) { context in
+                pairs.add(context.raw(source), to: context.raw(partial), shard: context.shard, count: count, dtype: dtype)
+            }, phase: phase - 1)
         while phases.count <= phase { phases.append(Phase()) }
-        phases[phase].reductions.append(reduction)
+        phases[phase].reductions.append(Reduction(input: partial, output: target, count: count, dtype: dtype, path: path))
     }
 }

@@ -9,8 +9,9 @@ public struct PlanSummary: Sendable {
 
     public let rows: [Row]
     public let sharedArenaByteCount: Int
-    /// Of one shard and of one worker.
+    /// Of one shard, of a pair of them and of one worker.
     public let shardArenaByteCount: Int
+    public let pairArenaByteCount: Int
     public let workerArenaByteCount: Int
     public let shardCount: Int
     public let workerCount: Int
@@ -19,7 +20,8 @@ public struct PlanSummary: Sendable {
 
     /// All arenas together.
     public var arenaByteCount: Int {
-        sharedArenaByteCount + shardCount * shardArenaByteCount + workerCount * workerArenaByteCount
+        sharedArenaByteCount + shardCount * shardArenaByteCount + PairSums.pairCount(shardCount) * pairArenaByteCount
+            + workerCount * workerArenaByteCount
     }
 
     init(_ builder: PlanBuilder, _ layout: MemoryPlan, workerCount: Int, store: ParameterStore?) {
@@ -27,6 +29,7 @@ public struct PlanSummary: Sendable {
         self.workerCount = workerCount
         sharedArenaByteCount = layout.sharedByteCount
         shardArenaByteCount = layout.shardByteCount
+        pairArenaByteCount = layout.pairByteCount
         workerArenaByteCount = layout.workerByteCount
         parameterByteCount = store?.byteCount ?? 0
         rows = builder.phases.enumerated().flatMap { index, phase in
