@@ -12,6 +12,7 @@ import Configuration
 ///       l1: 0                         # λ of the penalty λ·Σ|w| over weights
 ///       clip_gradient_norm: 1         # scales all gradients so that their norm is at most this; absent: never
 ///       label_smoothing: 0
+///       recompute: blocks             # transformer blocks are computed again in the backward pass: the same bits in less memory and more time
 ///       early_stopping: {patience: 3, metric: val_accuracy, min_delta: 0}
 public struct TrainConfiguration: Codable, Sendable, Equatable {
     public var epochs = 10
@@ -23,7 +24,11 @@ public struct TrainConfiguration: Codable, Sendable, Equatable {
     public var l1 = 0.0
     public var clipGradientNorm: Double?
     public var labelSmoothing = 0.0
+    public var recompute = Recomputation.none
     public var earlyStopping: EarlyStoppingConfiguration?
+
+    /// What the backward pass computes again instead of keeping it.
+    public enum Recomputation: String, Codable, CaseIterable, Sendable { case none, blocks }
 
     enum CodingKeys: String, CodingKey {
         case epochs
@@ -33,6 +38,7 @@ public struct TrainConfiguration: Codable, Sendable, Equatable {
         case l1
         case clipGradientNorm = "clip_gradient_norm"
         case labelSmoothing = "label_smoothing"
+        case recompute
         case earlyStopping = "early_stopping"
     }
 
@@ -58,6 +64,7 @@ public struct TrainConfiguration: Codable, Sendable, Equatable {
         clipGradientNorm = fields.number("clip_gradient_norm", in: 0...)
         if clipGradientNorm == 0 { fields.report("found 0, expected a number above 0", at: "clip_gradient_norm") }
         labelSmoothing = fields.number("label_smoothing", default: labelSmoothing, in: 0..<1)
+        recompute = fields.choice("recompute", default: recompute)
         if var stopping = fields.fields("early_stopping") {
             earlyStopping = EarlyStoppingConfiguration(from: &stopping)
         }

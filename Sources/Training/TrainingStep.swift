@@ -61,7 +61,9 @@ final class TrainingStep {
         store = ParameterStore(recorded.graph, seed: seed)
         plan = try Plan(
             recorded.graph, outputs: [loss, recorded.logits],
-            gradients: gradients(of: loss, withRespectTo: recorded.graph.parameterTensors), store: store, pool: pool)
+            gradients: gradients(
+                of: loss, withRespectTo: recorded.graph.parameterTensors, recomputesSegments: configuration.recompute == .blocks),
+            store: store, pool: pool)
         optimizer = Optimizer(configuration.optimizer, decayAll: configuration.decayAll, l1: configuration.l1, store: store, pool: pool)
         batchSize = configuration.batchSize
         clipGradientNorm = configuration.clipGradientNorm ?? .infinity

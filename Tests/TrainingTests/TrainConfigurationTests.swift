@@ -34,7 +34,7 @@ enum Written: Sendable, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, E
         "epochs": "4", "batch_size": "64", "shards": "4",
         "optimizer": ["adamw": ["learning_rate": "1e-3", "betas": ["0.8", "0.99"], "epsilon": "1e-6", "weight_decay": "0.05"]],
         "schedule": ["cosine": ["warmup_epochs": "1", "final_factor": "0.01"]],
-        "decay_all": "true", "l1": "1e-5", "clip_gradient_norm": "1", "label_smoothing": "0.1",
+        "decay_all": "true", "l1": "1e-5", "clip_gradient_norm": "1", "label_smoothing": "0.1", "recompute": "blocks",
         "early_stopping": ["patience": "3", "metric": "val_loss", "min_delta": "0.001"],
     ]
 
@@ -50,7 +50,7 @@ enum Written: Sendable, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, E
         expected.optimizer = .adamw(adam)
         expected.schedule = ScheduleConfiguration(.cosine(finalFactor: 0.01), warmupEpochs: 1)
         (expected.decayAll, expected.l1, expected.clipGradientNorm, expected.labelSmoothing) = (true, 1e-5, 1, 0.1)
-        expected.earlyStopping = stopping
+        (expected.recompute, expected.earlyStopping) = (.blocks, stopping)
         #expect(errors == [])
         #expect(configuration == expected)
     }
@@ -97,6 +97,7 @@ enum Written: Sendable, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, E
          "train.schedule: found 3.0 warm-up epochs, expected at most the 2 of the training"),
         (["clip_gradient_norm": "0"], "train.clip_gradient_norm: found 0, expected a number above 0"),
         (["label_smoothing": "1"], "train.label_smoothing: expected a value from 0.0 up to but not 1.0, found 1.0"),
+        (["recompute": "block"], "train.recompute: unknown value 'block'; did you mean 'blocks'?"),
         (["early_stopping": ["metric": "accuracy"]], "train.early_stopping.metric: unknown value 'accuracy'; known: val_accuracy, val_loss"),
     ] as [(Written, String)])
     func mistakes(written: Written, message: String) {

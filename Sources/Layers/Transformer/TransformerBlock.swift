@@ -5,6 +5,8 @@ import TensorCore
 ///     x ← x + DropPath(Attention(LayerNorm(x)))
 ///     x ← x + DropPath(MLP(LayerNorm(x)))
 ///
+/// A block is a segment of the graph: training may keep its input only and compute the rest again in the backward pass.
+///
 /// Shapes: x and the result `[B, N, D]`. Parameters as in timm: `norm1`, `attn.qkv`, `attn.proj`, `norm2`, `mlp.fc1`, `mlp.fc2`.
 ///
 /// Dosovitskiy et al., "An Image Is Worth 16x16 Words: Transformers for Image Recognition at Scale", ICLR 2021, equations 2 and 3.
@@ -31,9 +33,11 @@ public struct TransformerBlock {
     }
 
     public func callAsFunction(_ x: Tensor) -> Tensor {
-        let attended = attentionDropPath(attention(attentionNorm(x)))
-        let middle = scope.record { x + attended }
-        let transformed = mlpDropPath(mlp(mlpNorm(middle)))
-        return scope.record { middle + transformed }
+        scope.graph.recordSegment {
+            let attended = attentionDropPath(attention(attentionNorm(x)))
+            let middle = scope.record { x + attended }
+            let transformed = mlpDropPath(mlp(mlpNorm(middle)))
+            return scope.record { middle + transformed }
+        }
     }
 }

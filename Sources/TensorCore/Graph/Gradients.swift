@@ -2,7 +2,10 @@
 ///
 /// Reverse accumulation over the nodes between them. Where a shared value meets sharded gradients, those are summed within the
 /// shard first and then over the shards. Tensors on which the loss does not depend get a gradient of zeros.
-public func gradients(of loss: Tensor, withRespectTo tensors: [Tensor]) -> [Tensor] {
+///
+/// With `recomputesSegments`, the backward pass keeps of the segments of the graph only what is read outside of them: less memory, more time,
+/// the same bits.
+public func gradients(of loss: Tensor, withRespectTo tensors: [Tensor], recomputesSegments: Bool = false) -> [Tensor] {
     let graph = loss.graph
     guard loss.isValid, tensors.allSatisfy(\.isValid) else { return tensors }
     precondition(loss.shape.elementCount == 1 && loss.placement == .shared, "gradients(of:) needs a shared scalar; take batchMean() first")
@@ -14,7 +17,7 @@ public func gradients(of loss: Tensor, withRespectTo tensors: [Tensor]) -> [Tens
         for output in node.outputs { depends[output] = true }
     }
 
-    var saved = SavedValues(graph)
+    var saved = SavedValues(graph, recomputesSegments: recomputesSegments)
     var sharded = [Tensor?](repeating: nil, count: graph.values.count)
     var shared = sharded
 

@@ -20,6 +20,8 @@ public final class Graph {
         let path: String
         /// Of a node that computes a value again: a value of the backward pass before which it does not run.
         var after: Int?
+        /// The part of the model that the backward pass may compute again as a whole.
+        var segment: Int?
     }
 
     public let mode: Mode
@@ -41,6 +43,9 @@ public final class Graph {
     private(set) var inputs: [(name: String, tensor: Tensor)] = []
     /// The module path that new nodes get.
     var currentPath = ""
+    /// The segment that new nodes belong to, and how many there are.
+    private var currentSegment: Int?
+    private var segmentCount = 0
     public private(set) var failure: RecordingError?
 
     public init(mode: Mode = .evaluation, shardCount: Int = 1, seed: UInt64 = 0) {
@@ -139,8 +144,18 @@ public final class Graph {
             values.append(Value(type: type, placement: placement, node: node, index: index))
             return values.count - 1
         }
-        nodes.append(Node(operation: operation, inputs: inputs, outputs: outputs, path: currentPath))
+        nodes.append(Node(operation: operation, inputs: inputs, outputs: outputs, path: currentPath, segment: currentSegment))
         return outputs.map { Tensor(graph: self, id: $0) }
+    }
+
+    /// Records what `body` records as one segment: where the backward pass is asked to save memory, it keeps nothing of a segment but
+    /// what others read, and computes the rest again.
+    public func recordSegment<Result>(_ body: () -> Result) -> Result {
+        let outer = currentSegment
+        currentSegment = segmentCount
+        segmentCount += 1
+        defer { currentSegment = outer }
+        return body()
     }
 
     // MARK: Errors

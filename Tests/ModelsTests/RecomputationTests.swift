@@ -1,0 +1,29 @@
+import Models
+import TensorCore
+import Testing
+@testable import Training
+
+/// Transformer blocks that are computed again in the backward pass change memory and time, but no bit.
+struct RecomputationTests {
+    private func step(_ model: String, _ recompute: TrainConfiguration.Recomputation) throws -> TrainingStep {
+        let preset = try #require(ModelPreset.named(model))
+        var configuration = TrainConfiguration()
+        (configuration.batchSize, configuration.recompute) = (16, recompute)
+        return try TrainingStep(
+            { _, images in preset.definition.record(images, classes: preset.classes) }, configuration: configuration, shape: preset.input,
+            classCount: preset.classes, seed: 1, pool: WorkerPool(threads: 2))
+    }
+
+    @Test(arguments: ["vit-28", "hybrid-28"]) func sameBitsInLessMemory(model: String) throws {
+        let (kept, recomputed) = (try step(model, .none), try step(model, .blocks))
+        let count = kept.batchSize * 28 * 28
+        let images = (0..<count).map { Float(($0 * 37) % 101) / 50 - 1 }, labels = (0..<kept.batchSize).map { Int32($0 % 10) }
+        for number in 0..<3 {
+            let results = [kept, recomputed].map { $0.run(images: images, labels: labels, step: number, learningRate: 1e-3) }
+            #expect(results[0].loss.bitPattern == results[1].loss.bitPattern)
+            #expect(results[0].gradientNorm.bitPattern == results[1].gradientNorm.bitPattern)
+        }
+        #expect(kept.store.values.map(\.bitPattern) == recomputed.store.values.map(\.bitPattern))
+        #expect(recomputed.plan.summary.workerArenaByteCount < kept.plan.summary.workerArenaByteCount / 2)
+    }
+}
