@@ -89,14 +89,16 @@ auto guarded(Body body) -> decltype(body()) {
     }
 }
 
-// The one difference between the versions: 2.x wraps an operation's parameters in a `desc`, 3.x passes them beside the engine.
+// What differs between the versions: 2.x wraps an operation's parameters in a `desc`, 3.x passes them beside the engine; a name.
 #if DNNL_VERSION_MAJOR >= 3
 #define ONEDNN_DESCRIBE(kind, attributes, ...) kind::primitive_desc(engine(), __VA_ARGS__, attributes)
 #define ONEDNN_DESCRIBE_BACKWARD(kind, attributes, hint, ...) kind::primitive_desc(engine(), __VA_ARGS__, hint, attributes)
+#define ONEDNN_LENGTHS(description) (description).get_dims()
 #else
 #define ONEDNN_DESCRIBE(kind, attributes, ...) kind::primitive_desc(kind::desc(__VA_ARGS__), attributes, engine())
 #define ONEDNN_DESCRIBE_BACKWARD(kind, attributes, hint, ...) \
     kind::primitive_desc(kind::desc(__VA_ARGS__), attributes, engine(), hint)
+#define ONEDNN_LENGTHS(description) (description).dims()
 #endif
 
 dnnl::convolution_forward::primitive_desc describe_forward(const onednn_convolution &c) {
@@ -273,6 +275,31 @@ onednn_layout *onednn_primitive_layout(const onednn_primitive *primitive, int in
 }
 
 size_t onednn_primitive_scratchpad_bytes(const onednn_primitive *primitive) { return primitive->scratchpad_bytes; }
+
+size_t onednn_primitive_multiply_adds(const onednn_primitive *primitive) {
+    const auto &arguments = primitive->workers.front().arguments;
+    auto lengths = [&](std::initializer_list<int> ids) {
+        for (size_t i = 0; i < arguments.size(); i++)
+            for (int id : ids)
+                if (arguments[i].arg == id) return ONEDNN_LENGTHS(primitive->layouts[i]);
+        return memory::dims{0};
+    };
+    auto count = [](const memory::dims &lengths) {
+        size_t product = 1;
+        for (auto length : lengths) product *= size_t(length);
+        return product;
+    };
+    switch (primitive->primitive.get_kind()) {
+    case dnnl::primitive::kind::matmul:
+        return count(lengths({DNNL_ARG_DST})) * size_t(lengths({DNNL_ARG_SRC}).back());
+    case dnnl::primitive::kind::convolution: {
+        auto destination = lengths({DNNL_ARG_DST, DNNL_ARG_DIFF_DST});
+        return count(destination) / size_t(destination[1]) * count(lengths({DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_WEIGHTS}));
+    }
+    default: return 0;
+    }
+}
+
 const char *onednn_primitive_implementation(const onednn_primitive *primitive) { return primitive->implementation.c_str(); }
 
 int onednn_execute(onednn_primitive *primitive, int worker, void *const *arguments) {

@@ -23,14 +23,25 @@ public struct Workload: Sendable {
     }
 
     /// Times `steps` whole training steps (forward, backward, AdamW) on synthetic images of 10 classes.
-    public func measure(steps: Int, threads: Int) throws -> BenchmarkResult {
+    ///
+    /// - Parameters:
+    ///   - shards: nil for the default of a definition.
+    ///   - isProfiled: whether some further steps are taken apart.
+    ///   - peak: what the machine reaches, to compare with.
+    /// - Throws: `UserError(.usage)` when the batch cannot be cut into `shards`.
+    public func measure(
+        steps: Int, shards: Int? = nil, isProfiled: Bool = false, peak: MachinePeak? = nil, pool: WorkerPool
+    ) throws -> BenchmarkResult {
         guard let preset = ModelPreset.named(name) else { preconditionFailure("the workload \(name) is a preset of Models") }
         var configuration = TrainConfiguration()
         configuration.batchSize = batchSize
-        configuration.optimizer = .default
-        let shape = ImageShape(height: preset.input.height, width: preset.input.width, channels: preset.input.channels)
+        if let shards { configuration.shards = shards }
+        guard batchSize.isMultiple(of: configuration.shards) else {
+            throw UserError(.usage, "--shards: expected a divisor of \(batchSize), the batch size of \(name), found \(configuration.shards)")
+        }
         return try BenchmarkResult(
             measuring: { _, images in preset.definition.record(images, classes: preset.classes) }, named: name,
-            configuration: configuration, shape: shape, classCount: preset.classes, steps: steps, pool: WorkerPool(threads: threads))
+            configuration: configuration, shape: preset.input, classCount: preset.classes, steps: steps, isProfiled: isProfiled, peak: peak,
+            pool: pool)
     }
 }

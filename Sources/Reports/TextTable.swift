@@ -37,7 +37,7 @@ public struct TextTable {
         return ([line(columns.map(\.title)), rule] + rows.map(line)).joined(separator: "\n")
     }
 
-    var markdown: String {
+    public var markdown: String {
         func line(_ cells: [String]) -> String {
             "| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |"
         }

@@ -3,6 +3,61 @@ import Foundation
 import TensorCore
 import VisionData
 
+/// A training step of one model on a synthetic batch, to be run and timed as often as one likes.
+public final class StepBenchmark {
+    public let configuration: TrainConfiguration
+    public let threads: Int
+    private let training: TrainingStep
+    private let images: [Float]
+    private let labels: [Int32]
+    private var step = 0
+
+    /// - Parameter configuration: the batch size, the shards and the optimizer.
+    /// - Throws: `RecordingError` when the model does not fit the images.
+    public init(_ model: ModelRecorder, configuration: TrainConfiguration, shape: ImageShape, classCount: Int, pool: WorkerPool) throws {
+        self.configuration = configuration
+        threads = pool.threadCount
+        training = try TrainingStep(model, configuration: configuration, shape: shape, classCount: classCount, seed: 0, pool: pool)
+        var draws = PhiloxStream(seed: 0, name: "benchmark").draws(time: 0, sample: 0)
+        images = (0..<configuration.batchSize * shape.count).map { _ in draws.uniform(-1, 1) }
+        labels = (0..<configuration.batchSize).map { Int32($0 % classCount) }
+    }
+
+    /// The milliseconds of `count` steps, in order: forward and backward pass, gradient norm and update.
+    ///
+    /// - Throws: `UserError(.internal)` when the loss or a gradient is not finite.
+    public func run(_ count: Int) throws -> [Double] {
+        try (0..<count).map { _ in
+            let start = ContinuousClock.now
+            let result = images.withUnsafeBufferPointer { images in
+                labels.withUnsafeBufferPointer { labels in
+                    training.run(
+                        images: images.baseAddress!, labels: labels.baseAddress!, step: step,
+                        learningRate: configuration.optimizer.learningRate)
+                }
+            }
+            guard result.isFinite else { throw UserError(.internal, "the loss or a gradient of the benchmark is not finite at step \(step)") }
+            step += 1
+            return (.now - start) / .milliseconds(1)
+        }
+    }
+
+    /// Where the time of `count` steps goes. Timing every kernel costs about a ten-thousandth.
+    public func profile(_ count: Int) throws -> StepProfile {
+        let profile = PlanProfile(of: training.plan)
+        training.plan.profile = profile
+        defer { training.plan.profile = nil }
+        let milliseconds = try run(count).reduce(0, +)
+        return StepProfile(profile, milliseconds: milliseconds, stepCount: count, threads: threads)
+    }
+
+    /// The median of numbers, of which there must be some.
+    static func median(_ values: [Double]) -> Double {
+        let sorted = values.sorted()
+        return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+    }
+}
+
 /// Whole training steps of one model, measured: forward and backward pass, gradient norm and update.
 public struct BenchmarkResult: Codable, Sendable {
     public let workload: String
@@ -18,6 +73,10 @@ public struct BenchmarkResult: Codable, Sendable {
     public let gflops: Double
     /// The process's highest memory use during the workload, in MiB.
     public let peakMemory: Double
+    /// Where the time goes, when that was asked for.
+    public let profile: StepProfile?
+    /// What the machine allows, when that was asked for.
+    public let roofline: Roofline?
 
     enum CodingKeys: String, CodingKey {
         case workload, precision, threads
@@ -28,52 +87,61 @@ public struct BenchmarkResult: Codable, Sendable {
         case imagesPerSecond = "images_per_second"
         case gflops
         case peakMemory = "peak_rss_mb"
+        case profile, roofline
     }
 
     /// Times `steps` steps on synthetic images, after a few that do not count.
     ///
-    /// - Parameter configuration: the batch size, the shards and the optimizer.
+    /// - Parameters:
+    ///   - configuration: the batch size, the shards and the optimizer.
+    ///   - isProfiled: whether some further steps are taken apart.
+    ///   - peak: what the machine reaches, to compare with.
     /// - Throws: `RecordingError` when the model does not fit the images.
     public init(
         measuring model: ModelRecorder, named workload: String, configuration: TrainConfiguration, shape: ImageShape, classCount: Int,
-        steps: Int, pool: WorkerPool
+        steps: Int, isProfiled: Bool = false, peak: MachinePeak? = nil, pool: WorkerPool
     ) throws {
         precondition(steps > 0, "a benchmark needs at least one step")
         resetPeakMemory()
         let batchSize = configuration.batchSize
-        let training = try TrainingStep(model, configuration: configuration, shape: shape, classCount: classCount, seed: 0, pool: pool)
-        var draws = PhiloxStream(seed: 0, name: "benchmark").draws(time: 0, sample: 0)
-        let images = (0..<batchSize * shape.count).map { _ in draws.uniform(-1, 1) }
-        let labels = (0..<batchSize).map { Int32($0 % classCount) }
+        let benchmark = try StepBenchmark(model, configuration: configuration, shape: shape, classCount: classCount, pool: pool)
+        _ = try benchmark.run(3)
+        let milliseconds = try benchmark.run(steps)
+        let median = StepBenchmark.median(milliseconds)
+        peakMemory = currentPeakMemory()
 
-        let warmupSteps = 3
-        var milliseconds: [Double] = []
-        for step in 0..<warmupSteps + steps {
-            let start = ContinuousClock.now
-            let result = images.withUnsafeBufferPointer { images in
-                labels.withUnsafeBufferPointer { labels in
-                    training.run(
-                        images: images.baseAddress!, labels: labels.baseAddress!, step: step,
-                        learningRate: configuration.optimizer.learningRate)
-                }
-            }
-            guard result.isFinite else { throw UserError(.internal, "\(workload): the loss or a gradient is not finite at step \(step)") }
-            if step >= warmupSteps { milliseconds.append((ContinuousClock.now - start) / .milliseconds(1)) }
-        }
-        milliseconds.sort()
-        let median = (milliseconds[(steps - 1) / 2] + milliseconds[steps / 2]) / 2
-
-        let one = RecordedClassifier(model, mode: .evaluation, shape: shape, classCount: classCount, batchSize: 1, shardCount: 1, seed: 0)
+        let work = StepWork(model, shape: shape, classCount: classCount, batchSize: batchSize)
         self.workload = workload
         precision = "fp32"
         threads = pool.threadCount
         self.batchSize = batchSize
         shards = configuration.shards
         millisecondsPerStep = median
-        minimumMilliseconds = milliseconds[0]
+        minimumMilliseconds = milliseconds.min()!
         imagesPerSecond = Double(batchSize) / median * 1e3
-        gflops = Double(one.graph.multiplyAdds * 2 * 3 * batchSize) / median / 1e6
-        peakMemory = currentPeakMemory()
+        gflops = work.gigaflops / median * 1e3
+        profile = isProfiled ? try benchmark.profile(min(steps, 10)) : nil
+        roofline = peak.map { Roofline(work, peak: $0, milliseconds: median) }
+    }
+}
+
+/// The arithmetic of a training step in 10⁹ floating-point operations: 2 for each multiply-add of the model, the backward pass counted as two
+/// forward ones.
+public struct StepWork: Sendable {
+    public let matmulGigaflops: Double
+    public let convolutionGigaflops: Double
+    public var gigaflops: Double { matmulGigaflops + convolutionGigaflops }
+
+    init(matmulGigaflops: Double, convolutionGigaflops: Double) {
+        self.matmulGigaflops = matmulGigaflops
+        self.convolutionGigaflops = convolutionGigaflops
+    }
+
+    public init(_ model: ModelRecorder, shape: ImageShape, classCount: Int, batchSize: Int) {
+        let one = RecordedClassifier(model, mode: .evaluation, shape: shape, classCount: classCount, batchSize: 1, shardCount: 1, seed: 0)
+        let scale = 2 * 3 * Double(batchSize) / 1e9
+        convolutionGigaflops = Double(one.graph.convolutionMultiplyAdds) * scale
+        matmulGigaflops = Double(one.graph.multiplyAdds) * scale - convolutionGigaflops
     }
 }
 

@@ -3,6 +3,7 @@ import Experiments
 import Foundation
 import Configuration
 import Reports
+import TensorCore
 import Training
 
 struct BenchCommand: ParsableCommand {
@@ -15,6 +16,8 @@ struct BenchCommand: ParsableCommand {
             Examples:
               harness bench
               harness bench vit-28 resnet18-28 --threads 1 --json
+              harness bench vit-28 --profile --roofline   where the time goes, and what the machine allows
+              harness bench --scaling                     time against batch size, depth, tokens, width and threads
             """)
 
     @Argument(help: ArgumentHelp("The workloads (default: all).", valueName: "workload"))
@@ -28,36 +31,52 @@ struct BenchCommand: ParsableCommand {
     @Option(help: ArgumentHelp("How many steps to time, after a few that do not count.", valueName: "n"))
     var steps = 20
 
+    @Option(help: ArgumentHelp("Cut a batch into this many shards (default: that of a definition).", valueName: "n"))
+    var shards: Int?
+
+    @Flag(help: "Show where the time goes: every kind of operation, waiting, the optimizer.")
+    var profile = false
+
+    @Flag(help: "Measure this machine's own peak first, and each workload's share of it.")
+    var roofline = false
+
+    @Flag(help: "Instead of workloads, a ViT and a ResNet against batch size, depth, tokens, width and threads.")
+    var scaling = false
+
     @Flag(help: "Print JSON.")
     var json = false
 
+    @Flag(help: "Print Markdown.")
+    var markdown = false
+
     mutating func validate() throws {
         if !(1...1_000_000).contains(steps) { throw ValidationError("--steps: expected a number from 1 to 1000000, found \(steps)") }
+        if let shards, !(1...1_024).contains(shards) { throw ValidationError("--shards: expected a number from 1 to 1024, found \(shards)") }
+        if json, markdown { throw ValidationError("--json and --markdown: expected one of them") }
+        if scaling, !workloads.isEmpty || profile || roofline || shards != nil {
+            throw ValidationError("--scaling chooses its own models: expected no workloads, --profile, --roofline or --shards beside it")
+        }
     }
 
     func run() throws {
-        let chosen = try workloads.isEmpty ? Workload.all : workloads.map(Workload.named)
-        let results = try chosen.map { try $0.measure(steps: steps, threads: threadOptions.count) }
-        print(json ? try Self.json(results) : Self.text(results))
-    }
-
-    private static func text(_ results: [BenchmarkResult]) -> String {
-        var table = TextTable(
-            [TextTable.Column("workload", .left)]
-                + ["precision", "threads", "batch", "shards", "ms/step", "least", "images/s", "GFLOP/s", "peak MB"].map { TextTable.Column($0) })
-        for result in results {
-            table.append([
-                result.workload, result.precision, "\(result.threads)", "\(result.batchSize)", "\(result.shards)",
-                decimals(result.millisecondsPerStep, 1), decimals(result.minimumMilliseconds, 1), decimals(result.imagesPerSecond, 0),
-                decimals(result.gflops, 0), decimals(result.peakMemory, 0),
-            ])
+        if scaling {
+            let study = try ScalingStudy(steps: min(steps, 10), threads: threadOptions.count) { Harness.say("measuring \($0)") }
+            return print(json ? try Self.json(study) : text(BenchTable.scaling(study)))
         }
-        return table.text
+        let chosen = try workloads.isEmpty ? Workload.all : workloads.map(Workload.named)
+        let pool = WorkerPool(threads: threadOptions.count)
+        let peak = roofline ? try MachinePeak(pool: pool) : nil
+        let results = try chosen.map { try $0.measure(steps: steps, shards: shards, isProfiled: profile, peak: peak, pool: pool) }
+        print(json ? try Self.json(results) : text(BenchTable.workloads(results)))
     }
 
-    private static func json(_ results: [BenchmarkResult]) throws -> String {
+    private func text(_ tables: [BenchTable]) -> String {
+        tables.map { $0.text(asMarkdown: markdown) }.joined(separator: "\n\n")
+    }
+
+    private static func json(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        return String(decoding: try encoder.encode(results), as: UTF8.self)
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 }

@@ -31,8 +31,10 @@ import Testing
 
     @Test(arguments: [
         ("run", ["--only", "--seeds", "--threads", "--precision", "--results", "--smoke", "--fresh", "--data-dir", "path.to.key=value"]),
-        ("check", ["path.to.key=value", "--data-dir"]), ("why", ["path.to.key", "path.to.key=value"]), ("models", ["--input", "--classes", "--json"]), ("inspect", ["--json"]),
-        ("compare", ["--metric", "--format"]), ("bench", ["--precision", "--threads", "--steps", "--json", "vit-28"]), ("data", ["--data-dir"]),
+        ("check", ["path.to.key=value", "--data-dir"]), ("why", ["path.to.key", "path.to.key=value"]),
+        ("models", ["--input", "--classes", "--json"]), ("inspect", ["--json"]), ("compare", ["--metric", "--format"]),
+        ("bench", ["--precision", "--threads", "--steps", "--shards", "--profile", "--roofline", "--scaling", "--json", "--markdown", "vit-28"]),
+        ("data", ["--data-dir"]),
     ])
     func everyCommandHasHelpWithExamples(command: String, words: [String]) throws {
         let result = try run(command, "--help")
@@ -76,6 +78,10 @@ import Testing
         (["compare", ".", "--metric", "speed"], 64, "The value 'speed' is invalid for '--metric"),
         (["bench", "vit28"], 64, "harness: unknown workload 'vit28'; did you mean 'vit-28'?\n"),
         (["bench", "--steps", "0"], 64, "--steps: expected a number from 1 to 1000000, found 0"),
+        (["bench", "--shards", "0"], 64, "--shards: expected a number from 1 to 1024, found 0"),
+        (["bench", "vit-28", "--shards", "3"], 64, "harness: --shards: expected a divisor of 64, the batch size of vit-28, found 3\n"),
+        (["bench", "--json", "--markdown"], 64, "--json and --markdown: expected one of them"),
+        (["bench", "vit-28", "--scaling"], 64, "--scaling chooses its own models: expected no workloads"),
     ])
     func wrongWordsEndWithASentence(words: [String], exitCode: Int32, sentence: String) throws {
         let result = try Program.run(words, in: folder.url)
@@ -144,12 +150,17 @@ import Testing
     }
 
     @Test func benchMeasuresAWorkload() throws {
-        let result = try run("bench", "vit-28", "--steps", "1", "--threads", "1", "--json")
+        let result = try run("bench", "vit-28", "--steps", "1", "--threads", "1", "--shards", "4", "--profile", "--json")
         let rows = try #require(try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [[String: Any]])
         #expect(rows.count == 1)
         #expect(Set(rows[0].keys) == [
-            "workload", "precision", "threads", "batch_size", "shards", "ms_per_step", "ms_min", "images_per_second", "gflops", "peak_rss_mb",
+            "workload", "precision", "threads", "batch_size", "shards", "ms_per_step", "ms_min", "images_per_second", "gflops", "peak_rss_mb", "profile",
         ])
+        let profile = try #require(rows[0]["profile"] as? [String: [[String: Any]]])
+        #expect(Set(profile.keys) == ["rows", "remainders"])
+        let linear = try #require(profile["rows"]?.first { $0["operation"] as? String == "linear" })
+        #expect(Set(linear.keys) == ["operation", "pass", "runs", "ms", "share", "gflops"])
+        #expect(rows[0]["shards"] as? Int == 4)
         #expect(rows[0]["workload"] as? String == "vit-28" && rows[0]["batch_size"] as? Int == 64 && rows[0]["threads"] as? Int == 1)
     }
 

@@ -303,15 +303,4 @@ private final class Recorder: TrainingListener {
         }
         #expect(error?.message == "the model gives [8, 7] for 8 images of 10 classes")
     }
-
-    @Test func benchmarkCounts() throws {
-        let result = try BenchmarkResult(
-            measuring: softmaxRegression, named: "digits", configuration: configuration(epochs: 1), shape: Self.dataset.shape, classCount: 10,
-            steps: 4, pool: WorkerPool(threads: 2))
-        #expect((result.workload, result.threads, result.batchSize, result.shards) == ("digits", 2, 64, 8))
-        #expect(result.minimumMilliseconds > 0 && result.minimumMilliseconds <= result.millisecondsPerStep)
-        #expect(abs(result.imagesPerSecond * result.millisecondsPerStep / 64_000 - 1) < 1e-9)
-        #expect(abs(result.gflops * result.millisecondsPerStep * 1e6 / Double(640 * 6 * 64) - 1) < 1e-9)
-        #expect(result.peakMemory > 1)
-    }
 }

@@ -77,6 +77,8 @@ void onednn_primitive_destroy(onednn_primitive *primitive);
 /// A copy of the layout that argument `index` must have.
 onednn_layout *onednn_primitive_layout(const onednn_primitive *primitive, int index);
 size_t onednn_primitive_scratchpad_bytes(const onednn_primitive *primitive);
+/// Multiply-adds of one execution of a convolution, its gradients, or a matrix product; 0 for everything else.
+size_t onednn_primitive_multiply_adds(const onednn_primitive *primitive);
 /// The kernel that oneDNN chose, such as "brg:avx512_core".
 const char *onednn_primitive_implementation(const onednn_primitive *primitive);
 

@@ -10,6 +10,8 @@ public func gradients(of loss: Tensor, withRespectTo tensors: [Tensor], recomput
     guard loss.isValid, tensors.allSatisfy(\.isValid) else { return tensors }
     precondition(loss.shape.elementCount == 1 && loss.placement == .shared, "gradients(of:) needs a shared scalar; take batchMean() first")
 
+    if graph.firstBackwardNode == nil { graph.firstBackwardNode = graph.nodes.count }
+
     // The values that lie between the tensors and the loss.
     var depends = [Bool](repeating: false, count: graph.values.count)
     for tensor in tensors { depends[tensor.id] = true }

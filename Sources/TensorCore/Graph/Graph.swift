@@ -46,6 +46,8 @@ public final class Graph {
     /// The segment that new nodes belong to, and how many there are.
     private var currentSegment: Int?
     private var segmentCount = 0
+    /// Where `gradients(of:withRespectTo:)` began to append; nil while there is no backward pass.
+    var firstBackwardNode: Int?
     public private(set) var failure: RecordingError?
 
     public init(mode: Mode = .evaluation, shardCount: Int = 1, seed: UInt64 = 0) {

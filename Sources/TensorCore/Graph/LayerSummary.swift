@@ -19,6 +19,9 @@ extension Graph {
     /// The multiply-adds of everything recorded so far, for one shard.
     public var multiplyAdds: Int { nodes.reduce(0) { $0 + multiplyAdds($1) } }
 
+    /// Those of convolutions alone.
+    public var convolutionMultiplyAdds: Int { nodes.reduce(0) { $0 + ($1.operation is Convolution ? multiplyAdds($1) : 0) } }
+
     /// What modules recorded, in order, neighbouring ops of one module as one row. Ops on parameters alone are left out.
     public func layerSummary() -> [LayerSummary] {
         var own: [String: Int] = [:]

@@ -49,6 +49,8 @@ final class Primitive: @unchecked Sendable {
     deinit { onednn_primitive_destroy(handle) }
 
     var scratchpadByteCount: Int { onednn_primitive_scratchpad_bytes(handle) }
+    /// Of one execution; 0 for what is neither a convolution nor a matrix product.
+    var multiplyAdds: Int { onednn_primitive_multiply_adds(handle) }
     var implementation: String { String(cString: onednn_primitive_implementation(handle)) }
 
     func layout(ofArgument index: Int) -> PhysicalLayout {

@@ -24,7 +24,19 @@ struct Kernel {
     let writes: [BufferID]
     /// An input whose memory the output may take over if nothing reads it later.
     let overwrites: (output: BufferID, input: BufferID)?
+    /// Of one run, where the kernel is a convolution or a matrix product.
+    var multiplyAdds = 0
+    /// The bytes that one run reads and writes.
+    var byteCount = 0
+    var pass = Pass.forward
     let run: (KernelContext) -> Void
+}
+
+/// The two halves of a training step's plan.
+public enum Pass: String, Sendable, Codable, Comparable {
+    case forward, backward
+
+    public static func < (a: Pass, b: Pass) -> Bool { a == .forward && b == .backward }
 }
 
 /// A sum over all shards of one buffer, in a fixed binary tree.
@@ -34,4 +46,5 @@ struct Reduction {
     let count: Int
     let dtype: DType
     let path: String
+    let pass: Pass
 }

@@ -15,7 +15,9 @@ public final class Plan {
 
     let pool: WorkerPool
     private let store: ParameterStore?
-    private let steps: [PhaseSchedule]
+    let steps: [PhaseSchedule]
+    /// Set it to time every kernel of the runs that follow.
+    public var profile: PlanProfile?
     private let tables: [UnsafeMutablePointer<UnsafeMutableRawPointer>]
     private let memory: [UnsafeMutableRawPointer]
     private let inputs: [(buffers: [Int], shardByteCount: Int)]
@@ -114,37 +116,49 @@ public final class Plan {
                 for buffer in input.buffers { table[buffer] = address }
             }
         }
-        for phase in steps {
+        profile?.startRun()
+        for (index, phase) in steps.enumerated() {
             switch phase {
-            case .reductions(let tasks): run(tasks)
-            case .shared(let kernels, let isLarge): run(shared: kernels, inParallel: isLarge, step: step)
-            case .sharded(let kernels): run(sharded: kernels, step: step)
+            case .reductions(let tasks): run(tasks, phase: index)
+            case .shared(let kernels, let isLarge): run(shared: kernels, inParallel: isLarge, phase: index, step: step)
+            case .sharded(let kernels): run(sharded: kernels, phase: index, step: step)
             }
+            profile?.finish(phase: index)
         }
+    }
+
+    private func run(_ kernel: Kernel, _ index: Int, phase: Int, _ context: KernelContext) {
+        guard let profile else { return kernel.run(context) }
+        profile.time(phase: phase, kernel: index, worker: context.worker) { kernel.run(context) }
     }
 
     private func context(worker: Int, shard: Int, step: UInt64) -> KernelContext {
         KernelContext(addresses: tables[worker * shardCount + shard], worker: worker, shard: shard, step: step)
     }
 
-    private func run(sharded kernels: [Kernel], step: UInt64) {
+    private func run(sharded kernels: [Kernel], phase: Int, step: UInt64) {
         pool.run(shardCount) { worker, shard in
             let context = context(worker: worker, shard: shard, step: step)
-            for kernel in kernels { kernel.run(context) }
+            for (index, kernel) in kernels.enumerated() { run(kernel, index, phase: phase, context) }
         }
     }
 
-    private func run(shared kernels: [Kernel], inParallel: Bool, step: UInt64) {
+    private func run(shared kernels: [Kernel], inParallel: Bool, phase: Int, step: UInt64) {
         if inParallel {
-            pool.run(kernels.count) { worker, index in kernels[index].run(context(worker: worker, shard: 0, step: step)) }
+            pool.run(kernels.count) { worker, index in
+                run(kernels[index], index, phase: phase, context(worker: worker, shard: 0, step: step))
+            }
         } else {
             let context = context(worker: 0, shard: 0, step: step)
-            for kernel in kernels { kernel.run(context) }
+            for (index, kernel) in kernels.enumerated() { run(kernel, index, phase: phase, context) }
         }
     }
 
-    private func run(_ tasks: [ReductionTask]) {
-        pool.run(tasks.count) { _, index in sum(tasks[index]) }
+    private func run(_ tasks: [ReductionTask], phase: Int) {
+        pool.run(tasks.count) { worker, index in
+            guard let profile else { return sum(tasks[index]) }
+            profile.time(phase: phase, kernel: 0, worker: worker) { sum(tasks[index]) }
+        }
     }
 
     private func sum(_ task: ReductionTask) {

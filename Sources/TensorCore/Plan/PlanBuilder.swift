@@ -34,6 +34,8 @@ final class PlanBuilder {
     private(set) var phases: [Phase] = []
     private(set) var isUsed: [Bool]
     private var isLowered: [Bool]
+    /// Of the node that is being lowered.
+    private var pass = Pass.forward
 
     private var valuePhase: [Int]
     private var valueBuffer: [BufferID?]
@@ -127,6 +129,7 @@ final class PlanBuilder {
             wait(for: input)
         }
         for output in node.outputs { valuePhase[output] = phase }
+        pass = index < graph.firstBackwardNode ?? .max ? .forward : .backward
         try node.operation.lower(LoweringContext(builder: self, node: node, phase: phase))
     }
 
@@ -202,9 +205,9 @@ final class PlanBuilder {
         let kernel: Kernel
         do {
             let primitive = try Primitive("reorder") { onednn_reorder_primitive(source, layout, workerCount) }
-            kernel = self.kernel(
+            kernel = described(self.kernel(
                 primitive, name: "reorder", path: graph.nodes[graph.values[value].node].path, placement: graph.values[value].placement,
-                reads: [buffer(of: value)], writes: [target], arguments: [buffer(of: value), target])
+                reads: [buffer(of: value)], writes: [target], arguments: [buffer(of: value), target]))
         } catch {
             preconditionFailure("\(error)")
         }
@@ -228,7 +231,15 @@ final class PlanBuilder {
 
     func emit(_ kernel: Kernel, phase: Int) {
         while phases.count <= phase { phases.append(Phase()) }
-        phases[phase].kernels.append(kernel)
+        phases[phase].kernels.append(described(kernel))
+    }
+
+    /// A kernel of the node that is being lowered, with what a profile says about it.
+    private func described(_ kernel: Kernel) -> Kernel {
+        var kernel = kernel
+        kernel.pass = pass
+        kernel.byteCount = (kernel.reads + kernel.writes).reduce(0) { $0 + buffers[$1.index].byteCount }
+        return kernel
     }
 
     func kernel(
@@ -237,7 +248,9 @@ final class PlanBuilder {
     ) -> Kernel {
         let scratchpad = makeBuffer(max(primitive.scratchpadByteCount, 64), .arena(placement))
         let places = zip(arguments, offsets ?? Array(repeating: 0, count: arguments.count)) + [(scratchpad, 0)]
-        return Kernel(name: name, path: path, reads: reads, writes: writes + [scratchpad], overwrites: nil) { context in
+        return Kernel(
+            name: name, path: path, reads: reads, writes: writes + [scratchpad], overwrites: nil, multiplyAdds: primitive.multiplyAdds
+        ) { context in
             withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: places.count) { pointers in
                 for index in 0..<places.count { pointers[index] = context.raw(places[index].0) + places[index].1 }
                 primitive.execute(worker: context.worker, pointers.baseAddress!)
@@ -270,6 +283,6 @@ final class PlanBuilder {
                 pairs.add(context.raw(source), to: context.raw(partial), shard: context.shard, count: count, dtype: dtype)
             }, phase: phase - 1)
         while phases.count <= phase { phases.append(Phase()) }
-        phases[phase].reductions.append(Reduction(input: partial, output: target, count: count, dtype: dtype, path: path))
+        phases[phase].reductions.append(Reduction(input: partial, output: target, count: count, dtype: dtype, path: path, pass: pass))
     }
 }

@@ -1,0 +1,114 @@
+import COneDNN
+import Foundation
+
+/// What this machine reaches on single operations with every worker busy, each on memory of its own.
+public struct MachinePeak: Codable, Sendable {
+    /// The best rate of one operation at one size.
+    public struct Measurement: Codable, Sendable {
+        public let operation: String
+        public let size: String
+        public let rate: Double
+        /// `GFLOP/s` or `GB/s` (bytes read plus bytes written), of all workers together unless the operation says otherwise.
+        public let unit: String
+    }
+
+    public let measurements: [Measurement]
+    /// The best of the matrix products and of the convolutions, in 10⁹ floating-point operations a second.
+    public let matmulGigaflops: Double
+    public let convolutionGigaflops: Double
+
+    enum CodingKeys: String, CodingKey {
+        case measurements
+        case matmulGigaflops = "matmul_gflops"
+        case convolutionGigaflops = "convolution_gflops"
+    }
+
+    public init(measurements: [Measurement], matmulGigaflops: Double, convolutionGigaflops: Double) {
+        self.measurements = measurements
+        self.matmulGigaflops = matmulGigaflops
+        self.convolutionGigaflops = convolutionGigaflops
+    }
+
+    /// Measures for about `seconds` an operation and size.
+    ///
+    /// - Throws: `OneDNNError` when the library cannot do one of them.
+    public init(pool: WorkerPool, seconds: Double = 1) throws {
+        onednn_use_one_thread()
+        let workers = pool.threadCount
+        // Rows of a shard of vit-28 (8 images of 50 tokens) and of vit-tiny-224 (2 images of 197), against the weights of a block.
+        let products = [(1024, 1024, 1024), (400, 192, 576), (400, 192, 768), (400, 768, 192), (394, 192, 768)]
+        let matmuls = try products.map { m, k, n in
+            var (a, b, c) = (
+                onednn_tensor(lengths: [m, k], strides: [k, 1]), onednn_tensor(lengths: [k, n], strides: [n, 1]),
+                onednn_tensor(lengths: [m, n], strides: [n, 1]))
+            let primitive = try Primitive("matmul [\(m), \(k)] × [\(k), \(n)]") { onednn_matmul(&a, &b, nil, &c, Int32(workers)) }
+            return Measurement(
+                operation: "matmul", size: "[\(m), \(k)] × [\(k), \(n)]",
+                rate: Self.gigaflops(primitive, argumentCount: 3, pool: pool, seconds: seconds), unit: "GFLOP/s")
+        }
+        // 3×3 convolutions of eight images, as in the stages of ResNet-18.
+        let convolutions = try [(28, 64), (14, 128), (7, 256), (56, 64)].map { size, channels in
+            let images: Shape = [8, size, size, channels]
+            var description = ConvolutionShapes(
+                Convolution(window: Window2D(size: 3, stride: 1, before: 1, after: 1), groups: 1, hasBias: false), source: images,
+                weight: [channels, channels, 3, 3], destination: images
+            ).description(hasBias: false)
+            let primitive = try Primitive("convolution of \(images)") { onednn_convolution_forward(&description, Int32(workers)) }
+            return Measurement(
+                operation: "convolution 3×3", size: "\(images)",
+                rate: Self.gigaflops(primitive, argumentCount: 3, pool: pool, seconds: seconds), unit: "GFLOP/s")
+        }
+        let copies = Set([1, workers]).sorted().map { cores in
+            Measurement(
+                operation: "memory copy on \(cores) thread\(cores == 1 ? "" : "s")", size: "64 MiB each",
+                rate: Self.copyRate(workers: cores, pool: pool, seconds: seconds), unit: "GB/s")
+        }
+        self.init(
+            measurements: matmuls + convolutions + copies, matmulGigaflops: matmuls.map(\.rate).max()!,
+            convolutionGigaflops: convolutions.map(\.rate).max()!)
+    }
+
+    private static func gigaflops(_ primitive: Primitive, argumentCount: Int, pool: WorkerPool, seconds: Double) -> Double {
+        let sizes = (0..<argumentCount).map { primitive.layout(ofArgument: $0).byteCount } + [primitive.scratchpadByteCount]
+        let arguments = (0..<pool.threadCount).map { _ in
+            sizes.map { byteCount in
+                let memory = allocateAligned(byteCount)
+                // Numbers near 1 in every floating-point format: zeros would spare the processor power.
+                memory.initializeMemory(as: UInt8.self, repeating: 0x3F, count: byteCount)
+                return Optional(memory)
+            }
+        }
+        defer { for memory in arguments.joined() { free(memory) } }
+        // About 20 milliseconds between two looks at the clock, at a speed that no machine has yet exceeded by much.
+        let runs = max(1, Int(2e9 / Double(primitive.multiplyAdds)))
+        let work = 2 * Double(primitive.multiplyAdds * runs * pool.threadCount) / 1e9
+        return bestRate(of: work, seconds: seconds) {
+            pool.run(pool.threadCount) { worker, task in
+                for _ in 0..<runs { primitive.execute(worker: worker, arguments[task]) }
+            }
+        }
+    }
+
+    private static func copyRate(workers: Int, pool: WorkerPool, seconds: Double) -> Double {
+        let byteCount = 64 << 20
+        let buffers = (0..<2 * workers).map { _ in allocateAligned(byteCount) }
+        defer { for buffer in buffers { free(buffer) } }
+        for buffer in buffers { buffer.initializeMemory(as: UInt8.self, repeating: 1, count: byteCount) }
+        return bestRate(of: Double(2 * workers * byteCount) / 1e9, seconds: seconds) {
+            pool.run(workers) { _, task in buffers[2 * task].copyMemory(from: buffers[2 * task + 1], byteCount: byteCount) }
+        }
+    }
+
+    /// The best of repeated runs of `body`, of which the first does not count.
+    private static func bestRate(of work: Double, seconds: Double, _ body: () -> Void) -> Double {
+        body()
+        var best = Double.infinity
+        let end = ContinuousClock.now + .seconds(seconds)
+        repeat {
+            let start = ContinuousClock.now
+            body()
+            best = min(best, (.now - start) / .seconds(1))
+        } while ContinuousClock.now < end
+        return work / best
+    }
+}

@@ -1,0 +1,74 @@
+import Foundation
+import TensorCore
+import Testing
+import VisionData
+@testable import Training
+
+private func softmaxRegression(_ scope: Scope, _ images: Tensor) -> Tensor {
+    images.reshaped([images.shape[0], 12]).linear(weight: scope.parameter("weight", [3, 12], ConstantInitializer(0.1)))
+}
+
+@Suite struct BenchmarkTests {
+    private let shape = ImageShape(height: 2, width: 2, channels: 3)
+    private var configuration: TrainConfiguration {
+        var configuration = TrainConfiguration()
+        (configuration.batchSize, configuration.shards) = (16, 4)
+        return configuration
+    }
+
+    private func benchmark(isProfiled: Bool = false, peak: MachinePeak? = nil, threads: Int = 2) throws -> BenchmarkResult {
+        try BenchmarkResult(
+            measuring: softmaxRegression, named: "regression", configuration: configuration, shape: shape, classCount: 3, steps: 4,
+            isProfiled: isProfiled, peak: peak, pool: WorkerPool(threads: threads))
+    }
+
+    @Test func countsStepsAndImages() throws {
+        let result = try benchmark()
+        #expect((result.workload, result.threads, result.batchSize, result.shards) == ("regression", 2, 16, 4))
+        #expect(result.minimumMilliseconds > 0 && result.minimumMilliseconds <= result.millisecondsPerStep)
+        #expect(abs(result.imagesPerSecond * result.millisecondsPerStep / 16_000 - 1) < 1e-9)
+        #expect(abs(result.gflops * result.millisecondsPerStep * 1e6 / Double(36 * 6 * 16) - 1) < 1e-9)
+        #expect(result.peakMemory > 1)
+        #expect(result.profile == nil && result.roofline == nil)
+    }
+
+    @Test(arguments: [1, 2])
+    func profileAddsUp(threads: Int) throws {
+        let profile = try #require(try benchmark(isProfiled: true, threads: threads).profile)
+        let shares = profile.rows.map(\.share) + profile.remainders.map(\.share)
+        #expect(abs(shares.reduce(0, +) - 1) < 1e-6)
+        #expect(shares.allSatisfy { $0 >= 0 })
+        let linear = try #require(profile.rows.first { $0.operation == "linear" })
+        #expect((linear.pass, linear.runs) == (.forward, 4))
+        #expect(linear.gflops != nil && linear.gigabytesPerSecond == nil)
+        #expect(profile.rows.filter { $0.gflops == nil }.allSatisfy { $0.gigabytesPerSecond != nil })
+        #expect(profile.remainders.last?.what == "gradient norm, update, rest")
+    }
+
+    @Test func workCountsTheBackwardPassTwice() {
+        func convolution(_ scope: Scope, _ images: Tensor) -> Tensor {
+            let features = images.convolution2D(weight: scope.parameter("conv", [5, 3, 2, 2], ConstantInitializer(1)))
+            return features.reshaped([images.shape[0], 5]).linear(weight: scope.parameter("head", [3, 5], ConstantInitializer(1)))
+        }
+        let work = StepWork(convolution, shape: shape, classCount: 3, batchSize: 10)
+        #expect(abs(work.convolutionGigaflops * 1e9 - 6 * 10 * 60) < 1e-6)
+        #expect(abs(work.matmulGigaflops * 1e9 - 6 * 10 * 15) < 1e-6)
+    }
+
+    /// A machine of 100 and 200 GFLOP/s takes 20 + 5 ms for 2 and 1 GFLOP.
+    @Test func floorIsTheTimeAtEachPeak() {
+        let peak = MachinePeak(measurements: [], matmulGigaflops: 100, convolutionGigaflops: 200)
+        let roofline = Roofline(StepWork(matmulGigaflops: 2, convolutionGigaflops: 1), peak: peak, milliseconds: 50)
+        #expect(abs(roofline.floorMilliseconds - 25) < 1e-9 && abs(roofline.share - 0.5) < 1e-9)
+    }
+
+    @Test func peakMeasuresEveryOperation() throws {
+        let peak = try MachinePeak(pool: WorkerPool(threads: 2), seconds: 0)
+        #expect(Set(peak.measurements.map(\.operation)) == [
+            "matmul", "convolution 3×3", "memory copy on 1 thread", "memory copy on 2 threads",
+        ])
+        #expect(peak.measurements.allSatisfy { $0.rate > 0 && $0.rate.isFinite })
+        #expect(peak.matmulGigaflops == peak.measurements.filter { $0.operation == "matmul" }.map(\.rate).max())
+        #expect(peak.convolutionGigaflops == peak.measurements.filter { $0.operation == "convolution 3×3" }.map(\.rate).max())
+    }
+}
