@@ -1,123 +1,257 @@
 import Configuration
 import RunStore
 
-/// `harness compare`: a metric of all finished runs under some folders, by model, with what the seeds say about its spread.
+/// Runs side by side: a metric by model and definition, with what the seeds say about its spread and about differences.
+///
+/// Runs that differ by their seed alone make a row. A row is compared with the baseline pair by pair: two runs make a pair when they
+/// have the same seed (and, where `by` says what makes a row, agree in everything else).
 public struct Comparison {
-    public enum Format: String, Sendable, CaseIterable { case table, csv, json, markdown }
+    public struct Options: Sendable {
+        public var metric = Metric.testAccuracy
+        /// Keys of the definition, or `model`, `experiment`, `seed`, that make a row; empty: everything but the seed.
+        public var by: [String] = []
+        /// `key=value`: only runs for which all of them hold.
+        public var conditions: [String] = []
+        /// The row that others are compared with; nil: the first.
+        public var baseline: String?
+        /// Whether each key that differs between rows gets a column.
+        public var onlyChanged = false
 
-    let metric: Metric
-    let rows: [Row]
-    /// What was left out and why, one sentence each.
-    public let notes: [String]
-
-    struct Row {
-        let group: RunGroup
-        /// The runs that have the metric, and its values.
-        let runs: [RunSummary]
-        let sample: Sample
+        public init() {}
     }
 
-    /// - Throws: `.noInput` when a path is not there or there is no finished run below the paths.
-    public init(_ paths: [String], metric: Metric = .testAccuracy) throws {
+    struct Row {
+        /// What tells the row from others: a cell for each of the table's leading columns.
+        var cells: [String] = []
+        /// All runs, finished or not.
+        var runs: [Run]
+        /// Those with a value of the metric.
+        var measured: [(run: Run, value: Double)] = []
+        /// Against the baseline; nil for the baseline itself and where there are no pairs.
+        var test: PairedTest?
+        /// `test`'s p after Holm's correction over all rows.
+        var correctedP: Double?
+
+        var sample: Sample { Sample(values: measured.map(\.value)) }
+        var label: String { cells.filter { !$0.isEmpty }.joined(separator: " ") }
+        var experiment: String { names(\.experiment) }
+        var model: String { names(\.model) }
+
+        /// What all runs agree in, or nil.
+        func common(_ value: KeyPath<RunSummary, Int>) -> Int? {
+            let values = Set(runs.map { $0.summary[keyPath: value] })
+            return values.count == 1 ? values.first : nil
+        }
+
+        private func names(_ name: KeyPath<RunDescription, String>) -> String {
+            Set(runs.map { $0.summary.description[keyPath: name] }).sorted().joined(separator: " ")
+        }
+    }
+
+    struct Run {
+        let summary: RunSummary
+        let keys: RunKeys
+    }
+
+    let options: Options
+    /// The titles of the leading columns.
+    private(set) var titles: [String] = []
+    private(set) var rows: [Row] = []
+    private(set) var baseline: Int?
+    /// What was left out and why, and what to beware of, one sentence each.
+    public private(set) var notes: [String] = []
+    /// Run files that cannot be read, one sentence each.
+    public private(set) var damages: [String] = []
+
+    var metric: Metric { options.metric }
+
+    /// The finished runs under some paths.
+    ///
+    /// - Throws: `.noInput` when a path is not there or there is no finished run below the paths, `.usage` for keys, values and a baseline that
+    ///   do not occur and for runs that have nothing in common.
+    public init(under paths: [String], options: Options = Options()) throws {
         var seen: Set<RunFolder> = []
         let folders = try paths.flatMap { try RunFolder.discover(under: $0) }.filter { seen.insert($0).inserted }
         guard !folders.isEmpty else { throw UserError(.noInput, "there are no runs under \(paths.joined(separator: ", "))") }
-        let all = try folders.map { try RunSummary($0) }
-        let (groups, twins) = RunGroup.grouping(all.filter { $0.state == .finished })
-        var notes = all.compactMap { run in run.shortcoming.map { "\(run.folder.path): \($0), left out" } } + twins
-        self.metric = metric
-        rows = groups.compactMap { group in
-            let measured = group.runs.filter { run in
-                if let value = metric.value(of: run), value.isFinite { return true }
-                notes.append("\(run.folder.path): has no \(metric.rawValue), left out")
-                return false
-            }
-            guard !measured.isEmpty else { return nil }
-            return Row(group: group, runs: measured, sample: Sample(values: measured.compactMap(metric.value)))
-        }
-        self.notes = notes
-        guard !rows.isEmpty else {
+        try self.init(folders, options: options)
+        guard rows.contains(where: { !$0.measured.isEmpty }) else {
+            if !damages.isEmpty { throw UserError(.data, damages.joined(separator: "\n")) }
             let reasons = notes.prefix(8).map { "\n\($0)" }.joined()
             throw UserError(.noInput, "no finished run under \(paths.joined(separator: ", ")) has a \(metric.rawValue)\(reasons)")
         }
+        try requireCommonData()
     }
 
-    public func rendered(as format: Format) throws -> String {
-        switch format {
-        case .table: "\(metric.explanation); mean over seeds with its 95% confidence interval (Student's t)\n\n\(readable().text)"
-        case .markdown: readable().markdown
-        case .csv: exact().csv
-        case .json: try json(records())
+    /// The runs of these folders, as far as they were begun.
+    public init(_ folders: [RunFolder], options: Options = Options()) throws {
+        self.options = options
+        var runs: [Run] = []
+        for folder in folders where folder.hasRun {
+            do {
+                let summary = try RunSummary(folder)
+                runs.append(Run(summary: summary, keys: RunKeys(summary.description)))
+            } catch let error as UserError where error.kind == .data {
+                damages.append("\(error)")
+            }
+        }
+        runs = try meetingConditions(runs)
+        try group(runs)
+        nameRows()
+        measure()
+        try testAgainstBaseline()
+        notes += cautions()
+    }
+
+    // MARK: Rows
+
+    private func meetingConditions(_ runs: [Run]) throws -> [Run] {
+        try options.conditions.reduce(runs) { runs, word in
+            guard let equals = word.firstIndex(of: "="), equals != word.startIndex else {
+                throw UserError(.usage, "--where: expected key=value, found '\(word)'")
+            }
+            let key = String(word[..<equals]), value = String(word[word.index(after: equals)...])
+            let found = try runs.map { run in try run.keys.path(key).flatMap { run.keys.values[$0] } }
+            try requireKnown(key, "--where", in: runs)
+            let kept = zip(runs, found).filter { $1.map { Self.isSame($0, value) } ?? false }.map(\.0)
+            guard !kept.isEmpty || runs.isEmpty else {
+                let values = Set(found.compactMap { $0 }).sorted().joined(separator: ", ")
+                throw UserError(.noInput, "--where: no run has \(key)=\(value); there are: \(values)")
+            }
+            return kept
         }
     }
 
-    private var hasExperiments: Bool { Set(rows.map(\.group.experiment)).count > 1 }
-    private var hasDifferences: Bool { rows.contains { !$0.group.difference.isEmpty } }
-
-    private func readable() -> TextTable {
-        var columns: [TextTable.Column] = []
-        if hasExperiments { columns.append(TextTable.Column("experiment", .left)) }
-        columns.append(TextTable.Column("model", .left))
-        if hasDifferences { columns.append(TextTable.Column("definition", .left)) }
-        columns += ["n", metric.rawValue.replacing("_", with: " "), "sd", "95% CI", "min", "max"].map { TextTable.Column($0) }
-        var table = TextTable(columns)
-        func number(_ value: Double?) -> String { value.map { decimals($0, metric.decimals) } ?? none }
-        for row in rows {
-            let sample = row.sample
-            let interval = sample.confidenceInterval.map { "\(number($0.lowerBound)) … \(number($0.upperBound))" } ?? none
-            var cells: [String] = []
-            if hasExperiments { cells.append(row.group.experiment) }
-            cells.append(row.group.model)
-            if hasDifferences { cells.append(row.group.difference) }
-            cells += ["\(sample.count)", number(sample.mean), number(sample.standardDeviation), interval]
-            cells += [number(sample.values.min()), number(sample.values.max())]
-            table.append(cells)
-        }
-        return table
+    private func requireKnown(_ key: String, _ option: String, in runs: [Run]) throws {
+        if runs.isEmpty { return }
+        for run in runs where try run.keys.path(key) != nil { return }
+        let known = Set(runs.flatMap { $0.keys.values.keys.flatMap { [$0, String($0.split(separator: ".").last ?? "")] } })
+        let hint = nearest(to: key, among: known).map { "; did you mean '\($0)'?" } ?? ""
+        throw UserError(.usage, "\(option): no run has a key '\(key)'\(hint)")
     }
 
-    /// Every number in full, one column each.
-    private func exact() -> TextTable {
-        let titles = ["experiment", "model", "definition", "metric", "n", "mean", "sd", "ci95_low", "ci95_high", "min", "max", "seeds", "values"]
-        var table = TextTable(titles.map { TextTable.Column($0, .left) })
-        func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
-        for row in rows {
-            let sample = row.sample, interval = sample.confidenceInterval
-            table.append([
-                row.group.experiment, row.group.model, row.group.difference, metric.rawValue, "\(sample.count)", number(sample.mean),
-                number(sample.standardDeviation), number(interval?.lowerBound), number(interval?.upperBound),
-                number(sample.values.min()), number(sample.values.max()),
-                row.runs.map { "\($0.description.seed)" }.joined(separator: " "), sample.values.map { "\($0)" }.joined(separator: " "),
-            ])
-        }
-        return table
+    private static func isSame(_ a: String, _ b: String) -> Bool {
+        if let a = Double(a), let b = Double(b) { return a == b }
+        return a == b
     }
 
-    // MARK: JSON
-
-    private struct Record: Encodable {
-        struct Run: Encodable {
-            let seed: Int
-            let value: Double
-            let path: String
+    /// Makes rows in the order in which runs come; a trial that comes twice counts once.
+    private mutating func group(_ runs: [Run]) throws {
+        for key in options.by { try requireKnown(key, "--by", in: runs) }
+        var positions: [String: Int] = [:], trials: [String: String] = [:]
+        for run in runs {
+            let experiment = options.by.isEmpty ? run.summary.description.experiment : ""
+            let trial = "\(experiment)\n\(run.keys.rest(without: []))"
+            if let twin = trials[trial] {
+                notes.append("\(run.summary.folder.path): the same trial as \(twin), left out")
+                continue
+            }
+            trials[trial] = run.summary.folder.path
+            let row = try options.by.isEmpty
+                ? "\(experiment)\n\(run.keys.rest(without: ["seed"]))" : byValues(run).joined(separator: "\n")
+            if let position = positions[row] {
+                rows[position].runs.append(run)
+            } else {
+                positions[row] = rows.count
+                rows.append(Row(runs: [run]))
+            }
         }
-        let experiment, model, definition, metric: String
-        let parameters, multiplyAdds, n: Int
-        let mean: Double
-        let sd: Double?
-        let confidenceInterval: [Double]?
-        let runs: [Run]
+        for index in rows.indices { rows[index].runs.sort { $0.summary.description.seed < $1.summary.description.seed } }
     }
 
-    private func records() -> [Record] {
-        rows.map { row in
-            let description = row.group.runs[0].description
-            return Record(
-                experiment: row.group.experiment, model: row.group.model, definition: row.group.difference, metric: metric.rawValue,
-                parameters: description.parameters, multiplyAdds: description.multiplyAdds, n: row.sample.count, mean: row.sample.mean,
-                sd: row.sample.standardDeviation,
-                confidenceInterval: row.sample.confidenceInterval.map { [$0.lowerBound, $0.upperBound] },
-                runs: zip(row.runs, row.sample.values).map { Record.Run(seed: $0.description.seed, value: $1, path: $0.folder.path) })
+    private func byValues(_ run: Run) throws -> [String] {
+        try options.by.map { key in try run.keys.path(key).flatMap { run.keys.values[$0] } ?? none }
+    }
+
+    /// Gives rows their leading columns.
+    private mutating func nameRows() {
+        if !options.by.isEmpty {
+            titles = options.by
+            for index in rows.indices { rows[index].cells = (try? byValues(rows[index].runs[0])) ?? [] }
+            if options.onlyChanged {
+                let changing = titles.indices.filter { column in Set(rows.map { $0.cells[column] }).count > 1 }
+                titles = changing.map { titles[$0] }
+                for index in rows.indices { rows[index].cells = changing.map { rows[index].cells[$0] } }
+            }
+            return
         }
+        let descriptions = rows.map { $0.runs[0].summary.description }, labelled = rows.map { $0.runs[0].keys.labelled }
+        let differing = Self.differingKeys(labelled)
+        let differences = Self.differences(descriptions, labelled)
+        let hasExperiments = Set(descriptions.map(\.experiment)).count > 1
+        let hasDifferences = !options.onlyChanged && differences.contains { !$0.isEmpty }
+        titles = (hasExperiments ? ["experiment"] : []) + ["model"] + (hasDifferences ? ["definition"] : []) + (options.onlyChanged ? differing : [])
+        for index in rows.indices {
+            var cells = (hasExperiments ? [descriptions[index].experiment] : []) + [descriptions[index].model]
+            if hasDifferences { cells.append(differences[index]) }
+            if options.onlyChanged { cells += differing.map { labelled[index][$0] ?? none } }
+            rows[index].cells = cells
+        }
+    }
+
+    private static func differingKeys(_ definitions: [[String: String]]) -> [String] {
+        Set(definitions.flatMap(\.keys)).sorted().filter { key in Set(definitions.map { $0[key] ?? "" }).count > 1 }
+    }
+
+    /// For rows of one experiment and model, the values in which they differ, such as `train.epochs=4`.
+    private static func differences(_ descriptions: [RunDescription], _ definitions: [[String: String]]) -> [String] {
+        var result = [String](repeating: "", count: descriptions.count)
+        let twins = Dictionary(grouping: descriptions.indices) { [descriptions[$0].experiment, descriptions[$0].model] }
+        for indices in twins.values where indices.count > 1 {
+            let keys = differingKeys(indices.map { definitions[$0] })
+            for index in indices { result[index] = keys.map { "\($0)=\(definitions[index][$0] ?? none)" }.joined(separator: " ") }
+        }
+        return result
+    }
+
+    // MARK: Values
+
+    private mutating func measure() {
+        for index in rows.indices {
+            for run in rows[index].runs {
+                if let shortcoming = run.summary.shortcoming {
+                    notes.append("\(run.summary.name) \(shortcoming)")
+                } else if let value = metric.value(of: run.summary), value.isFinite {
+                    rows[index].measured.append((run, value))
+                } else {
+                    notes.append("\(run.summary.name) has no \(metric.rawValue)")
+                }
+            }
+        }
+    }
+
+    private mutating func testAgainstBaseline() throws {
+        guard let baseline = try baselineRow() else { return }
+        self.baseline = baseline
+        let reference = units(of: rows[baseline])
+        for index in rows.indices where index != baseline {
+            let units = units(of: rows[index])
+            let differences = units.sorted { $0.key < $1.key }.compactMap { unit, value in reference[unit].map { value - $0 } }
+            if !differences.isEmpty { rows[index].test = PairedTest(differences) }
+        }
+        let tested = rows.indices.filter { rows[$0].test.map { $0.differences.count > 1 } ?? false }
+        for (index, p) in zip(tested, holmCorrected(tested.map { rows[$0].test!.p })) { rows[index].correctedP = p }
+    }
+
+    private func baselineRow() throws -> Int? {
+        guard let name = options.baseline else { return rows.count > 1 ? rows.firstIndex { !$0.measured.isEmpty } : nil }
+        let exact = rows.indices.filter { rows[$0].label == name }
+        let candidates = !exact.isEmpty ? exact : rows.indices.filter { index in
+            rows[index].cells.contains(name) || zip(titles, rows[index].cells).contains { "\($0)=\($1)" == name }
+        }
+        guard candidates.count == 1 else {
+            let found = candidates.isEmpty ? "there is no row '\(name)'" : "'\(name)' is not one row but \(candidates.count)"
+            throw UserError(.usage, "--baseline: \(found); the rows are: \(rows.map { "'\($0.label)'" }.joined(separator: ", "))")
+        }
+        return candidates[0]
+    }
+
+    /// A row's values by what pairs them with another row's: the seed, and with `by` everything that it does not name.
+    private func units(of row: Row) -> [String: Double] {
+        let grouped = Dictionary(grouping: row.measured) { measured -> String in
+            if options.by.isEmpty { return "\(measured.run.summary.description.seed)" }
+            let paths = options.by.compactMap { try? measured.run.keys.path($0) }
+            return measured.run.keys.rest(without: paths)
+        }
+        return grouped.mapValues { Sample(values: $0.map(\.value)).mean }
     }
 }

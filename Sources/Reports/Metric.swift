@@ -34,6 +34,15 @@ public enum Metric: String, Sendable, CaseIterable {
         }
     }
 
+    /// As the title of a column.
+    var title: String {
+        switch self {
+        case .secondsPerEpoch: "s/epoch"
+        case .imagesPerSecond: "images/s"
+        default: rawValue.replacing("_", with: " ")
+        }
+    }
+
     /// How many decimals a table shows.
     var decimals: Int {
         switch self {

@@ -24,7 +24,8 @@ public struct TrainConfiguration: Codable, Sendable, Equatable {
     public var l1 = 0.0
     public var clipGradientNorm: Double?
     public var labelSmoothing = 0.0
-    public var recompute = Recomputation.none
+    /// nil: nothing.
+    public var recompute: Recomputation?
     public var earlyStopping: EarlyStoppingConfiguration?
 
     /// What the backward pass computes again instead of keeping it.
@@ -64,7 +65,7 @@ public struct TrainConfiguration: Codable, Sendable, Equatable {
         clipGradientNorm = fields.number("clip_gradient_norm", in: 0...)
         if clipGradientNorm == 0 { fields.report("found 0, expected a number above 0", at: "clip_gradient_norm") }
         labelSmoothing = fields.number("label_smoothing", default: labelSmoothing, in: 0..<1)
-        recompute = fields.choice("recompute", default: recompute)
+        recompute = fields.choice("recompute", default: Recomputation.none) == .blocks ? .blocks : nil
         if var stopping = fields.fields("early_stopping") {
             earlyStopping = EarlyStoppingConfiguration(from: &stopping)
         }

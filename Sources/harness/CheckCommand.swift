@@ -37,8 +37,22 @@ struct CheckCommand: ParsableCommand {
             models.append([model.name, grouped(model.parameters), grouped(model.multiplyAdds), grouped(model.byteCount >> 20)])
         }
         print(models.text + "\n")
+        printProposals(experiment, preview)
         var trials = TextTable(["trial", "state"].map { TextTable.Column($0, .left) })
         for trial in preview.trials { trials.append([trial.name, trial.state]) }
         print(trials.text)
+    }
+
+    /// Which widths meet the first model's budget, where the definition has `match`.
+    private func printProposals(_ experiment: Experiment, _ preview: ExperimentPreview) {
+        let proposals = experiment.widthProposals
+        guard let budget = proposals.first?.budget, let match = experiment.definition.match else { return }
+        let name = match == .parameters ? "parameters" : "MACs"
+        print("match: \(preview.models[0].name) has \(grouped(budget)) \(name); nearest to it are")
+        for proposal in proposals {
+            let deviation = 100 * (Double(proposal.count) / Double(proposal.budget) - 1)
+            print("  \(proposal.keyPath)=\(proposal.width)  \(grouped(proposal.count)) (\(deviation < 0 ? "−" : "+")\(decimals(abs(deviation), 1))%)")
+        }
+        print()
     }
 }

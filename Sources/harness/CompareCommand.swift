@@ -1,17 +1,23 @@
 import ArgumentParser
+import Configuration
 import Experiments
 import Reports
 
 struct CompareCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "compare",
-        abstract: "Compare the finished runs under some folders: mean and 95% confidence interval over seeds.",
+        abstract: "Compare the finished runs under some folders: mean and 95% confidence interval over seeds, paired tests.",
         discussion: """
+            Runs that differ by their seed alone make a row. Every row is compared with the baseline, seed by seed: mean difference, its 95% \
+            confidence interval, and an exact paired permutation test with Holm's correction. A KEY is one of the definition, in full or by \
+            its end (train.epochs, width), or model, experiment, seed.
+
             Metrics: \(Metric.allCases.map(\.rawValue).joined(separator: ", ")).
 
             Examples:
               harness compare vit_vs_resnet
               harness compare vit_vs_resnet residual_vs_plain --metric val_loss --format markdown
+              harness compare ablations --by depth learning_rate --where model=vit --baseline depth=4
             """)
 
     @Argument(help: ArgumentHelp("Paths, or names in Results.", valueName: "folder"))
@@ -20,14 +26,42 @@ struct CompareCommand: ParsableCommand {
     @Option(help: "What to compare.")
     var metric = Metric.testAccuracy
 
+    @Option(parsing: .upToNextOption, help: ArgumentHelp("Make a row of each combination of these keys' values.", valueName: "key"))
+    var by: [String] = []
+
+    @Option(parsing: .upToNextOption, help: ArgumentHelp("Only runs with this value.", valueName: "key=value"))
+    var `where`: [String] = []
+
+    @Option(help: ArgumentHelp("The row that others are compared with: its name, or a cell of it (default: the first).", valueName: "row"))
+    var baseline: String?
+
+    @Flag(help: "A column for each key that differs between rows, and no other.")
+    var onlyChanged = false
+
     @Option(help: "\(Comparison.Format.allCases.map(\.rawValue).joined(separator: ", ")).")
     var format = Comparison.Format.table
 
     func run() throws {
         let workspace = Workspace.current
-        let comparison = try Comparison(folders.map { workspace.display(try workspace.result($0)) }, metric: metric)
+        var options = Comparison.Options()
+        (options.metric, options.by, options.conditions, options.baseline, options.onlyChanged) = (metric, by, `where`, baseline, onlyChanged)
+        let comparison = try Comparison(under: folders.map { workspace.display(try workspace.result($0)) }, options: options)
         print(try comparison.rendered(as: format))
         for note in comparison.notes { Harness.say(note) }
+        try comparison.throwDamages()
+    }
+}
+
+extension Comparison {
+    /// The table at the end of `run` and `sweep`, with all that there is to say about it.
+    func printAll() throws {
+        print(([try rendered(as: .table)] + notes).joined(separator: "\n"))
+        try throwDamages()
+    }
+
+    /// Run files that cannot be read end the program, after everything else was shown.
+    func throwDamages() throws {
+        if !damages.isEmpty { throw UserError(.data, damages.joined(separator: "\n")) }
     }
 }
 

@@ -36,7 +36,7 @@ struct RunCommand: ParsableCommand {
         Interrupt.listen()
         let outcome = try runner.run { Interrupt.isRequested }
 
-        print(try ComparisonTable(outcome.folders).text)
+        try Comparison(outcome.folders).printAll()
         if outcome.isInterrupted {
             Harness.say("interrupted; the same command goes on with the models that are not done")
             throw ExitCode(128 + SIGINT)

@@ -19,7 +19,7 @@ import Testing
 
     @Test(arguments: [
         "train.epochs=3", "train={epochs: 3, batch_size: 64, optimizer: {adamw: {learning_rate: 0.001}}, schedule: {cosine: {warmup_epochs: 1.0}}}",
-        "models.vit.vit.mlp_ratio=4", "train.shards=8", "data.validation=0.1", "+models.other={mlp: {}}", "seeds=[0]", "precision=fp32",
+        "models.vit.vit.mlp_ratio=4", "train.shards=8", "data.validation=0.1", "+models.other={mlp: {}}", "seeds=[0]", "precision=fp32", "match=none", "train.recompute=blocks",
     ])
     func whatMeansTheSameHashesTheSame(override: String) throws {
         #expect(try hash(override) == hash())
@@ -44,7 +44,7 @@ import Testing
         "train.optimizer={sgd: {learning_rate: 0.1, momentum: 0.9, nesterov: true, weight_decay: 1e-4}}", "train.schedule={step: {every: 2, factor: 0.5}}",
         "train.early_stopping={patience: 2, metric: val_loss}", "train.clip_gradient_norm=1", "data.augment=[horizontal_flip, {rotation: 10}, random_erasing]",
         "models.vit={mlp: {widths: [8, 4], activation: gelu}}", "models.vit=plain20", "models.vit=lenet5", "models.vit={logistic_regression: {}}",
-        "models.hybrid.head={pool: mean}", "data.validation=100",
+        "models.hybrid.head={pool: mean}", "match=macs", "data.validation=100",
     ])
     func resolvedDefinitionsReadBack(override: String) throws {
         let original = try definition(small, override)
@@ -55,5 +55,37 @@ import Testing
         }
         let whole = try Definition(resolved: original.resolvedText, name: "x", place: "check")
         #expect(whole.trials.map(\.name) == original.trials.map(\.name), "\(original.resolvedText)")
+    }
+
+    /// No other width comes nearer to the budget.
+    @Test(arguments: ["parameters", "macs"], [16, 24, 40])
+    func proposesTheWidthThatMeetsTheBudget(match: String, width: Int) throws {
+        let experiment = { (words: String...) throws -> Experiment in
+            let text = """
+                data: {name: digits}
+                match: \(match)
+                models:
+                  a: {vit: {patch: 2, width: 48, depth: 2, heads: 2}}
+                  b: {vit: {patch: 2, width: 8, depth: 3, heads: 4}}
+                  c: {resnet: {depth: 8, width: 4}}
+                  d: {backbone: {resnet: {depth: 8, width: 8, cut_after: stage1}}, transformer: {width: 8, depth: 1, heads: 2}}
+                  e: {mlp: {widths: [4]}}
+                """.replacing("width: 48", with: "width: \(width)")
+            var root = try YAML.node(text) { SourceMark(file: "x.yaml", line: $0) }
+            for word in words { try Override(word: word).apply(to: &root) }
+            return try Experiment(Definition(root, name: "x"), dataDirectory: nil)
+        }
+        let proposals = try experiment().widthProposals
+        #expect(proposals.map(\.keyPath) == ["models.b.vit.width", "models.c.resnet.width", "models.d.transformer.width"])
+        for (index, proposal) in proposals.enumerated() {
+            let step = [4, 1, 2][index]
+            let sizes = try [-step, 0, step].filter { proposal.width + $0 > 0 }.map { change -> Int in
+                let summary = try experiment("\(proposal.keyPath)=\(proposal.width + change)").models[index + 1].summary
+                return match == "parameters" ? summary.parameters : summary.multiplyAdds
+            }
+            #expect(sizes.contains(proposal.count))
+            #expect(sizes.allSatisfy { abs($0 - proposal.budget) >= abs(proposal.count - proposal.budget) }, "\(proposal) \(sizes)")
+        }
+        #expect(try experiment("match=none").widthProposals.isEmpty)
     }
 }

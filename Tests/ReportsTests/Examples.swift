@@ -6,10 +6,12 @@ enum Example {
     @discardableResult
     static func writeRun(
         _ results: String, experiment: String = "e", model: String, seed: Int, accuracy: Double, epochs: Int = 2, parameters: Int = 269_722,
-        status: RunStatus = .finished
+        options: String = #""flip": true"#, data: String = "digits", match: String? = nil, status: RunStatus = .finished
     ) throws -> RunFolder {
-        let definition = #"{"data": {"name": "digits"}, "models": {"m": {"flip": true}}, "seeds": [\#(seed)], "train": {"epochs": \#(epochs)}}"#
-        let folder = RunFolder(results: results, experiment: experiment, model: model, seed: seed, hash: "0000000\(epochs)")
+        let match = match.map { #""match": "\#($0)", "# } ?? ""
+        let definition = #"{"data": {"name": "\#(data)"}, \#(match)"models": {"m": {\#(options)}}, "seeds": [\#(seed)], "train": {"epochs": \#(epochs)}}"#
+        let hash = options.contains("flip") ? "0000000\(epochs)" : String(options.utf8.reduce(epochs) { ($0 &* 31 &+ Int($1)) & 0xfffffff } + 0x10000000, radix: 16)
+        let folder = RunFolder(results: results, experiment: experiment, model: model, seed: seed, hash: hash)
         let writer = try RunWriter(folder)
         let live = try writer.start(RunContents(description: RunDescription(
             experiment: experiment, model: model, seed: seed, configuration: definition, parameters: parameters, multiplyAdds: 40_551_872,

@@ -13,10 +13,10 @@ extension Definition {
         }
         let models = models.map { entry($0.name, $0.definition) }
         let mark = SourceMark(file: name, line: nil)
-        return ConfigurationNode(.map([
-            entry("data", data), entry("train", train), entry("seeds", seeds), entry("precision", precision),
-            .init(key: "models", mark: mark, node: ConfigurationNode(.map(models), mark: mark)),
-        ]), mark: mark)
+        let head = [entry("data", data), entry("train", train), entry("seeds", seeds), entry("precision", precision)]
+        let match = match.map { [entry("match", $0)] } ?? []
+        let last = ConfigurationNode.Entry(key: "models", mark: mark, node: ConfigurationNode(.map(models), mark: mark))
+        return ConfigurationNode(.map(head + match + [last]), mark: mark)
     }
 
     /// A model that a word of the command line names: a preset, a family, or YAML such as `{vit: {patch: 4, width: 96, depth: 6, heads: 3}}`.

@@ -11,6 +11,7 @@ import VisionData
 ///     train:     {epochs: 4}
 ///     seeds:     [0, 1, 2]           # default [0]; every model is trained once with each
 ///     precision: fp32                # the default
+///     match:     parameters          # or macs, none: what the models are meant to have in common; absent: nothing is said
 ///     models:                        # at least one, under names of one's own
 ///       small: {vit: {patch: 4, width: 96, depth: 6, heads: 3}}
 public struct Definition: Sendable {
@@ -36,6 +37,8 @@ public struct Definition: Sendable {
     public var train: TrainConfiguration
     public var seeds: [Int]
     public var precision: Precision
+    /// What the models are meant to have in common; it changes no result.
+    public var match: Match?
     /// In the order in which they were written.
     public var models: [Model]
     /// As it was written, for the places of what only the data bring to light.
@@ -64,6 +67,7 @@ public struct Definition: Sendable {
         train = TrainConfiguration(from: &trainFields)
         seeds = Self.seeds(from: &fields)
         precision = fields.choice("precision", default: .fp32)
+        match = fields.has("match") ? fields.choice("match", default: Match.none) : nil
         models = Self.models(from: &fields)
         fields.finish()
         try errors.throwIfAny()
@@ -109,6 +113,13 @@ public struct Definition: Sendable {
 /// The format of the numbers between operations.
 public enum Precision: String, Codable, CaseIterable, Sendable {
     case fp32
+}
+
+/// What makes a comparison of models fair.
+public enum Match: String, Codable, CaseIterable, Sendable {
+    case parameters, macs
+    /// The models differ on purpose.
+    case none
 }
 
 extension FieldReader {

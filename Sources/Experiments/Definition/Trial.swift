@@ -13,6 +13,8 @@ public struct Trial: Sendable {
     public let data: DataConfiguration
     public let train: TrainConfiguration
     public let precision: Precision
+    /// Kept with the run for whoever compares it; it changes no result.
+    let match: Match?
 
     /// `resnet20-s0-1f0c93ab`, the name of the run's folder.
     public var name: String { "\(model.name)-s\(seed)-\(hash)" }
@@ -23,9 +25,10 @@ public struct Trial: Sendable {
     }
 
     /// The first 8 hexadecimal digits of SHA-256 over what determines the result: the model's definition, data, training, seed and precision.
-    /// The other models of the definition, the experiment's and the model's name, the number of threads and the machine do not count.
+    /// The other models of the definition, the experiment's and the model's name, the number of threads, the machine and what is computed again
+    /// to save memory do not count.
     public var hash: String {
-        let identity = Identity(data: data, model: model.definition, precision: precision, seed: seed, train: train)
+        let identity = Identity(data: data, model: model.definition, precision: precision, seed: seed, train: train.withoutEffortOptions)
         let text = Array(YAML.json(identity).utf8)
         var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
         SHA256(text, text.count, &digest)
@@ -35,7 +38,7 @@ public struct Trial: Sendable {
     /// The definition of this trial alone, with every default filled in: JSON, and so YAML, that `Definition(resolved:)` reads.
     public var resolvedDefinition: String {
         let resolved = Resolved(
-            data: data, models: [model.name: model.definition], precision: precision, seeds: [seed], train: train)
+            data: data, match: match, models: [model.name: model.definition], precision: precision, seeds: [seed], train: train.withoutEffortOptions)
         return YAML.text(YAML.node(of: resolved), .json) + "\n"
     }
 
@@ -49,6 +52,7 @@ public struct Trial: Sendable {
 
     private struct Resolved: Encodable {
         let data: DataConfiguration
+        let match: Match?
         let models: [String: ModelDefinition]
         let precision: Precision
         let seeds: [Int]
@@ -56,11 +60,20 @@ public struct Trial: Sendable {
     }
 }
 
+extension TrainConfiguration {
+    /// Without what changes no bit of the result.
+    fileprivate var withoutEffortOptions: TrainConfiguration {
+        var copy = self
+        copy.recompute = nil
+        return copy
+    }
+}
+
 extension Definition {
     /// Every model at every seed: all models at the first seed, then at the second, so that comparisons are whole as early as possible.
     public var trials: [Trial] {
         seeds.flatMap { seed in
-            models.map { Trial(model: $0, seed: seed, data: data, train: train, precision: precision) }
+            models.map { Trial(model: $0, seed: seed, data: data, train: train, precision: precision, match: match) }
         }
     }
 }

@@ -1,0 +1,76 @@
+import Configuration
+import Foundation
+
+extension Comparison {
+    /// What a reader of the table has to know.
+    func cautions() -> [String] {
+        tooFewPairs() + pooled() + unequalBudgets()
+    }
+
+    /// - Throws: `.usage` when runs were tested on different images, so that no comparison means anything.
+    func requireCommonData() throws {
+        let isAskedFor = options.by.contains { $0.hasPrefix("data") || $0 == "name" || $0 == "path" }
+        let sources = rows.map { row -> String in
+            let values = row.runs[0].keys.values
+            return values["data.name"] ?? values["data.hdf5.path"] ?? ""
+        }
+        guard !isAskedFor, let other = sources.firstIndex(where: { $0 != sources[0] }) else { return }
+        let (first, second) = (rows[0].runs[0].summary.folder.path, rows[other].runs[0].summary.folder.path)
+        throw UserError(
+            .usage, "\(first) and \(second) have nothing in common: one is about \(sources[0]), the other about \(sources[other])"
+                + " (--by data.name puts them into one table all the same)")
+    }
+
+    /// Says when the number of pairs rules out a small p from the start.
+    private func tooFewPairs() -> [String] {
+        guard let baseline else { return [] }
+        var notes = rows.indices.filter { $0 != baseline && rows[$0].test == nil && !rows[$0].measured.isEmpty }.map { index in
+            let common = options.by.isEmpty ? "seed" : "pair of runs that agree in the seed and all other keys"
+            return "\(rows[index].label) and \(rows[baseline].label) have no \(common) in common"
+        }
+        let tests = rows.compactMap { row in row.correctedP == nil ? nil : row.test }
+        guard let most = tests.map(\.differences.count).max() else {
+            let hasPairs = rows.contains { $0.test != nil }
+            return notes + (hasPairs ? ["one seed says nothing about chance; several (--seeds 0,1,2,3,4,5) would"] : [])
+        }
+        let least = min(1, PairedTest.leastP(pairs: most) * Double(tests.count))
+        if least > 0.05 {
+            let needed = (most...64).first { PairedTest.leastP(pairs: $0) * Double(tests.count) <= 0.05 } ?? 64
+            let comparisons = tests.count == 1 ? "" : " and \(tests.count) comparisons"
+            notes.append("\(most) pairs\(comparisons) cannot reach p ≤ 0.05: the least possible is \(probability(least)); \(needed) pairs can")
+        }
+        if tests.contains(where: { !$0.isExact }) {
+            notes.append("with more than \(PairedTest.exactLimit) pairs, p is estimated from \(grouped(PairedTest.drawCount)) seeded sign patterns")
+        }
+        return notes
+    }
+
+    /// Says when `by` puts different definitions into one row.
+    private func pooled() -> [String] {
+        let isPooled = rows.contains { row in Set(row.runs.map { $0.keys.rest(without: ["seed"]) }).count > 1 }
+        return isPooled ? ["rows hold runs that differ in more than their seed; n counts runs"] : []
+    }
+
+    /// Warns when rows differ by more than a tenth in what a fair comparison keeps equal, unless the definitions say that they may.
+    private func unequalBudgets() -> [String] {
+        let measured = rows.filter { !$0.measured.isEmpty }
+        let budgets: [(name: String, choice: String, value: (Row) -> Double)] = [
+            ("parameters", "parameters", { Sample(values: $0.measured.map { Double($0.run.summary.description.parameters) }).mean }),
+            ("MACs", "macs", { Sample(values: $0.measured.map { Double($0.run.summary.description.multiplyAdds) }).mean }),
+            ("epochs", "epochs", { Sample(values: $0.measured.map { Double($0.run.summary.epochs.count) }).mean }),
+        ]
+        let matches = Set(measured.flatMap { $0.measured.map { $0.run.keys.values["match"] ?? "" } })
+        return budgets.compactMap { name, choice, value in
+            // With `match` the definition says what it keeps equal; the length of the training always is.
+            if matches == ["none"] || (choice != "epochs" && matches.count == 1 && matches != [""] && matches != [choice]) { return nil }
+            guard let least = measured.min(by: { value($0) < value($1) }), let most = measured.max(by: { value($0) < value($1) }),
+                value(most) > 1.1 * value(least)
+            else { return nil }
+            let (low, high) = (decimals(value(least), 0), decimals(value(most), 0))
+            return "\(name) differ by more than 10%: \(low) (\(least.label)) to \(high) (\(most.label))"
+        }
+    }
+}
+
+/// Four decimals; below them, that it is less.
+func probability(_ p: Double) -> String { p < 0.00005 ? "<0.0001" : decimals(p, 4) }

@@ -1,0 +1,125 @@
+import Configuration
+
+extension Comparison {
+    public enum Format: String, Sendable, CaseIterable { case table, csv, json, markdown }
+
+    public func rendered(as format: Format) throws -> String {
+        switch format {
+        case .table: ([readable().text] + caption).joined(separator: "\n")
+        case .markdown: readable().markdown
+        case .csv: exact().csv
+        case .json: try json(rows.map(record))
+        }
+    }
+
+    private var hasSpread: Bool { rows.contains { $0.measured.count > 1 } }
+    private var hasTests: Bool { rows.contains { $0.correctedP != nil } }
+
+    /// What the columns are.
+    private var caption: [String] {
+        guard hasSpread else { return metric == .testAccuracy ? [] : [metric.explanation] }
+        let mean = "\(metric.explanation): mean and standard deviation over n runs, 95% confidence interval (Student's t)"
+        guard hasTests, let baseline else { return [mean] }
+        return [mean, "Δ: mean difference to \(rows[baseline].label), by seed; p: paired permutation test, two-sided, with Holm's correction"]
+    }
+
+    private func readable() -> TextTable {
+        var columns = titles.map { TextTable.Column($0, .left) }
+        if hasSpread { columns.append(TextTable.Column("n")) }
+        columns += ["parameters", "MACs", metric.title].map { TextTable.Column($0) }
+        if hasSpread { columns += ["sd", "95% CI"].map { TextTable.Column($0) } }
+        if hasTests { columns += ["Δ", "95% CI of Δ", "p"].map { TextTable.Column($0) } }
+        let speeds = [Metric.secondsPerEpoch, .imagesPerSecond].filter { $0 != metric }
+        columns += speeds.map { TextTable.Column($0.title) }
+        var table = TextTable(columns)
+
+        func number(_ value: Double?, _ metric: Metric) -> String { value.map { decimals($0, metric.decimals) } ?? none }
+        func interval(_ range: ClosedRange<Double>?) -> String {
+            range.map { "\(number($0.lowerBound, metric)) … \(number($0.upperBound, metric))" } ?? none
+        }
+        for row in rows {
+            let sample = row.sample
+            var cells = row.cells
+            if hasSpread { cells.append("\(sample.count)") }
+            cells += [\RunSummary.description.parameters, \.description.multiplyAdds].map { row.common($0).map(grouped) ?? "various" }
+            cells.append(number(sample.count > 0 ? sample.mean : nil, metric))
+            if hasSpread { cells += [number(sample.standardDeviation, metric), interval(sample.confidenceInterval)] }
+            if hasTests {
+                cells += [number(row.test?.differences.mean, metric), interval(row.test?.differences.confidenceInterval)]
+                cells.append(row.correctedP.map(probability) ?? none)
+            }
+            cells += speeds.map { speed in
+                let sample = Sample(values: row.measured.compactMap { speed.value(of: $0.run.summary) })
+                return number(sample.count > 0 ? sample.mean : nil, speed)
+            }
+            table.append(cells)
+        }
+        return table
+    }
+
+    /// Every number in full, one column each.
+    private func exact() -> TextTable {
+        let own = titles.indices.filter { !["experiment", "model"].contains(titles[$0]) }
+        let columns = ["experiment", "model"] + own.map { titles[$0] } + [
+            "metric", "n", "mean", "sd", "ci95_low", "ci95_high", "min", "max", "seeds", "values", "pairs", "difference", "difference_ci95_low",
+            "difference_ci95_high", "p", "p_holm",
+        ]
+        var table = TextTable(columns.map { TextTable.Column($0, .left) })
+        func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
+        for row in rows {
+            let sample = row.sample, interval = sample.confidenceInterval, differences = row.test?.differences
+            let difference = differences?.confidenceInterval
+            table.append([row.experiment, row.model] + own.map { row.cells[$0] } + [
+                metric.rawValue, "\(sample.count)", number(sample.count > 0 ? sample.mean : nil), number(sample.standardDeviation),
+                number(interval?.lowerBound), number(interval?.upperBound), number(sample.values.min()), number(sample.values.max()),
+                row.measured.map { "\($0.run.summary.description.seed)" }.joined(separator: " "),
+                sample.values.map { "\($0)" }.joined(separator: " "), differences.map { "\($0.count)" } ?? "", number(differences?.mean),
+                number(difference?.lowerBound), number(difference?.upperBound), number(row.test?.p), number(row.correctedP),
+            ])
+        }
+        return table
+    }
+
+    // MARK: JSON
+
+    private struct Record: Encodable {
+        struct Run: Encodable {
+            let seed: Int
+            let value: Double
+            let path: String
+        }
+        struct Difference: Encodable {
+            let pairs: Int
+            let mean: Double
+            let confidenceInterval: [Double]?
+            let p: Double
+            let pHolm: Double?
+            let isExact: Bool
+        }
+        /// The cells that tell the row from others, by title.
+        let row: [String: String]
+        let experiment, model, metric: String
+        /// Null where the row's runs differ in them.
+        let parameters, multiplyAdds: Int?
+        let n: Int
+        let mean, sd: Double?
+        let confidenceInterval: [Double]?
+        let difference: Difference?
+        let runs: [Run]
+    }
+
+    private func record(_ row: Row) -> Record {
+        func pair(_ range: ClosedRange<Double>?) -> [Double]? { range.map { [$0.lowerBound, $0.upperBound] } }
+        let sample = row.sample
+        return Record(
+            row: Dictionary(uniqueKeysWithValues: zip(titles, row.cells)), experiment: row.experiment, model: row.model, metric: metric.rawValue,
+            parameters: row.common(\.description.parameters), multiplyAdds: row.common(\.description.multiplyAdds), n: sample.count,
+            mean: sample.count > 0 ? sample.mean : nil, sd: sample.standardDeviation, confidenceInterval: pair(sample.confidenceInterval),
+            difference: row.test.map { test in
+                Record.Difference(
+                    pairs: test.differences.count, mean: test.differences.mean, confidenceInterval: pair(test.differences.confidenceInterval),
+                    p: test.p, pHolm: row.correctedP, isExact: test.isExact)
+            },
+            runs: row.measured.map { Record.Run(seed: $0.run.summary.description.seed, value: $0.value, path: $0.run.summary.folder.path) })
+    }
+}

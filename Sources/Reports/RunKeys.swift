@@ -1,0 +1,98 @@
+import Configuration
+import Foundation
+import RunStore
+
+/// The values of a run's definition under their dotted paths, such as `train.epochs`, and besides `model`, `experiment` and `seed`.
+struct RunKeys {
+    /// Every scalar under its path; seeds are not among them.
+    let values: [String: String]
+    private let model: String
+
+    /// - Parameter run: whose definition is JSON; any other text counts as one value.
+    init(_ run: RunDescription) {
+        model = run.model
+        var values: [String: String]
+        if case .map(var root)? = try? JSONDecoder().decode(JSONValue.self, from: Data(run.configuration.utf8)) {
+            root["seeds"] = nil
+            values = JSONValue.map(root).scalars(path: "")
+        } else {
+            values = ["definition": run.configuration]
+        }
+        values["model"] = run.model
+        values["experiment"] = run.experiment
+        values["seed"] = "\(run.seed)"
+        self.values = values
+    }
+
+    /// The path that `key` names: itself, or the one path that ends in it, as `width` names `models.vit.vit.width`.
+    ///
+    /// - Throws: `.usage` when several do.
+    func path(_ key: String) throws -> String? {
+        if values[key] != nil { return key }
+        let matches = values.keys.filter { $0.hasSuffix("." + key) }.sorted()
+        if matches.count > 1 { throw UserError(.usage, "'\(key)' is not one key but \(matches.count): \(matches.joined(separator: ", "))") }
+        return matches.first
+    }
+
+    /// What is equal in runs that differ by nothing but the values of `keys`.
+    func rest(without keys: [String]) -> String {
+        let isModelGiven = keys.contains("model")
+        let rest = values.filter { path, _ in
+            if path == "experiment" || keys.contains(path) { return false }
+            return !(isModelGiven && path.hasPrefix("models."))
+        }
+        return rest.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "\n")
+    }
+
+    /// The definition's values under the names that a table shows: a model's without the model's name and family.
+    var labelled: [String: String] {
+        let prefix = "models.\(model)."
+        let families = Set(values.keys.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count).prefix { $0 != "." } })
+        var result: [String: String] = [:]
+        for (path, value) in values where !["model", "experiment", "seed"].contains(path) {
+            var label = path[...]
+            if label.hasPrefix(prefix) {
+                label = label.dropFirst(prefix.count)
+                // A hybrid's map has several keys, each worth its name.
+                if families.count == 1, let dot = label.firstIndex(of: ".") { label = label[label.index(after: dot)...] }
+            }
+            result[String(label)] = value
+        }
+        return result
+    }
+}
+
+private enum JSONValue: Decodable {
+    case map([String: JSONValue])
+    case list([JSONValue])
+    case scalar(String)
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if let map = try? container.decode([String: JSONValue].self) {
+            self = .map(map)
+        } else if let list = try? container.decode([JSONValue].self) {
+            self = .list(list)
+        } else if let flag = try? container.decode(Bool.self) {
+            self = .scalar("\(flag)")
+        } else if let integer = try? container.decode(Int.self) {
+            self = .scalar("\(integer)")
+        } else if let number = try? container.decode(Double.self) {
+            self = .scalar("\(number)")
+        } else {
+            self = .scalar(try container.decode(String?.self) ?? "null")
+        }
+    }
+
+    /// Every scalar below, under its path; an empty map or list counts as one.
+    func scalars(path: String) -> [String: String] {
+        func merged(_ parts: [[String: String]], empty: String) -> [String: String] {
+            parts.isEmpty ? [path: empty] : parts.reduce(into: [:]) { $0.merge($1) { first, _ in first } }
+        }
+        return switch self {
+        case .map(let map): merged(map.map { $1.scalars(path: path.isEmpty ? $0 : "\(path).\($0)") }, empty: "{}")
+        case .list(let list): merged(list.enumerated().map { $1.scalars(path: "\(path)[\($0)]") }, empty: "[]")
+        case .scalar(let text): [path: text]
+        }
+    }
+}

@@ -1,0 +1,278 @@
+import Configuration
+import Foundation
+import RunStore
+import TestSupport
+import Testing
+
+@testable import Reports
+
+struct ComparisonTests {
+    private func table(_ results: String, _ change: (inout Comparison.Options) -> Void = { _ in }) throws -> String {
+        try comparison(results, change).rendered(as: .table)
+    }
+
+    private func comparison(_ results: String, _ change: (inout Comparison.Options) -> Void = { _ in }) throws -> Comparison {
+        var options = Comparison.Options()
+        change(&options)
+        return try Comparison(under: [results], options: options)
+    }
+
+    /// The rows of CSV as title → cell.
+    private func cells(_ comparison: Comparison) throws -> [[String: String]] {
+        let lines = try comparison.rendered(as: .csv).split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+        return lines.dropFirst().map { Dictionary(uniqueKeysWithValues: zip(lines[0], $0)) }
+    }
+
+    // MARK: The end of a run
+
+    @Test func oneSeed() throws {
+        try withTemporaryFolder { results in
+            let folders = [
+                try Example.writeRun(results, model: "resnet20", seed: 0, accuracy: 0.9123),
+                try Example.writeRun(results, model: "vit", seed: 0, accuracy: 0.88, parameters: 260_000),
+            ]
+            let comparison = try Comparison(folders)
+            #expect(try comparison.rendered(as: .table) == """
+                model     parameters        MACs  test accuracy  s/epoch  images/s
+                ────────  ──────────  ──────────  ─────────────  ───────  ────────
+                resnet20     269,722  40,551,872         0.9123     10.0     2,000
+                vit          260,000  40,551,872         0.8800     10.0     2,000
+                """)
+            #expect(comparison.notes == ["one seed says nothing about chance; several (--seeds 0,1,2,3,4,5) would"])
+        }
+    }
+
+    @Test func seedsAndLosses() throws {
+        try withTemporaryFolder { results in
+            let folders = [
+                try Example.writeRun(results, model: "resnet20", seed: 0, accuracy: 0.90),
+                try Example.writeRun(results, model: "vit", seed: 0, accuracy: 0.88, status: .diverged),
+                try Example.writeRun(results, model: "resnet20", seed: 1, accuracy: 0.92),
+                try Example.writeRun(results, model: "vit", seed: 1, accuracy: 0.88, status: .interrupted),
+            ]
+            let comparison = try Comparison(folders + [RunFolder(path: "\(results)/never-begun")])
+            #expect(try comparison.rendered(as: .table) == """
+                model     n  parameters        MACs  test accuracy      sd           95% CI  s/epoch  images/s
+                ────────  ─  ──────────  ──────────  ─────────────  ──────  ───────────────  ───────  ────────
+                resnet20  2     269,722  40,551,872         0.9100  0.0141  0.7829 … 1.0371     10.5     2,050
+                vit       0     269,722  40,551,872              –       –                –        –         –
+                test accuracy (share of the test set): mean and standard deviation over n runs, 95% confidence interval (Student's t)
+                """)
+            #expect(comparison.notes == ["vit-s0-00000002 diverged at step 2", "vit-s1-00000002 was cut off in epoch 2"])
+            // With nothing finished there is still a table of what was begun.
+            #expect(try Comparison([folders[1]]).rendered(as: .table).contains("vit       269,722  40,551,872              –"))
+        }
+    }
+
+    // MARK: Paired tests
+
+    /// Accuracies of three models at six seeds; the vit has one seed more, and the mlp one less.
+    private func writeThree(_ results: String) throws {
+        for seed in 0..<6 {
+            try Example.writeRun(results, model: "resnet", seed: seed, accuracy: 0.90 + 0.01 * Double(seed % 3))
+            try Example.writeRun(results, model: "vit", seed: seed, accuracy: 0.88 + 0.01 * Double(seed % 3) + 0.001 * Double(seed))
+            if seed < 5 { try Example.writeRun(results, model: "mlp", seed: seed, accuracy: 0.90 + 0.01 * Double((seed + 1) % 3)) }
+        }
+        try Example.writeRun(results, model: "vit", seed: 9, accuracy: 0.1)
+    }
+
+    @Test func pairsBySeed() throws {
+        try withTemporaryFolder { results in
+            try writeThree(results)
+            let rows = try cells(comparison(results) { $0.baseline = "resnet" })
+            #expect(rows.map { $0["model"] } == ["mlp", "resnet", "vit"] && rows.map { $0["n"] } == ["5", "6", "7"])
+            #expect(rows.map { $0["pairs"] } == ["5", "", "6"], "seed 9 has no partner")
+            // −0.020 … −0.015 in steps of 0.001: mean −0.0175, all of one sign, p = 2/2⁶; the second of two comparisons is doubled first.
+            #expect(abs(try #require(Double(rows[2]["difference"]!)) + 0.0175) < 1e-12)
+            #expect(rows[2]["p"] == "0.03125" && rows[2]["p_holm"] == "0.0625")
+            // 1, 1, −2, 1, 1 hundredths: 8 of the 32 patterns sum to 0, all others to at least 2.
+            #expect(rows[0]["p"] == "0.75")
+            let text = try table(results) { $0.baseline = "resnet" }
+            #expect(text.contains("-0.0175  -0.0195 … -0.0155  0.0625"), "\(text)")
+            #expect(text.hasSuffix("Δ: mean difference to resnet, by seed; p: paired permutation test, two-sided, with Holm's correction"))
+        }
+    }
+
+    @Test func saysWhenThePairsAreTooFew() throws {
+        try withTemporaryFolder { results in
+            try writeThree(results)
+            #expect(try comparison(results) { $0.conditions = ["model=vit"] }.notes == [])
+            let five = try comparison(results) { $0.conditions = ["seed=0"] }
+            #expect(five.notes == ["one seed says nothing about chance; several (--seeds 0,1,2,3,4,5) would"])
+            #expect(try comparison(results).notes == [
+                "5 pairs and 2 comparisons cannot reach p ≤ 0.05: the least possible is 0.1250; 7 pairs can",
+            ])
+            try FileManager.default.removeItem(atPath: "\(results)/e/mlp-s4-00000002")
+            #expect(try comparison(results) { $0.baseline = "vit" }.notes == [
+                "6 pairs and 2 comparisons cannot reach p ≤ 0.05: the least possible is 0.0625; 7 pairs can",
+            ])
+            for seed in 0..<4 { try FileManager.default.removeItem(atPath: "\(results)/e/mlp-s\(seed)-00000002") }
+            #expect(try comparison(results).notes == [], "six pairs can")
+            try FileManager.default.removeItem(atPath: "\(results)/e/vit-s0-00000002")
+            #expect(try comparison(results).notes == ["5 pairs cannot reach p ≤ 0.05: the least possible is 0.0625; 6 pairs can"])
+        }
+    }
+
+    @Test func rowsWithoutACommonSeedAreNamed() throws {
+        try withTemporaryFolder { results in
+            for seed in 0..<2 {
+                try Example.writeRun(results, model: "a", seed: seed, accuracy: 0.9)
+                try Example.writeRun(results, model: "b", seed: seed + 2, accuracy: 0.9)
+                try Example.writeRun(results, model: "c", seed: seed, accuracy: 0.9)
+            }
+            #expect(try comparison(results).notes.contains("b and a have no seed in common"))
+        }
+    }
+
+    // MARK: Rows
+
+    private func writeGrid(_ results: String) throws {
+        for (depth, width) in [(2, 32), (2, 64), (4, 32), (4, 64)] {
+            for seed in 0..<2 {
+                try Example.writeRun(
+                    results, model: "m", seed: seed, accuracy: 0.5 + 0.01 * Double(depth) + 0.001 * Double(width) + 0.005 * Double(seed),
+                    options: #""vit": {"depth": \#(depth), "width": \#(width), "heads": 4}"#)
+            }
+        }
+    }
+
+    @Test func definitionsOfOneModelStayApart() throws {
+        try withTemporaryFolder { results in
+            try writeGrid(results)
+            let comparison = try comparison(results)
+            #expect(comparison.rows.map(\.label).sorted() == ["m depth=2 width=32", "m depth=2 width=64", "m depth=4 width=32", "m depth=4 width=64"])
+            #expect(try self.comparison(results) { $0.onlyChanged = true }.titles == ["model", "depth", "width"])
+            try FileManager.default.copyItem(atPath: comparison.rows[0].runs[0].summary.folder.path, toPath: "\(results)/copy")
+            let notes = try self.comparison(results).notes
+            #expect(notes.count == 2 && notes[0].hasSuffix("the same trial as \(results)/copy, left out"))
+        }
+    }
+
+    /// Rows by depth pair runs of equal width and seed.
+    @Test func rowsByAKeyPairOverAllOthers() throws {
+        try withTemporaryFolder { results in
+            try writeGrid(results)
+            let comparison = try comparison(results) {
+                $0.by = ["depth"]
+                $0.baseline = "depth=2"
+            }
+            let rows = try cells(comparison).sorted { $0["depth"]! < $1["depth"]! }
+            #expect(rows.map { $0["depth"] } == ["2", "4"] && rows.map { $0["n"] } == ["4", "4"] && rows.map { $0["pairs"] } == ["", "4"])
+            #expect(abs(try #require(Double(rows[1]["difference"]!)) - 0.02) < 1e-12)
+            #expect(comparison.notes.last == "rows hold runs that differ in more than their seed; n counts runs")
+            let one = try self.comparison(results) {
+                $0.by = ["models.m.vit.depth", "width", "train.epochs"]
+                $0.conditions = ["width=64", "seed=1.0"]
+                $0.onlyChanged = true
+            }
+            #expect(one.titles == ["models.m.vit.depth"] && one.rows.map(\.measured.count) == [1, 1])
+        }
+    }
+
+    @Test func byModelPairsAcrossTheirOptions() throws {
+        try withTemporaryFolder { results in
+            try writeThree(results)
+            let comparison = try comparison(results) {
+                $0.by = ["model"]
+                $0.baseline = "resnet"
+            }
+            #expect(comparison.rows.map { $0.test?.differences.count } == [5, nil, 6])
+        }
+    }
+
+    // MARK: Budgets
+
+    @Test func unequalModelsAreNamedUnlessTheDefinitionAllowsIt() throws {
+        func notes(match: String?) throws -> [String] {
+            try withTemporaryFolder { results in
+                for seed in 0..<6 {
+                    try Example.writeRun(results, model: "a", seed: seed, accuracy: 0.9, match: match)
+                    try Example.writeRun(results, model: "b", seed: seed, accuracy: 0.8, parameters: 300_000, match: match)
+                }
+                return try comparison(results).notes
+            }
+        }
+        let sentence = "parameters differ by more than 10%: 269,722 (a) to 300,000 (b)"
+        #expect(try notes(match: nil) == [sentence])
+        #expect(try notes(match: "parameters") == [sentence])
+        #expect(try notes(match: "macs") == [])
+        #expect(try notes(match: "none") == [])
+    }
+
+    // MARK: Formats
+
+    @Test func everyFormatHasTheNumbers() throws {
+        try withTemporaryFolder { results in
+            for seed in 0..<3 { try Example.writeRun(results, model: "resnet20", seed: seed, accuracy: 0.9 + 0.01 * Double(seed)) }
+            try Example.writeRun(results, model: "vit", seed: 0, accuracy: 0.88)
+            let comparison = try comparison(results)
+            let row = try cells(self.comparison(results) { $0.metric = .valLoss })[0]
+            #expect(row["metric"] == "val_loss" && row["mean"] == "0.375" && row["sd"] == "0.0" && row["seeds"] == "0 1 2" && row["values"] == "0.375 0.375 0.375")
+            #expect(try comparison.rendered(as: .markdown).hasPrefix("| model | n | parameters | MACs | test accuracy | sd | 95% CI |"))
+            let parsed = try JSONSerialization.jsonObject(with: Data(comparison.rendered(as: .json).utf8)) as? [[String: Any]]
+            let first = try #require(parsed?.first)
+            #expect(first["n"] as? Int == 3 && first["parameters"] as? Int == 269_722 && first["multiply_adds"] as? Int == 40_551_872)
+            #expect((first["confidence_interval"] as? [Double])?.count == 2)
+            let runs = try #require(first["runs"] as? [[String: Any]])
+            #expect(runs.map { $0["seed"] as? Int } == [0, 1, 2])
+            #expect(runs[1]["path"] as? String == "\(results)/e/resnet20-s1-00000002")
+            #expect((parsed?[1]["difference"] as? [String: Any])?["pairs"] as? Int == 1)
+        }
+    }
+
+    // MARK: Bad input
+
+    @Test func nothingToCompare() throws {
+        try withTemporaryFolder { results in
+            #expect(throws: UserError(.noInput, "\(results)/none: there is no such folder")) { try Comparison(under: ["\(results)/none"]) }
+            #expect(throws: UserError(.noInput, "there are no runs under \(results)")) { try Comparison(under: [results]) }
+            try Example.writeRun(results, model: "vit", seed: 0, accuracy: 0.8, status: .diverged)
+            let message = "no finished run under \(results) has a test_accuracy\nvit-s0-00000002 diverged at step 2"
+            #expect(throws: UserError(.noInput, message)) { try Comparison(under: [results]) }
+        }
+        #expect(throws: UserError(.usage, "unknown metric 'test_acuracy'; did you mean 'test_accuracy'?")) { try Metric(named: "test_acuracy") }
+    }
+
+    @Test func aDamagedRunDoesNotHideTheOthers() throws {
+        try withTemporaryFolder { results in
+            try Example.writeRun(results, model: "a", seed: 0, accuracy: 0.9)
+            let damaged = try Example.writeRun(results, model: "b", seed: 0, accuracy: 0.9)
+            try Data("garbage".utf8).write(to: URL(filePath: damaged.runFile))
+            let comparison = try comparison(results)
+            #expect(comparison.rows.map(\.model) == ["a"])
+            #expect(comparison.damages == ["\(damaged.runFile): is not an HDF5 file"])
+            #expect(throws: UserError(.data, "\(damaged.runFile): is not an HDF5 file")) { try Comparison(under: [damaged.path]) }
+        }
+    }
+
+    @Test func runsOfDifferentDataHaveNothingInCommon() throws {
+        try withTemporaryFolder { results in
+            let one = try Example.writeRun(results, model: "a", seed: 0, accuracy: 0.9)
+            let other = try Example.writeRun(results, model: "b", seed: 0, accuracy: 0.9, data: "mnist")
+            let message = "\(one.path) and \(other.path) have nothing in common: one is about digits, the other about mnist"
+                + " (--by data.name puts them into one table all the same)"
+            #expect(throws: UserError(.usage, message)) { try Comparison(under: [results]) }
+            #expect(try comparison(results) { $0.by = ["data.name"] }.rows.count == 2)
+        }
+    }
+
+    @Test(arguments: [
+        (["dept"], [], nil, UserError.Kind.usage, "--by: no run has a key 'dept'; did you mean 'depth'?"),
+        ([], ["depth=3"], nil, .noInput, "--where: no run has depth=3; there are: 2, 4"),
+        ([], ["dpth=3"], nil, .usage, "--where: no run has a key 'dpth'; did you mean 'depth'?"),
+        ([], ["depth"], nil, .usage, "--where: expected key=value, found 'depth'"),
+        (["depth"], [], "3", .usage, "--baseline: there is no row '3'; the rows are: '2', '4'"),
+        (["depth", "width"], [], "width=64", .usage, "--baseline: 'width=64' is not one row but 2; the rows are: '2 32', '2 64', '4 32', '4 64'"),
+    ] as [([String], [String], String?, UserError.Kind, String)])
+    func wrongWordsAreSentences(by: [String], conditions: [String], baseline: String?, kind: UserError.Kind, sentence: String) throws {
+        try withTemporaryFolder { results in
+            for (depth, width) in [(2, 32), (2, 64), (4, 32), (4, 64)] {
+                try Example.writeRun(
+                    results, model: "m\(depth)", seed: width, accuracy: 0.9, options: #""vit": {"depth": \#(depth), "width": \#(width)}"#)
+            }
+            #expect(throws: UserError(kind, sentence)) {
+                try comparison(results) { ($0.by, $0.conditions, $0.baseline) = (by, conditions, baseline) }
+            }
+        }
+    }
+}
