@@ -1,5 +1,5 @@
 #include "elementwise.h"
-#include "vector_math.h"
+#include "elements.h"
 
 #define MAP(expression)                                                                                                                \
     VECTORIZE                                                                                                                          \
@@ -13,7 +13,7 @@
 #define INVERSE_SQRT_TAU 0.398942280f
 #define SQRT_TWO_OVER_PI 0.797884561f
 
-KERNEL void kernel_unary(kernel_unary_op op, const float *x, float *y, int64_t n, float a) {
+INLINE void unary(kernel_unary_op op, const float *x, float *y, int64_t n, float a) {
     switch (op) {
     case KERNEL_EXP: MAP(vector_exp(v));
     case KERNEL_LOG: MAP(vector_log(v));
@@ -38,6 +38,26 @@ KERNEL void kernel_unary(kernel_unary_op op, const float *x, float *y, int64_t n
     }
 }
 
+/// bfloat16 goes through float32 in pieces that stay in the nearest cache.
+enum { PIECE = 1024 };
+
+INLINE const float *floats(const void *x, int64_t start, int64_t count, float *buffer, kernel_type type) {
+    if (type == KERNEL_FLOAT32) return (const float *)x + start;
+    widen((const uint16_t *)x + start, buffer, count);
+    return buffer;
+}
+
+KERNEL void kernel_unary(kernel_unary_op op, const void *x, void *y, int64_t n, float a, kernel_type type) {
+    float buffer[PIECE];
+    int64_t piece = type == KERNEL_FLOAT32 ? n : PIECE;
+    for (int64_t start = 0; start < n; start += piece) {
+        int64_t count = n - start < piece ? n - start : piece;
+        float *target = type == KERNEL_FLOAT32 ? (float *)y : buffer;
+        unary(op, floats(x, start, count, buffer, type), target, count, a);
+        if (type == KERNEL_BFLOAT16) narrow(buffer, (uint16_t *)y + start, count);
+    }
+}
+
 #define MAP_GRADIENT(expression)                                                                                                       \
     VECTORIZE                                                                                                                          \
     for (int64_t i = 0; i < n; i++) {                                                                                                  \
@@ -46,7 +66,7 @@ KERNEL void kernel_unary(kernel_unary_op op, const float *x, float *y, int64_t n
     }                                                                                                                                  \
     break
 
-KERNEL void kernel_unary_gradient(kernel_unary_op op, const float *saved, const float *dy, float *dx, int64_t n, float a) {
+INLINE void unary_gradient(kernel_unary_op op, const float *saved, const float *dy, float *dx, int64_t n, float a) {
     switch (op) {
     case KERNEL_EXP: MAP_GRADIENT(g * v);
     case KERNEL_LOG: MAP_GRADIENT(g / v);
@@ -95,6 +115,19 @@ KERNEL void kernel_unary_gradient(kernel_unary_op op, const float *saved, const 
     }
 }
 
+KERNEL void kernel_unary_gradient(
+    kernel_unary_op op, const void *saved, const void *dy, void *dx, int64_t n, float a, kernel_type type) {
+    float saved_buffer[PIECE], buffer[PIECE];
+    int64_t piece = type == KERNEL_FLOAT32 ? n : PIECE;
+    for (int64_t start = 0; start < n; start += piece) {
+        int64_t count = n - start < piece ? n - start : piece;
+        float *target = type == KERNEL_FLOAT32 ? (float *)dx : buffer;
+        unary_gradient(
+            op, floats(saved, start, count, saved_buffer, type), floats(dy, start, count, buffer, type), target, count, a);
+        if (type == KERNEL_BFLOAT16) narrow(buffer, (uint16_t *)dx + start, count);
+    }
+}
+
 #define ROW(expression)                                                                                                                \
     if (a_step && b_step) {                                                                                                            \
         VECTORIZE                                                                                                                      \
@@ -129,13 +162,12 @@ INLINE void binary_row(kernel_binary_op op, const float *a, const float *b, floa
 }
 
 KERNEL void kernel_binary(
-    kernel_binary_op op, const float *a, const float *b, float *z, int rank, const int64_t *lengths, const int64_t *a_strides,
-    const int64_t *b_strides) {
-    if (rank == 0) {
-        binary_row(op, a, b, z, 1, 0, 0);
-        return;
-    }
-    int64_t n = lengths[rank - 1], rows = 1;
+    kernel_binary_op op, const void *a, const void *b, void *z, int rank, const int64_t *lengths, const int64_t *a_strides,
+    const int64_t *b_strides, kernel_type a_type, kernel_type b_type, kernel_type z_type) {
+    float a_buffer[PIECE], b_buffer[PIECE], z_buffer[PIECE];
+    int64_t n = rank > 0 ? lengths[rank - 1] : 1, rows = 1;
+    int64_t a_step = rank > 0 ? a_strides[rank - 1] : 0, b_step = rank > 0 ? b_strides[rank - 1] : 0;
+    int64_t piece = z_type == KERNEL_FLOAT32 ? n : PIECE;
     for (int axis = 0; axis < rank - 1; axis++) rows *= lengths[axis];
     for (int64_t row = 0; row < rows; row++) {
         int64_t rest = row, a_offset = 0, b_offset = 0;
@@ -145,6 +177,12 @@ KERNEL void kernel_binary(
             a_offset += index * a_strides[axis];
             b_offset += index * b_strides[axis];
         }
-        binary_row(op, a + a_offset, b + b_offset, z + row * n, n, a_strides[rank - 1], b_strides[rank - 1]);
+        for (int64_t start = 0; start < n; start += piece) {
+            int64_t count = n - start < piece ? n - start : piece;
+            const float *p = floats(a, a_offset + start * a_step, a_step ? count : 1, a_buffer, a_type);
+            const float *q = floats(b, b_offset + start * b_step, b_step ? count : 1, b_buffer, b_type);
+            binary_row(op, p, q, z_type == KERNEL_FLOAT32 ? (float *)z + row * n : z_buffer, count, a_step, b_step);
+            if (z_type == KERNEL_BFLOAT16) narrow(z_buffer, (uint16_t *)z + row * n + start, count);
+        }
     }
 }

@@ -1,5 +1,5 @@
 #include "normalization.h"
-#include "vector_math.h"
+#include "elements.h"
 
 enum { LANES = 16, COLUMNS = 64 };
 
@@ -28,25 +28,40 @@ INLINE float row_max(const float *x, int64_t n) {
     return best;
 }
 
+INLINE void softmax_row(const float *x, float *y, int64_t columns, float scale) {
+    float top = scale >= 0.0f ? row_max(x, columns) : x[0], sum;
+    VECTORIZE
+    for (int64_t i = 0; i < columns; i++) y[i] = vector_exp(scale * (x[i] - top));
+    LANE_SUM(columns, sum, y[j]);
+    float inverse = 1.0f / sum;
+    VECTORIZE
+    for (int64_t i = 0; i < columns; i++) y[i] *= inverse;
+}
+
 KERNEL void kernel_softmax(const float *x, float *y, int64_t rows, int64_t columns, float scale) {
+    for (int64_t row = 0; row < rows; row++) softmax_row(x + row * columns, y + row * columns, columns, scale);
+}
+
+KERNEL void kernel_softmax_to_bfloat16(float *x, uint16_t *y, int64_t rows, int64_t columns, float scale) {
     for (int64_t row = 0; row < rows; row++, x += columns, y += columns) {
-        float top = scale >= 0.0f ? row_max(x, columns) : x[0], sum;
-        VECTORIZE
-        for (int64_t i = 0; i < columns; i++) y[i] = vector_exp(scale * (x[i] - top));
-        LANE_SUM(columns, sum, y[j]);
-        float inverse = 1.0f / sum;
-        VECTORIZE
-        for (int64_t i = 0; i < columns; i++) y[i] *= inverse;
+        softmax_row(x, x, columns, scale);
+        narrow(x, y, columns);
     }
 }
 
-KERNEL void kernel_softmax_gradient(const float *y, const float *dy, float *dx, int64_t rows, int64_t columns, float scale) {
-    for (int64_t row = 0; row < rows; row++, y += columns, dy += columns, dx += columns) {
+INLINE void softmax_gradient(const void *y, const float *dy, void *dx, int64_t rows, int64_t columns, float scale, kernel_type type) {
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t base = row * columns;
         float dot;
-        LANE_SUM(columns, dot, y[j] * dy[j]);
+        LANE_SUM(columns, dot, load(y, base + j, type) * dy[base + j]);
         VECTORIZE
-        for (int64_t i = 0; i < columns; i++) dx[i] = scale * y[i] * (dy[i] - dot);
+        for (int64_t i = base; i < base + columns; i++) store(dx, i, scale * load(y, i, type) * (dy[i] - dot), type);
     }
+}
+
+KERNEL void kernel_softmax_gradient(
+    const void *y, const float *dy, void *dx, int64_t rows, int64_t columns, float scale, kernel_type type) {
+    SPECIALIZE(type, softmax_gradient, y, dy, dx, rows, columns, scale);
 }
 
 KERNEL void kernel_log_softmax(const float *x, float *y, int64_t rows, int64_t columns) {
@@ -107,73 +122,91 @@ KERNEL void kernel_binary_cross_entropy(const float *p, const float *t, float *y
     }
 }
 
-KERNEL void kernel_layer_norm(
-    const float *x, const float *scale, const float *offset, float *y, float *mean, float *rstd, int64_t rows, int64_t columns,
-    float epsilon) {
-    for (int64_t row = 0; row < rows; row++, x += columns, y += columns) {
+INLINE void layer_norm(
+    const void *x, const float *scale, const float *offset, void *y, float *mean, float *rstd, int64_t rows, int64_t columns,
+    float epsilon, kernel_type type) {
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t base = row * columns;
         float sum, squares;
-        LANE_SUM(columns, sum, x[j]);
+        LANE_SUM(columns, sum, load(x, base + j, type));
         float m = sum / (float)columns;
-        LANE_SUM(columns, squares, (x[j] - m) * (x[j] - m));
+        LANE_SUM(columns, squares, (load(x, base + j, type) - m) * (load(x, base + j, type) - m));
         float r = 1.0f / sqrtf(squares / (float)columns + epsilon);
         mean[row] = m;
         rstd[row] = r;
         if (scale && offset)
             VECTORIZE
-            for (int64_t i = 0; i < columns; i++) y[i] = (x[i] - m) * r * scale[i] + offset[i];
+            for (int64_t i = 0; i < columns; i++) store(y, base + i, (load(x, base + i, type) - m) * r * scale[i] + offset[i], type);
         else
             VECTORIZE
-            for (int64_t i = 0; i < columns; i++) y[i] = (x[i] - m) * r * (scale ? scale[i] : 1.0f) + (offset ? offset[i] : 0.0f);
+            for (int64_t i = 0; i < columns; i++)
+                store(
+                    y, base + i, (load(x, base + i, type) - m) * r * (scale ? scale[i] : 1.0f) + (offset ? offset[i] : 0.0f), type);
     }
 }
 
-KERNEL void kernel_layer_norm_gradient(
-    const float *x, const float *scale, const float *mean, const float *rstd, const float *dy, float *dx, float *dscale, float *doffset,
-    int64_t rows, int64_t columns) {
+KERNEL void kernel_layer_norm(
+    const void *x, const float *scale, const float *offset, void *y, float *mean, float *rstd, int64_t rows, int64_t columns,
+    float epsilon, kernel_type type) {
+    SPECIALIZE(type, layer_norm, x, scale, offset, y, mean, rstd, rows, columns, epsilon);
+}
+
+INLINE void layer_norm_gradient(
+    const void *x, const float *scale, const float *mean, const float *rstd, const void *dy, void *dx, float *dscale, float *doffset,
+    int64_t rows, int64_t columns, kernel_type type) {
     if (dscale) memset(dscale, 0, (size_t)columns * sizeof(float));
     if (doffset) memset(doffset, 0, (size_t)columns * sizeof(float));
     float inverse = 1.0f / (float)columns;
-    for (int64_t row = 0; row < rows; row++, x += columns, dy += columns, dx += columns) {
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t base = row * columns;
         float m = mean[row], r = rstd[row], sum, dot;
         if (scale) {
-            LANE_SUM(columns, sum, dy[j] * scale[j]);
-            LANE_SUM(columns, dot, dy[j] * scale[j] * (x[j] - m));
+            LANE_SUM(columns, sum, load(dy, base + j, type) * scale[j]);
+            LANE_SUM(columns, dot, load(dy, base + j, type) * scale[j] * (load(x, base + j, type) - m));
         } else {
-            LANE_SUM(columns, sum, dy[j]);
-            LANE_SUM(columns, dot, dy[j] * (x[j] - m));
+            LANE_SUM(columns, sum, load(dy, base + j, type));
+            LANE_SUM(columns, dot, load(dy, base + j, type) * (load(x, base + j, type) - m));
         }
         sum *= inverse;
         dot *= r * r * inverse;
         if (dscale)
             VECTORIZE
-            for (int64_t i = 0; i < columns; i++) dscale[i] += dy[i] * (x[i] - m) * r;
+            for (int64_t i = 0; i < columns; i++) dscale[i] += load(dy, base + i, type) * (load(x, base + i, type) - m) * r;
         if (doffset)
             VECTORIZE
-            for (int64_t i = 0; i < columns; i++) doffset[i] += dy[i];
+            for (int64_t i = 0; i < columns; i++) doffset[i] += load(dy, base + i, type);
         if (scale)
             VECTORIZE
             for (int64_t i = 0; i < columns; i++) {
                 // Rounded before the subtraction, as it was in the sum: what should cancel, cancels.
-                float g = dy[i] * scale[i];
-                dx[i] = r * (g - sum - (x[i] - m) * dot);
+                float g = load(dy, base + i, type) * scale[i];
+                store(dx, base + i, r * (g - sum - (load(x, base + i, type) - m) * dot), type);
             }
         else
             VECTORIZE
-            for (int64_t i = 0; i < columns; i++) dx[i] = r * (dy[i] - sum - (x[i] - m) * dot);
+            for (int64_t i = 0; i < columns; i++)
+                store(dx, base + i, r * (load(dy, base + i, type) - sum - (load(x, base + i, type) - m) * dot), type);
     }
+}
+
+KERNEL void kernel_layer_norm_gradient(
+    const void *x, const float *scale, const float *mean, const float *rstd, const void *dy, void *dx, float *dscale, float *doffset,
+    int64_t rows, int64_t columns, kernel_type type) {
+    SPECIALIZE(type, layer_norm_gradient, x, scale, mean, rstd, dy, dx, dscale, doffset, rows, columns);
 }
 
 // Batch normalization sees [rows, channels]. Channels are taken 64 at a time, so that their sums stay in registers.
 
-KERNEL void kernel_channel_moments(const float *x, double *sums, int64_t rows, int64_t channels) {
+INLINE void channel_moments(
+    const void *x, double *sums, int64_t rows, int64_t channels, kernel_type type) {
     for (int64_t start = 0; start < channels; start += COLUMNS) {
         int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
         double sum[COLUMNS] = {0}, square[COLUMNS] = {0};
         for (int64_t row = 0; row < rows; row++) {
-            const float *v = x + row * channels + start;
+            int64_t base = row * channels + start;
             VECTORIZE
             for (int64_t c = 0; c < width; c++) {
-                double d = v[c];
+                double d = load(x, base + c, type);
                 sum[c] += d;
                 square[c] += d * d;
             }
@@ -184,6 +217,11 @@ KERNEL void kernel_channel_moments(const float *x, double *sums, int64_t rows, i
             sums[channels + start + c] = square[c];
         }
     }
+}
+
+KERNEL void kernel_channel_moments(
+    const void *x, double *sums, int64_t rows, int64_t channels, kernel_type type) {
+    SPECIALIZE(type, channel_moments, x, sums, rows, channels);
 }
 
 KERNEL void kernel_batch_statistics(
@@ -204,9 +242,9 @@ KERNEL void kernel_batch_statistics(
 /// One expression for the forward pass and for the mask of its ReLU: both meet the same bits.
 INLINE float normalized(float x, float center, float factor, float shift) { return (x - center) * factor + shift; }
 
-KERNEL void kernel_batch_norm(
-    const float *x, const float *mean, const float *rstd, const float *scale, const float *offset, const float *residual, float *y,
-    int64_t rows, int64_t channels, int relu) {
+INLINE void batch_norm(
+    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, const void *residual, void *y,
+    int64_t rows, int64_t channels, int relu, kernel_type type) {
     for (int64_t start = 0; start < channels; start += COLUMNS) {
         int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
         float factor[COLUMNS] = {0}, center[COLUMNS] = {0}, shift[COLUMNS] = {0};
@@ -220,17 +258,23 @@ KERNEL void kernel_batch_norm(
             int64_t base = row * channels + start;
             VECTORIZE
             for (int64_t c = 0; c < width; c++) {
-                float v = normalized(x[base + c], center[c], factor[c], shift[c]);
-                if (residual) v = v + residual[base + c];
-                y[base + c] = relu && v < 0.0f ? 0.0f : v;
+                float v = normalized(load(x, base + c, type), center[c], factor[c], shift[c]);
+                if (residual) v = v + load(residual, base + c, type);
+                store(y, base + c, relu && v < 0.0f ? 0.0f : v, type);
             }
         }
     }
 }
 
-KERNEL void kernel_batch_norm_gradient_sums(
-    const float *x, const float *mean, const float *rstd, const float *scale, const float *offset, const float *dy, double *sums,
-    int64_t rows, int64_t channels, int relu) {
+KERNEL void kernel_batch_norm(
+    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, const void *residual, void *y,
+    int64_t rows, int64_t channels, int relu, kernel_type type) {
+    SPECIALIZE(type, batch_norm, x, mean, rstd, scale, offset, residual, y, rows, channels, relu);
+}
+
+INLINE void batch_norm_gradient_sums(
+    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, const void *dy, double *sums,
+    int64_t rows, int64_t channels, int relu, kernel_type type) {
     for (int64_t start = 0; start < channels; start += COLUMNS) {
         int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
         float factor[COLUMNS] = {0}, center[COLUMNS] = {0}, shift[COLUMNS] = {0};
@@ -245,8 +289,8 @@ KERNEL void kernel_batch_norm_gradient_sums(
             int64_t base = row * channels + start;
             VECTORIZE
             for (int64_t c = 0; c < width; c++) {
-                float v = x[base + c];
-                float g = relu && !(normalized(v, center[c], factor[c], shift[c]) > 0.0f) ? 0.0f : dy[base + c];
+                float v = load(x, base + c, type);
+                float g = relu && !(normalized(v, center[c], factor[c], shift[c]) > 0.0f) ? 0.0f : load(dy, base + c, type);
                 sum[c] += (double)g;
                 dot[c] += (double)(g * (v - center[c]));
             }
@@ -259,9 +303,15 @@ KERNEL void kernel_batch_norm_gradient_sums(
     }
 }
 
-KERNEL void kernel_batch_norm_gradient(
-    const float *x, const float *mean, const float *rstd, const float *scale, const float *offset, const float *dy, const double *sums,
-    double count, float *dx, int64_t rows, int64_t channels, int relu) {
+KERNEL void kernel_batch_norm_gradient_sums(
+    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, const void *dy, double *sums,
+    int64_t rows, int64_t channels, int relu, kernel_type type) {
+    SPECIALIZE(type, batch_norm_gradient_sums, x, mean, rstd, scale, offset, dy, sums, rows, channels, relu);
+}
+
+INLINE void batch_norm_gradient(
+    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, const void *dy, const double *sums,
+    double count, void *dx, int64_t rows, int64_t channels, int relu, kernel_type type) {
     for (int64_t start = 0; start < channels; start += COLUMNS) {
         int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
         float factor[COLUMNS] = {0}, center[COLUMNS] = {0}, shift[COLUMNS] = {0}, level[COLUMNS] = {0}, slope[COLUMNS] = {0};
@@ -280,10 +330,16 @@ KERNEL void kernel_batch_norm_gradient(
             int64_t base = row * channels + start;
             VECTORIZE
             for (int64_t c = 0; c < width; c++) {
-                float v = x[base + c];
-                float g = relu && !(normalized(v, center[c], factor[c], shift[c]) > 0.0f) ? 0.0f : dy[base + c];
-                dx[base + c] = factor[c] * (g - level[c] - (v - center[c]) * slope[c]);
+                float v = load(x, base + c, type);
+                float g = relu && !(normalized(v, center[c], factor[c], shift[c]) > 0.0f) ? 0.0f : load(dy, base + c, type);
+                store(dx, base + c, factor[c] * (g - level[c] - (v - center[c]) * slope[c]), type);
             }
         }
     }
+}
+
+KERNEL void kernel_batch_norm_gradient(
+    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, const void *dy, const double *sums,
+    double count, void *dx, int64_t rows, int64_t channels, int relu, kernel_type type) {
+    SPECIALIZE(type, batch_norm_gradient, x, mean, rstd, scale, offset, dy, sums, count, dx, rows, channels, relu);
 }

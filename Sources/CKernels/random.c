@@ -1,5 +1,5 @@
 #include "random.h"
-#include "vector_math.h"
+#include "elements.h"
 
 typedef struct {
     uint32_t word[4];
@@ -20,8 +20,9 @@ INLINE philox_words philox(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, u
 
 enum { BLOCK = 64 };
 
-KERNEL void kernel_dropout(
-    const float *x, float *y, int64_t samples, int64_t elements, uint64_t first_sample, uint32_t time, const uint32_t key[2], float rate) {
+INLINE void dropout(
+    const void *x, void *y, int64_t samples, int64_t elements, uint64_t first_sample, uint32_t time, const uint32_t key[2], float rate,
+    kernel_type type) {
     float scale = 1.0f / (1.0f - rate);
     // A word has 24 bits of chance, as a uniform draw has.
     uint32_t threshold = (uint32_t)(rate * 16777216.0f);
@@ -34,20 +35,36 @@ KERNEL void kernel_dropout(
                 for (int lane = 0; lane < 4; lane++) words[4 * i + lane] = draw.word[lane];
             }
             int64_t count = elements - start < 4 * BLOCK ? elements - start : 4 * BLOCK;
-            const float *from = x + s * elements + start;
-            float *to = y + s * elements + start;
-            for (int64_t i = 0; i < count; i++) to[i] = (words[i] >> 8) < threshold ? 0.0f : from[i] * scale;
+            int64_t base = s * elements + start;
+            VECTORIZE
+            for (int64_t i = 0; i < count; i++)
+                store(y, base + i, (words[i] >> 8) < threshold ? 0.0f : load(x, base + i, type) * scale, type);
         }
     }
 }
 
-KERNEL void kernel_drop_path(
-    const float *x, float *y, int64_t samples, int64_t elements, uint64_t first_sample, uint32_t time, const uint32_t key[2], float rate) {
+INLINE void drop_path(
+    const void *x, void *y, int64_t samples, int64_t elements, uint64_t first_sample, uint32_t time, const uint32_t key[2], float rate,
+    kernel_type type) {
     uint32_t threshold = (uint32_t)(rate * 16777216.0f);
     for (int64_t s = 0; s < samples; s++) {
         uint64_t sample = first_sample + (uint64_t)s;
         philox_words draw = philox(0, (uint32_t)sample, (uint32_t)(sample >> 32), time, key[0], key[1]);
         float factor = (draw.word[0] >> 8) < threshold ? 0.0f : 1.0f / (1.0f - rate);
-        for (int64_t i = 0; i < elements; i++) y[s * elements + i] = x[s * elements + i] * factor;
+        int64_t base = s * elements;
+        VECTORIZE
+        for (int64_t i = 0; i < elements; i++) store(y, base + i, load(x, base + i, type) * factor, type);
     }
+}
+
+KERNEL void kernel_dropout(
+    const void *x, void *y, int64_t samples, int64_t elements, uint64_t first_sample, uint32_t time, const uint32_t key[2], float rate,
+    kernel_type type) {
+    SPECIALIZE(type, dropout, x, y, samples, elements, first_sample, time, key, rate);
+}
+
+KERNEL void kernel_drop_path(
+    const void *x, void *y, int64_t samples, int64_t elements, uint64_t first_sample, uint32_t time, const uint32_t key[2], float rate,
+    kernel_type type) {
+    SPECIALIZE(type, drop_path, x, y, samples, elements, first_sample, time, key, rate);
 }

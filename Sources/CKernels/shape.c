@@ -1,44 +1,51 @@
 #include "shape.h"
-#include "vector_math.h"
+#include "elements.h"
 
-KERNEL void kernel_strided_copy(
+#define STRIDED_COPY(element)                                                                                                          \
+    const element *source = x;                                                                                                         \
+    element *target = y;                                                                                                               \
+    if (rank == 0) {                                                                                                                   \
+        *target = *source;                                                                                                             \
+        return;                                                                                                                        \
+    }                                                                                                                                  \
+    int64_t n = lengths[rank - 1], rows = 1, x_step = x_strides[rank - 1], y_step = y_strides[rank - 1];                               \
+    for (int axis = 0; axis < rank - 1; axis++) rows *= lengths[axis];                                                                 \
+    for (int64_t row = 0; row < rows; row++) {                                                                                         \
+        int64_t rest = row;                                                                                                            \
+        const element *read = source;                                                                                                  \
+        element *write = target;                                                                                                       \
+        for (int axis = rank - 2; axis >= 0; axis--) {                                                                                 \
+            int64_t index = rest % lengths[axis];                                                                                      \
+            rest /= lengths[axis];                                                                                                     \
+            read += index * x_strides[axis];                                                                                           \
+            write += index * y_strides[axis];                                                                                          \
+        }                                                                                                                              \
+        if (x_step == 1 && y_step == 1)                                                                                                \
+            memcpy(write, read, (size_t)n * sizeof(element));                                                                          \
+        else                                                                                                                           \
+            for (int64_t i = 0; i < n; i++) write[i * y_step] = read[i * x_step];                                                      \
+    }
+
+KERNEL void kernel_strided_copy_16(
     const void *x, void *y, int rank, const int64_t *lengths, const int64_t *x_strides, const int64_t *y_strides) {
-    const int32_t *source = x;
-    int32_t *target = y;
-    if (rank == 0) {
-        *target = *source;
-        return;
-    }
-    int64_t n = lengths[rank - 1], rows = 1, x_step = x_strides[rank - 1], y_step = y_strides[rank - 1];
-    for (int axis = 0; axis < rank - 1; axis++) rows *= lengths[axis];
-    for (int64_t row = 0; row < rows; row++) {
-        int64_t rest = row;
-        const int32_t *from = source;
-        int32_t *to = target;
-        for (int axis = rank - 2; axis >= 0; axis--) {
-            int64_t index = rest % lengths[axis];
-            rest /= lengths[axis];
-            from += index * x_strides[axis];
-            to += index * y_strides[axis];
-        }
-        if (x_step == 1 && y_step == 1)
-            memcpy(to, from, (size_t)n * 4);
-        else
-            for (int64_t i = 0; i < n; i++) to[i * y_step] = from[i * x_step];
-    }
+    STRIDED_COPY(uint16_t)
 }
 
-KERNEL void kernel_fill(float *y, int64_t n, float value) {
-    for (int64_t i = 0; i < n; i++) y[i] = value;
+KERNEL void kernel_strided_copy_32(
+    const void *x, void *y, int rank, const int64_t *lengths, const int64_t *x_strides, const int64_t *y_strides) {
+    STRIDED_COPY(uint32_t)
 }
 
-KERNEL void kernel_gather(const float *table, const int32_t *indices, float *y, int64_t count, int64_t table_rows, int64_t columns) {
+KERNEL void kernel_fill(void *y, int64_t n, float value, kernel_type type) {
+    for (int64_t i = 0; i < n; i++) store(y, i, value, type);
+}
+
+KERNEL void kernel_gather(
+    const void *table, const int32_t *indices, void *y, int64_t count, int64_t table_rows, int64_t columns, kernel_type type) {
     for (int64_t i = 0; i < count; i++) {
         int64_t row = indices[i];
-        if (row < 0 || row >= table_rows)
-            for (int64_t c = 0; c < columns; c++) y[i * columns + c] = NAN;
-        else
-            memcpy(y + i * columns, table + row * columns, (size_t)columns * 4);
+        for (int64_t c = 0; c < columns; c++)
+            store(y, i * columns + c, row < 0 || row >= table_rows ? NAN : load(table, row * columns + c, type), type);
     }
 }
 
@@ -57,11 +64,13 @@ INLINE int64_t mirrored(int64_t index, int64_t length) {
     return index < length ? index : 2 * (length - 1) - index;
 }
 
-KERNEL void kernel_reflect(const float *x, float *y, int64_t outer, int64_t length, int64_t inner, int64_t before, int64_t after) {
+KERNEL void kernel_reflect(
+    const void *x, void *y, int64_t outer, int64_t length, int64_t inner, int64_t before, int64_t after, kernel_type type) {
     int64_t padded = before + length + after;
+    size_t bytes = (size_t)inner * (type == KERNEL_BFLOAT16 ? 2 : 4);
     for (int64_t o = 0; o < outer; o++)
         for (int64_t i = 0; i < padded; i++)
-            memcpy(y + (o * padded + i) * inner, x + (o * length + mirrored(i - before, length)) * inner, (size_t)inner * 4);
+            memcpy((char *)y + (o * padded + i) * bytes, from(x, (o * length + mirrored(i - before, length)) * inner, type), bytes);
 }
 
 KERNEL void kernel_reflect_gradient(
@@ -70,8 +79,8 @@ KERNEL void kernel_reflect_gradient(
     memset(dx, 0, (size_t)(outer * length * inner) * 4);
     for (int64_t o = 0; o < outer; o++)
         for (int64_t i = 0; i < padded; i++) {
-            const float *from = dy + (o * padded + i) * inner;
-            float *to = dx + (o * length + mirrored(i - before, length)) * inner;
-            for (int64_t c = 0; c < inner; c++) to[c] += from[c];
+            const float *read = dy + (o * padded + i) * inner;
+            float *write = dx + (o * length + mirrored(i - before, length)) * inner;
+            for (int64_t c = 0; c < inner; c++) write[c] += read[c];
         }
 }

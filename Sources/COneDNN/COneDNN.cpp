@@ -23,7 +23,6 @@ struct worker_arguments {
 
 struct onednn_primitive {
     dnnl::primitive primitive;
-    std::string implementation;
     size_t scratchpad_bytes;
     std::vector<memory::desc> layouts;
     std::vector<worker_arguments> workers;
@@ -40,8 +39,9 @@ dnnl::engine &engine() {
 
 memory::desc describe(const onednn_tensor &tensor) {
     memory::dims lengths(tensor.lengths, tensor.lengths + tensor.rank);
-    if (tensor.strides[0] == 0) return memory::desc(lengths, memory::data_type::f32, memory::format_tag::any);
-    return memory::desc(lengths, memory::data_type::f32, memory::dims(tensor.strides, tensor.strides + tensor.rank));
+    auto type = tensor.type == ONEDNN_BFLOAT16 ? memory::data_type::bf16 : memory::data_type::f32;
+    if (tensor.strides[0] == 0) return memory::desc(lengths, type, memory::format_tag::any);
+    return memory::desc(lengths, type, memory::dims(tensor.strides, tensor.strides + tensor.rank));
 }
 
 memory::dims pair(const int64_t *values) { return {values[0], values[1]}; }
@@ -63,7 +63,6 @@ template <typename Primitive, typename Description>
 onednn_primitive *make(const Description &description, std::vector<argument> arguments, int workers) {
     auto *result = new onednn_primitive;
     result->primitive = Primitive(description);
-    result->implementation = description.impl_info_str();
     memory::desc scratchpad = description.scratchpad_desc();
     result->scratchpad_bytes = scratchpad.get_size();
     arguments.push_back({DNNL_ARG_SCRATCHPAD, scratchpad});
@@ -158,6 +157,12 @@ const char *onednn_instruction_set(void) {
     }
 }
 
+int onednn_has_bfloat16_units(void) {
+    // Instruction sets are sets of bits, each with those of all that it contains.
+    auto needed = unsigned(dnnl::cpu_isa::avx512_core_bf16);
+    return (unsigned(dnnl::get_effective_cpu_isa()) & needed) == needed;
+}
+
 void onednn_use_one_thread(void) {
     // oneDNN built on OpenMP asks the runtime, whose setting is per thread; other runtimes have no such symbol.
     using setter = void (*)(int);
@@ -218,13 +223,15 @@ onednn_primitive *onednn_convolution_backward_data(const onednn_convolution *c, 
 onednn_primitive *onednn_convolution_backward_weights(const onednn_convolution *c, int workers) {
     return guarded([&] {
         memory::desc bias({c->destination.lengths[1]}, memory::data_type::f32, memory::format_tag::a);
+        onednn_convolution forward = *c;
+        forward.weights.type = c->source.type;
         auto d = c->has_bias
             ? ONEDNN_DESCRIBE_BACKWARD(
-                  dnnl::convolution_backward_weights, attributes(), describe_forward(*c), algorithm::convolution_direct,
+                  dnnl::convolution_backward_weights, attributes(), describe_forward(forward), algorithm::convolution_direct,
                   describe(c->source), describe(c->weights), bias, describe(c->destination), pair(c->stride), gaps(c->dilation),
                   pair(c->padding_before), pair(c->padding_after))
             : ONEDNN_DESCRIBE_BACKWARD(
-                  dnnl::convolution_backward_weights, attributes(), describe_forward(*c), algorithm::convolution_direct,
+                  dnnl::convolution_backward_weights, attributes(), describe_forward(forward), algorithm::convolution_direct,
                   describe(c->source), describe(c->weights), describe(c->destination), pair(c->stride), gaps(c->dilation),
                   pair(c->padding_before), pair(c->padding_after));
         std::vector<argument> arguments = {
@@ -299,8 +306,6 @@ size_t onednn_primitive_multiply_adds(const onednn_primitive *primitive) {
     default: return 0;
     }
 }
-
-const char *onednn_primitive_implementation(const onednn_primitive *primitive) { return primitive->implementation.c_str(); }
 
 int onednn_execute(onednn_primitive *primitive, int worker, void *const *arguments) {
     worker_arguments &own = primitive->workers[worker];

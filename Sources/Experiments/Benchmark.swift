@@ -30,11 +30,12 @@ public struct Workload: Sendable {
     ///   - peak: what the machine reaches, to compare with.
     /// - Throws: `UserError(.usage)` when the batch cannot be cut into `shards`.
     public func measure(
-        steps: Int, shards: Int? = nil, isProfiled: Bool = false, peak: MachinePeak? = nil, pool: WorkerPool
+        steps: Int, precision: Precision, shards: Int? = nil, isProfiled: Bool = false, peak: MachinePeak? = nil, pool: WorkerPool
     ) throws -> BenchmarkResult {
         guard let preset = ModelPreset.named(name) else { preconditionFailure("the workload \(name) is a preset of Models") }
         var configuration = TrainConfiguration()
         configuration.batchSize = batchSize
+        configuration.precision = precision
         if let shards { configuration.shards = shards }
         guard batchSize.isMultiple(of: configuration.shards) else {
             throw UserError(.usage, "--shards: expected a divisor of \(batchSize), the batch size of \(name), found \(configuration.shards)")

@@ -112,7 +112,7 @@ public struct BenchmarkResult: Codable, Sendable {
 
         let work = StepWork(model, shape: shape, classCount: classCount, batchSize: batchSize)
         self.workload = workload
-        precision = "fp32"
+        precision = configuration.precision.rawValue
         threads = pool.threadCount
         self.batchSize = batchSize
         shards = configuration.shards
@@ -138,7 +138,8 @@ public struct StepWork: Sendable {
     }
 
     public init(_ model: ModelRecorder, shape: ImageShape, classCount: Int, batchSize: Int) {
-        let one = RecordedClassifier(model, mode: .evaluation, shape: shape, classCount: classCount, batchSize: 1, shardCount: 1, seed: 0)
+        let one = RecordedClassifier(
+            model, mode: .evaluation, shape: shape, classCount: classCount, batchSize: 1, shardCount: 1, seed: 0, precision: .fp32)
         let scale = 2 * 3 * Double(batchSize) / 1e9
         convolutionGigaflops = Double(one.graph.convolutionMultiplyAdds) * scale
         matmulGigaflops = Double(one.graph.multiplyAdds) * scale - convolutionGigaflops

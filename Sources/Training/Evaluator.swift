@@ -9,14 +9,14 @@ final class Evaluator {
 
     /// - Throws: `RecordingError` when the model does not fit the images.
     init(
-        _ model: ModelRecorder, dataset: ImageDataset, batchSize: Int, shardCount: Int, seed: UInt64, store: ParameterStore, pool: WorkerPool
+        _ model: ModelRecorder, dataset: ImageDataset, configuration: TrainConfiguration, seed: UInt64, store: ParameterStore, pool: WorkerPool
     ) throws {
         let recorded = RecordedClassifier(
-            model, mode: .evaluation, shape: dataset.shape, classCount: dataset.classCount, batchSize: batchSize, shardCount: shardCount,
-            seed: seed)
+            model, mode: .evaluation, shape: dataset.shape, classCount: dataset.classCount, batchSize: configuration.batchSize,
+            shardCount: configuration.shards, seed: seed, precision: configuration.precision)
         let losses = recorded.logits.softmaxCrossEntropy(labels: recorded.labels)
         plan = try Plan(recorded.graph, outputs: [recorded.logits, losses], gradients: [], store: store, pool: pool)
-        self.batchSize = batchSize
+        batchSize = configuration.batchSize
         self.dataset = dataset
     }
 

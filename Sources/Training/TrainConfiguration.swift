@@ -1,4 +1,5 @@
 import Configuration
+import TensorCore
 
 /// The `train:` part of a definition.
 ///
@@ -24,6 +25,8 @@ public struct TrainConfiguration: Codable, Sendable, Equatable {
     public var l1 = 0.0
     public var clipGradientNorm: Double?
     public var labelSmoothing = 0.0
+    /// Not a key of this map: a definition's own `precision:` says it.
+    public var precision = Precision.fp32
     /// nil: nothing.
     public var recompute: Recomputation?
     public var earlyStopping: EarlyStoppingConfiguration?

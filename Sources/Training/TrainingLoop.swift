@@ -44,8 +44,7 @@ public final class TrainingLoop {
         trainingStep = try TrainingStep(
             model, configuration: configuration, shape: dataset.shape, classCount: dataset.classCount, seed: seed, pool: pool)
         evaluator = try Evaluator(
-            model, dataset: dataset, batchSize: configuration.batchSize, shardCount: configuration.shards, seed: seed,
-            store: trainingStep.store, pool: pool)
+            model, dataset: dataset, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool)
         try requireMemory(byteCount)
     }
 

@@ -10,17 +10,21 @@ struct RecordedClassifier {
     let labels: Tensor
     let logits: Tensor
 
-    init(_ model: ModelRecorder, mode: Graph.Mode, shape: ImageShape, classCount: Int, batchSize: Int, shardCount: Int, seed: UInt64) {
+    /// Logits are float32 in either precision.
+    init(
+        _ model: ModelRecorder, mode: Graph.Mode, shape: ImageShape, classCount: Int, batchSize: Int, shardCount: Int, seed: UInt64,
+        precision: Precision
+    ) {
         precondition(batchSize.isMultiple(of: shardCount), "a batch of \(batchSize) cannot be cut into \(shardCount) equal shards")
         let count = batchSize / shardCount
-        graph = Graph(mode: mode, shardCount: shardCount, seed: seed)
+        graph = Graph(mode: mode, shardCount: shardCount, seed: seed, precision: precision)
         let images = graph.input("images", [count, shape.height, shape.width, shape.channels])
         labels = graph.input("labels", [count], .int32)
         let output = model(graph.root, images)
         if output.isValid, output.shape != [count, classCount] {
             logits = graph.root.fail("the model gives \(output.shape) for \(count) images of \(classCount) classes")
         } else {
-            logits = output
+            logits = output.cast(to: .float32)
         }
     }
 }
@@ -50,7 +54,7 @@ final class TrainingStep {
     ) throws {
         let recorded = RecordedClassifier(
             model, mode: .training, shape: shape, classCount: classCount, batchSize: configuration.batchSize,
-            shardCount: configuration.shards, seed: seed)
+            shardCount: configuration.shards, seed: seed, precision: configuration.precision)
         let loss = recorded.logits
             .softmaxCrossEntropy(labels: recorded.labels, smoothing: Float(configuration.labelSmoothing))
             .batchMean()

@@ -53,8 +53,8 @@ struct BenchCommand: ParsableCommand {
         if !(1...1_000_000).contains(steps) { throw ValidationError("--steps: expected a number from 1 to 1000000, found \(steps)") }
         if let shards, !(1...1_024).contains(shards) { throw ValidationError("--shards: expected a number from 1 to 1024, found \(shards)") }
         if json, markdown { throw ValidationError("--json and --markdown: expected one of them") }
-        if scaling, !workloads.isEmpty || profile || roofline || shards != nil {
-            throw ValidationError("--scaling chooses its own models: expected no workloads, --profile, --roofline or --shards beside it")
+        if scaling, !workloads.isEmpty || profile || roofline || shards != nil || precision != .fp32 {
+            throw ValidationError("--scaling chooses its own models: expected no workloads, --profile, --roofline, --shards or --precision beside it")
         }
     }
 
@@ -65,8 +65,11 @@ struct BenchCommand: ParsableCommand {
         }
         let chosen = try workloads.isEmpty ? Workload.all : workloads.map(Workload.named)
         let pool = WorkerPool(threads: threadOptions.count)
-        let peak = roofline ? try MachinePeak(pool: pool) : nil
-        let results = try chosen.map { try $0.measure(steps: steps, shards: shards, isProfiled: profile, peak: peak, pool: pool) }
+        try precision.requireUnits()
+        let peak = roofline ? try MachinePeak(precision: precision, pool: pool) : nil
+        let results = try chosen.map {
+            try $0.measure(steps: steps, precision: precision, shards: shards, isProfiled: profile, peak: peak, pool: pool)
+        }
         print(json ? try Self.json(results) : text(BenchTable.workloads(results)))
     }
 

@@ -164,6 +164,15 @@ import Testing
         #expect(rows[0]["workload"] as? String == "vit-28" && rows[0]["batch_size"] as? Int == 64 && rows[0]["threads"] as? Int == 1)
     }
 
+    @Test("A CPU without units for bfloat16 refuses it before anything else", arguments: [
+        ["bench", "vit-28", "--precision", "bf16"], ["run", "tiny", "--precision", "bf16"], ["check", "tiny", "precision=bf16"],
+    ])
+    func refusesBFloat16(words: [String]) throws {
+        let result = try Program.run(words, in: folder.url, environment: ["DNNL_MAX_CPU_ISA": "AVX2"])
+        #expect(result.exitCode == 64 && result.output == "")
+        #expect(result.errors == "harness: precision bf16: this CPU has no units for it: found avx2, expected AVX-512-BF16 or AMX; use fp32\n")
+    }
+
     @Test func dataSaysWhatIsThereAndWhereItLooked() throws {
         let result = try run("data", "--data-dir", "/nowhere")
         #expect(result.exitCode == 0)

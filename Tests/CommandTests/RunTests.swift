@@ -21,6 +21,20 @@ import Testing
             """)
     }
 
+    @Test("In bf16 too, the bytes do not depend on the number of threads", .enabled(if: Self.hasBFloat16Units, "this CPU has neither AVX-512-BF16 nor AMX"))
+    func repeatsToTheBitInBFloat16() throws {
+        for threads in ["1", "2"] {
+            let result = try run("run", "experiments/pair", "--precision", "bf16", "--threads", threads, "--results", threads)
+            #expect(result.exitCode == 0, "\(result.errors)")
+        }
+        let one = try files("1")
+        #expect(one.count == 6)
+        #expect(try files("2") == one)
+    }
+
+    /// The program's own word for it: these tests know no library of its.
+    private static let hasBFloat16Units = (try? Program.run(["bench", "vit-28", "--precision", "bf16", "--steps", "1"]).exitCode) == 0
+
     private func run(_ words: String...) throws -> Program.Result { try Program.run(words, in: folder.url) }
 
     /// The contents of every HDF5 file under a folder, by path.

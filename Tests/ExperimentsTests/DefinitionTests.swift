@@ -93,7 +93,7 @@ let small = """
         ("\(rest)\nseeds: []", "x.yaml:3: seeds: expected at least one seed, found none"),
         ("\(rest)\nseeds: [1, 1]", "x.yaml:3: seeds: a seed is listed twice"),
         ("\(rest)\nseeds: [-1]", "x.yaml:3: seeds[0]: expected an integer of at least 0, found -1"),
-        ("\(rest)\nprecision: bf16", "x.yaml:3: precision: unknown value 'bf16'; known: fp32"),
+        ("\(rest)\nprecision: fp16", "x.yaml:3: precision: unknown value 'fp16'; known: bf16, fp32"),
         ("\(rest)\ntrain: 4", "x.yaml:3: train: expected a map, found 4"),
         ("\(rest)\ntrain: {batch_size: 100}",
             "x.yaml:3: train.batch_size: found 100, expected a multiple of the 8 shards, such as 96 or 104"),

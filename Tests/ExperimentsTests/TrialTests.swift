@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "train.epochs=4", "train.batch_size=128", "train.shards=4", "models.vit.vit.width=34", "data.augment=[]", "seeds=[1]", "data.split_seed=1",
+        "train.epochs=4", "precision=bf16", "train.batch_size=128", "train.shards=4", "models.vit.vit.width=34", "data.augment=[]", "seeds=[1]", "data.split_seed=1",
         "train.optimizer.adamw.learning_rate=1.0000001e-3",
     ])
     func whatChangesTheResultChangesTheHash(override: String) throws {

@@ -21,10 +21,15 @@ struct ModelTests {
     }
 
     @Test(arguments: smallDefinitions)
-    func everyParameterGetsAGradient(json: String) throws {
-        let graph = Graph(mode: .training, shardCount: 2, seed: 5)
+    func everyParameterGetsAGradient(json: String) throws { try checkGradients(json, .fp32) }
+
+    @Test(.needsBFloat16Units, arguments: smallDefinitions)
+    func everyParameterGetsAGradientInBFloat16(json: String) throws { try checkGradients(json, .bf16) }
+
+    private func checkGradients(_ json: String, _ precision: Precision) throws {
+        let graph = Graph(mode: .training, shardCount: 2, seed: 5, precision: precision)
         let images = graph.input("images", [4, 28, 28, 1]), labels = graph.input("labels", [4], .int32)
-        let logits = try definition(json).record(images, classes: 10)
+        let logits = try definition(json).record(images, classes: 10).cast(to: .float32)
         #expect(logits.shape == [4, 10])
         let loss = logits.softmaxCrossEntropy(labels: labels).batchMean()
         let found = gradients(of: loss, withRespectTo: graph.parameterTensors)

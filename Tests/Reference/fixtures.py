@@ -97,17 +97,24 @@ def exact(value, dtype=torch.float64):
     return value.to(dtype) if value.is_floating_point() else value.long()
 
 
-def magnitude(value, single):
+def bfloat16(value):
+    """The nearest bfloat16 numbers, as float32; integers as they are."""
+    value = numpy.asarray(value)
+    return torch.from_numpy(value).bfloat16().float().numpy() if value.dtype.kind == "f" else value
+
+
+def magnitude(value, single, cancellation=2 ** 20):
     """What an error of `value` is to be measured against, given the same computed in float32.
 
-    The largest absolute value; but where terms cancel, as in the gradient of a normalization over two values, 2^20 times
-    float32's own error, so that a tolerance of 1e-5 allows ten times that error. Where both vanish, 1.
+    The largest absolute value; but where terms cancel, as in the gradient of a normalization over two values, `cancellation` times
+    float32's own error: with 2^20 a tolerance of 1e-5 allows ten times that error. bfloat16 rounds 2^16 times as coarsely; with 2^22
+    and a tolerance of 3 * 2^-8 less than that is allowed. Where both vanish, 1.
     """
     if value.numel() == 0:
         return 1.0
     largest = value.detach().abs().max().item()
     error = (value.detach() - single.detach().double()).abs().max().item()
-    result = max(largest, error * 2 ** 20)
+    result = max(largest, error * cancellation)
     return float(f"{result:.3g}") if result > 1e-6 else 1.0
 
 

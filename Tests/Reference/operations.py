@@ -1,4 +1,5 @@
-"""Values and gradients of every operation, computed by PyTorch in float64. Writes Tests/Fixtures/operations.h5."""
+"""Values and gradients of every operation, computed by PyTorch in float64. Writes Tests/Fixtures/operations.h5 and, for operands that
+are bfloat16 numbers, operations_bf16.h5."""
 
 import itertools
 import math
@@ -7,7 +8,7 @@ import numpy
 import torch
 import torch.nn.functional as F
 
-from fixtures import FixtureFile, Source, exact, images_first, images_last, magnitude
+from fixtures import FixtureFile, Source, bfloat16, exact, images_first, images_last, magnitude
 
 CASES = {}
 
@@ -39,15 +40,20 @@ def compute(name, arrays, upstream, dtype):
     return {"outputs": outputs, "gradients": gradients, "extra": extra}
 
 
-def write(file, name):
+def same(array):
+    return array
+
+
+def write(file, name, rounded=same, cancellation=2 ** 20):
+    """Writes a case whose inputs and upstream gradients go through `rounded`; for `cancellation` see `magnitude`."""
     operation, make_inputs, _, _, attributes = CASES[name]
     source = Source(name)
-    arrays = make_inputs(source)
+    arrays = [rounded(array) for array in make_inputs(source)]
     output_gradients = []
 
     def upstream(outputs):
         if not output_gradients:
-            output_gradients.extend(source.normal(*output.shape) for output in outputs)
+            output_gradients.extend(rounded(source.normal(*output.shape)) for output in outputs)
         return output_gradients
 
     results = compute(name, arrays, upstream, torch.float64)
@@ -61,7 +67,7 @@ def write(file, name):
     for kind, values in results.items():
         for key, value in values.items() if kind == "extra" else enumerate(values):
             file.array(f"{name}/{kind}/{key}", value)
-            magnitudes[f"{kind}/{key}"] = magnitude(value, single[kind][key])
+            magnitudes[f"{kind}/{key}"] = magnitude(value, single[kind][key], cancellation)
     file.group(name, operation=operation, attributes=attributes, magnitudes=magnitudes)
 
 
@@ -573,7 +579,18 @@ for name, shape, axis, sizes in [
     )
 
 
+def some_cases(count=4):
+    """The names of up to `count` cases of every operation, spread over all that it has."""
+    by_operation = {}
+    for name in sorted(CASES):
+        by_operation.setdefault(CASES[name][0], []).append(name)
+    return sorted({names[i * len(names) // count] for names in by_operation.values() for i in range(count)})
+
+
 if __name__ == "__main__":
+    with FixtureFile("operations_bf16.h5") as file:
+        for name in some_cases():
+            write(file, name, rounded=bfloat16, cancellation=2 ** 22)
     with FixtureFile("operations.h5") as file:
         for name in sorted(CASES):
             write(file, name)

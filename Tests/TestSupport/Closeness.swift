@@ -58,10 +58,11 @@ private func short(_ value: Double) -> String { String(format: "%.2e", value) }
 
 extension HostTensor {
     /// The elements, whatever their type.
-    var doubles: [Double] {
+    public var doubles: [Double] {
         switch dtype {
         case .float32: elements(as: Float.self).map(Double.init)
         case .float64: elements(as: Double.self)
+        case .bfloat16: bytes.withUnsafeBytes { $0.bindMemory(to: UInt16.self).map { Double(Float(bitPattern: UInt32($0) << 16)) } }
         case .int32: elements(as: Int32.self).map(Double.init)
         }
     }

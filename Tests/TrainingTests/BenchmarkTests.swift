@@ -63,7 +63,7 @@ private func softmaxRegression(_ scope: Scope, _ images: Tensor) -> Tensor {
     }
 
     @Test func peakMeasuresEveryOperation() throws {
-        let peak = try MachinePeak(pool: WorkerPool(threads: 2), seconds: 0)
+        let peak = try MachinePeak(precision: .fp32, pool: WorkerPool(threads: 2), seconds: 0)
         #expect(Set(peak.measurements.map(\.operation)) == [
             "matmul", "convolution 3×3", "memory copy on 1 thread", "memory copy on 2 threads",
         ])

@@ -174,8 +174,10 @@ private final class Recorder: TrainingListener {
         _ = softmaxRegression(graph.root, graph.input("images", [1, 8, 8, 1]))
         let store = ParameterStore(graph, seed: 0)
         for parameter in parameters { store.set(parameter.tensor, named: parameter.name) }
+        var configuration = TrainConfiguration()
+        (configuration.batchSize, configuration.shards) = (batchSize, 1)
         let evaluator = try Evaluator(
-            softmaxRegression, dataset: dataset, batchSize: batchSize, shardCount: 1, seed: 0, store: store, pool: WorkerPool(threads: 1))
+            softmaxRegression, dataset: dataset, configuration: configuration, seed: 0, store: store, pool: WorkerPool(threads: 1))
         return try #require(evaluator.evaluate(.test) { false })
     }
 

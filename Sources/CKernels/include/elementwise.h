@@ -1,5 +1,5 @@
 #pragma once
-#include <stdint.h>
+#include "bfloat16.h"
 
 /// Functions of one number; `a` is the parameter of those that have one.
 typedef enum {
@@ -8,9 +8,10 @@ typedef enum {
     KERNEL_MULTIPLY_SCALAR
 } kernel_unary_op;
 
-void kernel_unary(kernel_unary_op op, const float *x, float *y, int64_t n, float a);
+void kernel_unary(kernel_unary_op op, const void *x, void *y, int64_t n, float a, kernel_type type);
 /// dx = dy f'(·), from y for exp, sqrt, reciprocal, tanh, sigmoid and ReLU, from x for all others.
-void kernel_unary_gradient(kernel_unary_op op, const float *saved, const float *dy, float *dx, int64_t n, float a);
+void kernel_unary_gradient(
+    kernel_unary_op op, const void *saved, const void *dy, void *dx, int64_t n, float a, kernel_type type);
 
 typedef enum {
     KERNEL_ADD, KERNEL_SUBTRACT, KERNEL_MULTIPLY, KERNEL_DIVIDE, KERNEL_MAXIMUM, KERNEL_MINIMUM,
@@ -20,7 +21,8 @@ typedef enum {
     KERNEL_GREATER
 } kernel_binary_op;
 
-/// z = a op b over `rank` axes; strides in elements, 0 along broadcast axes; z is dense. The last stride is 0 or 1.
+/// z = a op b over `rank` axes; strides in elements, 0 along broadcast axes; z is dense. The last stride is 0 or 1. z is bfloat16 where a
+/// or b is.
 void kernel_binary(
-    kernel_binary_op op, const float *a, const float *b, float *z, int rank, const int64_t *lengths, const int64_t *a_strides,
-    const int64_t *b_strides);
+    kernel_binary_op op, const void *a, const void *b, void *z, int rank, const int64_t *lengths, const int64_t *a_strides,
+    const int64_t *b_strides, kernel_type a_type, kernel_type b_type, kernel_type z_type);

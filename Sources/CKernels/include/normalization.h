@@ -1,10 +1,13 @@
 #pragma once
-#include <stdint.h>
+#include "bfloat16.h"
 
 /// Row-wise softmax of scale·x, in place or not.
 void kernel_softmax(const float *x, float *y, int64_t rows, int64_t columns, float scale);
-/// dx = scale · y ∘ (dy − ⟨dy, y⟩)
-void kernel_softmax_gradient(const float *y, const float *dy, float *dx, int64_t rows, int64_t columns, float scale);
+/// The same rounded to bfloat16; x is used up.
+void kernel_softmax_to_bfloat16(float *x, uint16_t *y, int64_t rows, int64_t columns, float scale);
+/// dx = scale · y ∘ (dy − ⟨dy, y⟩); y and dx are of `type`.
+void kernel_softmax_gradient(
+    const void *y, const float *dy, void *dx, int64_t rows, int64_t columns, float scale, kernel_type type);
 void kernel_log_softmax(const float *x, float *y, int64_t rows, int64_t columns);
 /// dx = dy − e^y Σ dy
 void kernel_log_softmax_gradient(const float *y, const float *dy, float *dx, int64_t rows, int64_t columns);
@@ -20,31 +23,32 @@ void kernel_cross_entropy_gradient(
 /// y = −t log p − (1 − t) log(1 − p), logarithms cut at −100.
 void kernel_binary_cross_entropy(const float *p, const float *t, float *y, int64_t n);
 
-/// y = (x − mean) rstd scale + offset by row; scale and offset may be null. Saves mean and rstd of every row.
+/// y = (x − mean) rstd scale + offset by row; scale and offset may be null. Saves mean and rstd of every row. x, y and their gradients are
+/// of `type`.
 void kernel_layer_norm(
-    const float *x, const float *scale, const float *offset, float *y, float *mean, float *rstd, int64_t rows, int64_t columns,
-    float epsilon);
+    const void *x, const float *scale, const float *offset, void *y, float *mean, float *rstd, int64_t rows, int64_t columns,
+    float epsilon, kernel_type type);
 /// dx, and the sums over rows dscale and doffset (each may be null).
 void kernel_layer_norm_gradient(
-    const float *x, const float *scale, const float *mean, const float *rstd, const float *dy, float *dx, float *dscale, float *doffset,
-    int64_t rows, int64_t columns);
+    const void *x, const float *scale, const float *mean, const float *rstd, const void *dy, void *dx, float *dscale, float *doffset,
+    int64_t rows, int64_t columns, kernel_type type);
 
 /// sums[0…C) = Σ x, sums[C…2C) = Σ x² over rows, in double.
-void kernel_channel_moments(const float *x, double *sums, int64_t rows, int64_t channels);
+void kernel_channel_moments(const void *x, double *sums, int64_t rows, int64_t channels, kernel_type type);
 /// From the moments of `count` samples: mean, rstd, and running statistics moved towards them by `momentum` (the variance unbiased).
 void kernel_batch_statistics(
     const double *sums, double count, float epsilon, float momentum, const float *running_mean, const float *running_variance, float *mean,
     float *rstd, float *new_running_mean, float *new_running_variance, int64_t channels);
-/// y = (x − mean) rstd scale + offset, by channel, plus `residual` unless it is null, then ReLU if asked.
+/// y = (x − mean) rstd scale + offset, by channel (x, y and their gradients of `type`), plus `residual` unless it is null, then ReLU if asked.
 void kernel_batch_norm(
-    const float *x, const float *mean, const float *rstd, const float *scale, const float *offset, const float *residual, float *y,
-    int64_t rows, int64_t channels, int relu);
+    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, const void *residual, void *y,
+    int64_t rows, int64_t channels, int relu, kernel_type type);
 /// sums[0…C) = Σ dy, sums[C…2C) = Σ dy x̂ over rows, in double. With `relu`, dy counts where y > 0, which x tells; scale and offset serve
 /// for nothing else.
 void kernel_batch_norm_gradient_sums(
-    const float *x, const float *mean, const float *rstd, const float *scale, const float *offset, const float *dy, double *sums,
-    int64_t rows, int64_t channels, int relu);
+    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, const void *dy, double *sums,
+    int64_t rows, int64_t channels, int relu, kernel_type type);
 /// dx = rstd scale (dy − Σdy / count − x̂ Σdy x̂ / count); with count = 0 (fixed statistics) the sums do not count.
 void kernel_batch_norm_gradient(
-    const float *x, const float *mean, const float *rstd, const float *scale, const float *offset, const float *dy, const double *sums,
-    double count, float *dx, int64_t rows, int64_t channels, int relu);
+    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, const void *dy, const double *sums,
+    double count, void *dx, int64_t rows, int64_t channels, int relu, kernel_type type);

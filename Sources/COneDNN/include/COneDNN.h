@@ -12,8 +12,11 @@ extern "C" {
 
 enum { ONEDNN_MAX_RANK = 6 };
 
+typedef enum { ONEDNN_FLOAT32, ONEDNN_BFLOAT16 } onednn_type;
+
 /// Logical lengths and physical strides, in elements. `strides[0] == 0` leaves the physical layout to oneDNN.
 typedef struct {
+    onednn_type type;
     int rank;
     int64_t lengths[ONEDNN_MAX_RANK];
     int64_t strides[ONEDNN_MAX_RANK];
@@ -26,6 +29,8 @@ typedef struct onednn_primitive onednn_primitive;
 const char *onednn_version_string(void);
 /// The instruction set that oneDNN uses on this machine, such as "avx512_core".
 const char *onednn_instruction_set(void);
+/// Whether oneDNN may use this machine's units for bfloat16 products: AVX-512-BF16 or AMX.
+int onednn_has_bfloat16_units(void);
 /// Makes oneDNN single-threaded in the calling thread.
 void onednn_use_one_thread(void);
 /// Why the last call in this thread failed.
@@ -40,10 +45,11 @@ int onednn_layout_equal(const onednn_layout *a, const onednn_layout *b);
 
 // Primitives. The comment names the arguments in the order in which `onednn_execute` takes them; the scratchpad always follows them.
 
-/// (a, b, [bias], c): c = a × b + bias; batch axes broadcast.
+/// (a, b, [bias], c): c = a × b + bias; batch axes broadcast. Products of bfloat16 are summed in float32; the bias is float32.
 onednn_primitive *onednn_matmul(const onednn_tensor *a, const onednn_tensor *b, const onednn_tensor *bias, const onednn_tensor *c, int workers);
 
-/// Sizes in logical NCHW and OIHW (GOIHW with groups) order; `dilation` is 1 for a dense kernel.
+/// Sizes in logical NCHW and OIHW (GOIHW with groups) order; `dilation` is 1 for a dense kernel. Biases are float32. The weights' type
+/// is that of the images, or float32 where their gradient is the result.
 typedef struct {
     onednn_tensor source, weights, destination;
     int has_bias;
@@ -79,8 +85,6 @@ onednn_layout *onednn_primitive_layout(const onednn_primitive *primitive, int in
 size_t onednn_primitive_scratchpad_bytes(const onednn_primitive *primitive);
 /// Multiply-adds of one execution of a convolution, its gradients, or a matrix product; 0 for everything else.
 size_t onednn_primitive_multiply_adds(const onednn_primitive *primitive);
-/// The kernel that oneDNN chose, such as "brg:avx512_core".
-const char *onednn_primitive_implementation(const onednn_primitive *primitive);
 
 /// Runs the primitive on the calling thread; 0 on success. At most one thread may use a worker index at a time.
 int onednn_execute(onednn_primitive *primitive, int worker, void *const *arguments);

@@ -10,7 +10,7 @@ import VisionData
 ///     data:      {name: fashion-mnist}
 ///     train:     {epochs: 4}
 ///     seeds:     [0, 1, 2]           # default [0]; every model is trained once with each
-///     precision: fp32                # the default
+///     precision: fp32                # the default; or bf16: activations and their gradients in bfloat16
 ///     match:     parameters          # or macs, none: what the models are meant to have in common; absent: nothing is said
 ///     models:                        # at least one, under names of one's own
 ///       small: {vit: {patch: 4, width: 96, depth: 6, heads: 3}}
@@ -108,11 +108,6 @@ public struct Definition: Sendable {
             }
         }
     }
-}
-
-/// The format of the numbers between operations.
-public enum Precision: String, Codable, CaseIterable, Sendable {
-    case fp32
 }
 
 /// What makes a comparison of models fair.

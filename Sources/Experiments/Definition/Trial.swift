@@ -3,6 +3,7 @@ import Configuration
 import Foundation
 import Models
 import RunStore
+import TensorCore
 import Training
 import VisionData
 

@@ -14,9 +14,10 @@ public struct Experiment: Sendable {
 
     /// Loads the data and records every model for one image.
     ///
-    /// - Throws: `UserError` of the data; `.usage` with everything in which the models do not fit them, each with its place.
+    /// - Throws: `UserError` of the data or of a precision that this machine does not have; `.usage` with everything in which the models do not fit them, each with its place.
     public init(_ definition: Definition, dataDirectory: String?) throws {
         self.definition = definition
+        try definition.precision.requireUnits()
         let dataset = try definition.placing { try ImageDataset.load(definition.data, dataDirectory: dataDirectory) }
         self.dataset = dataset
         let input = dataset.shape
@@ -33,10 +34,12 @@ public struct Experiment: Sendable {
     /// - Throws: `UserError(.usage)` when the data are too few or the memory too small for it.
     public func training(of trial: Trial, pool: WorkerPool) throws -> TrainingLoop {
         let model = trial.model, classes = dataset.classCount
+        var configuration = trial.train
+        configuration.precision = trial.precision
         do {
             return try definition.placing {
                 try TrainingLoop(
-                    { _, images in model.definition.record(images, classes: classes) }, configuration: trial.train, dataset: dataset,
+                    { _, images in model.definition.record(images, classes: classes) }, configuration: configuration, dataset: dataset,
                     augmentations: trial.data.augment, seed: UInt64(trial.seed), pool: pool)
             }
         } catch let error as RecordingError {

@@ -8,7 +8,7 @@ extension MachineRecord {
     static func here(threads: Int, command: [String]) -> MachineRecord {
         MachineRecord(
             host: ProcessInfo.processInfo.hostName, operatingSystem: ProcessInfo.processInfo.operatingSystemVersionString,
-            processor: processor, threads: threads, versions: ["hdf5": hdf5Version, "onednn": OneDNN.version], gitCommit: gitCommit,
+            processor: processor, threads: threads, versions: ["hdf5": hdf5Version, "onednn": "\(OneDNN.version) (\(OneDNN.instructionSet))"], gitCommit: gitCommit,
             command: command, startedAt: Date.now.formatted(.iso8601), wallClockSeconds: 0, secondsPerEpoch: 0, imagesPerSecond: 0)
     }
 

@@ -59,8 +59,8 @@ public func gradients(of loss: Tensor, withRespectTo tensors: [Tensor], recomput
         for (input, gradient) in zip(node.inputs, node.operation.gradients(reference, upstream)) where depends[input] {
             guard let gradient, gradient.isValid else { continue }
             precondition(
-                gradient.shape == graph.values[input].type.shape,
-                "\(node.operation.name)'s gradient has the shape \(gradient.shape), its input \(graph.values[input].type.shape)")
+                gradient.type == graph.values[input].type,
+                "\(node.operation.name)'s gradient is of the type \(gradient.type), its input \(graph.values[input].type)")
             accumulate(gradient, for: input)
         }
     }

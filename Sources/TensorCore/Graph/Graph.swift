@@ -29,6 +29,8 @@ public final class Graph {
     public let shardCount: Int
     /// The seed of every random stream that the graph draws from.
     public let seed: UInt64
+    /// What matrix products and convolutions take and give.
+    public let precision: Precision
 
     var nodes: [Node] = []
     var values: [Value] = []
@@ -50,11 +52,12 @@ public final class Graph {
     var firstBackwardNode: Int?
     public private(set) var failure: RecordingError?
 
-    public init(mode: Mode = .evaluation, shardCount: Int = 1, seed: UInt64 = 0) {
+    public init(mode: Mode = .evaluation, shardCount: Int = 1, seed: UInt64 = 0, precision: Precision = .fp32) {
         precondition(shardCount > 0, "a batch needs at least one shard")
         self.mode = mode
         self.shardCount = shardCount
         self.seed = seed
+        self.precision = precision
     }
 
     /// The scope of the whole model, under which modules declare their parameters.

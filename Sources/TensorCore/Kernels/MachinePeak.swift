@@ -32,15 +32,15 @@ public struct MachinePeak: Codable, Sendable {
     /// Measures for about `seconds` an operation and size.
     ///
     /// - Throws: `OneDNNError` when the library cannot do one of them.
-    public init(pool: WorkerPool, seconds: Double = 1) throws {
+    public init(precision: Precision, pool: WorkerPool, seconds: Double = 1) throws {
         onednn_use_one_thread()
-        let workers = pool.threadCount
+        let workers = pool.threadCount, dtype = precision.dtype
         // Rows of a shard of vit-28 (8 images of 50 tokens) and of vit-tiny-224 (2 images of 197), against the weights of a block.
         let products = [(1024, 1024, 1024), (400, 192, 576), (400, 192, 768), (400, 768, 192), (394, 192, 768)]
         let matmuls = try products.map { m, k, n in
             var (a, b, c) = (
-                onednn_tensor(lengths: [m, k], strides: [k, 1]), onednn_tensor(lengths: [k, n], strides: [n, 1]),
-                onednn_tensor(lengths: [m, n], strides: [n, 1]))
+                onednn_tensor(lengths: [m, k], strides: [k, 1], dtype: dtype), onednn_tensor(lengths: [k, n], strides: [n, 1], dtype: dtype),
+                onednn_tensor(lengths: [m, n], strides: [n, 1], dtype: dtype))
             let primitive = try Primitive("matmul [\(m), \(k)] × [\(k), \(n)]") { onednn_matmul(&a, &b, nil, &c, Int32(workers)) }
             return Measurement(
                 operation: "matmul", size: "[\(m), \(k)] × [\(k), \(n)]",
@@ -52,7 +52,7 @@ public struct MachinePeak: Codable, Sendable {
             var description = ConvolutionShapes(
                 Convolution(window: Window2D(size: 3, stride: 1, before: 1, after: 1), groups: 1, hasBias: false), source: images,
                 weight: [channels, channels, 3, 3], destination: images
-            ).description(hasBias: false)
+            ).description(dtype, hasBias: false)
             let primitive = try Primitive("convolution of \(images)") { onednn_convolution_forward(&description, Int32(workers)) }
             return Measurement(
                 operation: "convolution 3×3", size: "\(images)",

@@ -10,6 +10,8 @@ public enum OneDNN {
     public static var version: String { String(cString: onednn_version_string()) }
     /// The instruction set it uses, such as `avx512_core_bf16`.
     public static var instructionSet: String { String(cString: onednn_instruction_set()) }
+    /// Whether this machine has units for products of bfloat16: AVX-512-BF16 or AMX.
+    public static var hasBFloat16Units: Bool { onednn_has_bfloat16_units() != 0 }
 }
 
 /// A physical layout of a tensor's elements in memory, as oneDNN chose or was told it.
@@ -19,8 +21,8 @@ final class PhysicalLayout: Equatable {
     init(owning handle: OpaquePointer) { self.handle = handle }
 
     /// Given strides; nil strides are row-major.
-    init(lengths: [Int], strides: [Int]? = nil) {
-        var tensor = onednn_tensor(lengths: lengths, strides: strides ?? Shape(lengths).strides)
+    init(lengths: [Int], strides: [Int]? = nil, dtype: DType) {
+        var tensor = onednn_tensor(lengths: lengths, strides: strides ?? Shape(lengths).strides, dtype: dtype)
         handle = onednn_layout_create(&tensor)
     }
 
@@ -51,7 +53,6 @@ final class Primitive: @unchecked Sendable {
     var scratchpadByteCount: Int { onednn_primitive_scratchpad_bytes(handle) }
     /// Of one execution; 0 for what is neither a convolution nor a matrix product.
     var multiplyAdds: Int { onednn_primitive_multiply_adds(handle) }
-    var implementation: String { String(cString: onednn_primitive_implementation(handle)) }
 
     func layout(ofArgument index: Int) -> PhysicalLayout {
         PhysicalLayout(owning: onednn_primitive_layout(handle, Int32(index)))
@@ -65,9 +66,11 @@ final class Primitive: @unchecked Sendable {
 
 extension onednn_tensor {
     /// Strides of nil leave the layout to oneDNN.
-    init(lengths: [Int], strides: [Int]?) {
+    init(lengths: [Int], strides: [Int]?, dtype: DType) {
         precondition(lengths.count <= Int(ONEDNN_MAX_RANK), "oneDNN's shim takes at most \(ONEDNN_MAX_RANK) axes")
+        precondition(dtype.isActivation, "oneDNN's shim takes float32 and bfloat16")
         self.init()
+        type = dtype == .bfloat16 ? ONEDNN_BFLOAT16 : ONEDNN_FLOAT32
         rank = Int32(lengths.count)
         withUnsafeMutableBytes(of: &self.lengths) { $0.bindMemory(to: Int64.self).update(from: lengths) }
         if let strides {

@@ -8,16 +8,16 @@ struct ChannelMoments: Operation {
     var name: String { "channel moments" }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-        guard inputs[0].shape.rank >= 2, inputs[0].dtype == .float32 else { throw ShapeError("of \(inputs[0]): expected float32 [batch, …, channels]") }
+        guard inputs[0].shape.rank >= 2, inputs[0].dtype.isActivation else { throw ShapeError("of \(inputs[0]): expected float32 or bfloat16 [batch, …, channels]") }
         return [TensorType([2, inputs[0].shape[-1]], .float64)]
     }
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [nil] }
 
     func lower(_ context: LoweringContext) {
-        let x = context.input(0), sums = context.output(0), shape = context.inputTypes[0].shape
+        let x = context.input(0), sums = context.output(0), (shape, type) = (context.inputTypes[0].shape, context.inputTypes[0].dtype.kernelType)
         context.emit(reads: [x], writes: [sums]) { c in
-            kernel_channel_moments(c.floats(x), c.doubles(sums), Int64(shape.elementCount / shape[-1]), Int64(shape[-1]))
+            kernel_channel_moments(c.raw(x), c.doubles(sums), Int64(shape.elementCount / shape[-1]), Int64(shape[-1]), type)
         }
     }
 }
@@ -63,10 +63,10 @@ struct BatchNormalization: Operation {
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let x = inputs[0].shape
-        for parameter in inputs[1..<5] where parameter.shape != [x[-1]] {
-            throw ShapeError("of \(x): expected parameters [\(x[-1])], found \(parameter.shape)")
+        for parameter in inputs[1..<5] where parameter != TensorType([x[-1]]) {
+            throw ShapeError("of \(x): expected parameters [\(x[-1])] in float32, found \(parameter)")
         }
-        if inputs.count > 5, inputs[5] != inputs[0] { throw ShapeError("of \(x): expected a residual of that shape, found \(inputs[5])") }
+        if inputs.count > 5, inputs[5] != inputs[0] { throw ShapeError("of \(x): expected a residual of that shape and type, found \(inputs[5])") }
         return [inputs[0]]
     }
 
@@ -85,11 +85,11 @@ struct BatchNormalization: Operation {
 
     func lower(_ context: LoweringContext) {
         let inputs = context.inputTypes.indices.map(context.input), y = context.output(0), shape = context.inputTypes[0].shape
-        let residual = inputs.count > 5 ? inputs[5] : nil
+        let residual = inputs.count > 5 ? inputs[5] : nil, type = context.inputTypes[0].dtype.kernelType
         context.emit(reads: inputs, writes: [y], overwrites: (y, residual ?? inputs[0])) { [hasReLU] c in
             kernel_batch_norm(
-                c.floats(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
-                residual.map(c.floats), c.floats(y), Int64(shape.elementCount / shape[-1]), Int64(shape[-1]), hasReLU ? 1 : 0)
+                c.raw(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
+                residual.map(c.raw), c.raw(y), Int64(shape.elementCount / shape[-1]), Int64(shape[-1]), hasReLU ? 1 : 0, type)
         }
     }
 }
@@ -103,10 +103,11 @@ struct BatchNormalizationGradientSums: Operation {
 
     func lower(_ context: LoweringContext) {
         let inputs = context.inputTypes.indices.map(context.input), sums = context.output(0), shape = context.inputTypes[0].shape
+        let type = context.inputTypes[0].dtype.kernelType
         context.emit(reads: inputs, writes: [sums]) { [hasReLU] c in
             kernel_batch_norm_gradient_sums(
-                c.floats(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
-                c.floats(inputs[5]), c.doubles(sums), Int64(shape.elementCount / shape[-1]), Int64(shape[-1]), hasReLU ? 1 : 0)
+                c.raw(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
+                c.raw(inputs[5]), c.doubles(sums), Int64(shape.elementCount / shape[-1]), Int64(shape[-1]), hasReLU ? 1 : 0, type)
         }
     }
 }
@@ -121,11 +122,12 @@ struct BatchNormalizationGradient: Operation {
 
     func lower(_ context: LoweringContext) {
         let inputs = context.inputTypes.indices.map(context.input), dx = context.output(0), shape = context.inputTypes[0].shape
+        let type = context.inputTypes[0].dtype.kernelType
         context.emit(reads: inputs, writes: [dx], overwrites: (dx, inputs[5])) { [count, hasReLU] c in
             kernel_batch_norm_gradient(
-                c.floats(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
-                c.floats(inputs[5]), c.doubles(inputs[6]), Double(count ?? 0), c.floats(dx), Int64(shape.elementCount / shape[-1]),
-                Int64(shape[-1]), hasReLU ? 1 : 0)
+                c.raw(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
+                c.raw(inputs[5]), c.doubles(inputs[6]), Double(count ?? 0), c.raw(dx), Int64(shape.elementCount / shape[-1]),
+                Int64(shape[-1]), hasReLU ? 1 : 0, type)
         }
     }
 }

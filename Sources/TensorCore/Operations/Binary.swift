@@ -1,25 +1,26 @@
 import CKernels
 
-/// z = a ∘ b, element by element, with NumPy's broadcasting.
+/// z = a ∘ b, element by element, with NumPy's broadcasting. Operands may be of different types: float32 beside bfloat16 is taken as it is,
+/// and the result is bfloat16.
 struct Binary: Operation {
     let function: kernel_binary_op
     let name: String
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let (a, b) = (inputs[0], inputs[1])
-        guard a.dtype == .float32, b.dtype == .float32 else { throw ShapeError("of \(a) and \(b): expected float32") }
+        guard a.dtype.isActivation, b.dtype.isActivation else { throw ShapeError("of \(a) and \(b): expected float32 or bfloat16") }
         guard let shape = a.shape.broadcast(with: b.shape) else { throw ShapeError("of \(a) and \(b): the shapes do not broadcast") }
-        return [TensorType(shape)]
+        return [TensorType(shape, DType.joined([a.dtype, b.dtype]))]
     }
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
         guard let dz = upstream[0] else { return [nil, nil] }
         let (a, b) = (node.inputs[0], node.inputs[1])
         func forA(_ gradient: @autoclosure () -> Tensor) -> Tensor? {
-            node.needsGradient[0] ? gradient().reduced(to: a.shape) : nil
+            node.needsGradient[0] ? gradient().reduced(to: a.type) : nil
         }
         func forB(_ gradient: @autoclosure () -> Tensor) -> Tensor? {
-            node.needsGradient[1] ? gradient().reduced(to: b.shape) : nil
+            node.needsGradient[1] ? gradient().reduced(to: b.type) : nil
         }
         switch function {
         case KERNEL_ADD: return [forA(dz), forB(dz)]
@@ -39,9 +40,11 @@ struct Binary: Operation {
             context.inputTypes[0].shape.broadcastStrides(to: shape), context.inputTypes[1].shape.broadcastStrides(to: shape),
         ])
         let lengths = views.lengths, aStrides = views.strides[0], bStrides = views.strides[1]
-        let reused = context.inputTypes[0].shape == shape ? a : context.inputTypes[1].shape == shape ? b : nil
+        let reused = context.inputTypes[0] == context.outputTypes[0] ? a : context.inputTypes[1] == context.outputTypes[0] ? b : nil
+        let types = (context.inputTypes + context.outputTypes).map(\.dtype.kernelType)
         context.emit(reads: [a, b], writes: [z], overwrites: reused.map { (z, $0) }) { [function] c in
-            kernel_binary(function, c.floats(a), c.floats(b), c.floats(z), Int32(lengths.count), lengths, aStrides, bStrides)
+            kernel_binary(
+                function, c.raw(a), c.raw(b), c.raw(z), Int32(lengths.count), lengths, aStrides, bStrides, types[0], types[1], types[2])
         }
     }
 }
@@ -91,11 +94,12 @@ extension Tensor {
     /// 1 where greater, ½ where equal, otherwise 0; has no gradient.
     func greater(than other: Tensor) -> Tensor { binary(KERNEL_GREATER, "greater", other) }
 
-    /// Sums over the axes along which a tensor of `shape` was stretched to this one's.
-    func reduced(to shape: Shape) -> Tensor {
-        if shape == self.shape { return self }
+    /// Sums over the axes along which a tensor of `type` was stretched to this one's shape.
+    func reduced(to type: TensorType) -> Tensor {
+        let shape = type.shape
+        if shape == self.shape { return cast(to: type.dtype) }
         let missing = rank - shape.rank
         let axes = self.shape.indices.filter { $0 < missing || (shape[$0 - missing] == 1 && self.shape[$0] != 1) }
-        return sum(axes: axes).reshaped(shape)
+        return sum(axes: axes, dtype: type.dtype).reshaped(shape)
     }
 }

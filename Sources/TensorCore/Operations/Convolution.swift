@@ -66,7 +66,7 @@ struct Window2D: Sendable, Hashable {
 }
 
 /// A two-dimensional convolution (cross-correlation, as in all libraries): x `[B, H, W, C]`, weights `[O, C/g, kh, kw]`,
-/// bias `[O]`, y `[B, H', W', O]`.
+/// bias `[O]`, y `[B, H', W', O]`. Parameters are float32; y has x's type.
 ///
 /// oneDNN chooses how weights lie in memory; they are reordered once a step for all shards.
 struct Convolution: Operation {
@@ -78,7 +78,9 @@ struct Convolution: Operation {
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let (x, weight) = (inputs[0].shape, inputs[1].shape)
-        guard inputs.allSatisfy({ $0.dtype == .float32 }) else { throw ShapeError("of \(inputs[0]) with \(inputs[1]): expected float32") }
+        guard inputs[0].dtype.isActivation, inputs.dropFirst().allSatisfy({ $0.dtype == .float32 }) else {
+            throw ShapeError("of \(inputs[0]) with \(inputs[1]): expected float32 or bfloat16 with parameters in float32")
+        }
         guard x.rank == 4, weight.rank == 4 else {
             throw ShapeError("of \(x) with weights \(weight): expected images [batch, height, width, channels] and weights [out, in, height, width]")
         }
@@ -90,7 +92,7 @@ struct Convolution: Operation {
         }
         do {
             let size = try window.output(Size2D(x[1], x[2]))
-            return [TensorType([x[0], size.height, size.width, weight[0]])]
+            return [TensorType([x[0], size.height, size.width, weight[0]], inputs[0].dtype)]
         } catch { throw ShapeError("of \(x) with weights \(weight): \(error.message)") }
     }
 
@@ -119,7 +121,7 @@ struct Convolution: Operation {
 
     func lower(_ context: LoweringContext) throws {
         let shapes = ConvolutionShapes(self, source: context.inputTypes[0].shape, weight: context.inputTypes[1].shape, destination: context.outputTypes[0].shape)
-        var description = shapes.description(hasBias: hasBias)
+        var description = shapes.description(context.inputTypes[0].dtype, hasBias: hasBias)
         let primitive = try Primitive("convolution of \(shapes.source) with weights \(shapes.weight)") {
             onednn_convolution_forward(&description, Int32(context.workerCount))
         }
@@ -148,12 +150,13 @@ struct ConvolutionShapes {
         return g == 1 ? weight.dimensions : [g, weight[0] / g, weight[1], weight[2], weight[3]]
     }
 
-    func description(hasBias: Bool) -> onednn_convolution {
+    /// Of images and, unless given, weights in `dtype`.
+    func description(_ dtype: DType, weights: DType? = nil, hasBias: Bool) -> onednn_convolution {
         let window = convolution.window
         var result = onednn_convolution()
-        result.source = .image(source)
-        result.weights = onednn_tensor(lengths: weightLengths, strides: nil)
-        result.destination = .image(destination)
+        result.source = .image(source, dtype)
+        result.weights = onednn_tensor(lengths: weightLengths, strides: nil, dtype: weights ?? dtype)
+        result.destination = .image(destination, dtype)
         result.has_bias = hasBias ? 1 : 0
         result.stride = window.stride.pair
         result.dilation = window.dilation.pair
@@ -169,9 +172,9 @@ extension Size2D {
 
 extension onednn_tensor {
     /// `[B, H, W, C]` in memory, seen as NCHW.
-    static func image(_ shape: Shape) -> onednn_tensor {
+    static func image(_ shape: Shape, _ dtype: DType) -> onednn_tensor {
         let (h, w, c) = (shape[1], shape[2], shape[3])
-        return onednn_tensor(lengths: [shape[0], c, h, w], strides: [h * w * c, 1, w * c, c])
+        return onednn_tensor(lengths: [shape[0], c, h, w], strides: [h * w * c, 1, w * c, c], dtype: dtype)
     }
 }
 
@@ -181,11 +184,11 @@ struct ConvolutionBackwardData: Operation {
     let source: Shape
     var name: String { "convolution gradient (data)" }
 
-    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [TensorType(source)] }
+    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [TensorType(source, inputs[0].dtype)] }
 
     func lower(_ context: LoweringContext) throws {
         let shapes = ConvolutionShapes(of, source: source, weight: context.inputTypes[1].shape, destination: context.inputTypes[0].shape)
-        var description = shapes.description(hasBias: false)
+        var description = shapes.description(context.inputTypes[0].dtype, hasBias: false)
         let primitive = try Primitive("data gradient of a convolution of \(source) with weights \(shapes.weight)") {
             onednn_convolution_backward_data(&description, Int32(context.workerCount))
         }
@@ -208,7 +211,7 @@ struct ConvolutionBackwardWeights: Operation {
 
     func lower(_ context: LoweringContext) throws {
         let shapes = ConvolutionShapes(of, source: context.inputTypes[0].shape, weight: weight, destination: context.inputTypes[1].shape)
-        var description = shapes.description(hasBias: computesBias)
+        var description = shapes.description(context.inputTypes[0].dtype, weights: .float32, hasBias: computesBias)
         let primitive = try Primitive("weight gradient of a convolution of \(shapes.source) with weights \(weight)") {
             onednn_convolution_backward_weights(&description, Int32(context.workerCount))
         }
@@ -220,7 +223,8 @@ struct ConvolutionBackwardWeights: Operation {
 }
 
 extension Tensor {
-    /// A two-dimensional convolution of `[B, H, W, C]` with weights `[out, C / groups, kh, kw]` and an optional bias `[out]`.
+    /// A two-dimensional convolution of `[B, H, W, C]` with weights `[out, C / groups, kh, kw]` and an optional bias `[out]`,
+    /// in the graph's precision.
     public func convolution2D(
         weight: Tensor, bias: Tensor? = nil, stride: Size2D = 1, padding: Padding2D = .valid, dilation: Size2D = 1, groups: Int = 1,
         border: Border = .zero
@@ -231,9 +235,9 @@ extension Tensor {
         }
         let size = Size2D(weight.shape[2], weight.shape[3])
         var (before, after) = padding.resolved(input: Size2D(shape[1], shape[2]), window: size, stride: stride, dilation: dilation)
-        var images = self
+        var images = inGraphPrecision()
         if border == .reflect {
-            images = padded(before: [0, before.height, before.width, 0], after: [0, after.height, after.width, 0], mode: .reflect)
+            images = images.padded(before: [0, before.height, before.width, 0], after: [0, after.height, after.width, 0], mode: .reflect)
             (before, after) = (0, 0)
         }
         let window = Window2D(size: size, stride: stride, dilation: dilation, before: before, after: after)

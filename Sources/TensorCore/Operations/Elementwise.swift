@@ -31,7 +31,7 @@ struct Unary: Operation {
     }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-        guard inputs[0].dtype == .float32 else { throw ShapeError("of \(inputs[0]): expected float32") }
+        guard inputs[0].dtype.isActivation else { throw ShapeError("of \(inputs[0]): expected float32 or bfloat16") }
         return inputs
     }
 
@@ -48,8 +48,9 @@ struct Unary: Operation {
 
     func lower(_ context: LoweringContext) {
         let x = context.input(0), y = context.output(0), n = context.outputTypes[0].shape.elementCount
+        let type = context.inputTypes[0].dtype.kernelType
         context.emit(reads: [x], writes: [y], overwrites: (y, x)) { [function, parameter] c in
-            kernel_unary(function, c.floats(x), c.floats(y), Int64(n), parameter)
+            kernel_unary(function, c.raw(x), c.raw(y), Int64(n), parameter, type)
         }
     }
 }
@@ -64,9 +65,9 @@ struct UnaryGradient: Operation {
 
     func lower(_ context: LoweringContext) {
         let saved = context.input(0), dy = context.input(1), dx = context.output(0)
-        let n = context.outputTypes[0].shape.elementCount
+        let n = context.outputTypes[0].shape.elementCount, type = context.outputTypes[0].dtype.kernelType
         context.emit(reads: [saved, dy], writes: [dx], overwrites: (dx, dy)) { [of] c in
-            kernel_unary_gradient(of.function, c.floats(saved), c.floats(dy), c.floats(dx), Int64(n), of.parameter)
+            kernel_unary_gradient(of.function, c.raw(saved), c.raw(dy), c.raw(dx), Int64(n), of.parameter, type)
         }
     }
 }

@@ -9,9 +9,9 @@ struct LayerNormalization: Operation {
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let x = inputs[0].shape
-        guard x.rank >= 1, inputs[0].dtype == .float32 else { throw ShapeError("of \(inputs[0]): expected float32 with at least one axis") }
-        for parameter in inputs.dropFirst() where parameter.shape != [x[-1]] {
-            throw ShapeError("of \(x): expected scale and offset [\(x[-1])], found \(parameter.shape)")
+        guard x.rank >= 1, inputs[0].dtype.isActivation else { throw ShapeError("of \(inputs[0]): expected float32 or bfloat16 with at least one axis") }
+        for parameter in inputs.dropFirst() where parameter != TensorType([x[-1]]) {
+            throw ShapeError("of \(x): expected scale and offset [\(x[-1])] in float32, found \(parameter)")
         }
         let rows = Shape(x.dropLast())
         return [inputs[0], TensorType(rows), TensorType(rows)]
@@ -28,10 +28,11 @@ struct LayerNormalization: Operation {
     func lower(_ context: LoweringContext) {
         let inputs = context.inputTypes.indices.map(context.input), outputs = (0..<3).map(context.output)
         let columns = context.inputTypes[0].shape[-1], rows = context.outputTypes[1].shape.elementCount
+        let type = context.inputTypes[0].dtype.kernelType
         context.emit(reads: inputs, writes: outputs) { [epsilon, isAffine] c in
             kernel_layer_norm(
-                c.floats(inputs[0]), isAffine ? c.floats(inputs[1]) : nil, isAffine ? c.floats(inputs[2]) : nil, c.floats(outputs[0]),
-                c.floats(outputs[1]), c.floats(outputs[2]), Int64(rows), Int64(columns), epsilon)
+                c.raw(inputs[0]), isAffine ? c.floats(inputs[1]) : nil, isAffine ? c.floats(inputs[2]) : nil, c.raw(outputs[0]),
+                c.floats(outputs[1]), c.floats(outputs[2]), Int64(rows), Int64(columns), epsilon, type)
         }
     }
 }
@@ -47,11 +48,12 @@ struct LayerNormalizationGradient: Operation {
     func lower(_ context: LoweringContext) {
         let inputs = context.inputTypes.indices.map(context.input), outputs = context.outputTypes.indices.map(context.output)
         let columns = context.inputTypes[0].shape[-1], rows = context.inputTypes[1].shape.elementCount
+        let type = context.inputTypes[0].dtype.kernelType
         context.emit(reads: inputs, writes: outputs, overwrites: (outputs[0], inputs[3])) { [isAffine] c in
             kernel_layer_norm_gradient(
-                c.floats(inputs[0]), isAffine ? c.floats(inputs[4]) : nil, c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]),
-                c.floats(outputs[0]), isAffine ? c.floats(outputs[1]) : nil, isAffine ? c.floats(outputs[2]) : nil, Int64(rows),
-                Int64(columns))
+                c.raw(inputs[0]), isAffine ? c.floats(inputs[4]) : nil, c.floats(inputs[1]), c.floats(inputs[2]), c.raw(inputs[3]),
+                c.raw(outputs[0]), isAffine ? c.floats(outputs[1]) : nil, isAffine ? c.floats(outputs[2]) : nil, Int64(rows),
+                Int64(columns), type)
         }
     }
 }

@@ -69,20 +69,27 @@ struct BinaryCrossEntropy: Operation {
 }
 
 extension Tensor {
+    // Losses are float32 whatever their operands are.
+
     /// The cross-entropy of the softmax of these logits `[B, C]` with int32 labels `[B]`, for each sample: `[B]`.
     public func softmaxCrossEntropy(labels: Tensor, smoothing: Float = 0) -> Tensor {
-        graph.record(CrossEntropy(smoothing: smoothing), [self, labels])[0]
+        graph.record(CrossEntropy(smoothing: smoothing), [cast(to: .float32), labels])[0]
     }
 
     /// The mean over everything but the first axis: a value for each sample.
     private func sampleMean() -> Tensor { rank > 1 ? mean(axes: Array(1..<rank)) : self }
 
     /// The mean squared error of each sample: `[B, …]` → `[B]`.
-    public func meanSquaredError(_ target: Tensor) -> Tensor { (self - target).square().sampleMean() }
+    public func meanSquaredError(_ target: Tensor) -> Tensor { (cast(to: .float32) - target.cast(to: .float32)).square().sampleMean() }
 
     /// −t log p − (1 − t) log(1 − p), averaged over each sample: `[B, …]` → `[B]`. Logarithms are cut at −100, as in PyTorch.
-    public func binaryCrossEntropy(_ target: Tensor) -> Tensor { graph.record(one: BinaryCrossEntropy(), self, target).sampleMean() }
+    public func binaryCrossEntropy(_ target: Tensor) -> Tensor {
+        graph.record(one: BinaryCrossEntropy(), cast(to: .float32), target.cast(to: .float32)).sampleMean()
+    }
 
     /// The binary cross-entropy of σ(x), averaged over each sample: max(x, 0) − x t + log(1 + e^−|x|).
-    public func binaryCrossEntropyWithLogits(_ target: Tensor) -> Tensor { (softplus() - self * target).sampleMean() }
+    public func binaryCrossEntropyWithLogits(_ target: Tensor) -> Tensor {
+        let x = cast(to: .float32)
+        return (x.softplus() - x * target.cast(to: .float32)).sampleMean()
+    }
 }

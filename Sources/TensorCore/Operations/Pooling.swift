@@ -11,7 +11,7 @@ struct Pooling: Operation {
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let x = inputs[0].shape
-        guard x.rank == 4, inputs[0].dtype == .float32 else { throw ShapeError("of \(inputs[0]): expected images [batch, height, width, channels]") }
+        guard x.rank == 4, inputs[0].dtype.isActivation else { throw ShapeError("of \(inputs[0]): expected images [batch, height, width, channels]") }
         guard window.before.height < window.size.height, window.before.width < window.size.width,
             window.after.height < window.size.height, window.after.width < window.size.width
         else { throw ShapeError("of \(x): a window of \(window.size) would see nothing but padding") }
@@ -19,7 +19,7 @@ struct Pooling: Operation {
             let size = try window.output(Size2D(x[1], x[2]))
             let y = Shape([x[0], size.height, size.width, x[3]])
             // The second output is oneDNN's record of which element was the largest; its true size is known when it is lowered.
-            return [TensorType(y)] + (kind == .maximum ? [TensorType(y, .int32)] : [])
+            return [TensorType(y, inputs[0].dtype)] + (kind == .maximum ? [TensorType(y, .int32)] : [])
         } catch { throw ShapeError("of \(x): \(error.message)") }
     }
 
@@ -29,15 +29,15 @@ struct Pooling: Operation {
         return [dy.graph.record(operation, [dy] + node.outputs.dropFirst())[0]]
     }
 
-    func description(source: Shape, destination: Shape) -> onednn_pooling {
+    func description(source: Shape, destination: Shape, dtype: DType) -> onednn_pooling {
         var result = onednn_pooling()
         result.kind = switch kind {
         case .maximum: ONEDNN_POOL_MAX
         case .average: ONEDNN_POOL_AVERAGE
         case .averageWithPadding: ONEDNN_POOL_AVERAGE_WITH_PADDING
         }
-        result.source = .image(source)
-        result.destination = .image(destination)
+        result.source = .image(source, dtype)
+        result.destination = .image(destination, dtype)
         result.window = window.size.pair
         result.stride = window.stride.pair
         result.padding_before = window.before.pair
@@ -46,7 +46,7 @@ struct Pooling: Operation {
     }
 
     func lower(_ context: LoweringContext) throws {
-        var description = description(source: context.inputTypes[0].shape, destination: context.outputTypes[0].shape)
+        var description = description(source: context.inputTypes[0].shape, destination: context.outputTypes[0].shape, dtype: context.inputTypes[0].dtype)
         let primitive = try Primitive("\(name) of \(context.inputTypes[0].shape)") {
             onednn_pooling_forward(&description, Int32(context.workerCount))
         }
@@ -66,10 +66,10 @@ struct PoolingGradient: Operation {
     let source: Shape
     var name: String { "\(of.name) gradient" }
 
-    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [TensorType(source)] }
+    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [TensorType(source, inputs[0].dtype)] }
 
     func lower(_ context: LoweringContext) throws {
-        var description = of.description(source: source, destination: context.inputTypes[0].shape)
+        var description = of.description(source: source, destination: context.inputTypes[0].shape, dtype: context.inputTypes[0].dtype)
         let primitive = try Primitive("\(name) of \(source)") { onednn_pooling_backward(&description, Int32(context.workerCount)) }
         let inputs = context.inputTypes.indices.map(context.input), dx = context.output(0)
         context.emit(primitive, reads: inputs, writes: [dx], arguments: [inputs[0], dx] + inputs.dropFirst())

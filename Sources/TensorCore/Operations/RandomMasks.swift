@@ -11,7 +11,7 @@ struct RandomMask: Operation {
     var isPerShard: Bool { true }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-        guard inputs[0].shape.rank >= 1, inputs[0].dtype == .float32 else { throw ShapeError("of \(inputs[0]): expected float32 [batch, …]") }
+        guard inputs[0].shape.rank >= 1, inputs[0].dtype.isActivation else { throw ShapeError("of \(inputs[0]): expected float32 or bfloat16 [batch, …]") }
         guard rate >= 0, rate < 1 else { throw ShapeError("at a rate of \(rate): expected a rate from 0 up to but not 1") }
         return inputs
     }
@@ -23,12 +23,12 @@ struct RandomMask: Operation {
     func lower(_ context: LoweringContext) {
         let x = context.input(0), y = context.output(0), shape = context.inputTypes[0].shape
         let samples = shape[0], elements = shape.elementCount / max(shape[0], 1)
-        let key = [stream.key[0], stream.key[1]]
+        let key = [stream.key[0], stream.key[1]], type = context.inputTypes[0].dtype.kernelType
         context.emit(reads: [x], writes: [y], overwrites: (y, x)) { [rate, wholeSamples] c in
             let kernel = wholeSamples ? kernel_drop_path : kernel_dropout
             kernel(
-                c.floats(x), c.floats(y), Int64(samples), Int64(elements), UInt64(c.shard * samples), UInt32(truncatingIfNeeded: c.step),
-                key, rate)
+                c.raw(x), c.raw(y), Int64(samples), Int64(elements), UInt64(c.shard * samples), UInt32(truncatingIfNeeded: c.step),
+                key, rate, type)
         }
     }
 }

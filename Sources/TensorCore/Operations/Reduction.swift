@@ -5,6 +5,8 @@ struct Reduce: Operation {
     let function: kernel_reduction_op
     let axes: [Int]
     let keepsAxes: Bool
+    /// Of the result; sums of bfloat16 are made in float32 and may stay so.
+    let dtype: DType
 
     var name: String { function == KERNEL_SUM ? "sum" : "max" }
 
@@ -12,22 +14,22 @@ struct Reduce: Operation {
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let shape = inputs[0].shape
-        guard inputs[0].dtype == .float32 else { throw ShapeError("of \(inputs[0]): expected float32") }
+        guard inputs[0].dtype.isActivation else { throw ShapeError("of \(inputs[0]): expected float32 or bfloat16") }
         guard axes.allSatisfy(shape.indices.contains), Set(axes).count == axes.count else {
             throw ShapeError("of \(shape) over the axes \(axes): there are \(shape.rank) axes")
         }
-        if keepsAxes { return [TensorType(kept(shape))] }
-        return [TensorType(Shape(shape.indices.filter { !axes.contains($0) }.map { shape[$0] }))]
+        if keepsAxes { return [TensorType(kept(shape), dtype)] }
+        return [TensorType(Shape(shape.indices.filter { !axes.contains($0) }.map { shape[$0] }), dtype)]
     }
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
         guard let dy = upstream[0] else { return [nil] }
         let x = node.inputs[0]
-        let gradient = dy.reshaped(kept(x.shape))
+        let gradient = dy.reshaped(kept(x.shape)).cast(to: x.dtype)
         if function == KERNEL_SUM { return [gradient.broadcast(to: x.shape)] }
         // Equal maxima share the gradient.
         let isMaximum = x.equals(node.outputs[0].reshaped(kept(x.shape)))
-        return [isMaximum * (gradient / isMaximum.sum(axes: axes, keepsAxes: true))]
+        return [isMaximum * (gradient / isMaximum.sum(axes: axes, keepsAxes: true, dtype: .float32))]
     }
 
     func lower(_ context: LoweringContext) {
@@ -50,14 +52,20 @@ struct Reduce: Operation {
             for reduced in first...axis { lengths[reduced] = 1 }
             axis = first - 1
         }
-        guard !steps.isEmpty else { return context.alias(output: 0, input: 0) }
+        let type = context.inputTypes[0]
+        guard !steps.isEmpty else {
+            if type.dtype == dtype { return context.alias(output: 0, input: 0) }
+            return context.emitCast(from: context.input(0), type, to: context.output(0), dtype)
+        }
         var source = context.input(0)
         for (index, step) in steps.enumerated() {
-            let from = source
+            let from = source, fromType = (index == 0 ? type.dtype : .float32).kernelType
             let target = index == steps.count - 1
                 ? context.output(0) : context.temporary(step.outer * step.inner * MemoryLayout<Float>.size)
+            let targetType = (index == steps.count - 1 ? dtype : .float32).kernelType
             context.emit(reads: [from], writes: [target]) { [function] c in
-                kernel_reduce(function, c.floats(from), c.floats(target), Int64(step.outer), Int64(step.length), Int64(step.inner))
+                kernel_reduce(
+                    function, c.raw(from), c.raw(target), Int64(step.outer), Int64(step.length), Int64(step.inner), fromType, targetType)
             }
             source = target
         }
@@ -68,18 +76,19 @@ extension Tensor {
     /// Negative axes count from the end.
     private func resolved(_ axes: [Int]) -> [Int] { axes.map { $0 < 0 ? $0 + rank : $0 }.sorted() }
 
-    public func sum(axes: [Int], keepsAxes: Bool = false) -> Tensor {
-        graph.record(one: Reduce(function: KERNEL_SUM, axes: resolved(axes), keepsAxes: keepsAxes), self)
+    /// The sum, in this tensor's type unless another is asked for.
+    public func sum(axes: [Int], keepsAxes: Bool = false, dtype: DType? = nil) -> Tensor {
+        graph.record(one: Reduce(function: KERNEL_SUM, axes: resolved(axes), keepsAxes: keepsAxes, dtype: dtype ?? self.dtype), self)
     }
 
     public func max(axes: [Int], keepsAxes: Bool = false) -> Tensor {
-        graph.record(one: Reduce(function: KERNEL_MAX, axes: resolved(axes), keepsAxes: keepsAxes), self)
+        graph.record(one: Reduce(function: KERNEL_MAX, axes: resolved(axes), keepsAxes: keepsAxes, dtype: dtype), self)
     }
 
     public func mean(axes: [Int], keepsAxes: Bool = false) -> Tensor {
-        let total = sum(axes: axes, keepsAxes: keepsAxes)
+        let total = sum(axes: axes, keepsAxes: keepsAxes, dtype: .float32)
         guard total.isValid else { return total }
-        return total / Float(resolved(axes).map { shape[$0] }.reduce(1, *))
+        return (total / Float(resolved(axes).map { shape[$0] }.reduce(1, *))).cast(to: dtype)
     }
 
     /// The variance without Bessel's correction: mean((x − mean x)²).
@@ -94,7 +103,7 @@ struct ShardSum: Operation {
     var joinsShards: Bool { true }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-        guard inputs[0].dtype.isFloatingPoint else { throw ShapeError("of \(inputs[0]): expected a floating-point type") }
+        guard inputs[0].dtype == .float32 || inputs[0].dtype == .float64 else { throw ShapeError("of \(inputs[0]): expected float32 or float64") }
         return inputs
     }
 
@@ -120,14 +129,17 @@ extension Tensor {
     /// This value, or if it is shared, one of its own for each shard.
     func inEachShard() -> Tensor { placement == .sharded ? self : graph.record(one: EachShard(), self) }
 
-    /// The sum over the shards of the batch. A shared tensor counts once for each shard, as if every shard had its own copy.
+    /// The sum over the shards of the batch, in float32 at least. A shared tensor counts once for each shard, as if every shard had its
+    /// own copy.
     public func shardSum() -> Tensor {
-        placement == .sharded ? graph.record(one: ShardSum(), self) : self * Float(graph.shardCount)
+        guard placement == .sharded else { return self * Float(graph.shardCount) }
+        if dtype == .bfloat16 { return cast(to: .float32).shardSum().cast(to: .bfloat16) }
+        return graph.record(one: ShardSum(), self)
     }
 
-    /// The mean over the whole batch of a value for each sample: `[B]` in each shard → a shared scalar.
+    /// The mean over the whole batch of a value for each sample: `[B]` in each shard → a shared scalar in float32.
     public func batchMean() -> Tensor {
-        let total = sum(axes: Array(shape.indices)).shardSum()
+        let total = sum(axes: Array(shape.indices), dtype: .float32).shardSum()
         return total / Float(shape.elementCount * graph.shardCount)
     }
 }

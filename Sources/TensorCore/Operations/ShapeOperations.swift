@@ -50,7 +50,7 @@ struct Broadcast: Operation {
         return [TensorType(shape, inputs[0].dtype)]
     }
 
-    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [upstream[0]?.reduced(to: node.inputs[0].shape)] }
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [upstream[0]?.reduced(to: node.inputs[0].type)] }
 
     func lower(_ context: LoweringContext) {
         context.emitStridedCopy(
@@ -59,7 +59,7 @@ struct Broadcast: Operation {
     }
 }
 
-/// Operands one after another along an axis.
+/// Operands one after another along an axis; float32 beside bfloat16 is rounded.
 struct Concatenate: Operation {
     let axis: Int
     var name: String { "concatenate" }
@@ -69,11 +69,11 @@ struct Concatenate: Operation {
         let shapes = inputs.map(\.shape.description).joined(separator: ", ")
         guard first.shape.indices.contains(axis) else { throw ShapeError("of \(shapes) along axis \(axis): there are \(first.shape.rank) axes") }
         for other in inputs.dropFirst() {
-            let fits = other.dtype == first.dtype && other.shape.rank == first.shape.rank
+            let fits = (other.dtype == first.dtype || other.dtype.isActivation && first.dtype.isActivation) && other.shape.rank == first.shape.rank
                 && first.shape.indices.allSatisfy { $0 == axis || other.shape[$0] == first.shape[$0] }
             guard fits else { throw ShapeError("of \(shapes) along axis \(axis): the other axes differ") }
         }
-        return [TensorType(first.shape.replacing(axis: axis, with: inputs.reduce(0) { $0 + $1.shape[axis] }), first.dtype)]
+        return [TensorType(first.shape.replacing(axis: axis, with: inputs.reduce(0) { $0 + $1.shape[axis] }), .joined(inputs.map(\.dtype)))]
     }
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
@@ -81,7 +81,7 @@ struct Concatenate: Operation {
         var start = 0
         return zip(node.inputs, node.needsGradient).map { input, isNeeded in
             defer { start += input.shape[axis] }
-            return isNeeded ? dy.sliced(axis: axis, start..<start + input.shape[axis]) : nil
+            return isNeeded ? dy.sliced(axis: axis, start..<start + input.shape[axis]).cast(to: input.dtype) : nil
         }
     }
 
@@ -90,8 +90,8 @@ struct Concatenate: Operation {
         var start = 0
         for (index, type) in context.inputTypes.enumerated() {
             context.emitStridedCopy(
-                lengths: type.shape.dimensions, from: context.input(index), strides: type.shape.strides, to: y, targetOffset: start * strides[axis],
-                strides: strides)
+                lengths: type.shape.dimensions, from: context.input(index, as: context.outputTypes[0].dtype), strides: type.shape.strides, to: y,
+                targetOffset: start * strides[axis], strides: strides)
             start += type.shape[axis]
         }
     }
@@ -138,8 +138,8 @@ struct Embed: Operation {
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [upstream[0].map { $0.graph.record(one: slice, $0) }] }
 
     func lower(_ context: LoweringContext) {
-        let y = context.output(0), n = shape.elementCount
-        context.emit(reads: [], writes: [y]) { [value] c in kernel_fill(c.floats(y), Int64(n), value) }
+        let y = context.output(0), n = shape.elementCount, type = context.outputTypes[0].dtype.kernelType
+        context.emit(reads: [], writes: [y]) { [value] c in kernel_fill(c.raw(y), Int64(n), value, type) }
         var strides = shape.strides
         let offset = slice.start * strides[slice.axis]
         strides[slice.axis] *= slice.step
@@ -168,8 +168,9 @@ struct Reflect: Operation {
 
     func lower(_ context: LoweringContext) {
         let x = context.input(0), y = context.output(0), split = context.inputTypes[0].shape.split(at: axis)
+        let type = context.inputTypes[0].dtype.kernelType
         context.emit(reads: [x], writes: [y]) { [before, after] c in
-            kernel_reflect(c.floats(x), c.floats(y), split.outer, split.length, split.inner, Int64(before), Int64(after))
+            kernel_reflect(c.raw(x), c.raw(y), split.outer, split.length, split.inner, Int64(before), Int64(after), type)
         }
     }
 }
@@ -184,12 +185,14 @@ struct ReflectGradient: Operation {
         self.shape = shape
     }
 
-    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [TensorType(shape)] }
+    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [TensorType(shape, inputs[0].dtype)] }
 
     func lower(_ context: LoweringContext) {
-        let dy = context.input(0), dx = context.output(0), split = shape.split(at: of.axis)
-        context.emit(reads: [dy], writes: [dx]) { [of] c in
-            kernel_reflect_gradient(c.floats(dy), c.floats(dx), split.outer, split.length, split.inner, Int64(of.before), Int64(of.after))
+        let dy = context.input(0, as: .float32), split = shape.split(at: of.axis)
+        context.withFloatOutput(0) { dx in
+            context.emit(reads: [dy], writes: [dx]) { [of] c in
+                kernel_reflect_gradient(c.floats(dy), c.floats(dx), split.outer, split.length, split.inner, Int64(of.before), Int64(of.after))
+            }
         }
     }
 }
@@ -199,10 +202,10 @@ struct Gather: Operation {
     var name: String { "gather" }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-        guard inputs[0].shape.rank == 2, inputs[0].dtype == .float32, inputs[1].dtype == .int32 else {
+        guard inputs[0].shape.rank == 2, inputs[0].dtype.isActivation, inputs[1].dtype == .int32 else {
             throw ShapeError("from \(inputs[0]) by \(inputs[1]): expected a table [rows, columns] and int32 indices")
         }
-        return [TensorType(Shape(inputs[1].shape.dimensions + [inputs[0].shape[1]]))]
+        return [TensorType(Shape(inputs[1].shape.dimensions + [inputs[0].shape[1]]), inputs[0].dtype)]
     }
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
@@ -211,9 +214,9 @@ struct Gather: Operation {
 
     func lower(_ context: LoweringContext) {
         let table = context.input(0), indices = context.input(1), y = context.output(0)
-        let count = context.inputTypes[1].shape.elementCount, shape = context.inputTypes[0].shape
+        let count = context.inputTypes[1].shape.elementCount, (shape, type) = (context.inputTypes[0].shape, context.inputTypes[0].dtype.kernelType)
         context.emit(reads: [table, indices], writes: [y]) { c in
-            kernel_gather(c.floats(table), c.integers(indices), c.floats(y), Int64(count), Int64(shape[0]), Int64(shape[1]))
+            kernel_gather(c.raw(table), c.integers(indices), c.raw(y), Int64(count), Int64(shape[0]), Int64(shape[1]), type)
         }
     }
 }
@@ -222,13 +225,14 @@ struct GatherGradient: Operation {
     let table: Shape
     var name: String { "gather gradient" }
 
-    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [TensorType(table)] }
+    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [TensorType(table, inputs[0].dtype)] }
 
     func lower(_ context: LoweringContext) {
-        let dy = context.input(0), indices = context.input(1), dtable = context.output(0)
-        let count = context.inputTypes[1].shape.elementCount
-        context.emit(reads: [dy, indices], writes: [dtable]) { [table] c in
-            kernel_scatter_add(c.floats(dy), c.integers(indices), c.floats(dtable), Int64(count), Int64(table[0]), Int64(table[1]))
+        let dy = context.input(0, as: .float32), indices = context.input(1), count = context.inputTypes[1].shape.elementCount
+        context.withFloatOutput(0) { dtable in
+            context.emit(reads: [dy, indices], writes: [dtable]) { [table] c in
+                kernel_scatter_add(c.floats(dy), c.integers(indices), c.floats(dtable), Int64(count), Int64(table[0]), Int64(table[1]))
+            }
         }
     }
 }
@@ -241,15 +245,17 @@ extension Shape {
 }
 
 extension LoweringContext {
-    /// Emits a copy between two strided views of 4-byte elements; offsets and strides in elements.
+    /// Emits a copy between two strided views of elements of the first output's type; offsets and strides in elements.
     func emitStridedCopy(
-        lengths: [Int], from x: BufferID, offset xOffset: Int = 0, strides xStrides: [Int], to y: BufferID, targetOffset yOffset: Int = 0,
-        strides yStrides: [Int]
+        _ name: String? = nil, lengths: [Int], from x: BufferID, offset xOffset: Int = 0, strides xStrides: [Int], to y: BufferID,
+        targetOffset yOffset: Int = 0, strides yStrides: [Int]
     ) {
+        let byteCount = outputTypes[0].dtype.byteCount, copy = byteCount == 2 ? kernel_strided_copy_16 : kernel_strided_copy_32
+        precondition(byteCount <= 4, "a strided copy moves elements of 2 or 4 bytes")
         let views = StridedViews(lengths, [xStrides, yStrides])
         let lengths = views.lengths, xStrides = views.strides[0], yStrides = views.strides[1]
-        emit(reads: [x], writes: [y]) { c in
-            kernel_strided_copy(c.floats(x) + xOffset, c.floats(y) + yOffset, Int32(lengths.count), lengths, xStrides, yStrides)
+        emit(name, reads: [x], writes: [y]) { c in
+            copy(c.raw(x) + xOffset * byteCount, c.raw(y) + yOffset * byteCount, Int32(lengths.count), lengths, xStrides, yStrides)
         }
     }
 }

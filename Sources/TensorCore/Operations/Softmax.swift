@@ -6,7 +6,7 @@ struct Softmax: Operation {
     var name: String { isLogarithm ? "log softmax" : "softmax" }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-        guard inputs[0].shape.rank >= 1, inputs[0].dtype == .float32 else { throw ShapeError("of \(inputs[0]): expected float32 with at least one axis") }
+        guard inputs[0].shape.rank >= 1, inputs[0].dtype.isActivation else { throw ShapeError("of \(inputs[0]): expected float32 or bfloat16 with at least one axis") }
         return inputs
     }
 
@@ -15,13 +15,15 @@ struct Softmax: Operation {
     }
 
     func lower(_ context: LoweringContext) {
-        let x = context.input(0), y = context.output(0), shape = context.inputTypes[0].shape
+        let x = context.input(0, as: .float32), shape = context.inputTypes[0].shape
         let rows = Int64(shape.elementCount / shape[-1]), columns = Int64(shape[-1])
-        context.emit(reads: [x], writes: [y], overwrites: (y, x)) { [isLogarithm] c in
-            if isLogarithm {
-                kernel_log_softmax(c.floats(x), c.floats(y), rows, columns)
-            } else {
-                kernel_softmax(c.floats(x), c.floats(y), rows, columns, 1)
+        context.withFloatOutput(0) { y in
+            context.emit(reads: [x], writes: [y], overwrites: (y, x)) { [isLogarithm] c in
+                if isLogarithm {
+                    kernel_log_softmax(c.floats(x), c.floats(y), rows, columns)
+                } else {
+                    kernel_softmax(c.floats(x), c.floats(y), rows, columns, 1)
+                }
             }
         }
     }
@@ -34,13 +36,15 @@ struct SoftmaxGradient: Operation {
     func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [inputs[0]] }
 
     func lower(_ context: LoweringContext) {
-        let y = context.input(0), dy = context.input(1), dx = context.output(0), shape = context.inputTypes[0].shape
+        let y = context.input(0, as: .float32), dy = context.input(1, as: .float32), shape = context.inputTypes[0].shape
         let rows = Int64(shape.elementCount / shape[-1]), columns = Int64(shape[-1])
-        context.emit(reads: [y, dy], writes: [dx], overwrites: (dx, dy)) { [of] c in
-            if of.isLogarithm {
-                kernel_log_softmax_gradient(c.floats(y), c.floats(dy), c.floats(dx), rows, columns)
-            } else {
-                kernel_softmax_gradient(c.floats(y), c.floats(dy), c.floats(dx), rows, columns, 1)
+        context.withFloatOutput(0) { dx in
+            context.emit(reads: [y, dy], writes: [dx], overwrites: (dx, dy)) { [of] c in
+                if of.isLogarithm {
+                    kernel_log_softmax_gradient(c.floats(y), c.floats(dy), c.floats(dx), rows, columns)
+                } else {
+                    kernel_softmax_gradient(c.floats(y), c.floats(dy), c.floats(dx), rows, columns, 1, KERNEL_FLOAT32)
+                }
             }
         }
     }

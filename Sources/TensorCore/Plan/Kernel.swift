@@ -12,6 +12,7 @@ public struct KernelContext {
 
     public func raw(_ buffer: BufferID) -> UnsafeMutableRawPointer { addresses[buffer.index] }
     public func floats(_ buffer: BufferID) -> UnsafeMutablePointer<Float> { addresses[buffer.index].assumingMemoryBound(to: Float.self) }
+    public func bfloats(_ buffer: BufferID) -> UnsafeMutablePointer<UInt16> { addresses[buffer.index].assumingMemoryBound(to: UInt16.self) }
     public func doubles(_ buffer: BufferID) -> UnsafeMutablePointer<Double> { addresses[buffer.index].assumingMemoryBound(to: Double.self) }
     public func integers(_ buffer: BufferID) -> UnsafeMutablePointer<Int32> { addresses[buffer.index].assumingMemoryBound(to: Int32.self) }
 }

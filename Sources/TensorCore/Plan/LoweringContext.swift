@@ -20,9 +20,10 @@ public final class LoweringContext {
     /// The buffer of an input in row-major layout.
     func input(_ index: Int) -> BufferID { builder.rowMajor(node.inputs[index], for: phase) }
 
-    /// The buffer of an input in `layout`, reordered once where it is not in it; `lengths` are the axes as oneDNN sees them.
-    func input(_ index: Int, in layout: PhysicalLayout, lengths: [Int]) -> BufferID {
-        builder.reordered(node.inputs[index], to: layout, lengths: lengths, for: phase)
+    /// The buffer of an input in `layout`, reordered and converted once where it is not in it; `lengths` are the axes as oneDNN sees
+    /// them, and `strides` where they lie in the input, row-major unless given.
+    func input(_ index: Int, in layout: PhysicalLayout, lengths: [Int], strides: [Int]? = nil) -> BufferID {
+        builder.reordered(node.inputs[index], to: layout, lengths: lengths, strides: strides, for: phase)
     }
 
     /// The buffer of an output, row-major.

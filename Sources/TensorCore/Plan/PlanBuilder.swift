@@ -45,6 +45,8 @@ final class PlanBuilder {
 
     /// A copy of a value in another layout.
     private struct Reorder {
+        /// How the value lies, or is seen: a square matrix and its transpose may want one layout of different numbers.
+        let source: PhysicalLayout
         let layout: PhysicalLayout
         let buffer: BufferID
         /// The kernel until all its readers are known, and the last phase in which it is early enough for those that are.
@@ -166,7 +168,7 @@ final class PlanBuilder {
     }
 
     func declare(_ value: Int, layout: PhysicalLayout, lengths: [Int]) -> BufferID {
-        if layout == PhysicalLayout(lengths: lengths) { return declare(value) }
+        if layout == PhysicalLayout(lengths: lengths, dtype: graph.values[value].type.dtype) { return declare(value) }
         let buffer = makeBuffer(layout.byteCount, .arena(graph.values[value].placement))
         valueBuffer[value] = buffer
         valueLayout[value] = (layout, lengths)
@@ -183,19 +185,20 @@ final class PlanBuilder {
     /// A value in row-major layout, for a reader in `phase`.
     func rowMajor(_ value: Int, for phase: Int) -> BufferID {
         guard let (source, lengths) = valueLayout[value] else { return buffer(of: value) }
-        return reordered(value, from: source, to: PhysicalLayout(lengths: lengths), for: phase)
+        return reordered(value, from: source, to: PhysicalLayout(lengths: lengths, dtype: graph.values[value].type.dtype), for: phase)
     }
 
     /// A value in `layout`, for a reader in `phase`.
-    func reordered(_ value: Int, to layout: PhysicalLayout, lengths: [Int], for phase: Int) -> BufferID {
-        let source = valueLayout[value]?.layout ?? PhysicalLayout(lengths: lengths)
+    func reordered(_ value: Int, to layout: PhysicalLayout, lengths: [Int], strides: [Int]?, for phase: Int) -> BufferID {
+        let source = valueLayout[value]?.layout
+            ?? PhysicalLayout(lengths: lengths, strides: strides, dtype: graph.values[value].type.dtype)
         return source == layout ? buffer(of: value) : reordered(value, from: source, to: layout, for: phase)
     }
 
     /// A value is reordered once for all its readers: at once, or if shards read a shared value, just before the first of them do.
     private func reordered(_ value: Int, from source: PhysicalLayout, to layout: PhysicalLayout, for phase: Int) -> BufferID {
         let isForShards = graph.values[value].placement == .shared && phase % 2 == 1
-        if let index = reorders[value]?.firstIndex(where: { $0.layout == layout }) {
+        if let index = reorders[value]?.firstIndex(where: { $0.source == source && $0.layout == layout }) {
             if let (kernel, planned) = reorders[value]![index].pending {
                 reorders[value]![index].pending = (kernel, min(planned, isForShards ? phase - 1 : phase))
             }
@@ -212,7 +215,8 @@ final class PlanBuilder {
             preconditionFailure("\(error)")
         }
         if !isForShards { emit(kernel, phase: valuePhase[value]) }
-        reorders[value, default: []].append(Reorder(layout: layout, buffer: target, pending: isForShards ? (kernel, phase - 1) : nil))
+        reorders[value, default: []].append(
+            Reorder(source: source, layout: layout, buffer: target, pending: isForShards ? (kernel, phase - 1) : nil))
         return target
     }
 

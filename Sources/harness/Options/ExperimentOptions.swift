@@ -1,6 +1,7 @@
 import ArgumentParser
 import Experiments
 import Foundation
+import TensorCore
 
 /// The words that name an experiment: those of `run` and `check`.
 struct ExperimentOptions: ParsableArguments {
