@@ -61,21 +61,21 @@ public struct ScalingStudy: Codable, Sendable {
     /// Measures everything; about two minutes on two cores.
     ///
     /// - Parameter report: called with the name of each series before it is measured.
-    public init(steps: Int, threads: Int, report: (String) -> Void) throws {
+    public init(steps: Int, precision: Precision, threads: Int, report: (String) -> Void) throws {
         let pool = WorkerPool(threads: threads)
         growth = try Self.subjects.map { subject in
             report("\(subject.model), \(subject.variable)")
             let points = try subject.sizes.map { size in
-                let benchmark = try subject.benchmark(size, pool)
+                let benchmark = try subject.make(size).benchmark(precision, pool)
                 _ = try benchmark.run(2)
-                return Point(size: size, milliseconds: try benchmark.run(steps).min()!, gigaflops: subject.work(size).gigaflops)
+                return Point(size: size, milliseconds: try benchmark.run(steps).min()!, gigaflops: subject.make(size).work.gigaflops)
             }
             return Series(model: subject.model, variable: subject.variable, theory: subject.theory, points: points)
         }
         self.threads = try [Case.vit(), Case.resNet()].map { item in
             report("\(item.name), threads")
             let counts = Array(1...threads)
-            let benchmarks = try counts.map { try item.benchmark(WorkerPool(threads: $0)) }
+            let benchmarks = try counts.map { try item.benchmark(precision, WorkerPool(threads: $0)) }
             var best = [Double](repeating: .infinity, count: counts.count)
             // In turn, so that a slow moment of the machine meets all.
             for round in 0..<4 {
@@ -112,9 +112,10 @@ public struct ScalingStudy: Codable, Sendable {
             return { _, images in definition.record(images, classes: 10) }
         }
 
-        func benchmark(_ pool: WorkerPool) throws -> StepBenchmark {
+        func benchmark(_ precision: Precision, _ pool: WorkerPool) throws -> StepBenchmark {
             var training = TrainConfiguration()
             training.batchSize = batchSize
+            training.precision = precision
             return try StepBenchmark(record, configuration: training, shape: shape, classCount: 10, pool: pool)
         }
 
@@ -127,9 +128,6 @@ public struct ScalingStudy: Codable, Sendable {
         let theory: String
         let sizes: [Int]
         let make: @Sendable (Int) -> Case
-
-        func benchmark(_ size: Int, _ pool: WorkerPool) throws -> StepBenchmark { try make(size).benchmark(pool) }
-        func work(_ size: Int) -> StepWork { make(size).work }
     }
 
     private static let subjects = [

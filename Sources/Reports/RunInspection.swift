@@ -122,6 +122,8 @@ struct RunInspection {
             ("commit", machine.gitCommit ?? none), ("command", machine.command.joined(separator: " ")), ("started", machine.startedAt),
             ("wall clock (s)", decimals(machine.wallClockSeconds, 1)), ("seconds an epoch", decimals(machine.secondsPerEpoch, 1)),
             ("images a second", decimals(machine.imagesPerSecond, 0)),
+            ("waiting (s/epoch)", machine.waitingSecondsPerEpoch.map { decimals($0, 2) } ?? none),
+            ("log etc. (s/epoch)", machine.betweenStepsSecondsPerEpoch.map { decimals($0, 2) } ?? none),
         ])
     }
 }

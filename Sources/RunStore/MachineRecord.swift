@@ -20,10 +20,15 @@ public struct MachineRecord: Codable, Sendable, Equatable {
     public var secondsPerEpoch: Double
     /// Training images a second, over the training steps alone.
     public var imagesPerSecond: Double
+    /// The parts of an epoch's training, in seconds, in which it waited for a batch, and in which it wrote its log and showed its progress.
+    /// nil in records of earlier versions.
+    public var waitingSecondsPerEpoch: Double?
+    public var betweenStepsSecondsPerEpoch: Double?
 
     public init(
         host: String, operatingSystem: String, processor: String, threads: Int, versions: [String: String], gitCommit: String?,
-        command: [String], startedAt: String, wallClockSeconds: Double, secondsPerEpoch: Double, imagesPerSecond: Double
+        command: [String], startedAt: String, wallClockSeconds: Double, secondsPerEpoch: Double, imagesPerSecond: Double,
+        waitingSecondsPerEpoch: Double? = nil, betweenStepsSecondsPerEpoch: Double? = nil
     ) {
         self.host = host
         self.operatingSystem = operatingSystem
@@ -36,6 +41,8 @@ public struct MachineRecord: Codable, Sendable, Equatable {
         self.wallClockSeconds = wallClockSeconds
         self.secondsPerEpoch = secondsPerEpoch
         self.imagesPerSecond = imagesPerSecond
+        self.waitingSecondsPerEpoch = waitingSecondsPerEpoch
+        self.betweenStepsSecondsPerEpoch = betweenStepsSecondsPerEpoch
     }
 
     /// The record of a run folder, or nil when it has none yet.

@@ -50,12 +50,12 @@ public final class StepBenchmark {
         let milliseconds = try run(count).reduce(0, +)
         return StepProfile(profile, milliseconds: milliseconds, stepCount: count, threads: threads)
     }
+}
 
-    /// The median of numbers, of which there must be some.
-    static func median(_ values: [Double]) -> Double {
-        let sorted = values.sorted()
-        return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
-    }
+/// The median of numbers, of which there must be some.
+public func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
 }
 
 /// Whole training steps of one model, measured: forward and backward pass, gradient norm and update.
@@ -107,7 +107,7 @@ public struct BenchmarkResult: Codable, Sendable {
         let benchmark = try StepBenchmark(model, configuration: configuration, shape: shape, classCount: classCount, pool: pool)
         _ = try benchmark.run(3)
         let milliseconds = try benchmark.run(steps)
-        let median = StepBenchmark.median(milliseconds)
+        let median = median(milliseconds)
         peakMemory = currentPeakMemory()
 
         let work = StepWork(model, shape: shape, classCount: classCount, batchSize: batchSize)

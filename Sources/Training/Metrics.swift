@@ -32,6 +32,10 @@ public struct EpochMetrics: Sendable, Equatable {
 public struct EpochTiming: Sendable {
     /// The training steps, without validation.
     public let trainSeconds: Double
+    /// The part of `trainSeconds` in which the training waited for a batch.
+    public let waitingSeconds: Double
+    /// The part of `trainSeconds` that was neither steps nor waiting: what listeners do with events.
+    public let betweenStepsSeconds: Double
     public let validationSeconds: Double
     public let imagesPerSecond: Double
 }

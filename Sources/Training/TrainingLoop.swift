@@ -97,6 +97,7 @@ public final class TrainingLoop {
         let epoch = progress.epoch
         var means = RunningMeans()
         clock.startEpoch()
+        let secondsBefore = (waited: pipeline.secondsWaited, run: trainingStep.secondsRun)
         while means.stepCount < stepsPerEpoch, let batch = pipeline.next() {
             let step = progress.step
             let learningRate = schedule.learningRate(at: step)
@@ -115,6 +116,7 @@ public final class TrainingLoop {
         }
 
         let trainSeconds = clock.secondsInEpoch
+        let waitingSeconds = pipeline.secondsWaited - secondsBefore.waited, stepSeconds = trainingStep.secondsRun - secondsBefore.run
         let validation = hasValidation ? try evaluate(.validation, shouldStop) : nil
         progress.epoch += 1
         let isBest = progress.isBest(validation?.accuracy, epoch: epoch)
@@ -128,7 +130,8 @@ public final class TrainingLoop {
             epoch: epoch, stepCount: progress.step, trainLoss: means.loss, trainAccuracy: means.accuracy,
             validationLoss: validation?.loss, validationAccuracy: validation?.accuracy, isBest: isBest)
         try emit(.epochFinished(metrics, EpochTiming(
-            trainSeconds: trainSeconds, validationSeconds: clock.secondsInEpoch - trainSeconds,
+            trainSeconds: trainSeconds, waitingSeconds: waitingSeconds,
+            betweenStepsSeconds: trainSeconds - waitingSeconds - stepSeconds, validationSeconds: clock.secondsInEpoch - trainSeconds,
             imagesPerSecond: Double(stepsPerEpoch * configuration.batchSize) / trainSeconds)))
         guard isPatienceOver else { return .goOn }
         try emit(.stoppedEarly(epoch: epoch))

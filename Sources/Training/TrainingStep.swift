@@ -46,6 +46,8 @@ final class TrainingStep {
     private let classCount: Int
     private let clipGradientNorm: Double
     let plan: Plan
+    /// How long all steps so far took.
+    private(set) var secondsRun = 0.0
     private var feeds: [UnsafeRawPointer] = []
 
     /// - Throws: `RecordingError` when the model does not fit the images or the memory.
@@ -77,6 +79,8 @@ final class TrainingStep {
 
     /// Runs step number `step`, counted from 0. Leaves the parameters as they are when the loss or a gradient is not finite.
     func run(images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, step: Int, learningRate: Double) -> Result {
+        let start = ContinuousClock.now
+        defer { secondsRun += (.now - start) / .seconds(1) }
         feeds.removeAll(keepingCapacity: true)
         feeds.append(images)
         feeds.append(labels)

@@ -74,8 +74,15 @@ public final class BatchPipeline {
 
     deinit { producer.stop() }
 
+    /// How long the calls of `next()` took so far, all together: next to nothing while batches are ready in time.
+    public private(set) var secondsWaited = 0.0
+
     /// The next batch, or nil after the last one. Gives the memory of the batch before back to the pipeline.
-    public func next() -> Batch? { producer.take() }
+    public func next() -> Batch? {
+        let start = ContinuousClock.now
+        defer { secondsWaited += (.now - start) / .seconds(1) }
+        return producer.take()
+    }
 }
 
 /// The thread behind a pipeline and the ring of batches between the two.

@@ -18,6 +18,7 @@ struct BenchCommand: ParsableCommand {
               harness bench vit-28 resnet18-28 --threads 1 --json
               harness bench vit-28 --profile --roofline   where the time goes, and what the machine allows
               harness bench --scaling                     time against batch size, depth, tokens, width and threads
+              harness bench --input vit_vs_resnet         what preparing batches and keeping the log cost
             """)
 
     @Argument(help: ArgumentHelp("The workloads (default: all).", valueName: "workload"))
@@ -43,6 +44,12 @@ struct BenchCommand: ParsableCommand {
     @Flag(help: "Instead of workloads, a ViT and a ResNet against batch size, depth, tokens, width and threads.")
     var scaling = false
 
+    @Option(help: ArgumentHelp(
+        "Instead of workloads, what the input and the log of an experiment cost its steps.", valueName: "experiment"))
+    var input: String?
+
+    @OptionGroup var dataOptions: DataOptions
+
     @Flag(help: "Print JSON.")
     var json = false
 
@@ -53,19 +60,26 @@ struct BenchCommand: ParsableCommand {
         if !(1...1_000_000).contains(steps) { throw ValidationError("--steps: expected a number from 1 to 1000000, found \(steps)") }
         if let shards, !(1...1_024).contains(shards) { throw ValidationError("--shards: expected a number from 1 to 1024, found \(shards)") }
         if json, markdown { throw ValidationError("--json and --markdown: expected one of them") }
-        if scaling, !workloads.isEmpty || profile || roofline || shards != nil || precision != .fp32 {
-            throw ValidationError("--scaling chooses its own models: expected no workloads, --profile, --roofline, --shards or --precision beside it")
+        if scaling, input != nil { throw ValidationError("--scaling and --input: expected one of them") }
+        if scaling || input != nil, !workloads.isEmpty || profile || roofline || shards != nil {
+            throw ValidationError("\(scaling ? "--scaling" : "--input") has its own models: expected no workloads, --profile, --roofline or --shards")
         }
     }
 
     func run() throws {
+        try precision.requireUnits()
+        if let input {
+            var definition = try Definition(Composition(named: input, overrides: []))
+            definition.precision = precision
+            let costs = try InputBenchmark.measure(definition, dataDirectory: dataOptions.dataDirectory, threads: threadOptions.count)
+            return print(json ? try Self.json(costs) : text([BenchTable.input(costs)]))
+        }
         if scaling {
-            let study = try ScalingStudy(steps: min(steps, 10), threads: threadOptions.count) { Harness.say("measuring \($0)") }
+            let study = try ScalingStudy(steps: min(steps, 10), precision: precision, threads: threadOptions.count) { Harness.say("measuring \($0)") }
             return print(json ? try Self.json(study) : text(BenchTable.scaling(study)))
         }
         let chosen = try workloads.isEmpty ? Workload.all : workloads.map(Workload.named)
         let pool = WorkerPool(threads: threadOptions.count)
-        try precision.requireUnits()
         let peak = roofline ? try MachinePeak(precision: precision, pool: pool) : nil
         let results = try chosen.map {
             try $0.measure(steps: steps, precision: precision, shards: shards, isProfiled: profile, peak: peak, pool: pool)

@@ -68,6 +68,17 @@ extension BenchTable {
         return result
     }
 
+    static func input(_ costs: [InputBenchmark]) -> BenchTable {
+        var result = columns(["model"], ["batch prepared, ms", "step alone, ms", "step in a run, ms", "longer by"])
+        for cost in costs {
+            result.append([
+                cost.model, decimals(cost.batchMilliseconds, 2), decimals(cost.stepMilliseconds, 2), decimals(cost.trainingMilliseconds, 2),
+                percent(cost.overhead),
+            ])
+        }
+        return BenchTable(table: result)
+    }
+
     static func scaling(_ study: ScalingStudy) -> [BenchTable] {
         var growth = columns(["model", "size", "ms/step at each"], ["time grows as", "operations as"], ["order"])
         for series in study.growth {

@@ -33,7 +33,7 @@ import Testing
         ("run", ["--only", "--seeds", "--threads", "--precision", "--results", "--smoke", "--fresh", "--data-dir", "path.to.key=value"]),
         ("check", ["path.to.key=value", "--data-dir"]), ("why", ["path.to.key", "path.to.key=value"]),
         ("models", ["--input", "--classes", "--json"]), ("inspect", ["--json"]), ("compare", ["--metric", "--format"]),
-        ("bench", ["--precision", "--threads", "--steps", "--shards", "--profile", "--roofline", "--scaling", "--json", "--markdown", "vit-28"]),
+        ("bench", ["--precision", "--threads", "--steps", "--shards", "--profile", "--roofline", "--scaling", "--input", "--json", "--markdown", "vit-28"]),
         ("data", ["--data-dir"]),
     ])
     func everyCommandHasHelpWithExamples(command: String, words: [String]) throws {
@@ -81,7 +81,10 @@ import Testing
         (["bench", "--shards", "0"], 64, "--shards: expected a number from 1 to 1024, found 0"),
         (["bench", "vit-28", "--shards", "3"], 64, "harness: --shards: expected a divisor of 64, the batch size of vit-28, found 3\n"),
         (["bench", "--json", "--markdown"], 64, "--json and --markdown: expected one of them"),
-        (["bench", "vit-28", "--scaling"], 64, "--scaling chooses its own models: expected no workloads"),
+        (["bench", "--input", "tiny", "--scaling"], 64, "--scaling and --input: expected one of them"),
+        (["bench", "--input", "tini"], 66, "harness: there is no experiment 'tini'; did you mean 'tiny'?"),
+        (["bench", "--input", "tiny"], 64, "harness: tiny: the training of line is too short to measure its input"),
+        (["bench", "vit-28", "--scaling"], 64, "--scaling has its own models: expected no workloads"),
     ])
     func wrongWordsEndWithASentence(words: [String], exitCode: Int32, sentence: String) throws {
         let result = try Program.run(words, in: folder.url)

@@ -47,16 +47,46 @@ struct PerformancePageTests {
         #expect(other.exitCode == 1 && other.errors.contains("kept.json holds measurements under other conditions: expected {'steps': 5}, found {'steps': 20}"))
     }
 
+    /// A script without a suffix, as the module `name`.
+    private func script(_ name: String) -> String {
+        """
+        import importlib.machinery, importlib.util
+        loader = importlib.machinery.SourceFileLoader('\(name)', '\(Self.reference)/\(name)')
+        \(name) = importlib.util.module_from_spec(importlib.util.spec_from_loader('\(name)', loader))
+        loader.exec_module(\(name))
+
+        """
+    }
+
     @Test func ratiosAreTakenPairByPair() throws {
-        let result = try python("""
-            import importlib.machinery, importlib.util
-            loader = importlib.machinery.SourceFileLoader('compare_torch', '\(Self.reference)/compare_torch')
-            compare = importlib.util.module_from_spec(importlib.util.spec_from_loader('compare_torch', loader))
-            loader.exec_module(compare)
+        let result = try python(script("compare_torch") + """
             side = lambda times, memory: [{'ms_per_step': time, 'peak_rss_mb': memory, 'images_per_second': 1} for time in times]
-            c = compare.comparison('vit-28', 'eager', side([10, 20, 40], 100), side([20, 60, 40], 400))
+            c = compare_torch.comparison('vit-28', 'eager', side([10, 20, 40], 100), side([20, 60, 40], 400))
             print(c['ratios'], c['memory'])
             """)
         #expect(result.output == "[2.0, 3.0, 1.0] 0.25\n", "\(result.errors)")
+    }
+
+    @Test func shardCountsAreComparedOverAllWorkloads() throws {
+        let result = try python(script("measure") + """
+            print(measure.shards_table({'a': {2: 30, 4: 20, 8: 10, 16: 20, 32: 10}, 'b': {2: 20, 4: 10, 8: 40, 16: 20}}))
+            """)
+        #expect(result.output == """
+            | workload | 2 shards | 4 shards | 8 shards | 16 shards | 32 shards |
+            | --- | ---: | ---: | ---: | ---: | ---: |
+            | a | 30.0 | 20.0 | **10.0** | 20.0 | **10.0** |
+            | b | 20.0 | **10.0** | 40.0 | 20.0 |  |
+            | mean of the time over the workload's best | 2.45 | 1.41 | 2.00 | 2.00 |  |
+
+            """, "\(result.errors)")
+    }
+
+    @Test(arguments: [
+        ("compare_torch", "vit", "unknown workload vit; there are vit-28"), ("measure", "speed", "unknown section speed; there are roofline"),
+    ])
+    func wrongWordsAreNamed(script: String, word: String, sentence: String) throws {
+        let result = try Program.run(
+            ["python3", "-B", "\(Self.reference)/\(script)", word], in: folder.url, executable: URL(filePath: "/usr/bin/env"))
+        #expect(result.exitCode == 2 && result.errors.contains(sentence), "\(result.errors)")
     }
 }

@@ -33,7 +33,7 @@ enum Example {
         try writer.save(MachineRecord(
             host: "bench", operatingSystem: "Debian 12", processor: "x86-64", threads: 2, versions: ["onednn": "2.6.3", "hdf5": "1.10.8"],
             gitCommit: nil, command: ["run", "e"], startedAt: "2025-01-01T00:00:00Z", wallClockSeconds: 1234.5, secondsPerEpoch: 10 + Double(seed),
-            imagesPerSecond: 2000 + 100 * Double(seed)))
+            imagesPerSecond: 2000 + 100 * Double(seed), waitingSecondsPerEpoch: 0.25))
         return folder
     }
 }

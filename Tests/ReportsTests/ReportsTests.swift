@@ -77,17 +77,19 @@ struct InspectionTests {
                     0   1   1  0.5000
                     1   0   2  1.0000
 
-                host              bench
-                system            Debian 12
-                processor         x86-64
-                threads           2
-                versions          hdf5 1.10.8, onednn 2.6.3
-                commit            –
-                command           run e
-                started           2025-01-01T00:00:00Z
-                wall clock (s)    1,234.5
-                seconds an epoch  10.0
-                images a second   2,000
+                host                bench
+                system              Debian 12
+                processor           x86-64
+                threads             2
+                versions            hdf5 1.10.8, onednn 2.6.3
+                commit              –
+                command             run e
+                started             2025-01-01T00:00:00Z
+                wall clock (s)      1,234.5
+                seconds an epoch    10.0
+                images a second     2,000
+                waiting (s/epoch)   0.25
+                log etc. (s/epoch)  –
 
                 definition
                   {"data": {"name": "digits"}, "models": {"m": {"flip": true}}, "seeds": [0], "train": {"epochs": 2}}

@@ -39,7 +39,7 @@ enum Example {
     static let machine = MachineRecord(
         host: "bench", operatingSystem: "Debian 12", processor: "x86-64", threads: 2, versions: ["harness": "1", "onednn": "2.6.3"],
         gitCommit: "0123abc", command: ["run", "experiments/vit_vs_resnet"], startedAt: "2025-01-01T00:00:00Z",
-        wallClockSeconds: 100.5, secondsPerEpoch: 25, imagesPerSecond: 2000)
+        wallClockSeconds: 100.5, secondsPerEpoch: 25, imagesPerSecond: 2000, waitingSecondsPerEpoch: 0.5, betweenStepsSecondsPerEpoch: 0.125)
 
     /// Writes a whole run with the given pauses after steps.
     static func writeRun(

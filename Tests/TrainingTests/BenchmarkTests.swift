@@ -71,4 +71,32 @@ private func softmaxRegression(_ scope: Scope, _ images: Tensor) -> Tensor {
         #expect(peak.matmulGigaflops == peak.measurements.filter { $0.operation == "matmul" }.map(\.rate).max())
         #expect(peak.convolutionGigaflops == peak.measurements.filter { $0.operation == "convolution 3×3" }.map(\.rate).max())
     }
+
+    /// Counts the probe's blocks; epochs of 20 steps, of which a block takes 4 + 5.
+    @Test func inputProbeMeasuresPairsOfBlocks() throws {
+        let dataset = try ImageDataset.load(DataConfiguration(.digits))
+        var configuration = TrainConfiguration()
+        (configuration.batchSize, configuration.epochs) = (64, 5)
+        func regression(_ scope: Scope, _ images: Tensor) -> Tensor {
+            images.reshaped([images.shape[0], 64]).linear(weight: scope.parameter("weight", [10, 64], ConstantInitializer(0.01)))
+        }
+        let loop = try TrainingLoop(
+            regression, configuration: configuration, dataset: dataset, augmentations: [], seed: 0, pool: WorkerPool(threads: 2))
+        let probe = InputProbe(blocks: 3, steps: 5)
+        let timings = Timings()
+        #expect(try loop.run([probe, timings], shouldStop: { probe.isDone }) == .interrupted)
+        #expect(probe.training.count == 3 && probe.alone.count == 3)
+        #expect((probe.training + probe.alone).allSatisfy { $0 > 0 })
+        #expect(loop.progress.step == 29, "two blocks in the first epoch, which leaves two steps over, and one in the next")
+        let timing = try #require(timings.all.first)
+        #expect(timing.waitingSeconds > 0 && timing.betweenStepsSeconds > 0)
+        #expect(timing.waitingSeconds + timing.betweenStepsSeconds < timing.trainSeconds)
+    }
+
+    private final class Timings: TrainingListener {
+        var all: [EpochTiming] = []
+        func receive(_ event: TrainingEvent, from loop: TrainingLoop) {
+            if case .epochFinished(_, let timing) = event { all.append(timing) }
+        }
+    }
 }

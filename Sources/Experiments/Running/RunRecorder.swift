@@ -46,6 +46,10 @@ final class RunRecorder: TrainingListener {
 
     var imagesPerSecond: Double { mean(timings.map(\.imagesPerSecond)) }
 
+    /// Of an epoch, like `EpochTiming`'s.
+    var waitingSeconds: Double { mean(timings.map(\.waitingSeconds)) }
+    var betweenStepsSeconds: Double { mean(timings.map(\.betweenStepsSeconds)) }
+
     private func mean(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count) }
 }
 

@@ -37,11 +37,16 @@ public final class Runner {
     private let pool: WorkerPool
     private let trials: [Trial]
     private let labelWidth: Int
+    private let watchers: [any TrainingListener]
 
-    public init(_ experiment: Experiment, options: Options, terminal: Terminal = .standardError) {
+    /// - Parameter watchers: hear of every training, after its run is recorded.
+    public init(
+        _ experiment: Experiment, options: Options, terminal: Terminal = .standardError, watchedBy watchers: [any TrainingListener] = []
+    ) {
         self.experiment = experiment
         self.options = options
         self.terminal = terminal
+        self.watchers = watchers
         pool = WorkerPool(threads: options.threads)
         trials = experiment.definition.trials
         labelWidth = trials.map { Self.label($0, seeds: experiment.definition.seeds).count }.max() ?? 0
@@ -135,7 +140,7 @@ public final class Runner {
         let recorder = try RunRecorder(description(of: trial), in: writer)
         let progress = ProgressLine(label: label(trial), terminal: terminal)
 
-        let outcome = try loop.run([recorder, progress], shouldStop: shouldStop)
+        let outcome = try loop.run([recorder, progress] + watchers, shouldStop: shouldStop)
         switch outcome {
         case .completed(let test):
             try recorder.finish()
@@ -148,6 +153,8 @@ public final class Runner {
         machine.wallClockSeconds = (.now - start) / .seconds(1)
         machine.secondsPerEpoch = recorder.secondsPerEpoch
         machine.imagesPerSecond = recorder.imagesPerSecond
+        machine.waitingSecondsPerEpoch = recorder.waitingSeconds
+        machine.betweenStepsSecondsPerEpoch = recorder.betweenStepsSeconds
         try writer.save(machine)
         return outcome
     }

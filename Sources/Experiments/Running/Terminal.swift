@@ -4,9 +4,12 @@ import Foundation
 public struct Terminal: Sendable {
     /// Whether lines can be rewritten in place.
     public let isInteractive: Bool
+    private let isSilent: Bool
 
     public static let standardError = Terminal(
-        isInteractive: isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb")
+        isInteractive: isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb", isSilent: false)
+    /// For trainings whose progress interests nobody.
+    static let silent = Terminal(isInteractive: false, isSilent: true)
 
     /// Writes a line that stays.
     public func line(_ text: String) {
@@ -26,5 +29,8 @@ public struct Terminal: Sendable {
     }
 
     /// Progress that cannot be shown is no reason to end a training.
-    private func write(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
+    private func write(_ text: String) {
+        guard !isSilent else { return }
+        try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+    }
 }
