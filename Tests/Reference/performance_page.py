@@ -9,6 +9,7 @@ so that text written by hand stays.
 import json
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 
@@ -58,6 +59,14 @@ class Results:
                 temporary.write_text(json.dumps(self.content, indent=1))
                 temporary.replace(self.path)
         return kept[key]
+
+
+def commit(root):
+    """The last commit that changed the program, with `+` when its files were changed since; measurements of another are not comparable."""
+    def git(*words):
+        result = subprocess.run(["git", "-C", str(root), *words, "--", "Sources", "Package.swift"], capture_output=True, text=True)
+        return result.stdout.strip() if result.returncode == 0 else ""
+    return git("log", "-1", "--format=%h") + ("+" if git("status", "--porcelain") else "")
 
 
 def processor():

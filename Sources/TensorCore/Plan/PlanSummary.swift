@@ -1,13 +1,5 @@
 /// What a plan does and needs, known before it runs.
 public struct PlanSummary: Sendable {
-    public struct Row: Sendable {
-        public let operation: String
-        public let path: String
-        /// How often the kernel runs in a step.
-        public let runs: Int
-    }
-
-    public let rows: [Row]
     public let sharedArenaByteCount: Int
     /// Of one shard, of a pair of them and of one worker.
     public let shardArenaByteCount: Int
@@ -32,11 +24,5 @@ public struct PlanSummary: Sendable {
         pairArenaByteCount = layout.pairByteCount
         workerArenaByteCount = layout.workerByteCount
         parameterByteCount = store?.byteCount ?? 0
-        rows = builder.phases.enumerated().flatMap { index, phase in
-            phase.reductions.map { Row(operation: "shard sum", path: $0.path, runs: 1) }
-                + phase.kernels.map {
-                    Row(operation: $0.name, path: $0.path, runs: builder.placement(of: index) == .sharded ? builder.graph.shardCount : 1)
-                }
-        }
     }
 }
