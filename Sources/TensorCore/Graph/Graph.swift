@@ -38,6 +38,8 @@ public final class Graph {
     public private(set) var parameters: [Parameter] = []
     /// Buffers (state that is not trained, such as running statistics) in the order of declaration.
     public private(set) var buffers: [Parameter] = []
+    /// The names of both.
+    private var declaredNames: Set<String> = []
     /// The parameters' tensors, in the order of `parameters`.
     public private(set) var parameterTensors: [Tensor] = []
     /// New values of buffers, written back at the end of a step.
@@ -81,7 +83,7 @@ public final class Graph {
     public func constant(_ value: Float) -> Tensor { constant(HostTensor([], [value])) }
 
     func declareParameter(_ parameter: Parameter) -> Tensor {
-        if parameters.contains(where: { $0.name == parameter.name }) {
+        guard declaredNames.insert(parameter.name).inserted else {
             return fail("the parameter \(parameter.name) is declared twice", at: parameter.name)
         }
         let tensor = leaf(.parameter(parameters.count), TensorType(parameter.shape), .shared, at: parameter.name)
@@ -91,7 +93,7 @@ public final class Graph {
     }
 
     func declareBuffer(_ buffer: Parameter) -> Tensor {
-        if buffers.contains(where: { $0.name == buffer.name }) {
+        guard declaredNames.insert(buffer.name).inserted else {
             return fail("the buffer \(buffer.name) is declared twice", at: buffer.name)
         }
         buffers.append(buffer)
