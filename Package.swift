@@ -48,11 +48,14 @@ let package = Package(
 
         // Tests
         .target(name: "TestSupport", dependencies: ["TensorCore", "HDF5"], path: "Tests/TestSupport"),
+        .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
         .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "Configuration", "TestSupport"]),
         .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"]),
         .testTarget(name: "LayersTests", dependencies: ["Layers", "TensorCore", "TestSupport"]),
-        .testTarget(name: "ModelsTests", dependencies: ["Models", "Training", "Layers", "TensorCore", "Configuration", "TestSupport"]),
+        .testTarget(
+            name: "ModelsTests",
+            dependencies: ["Models", "Training", "Layers", "TensorCore", "Configuration", "TestSupport", "VisionData", "AllocationCounter"]),
         .testTarget(name: "VisionDataTests", dependencies: ["VisionData", "TensorCore", "HDF5", "CZlib", "Configuration"]),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "VisionData", "TensorCore", "Configuration", "TestSupport"]),
         .testTarget(name: "RunStoreTests", dependencies: ["RunStore", "HDF5", "Configuration", "TestSupport"]),

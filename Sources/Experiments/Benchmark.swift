@@ -26,16 +26,19 @@ public struct Workload: Sendable {
     ///
     /// - Parameters:
     ///   - shards: nil for the default of a definition.
+    ///   - recompute: what the backward pass computes again.
     ///   - isProfiled: whether some further steps are taken apart.
     ///   - peak: what the machine reaches, to compare with.
     /// - Throws: `UserError(.usage)` when the batch cannot be cut into `shards`.
     public func measure(
-        steps: Int, precision: Precision, shards: Int? = nil, isProfiled: Bool = false, peak: MachinePeak? = nil, pool: WorkerPool
+        steps: Int, precision: Precision, shards: Int? = nil, recompute: TrainConfiguration.Recomputation = .none, isProfiled: Bool = false,
+        peak: MachinePeak? = nil, pool: WorkerPool
     ) throws -> BenchmarkResult {
         guard let preset = ModelPreset.named(name) else { preconditionFailure("the workload \(name) is a preset of Models") }
         var configuration = TrainConfiguration()
         configuration.batchSize = batchSize
         configuration.precision = precision
+        configuration.recompute = recompute
         if let shards { configuration.shards = shards }
         guard batchSize.isMultiple(of: configuration.shards) else {
             throw UserError(.usage, "--shards: expected a divisor of \(batchSize), the batch size of \(name), found \(configuration.shards)")

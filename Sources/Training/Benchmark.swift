@@ -7,8 +7,8 @@ import VisionData
 public final class StepBenchmark {
     public let configuration: TrainConfiguration
     public let threads: Int
-    private let training: TrainingStep
-    private let images: [Float]
+    let training: TrainingStep
+    let images: [Float]
     private let labels: [Int32]
     private var step = 0
 
@@ -73,6 +73,8 @@ public struct BenchmarkResult: Codable, Sendable {
     public let gflops: Double
     /// The process's highest memory use during the workload, in MiB.
     public let peakMemory: Double
+    /// What it was expected to be, before the first step, if nothing else ran in the process.
+    public let predictedPeakMemory: Double
     /// Where the time goes, when that was asked for.
     public let profile: StepProfile?
     /// What the machine allows, when that was asked for.
@@ -87,6 +89,7 @@ public struct BenchmarkResult: Codable, Sendable {
         case imagesPerSecond = "images_per_second"
         case gflops
         case peakMemory = "peak_rss_mb"
+        case predictedPeakMemory = "predicted_peak_mb"
         case profile, roofline
     }
 
@@ -109,6 +112,7 @@ public struct BenchmarkResult: Codable, Sendable {
         let milliseconds = try benchmark.run(steps)
         let median = median(milliseconds)
         peakMemory = currentPeakMemory()
+        predictedPeakMemory = Double(benchmark.byteCount) / 1_048_576
 
         let work = StepWork(model, shape: shape, classCount: classCount, batchSize: batchSize)
         self.workload = workload
@@ -151,9 +155,9 @@ private func resetPeakMemory() {
     try? Data("5".utf8).write(to: URL(fileURLWithPath: "/proc/self/clear_refs"))
 }
 
-/// The peak resident set in MiB.
+/// The peak resident set in MiB, since it was last forgotten. Not `getrusage`'s, which begins with that of the process that started this one.
 private func currentPeakMemory() -> Double {
-    var usage = rusage()
-    getrusage(RUSAGE_SELF.rawValue, &usage)
-    return Double(usage.ru_maxrss) / 1024
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
+    return Double(line.split(whereSeparator: \.isWhitespace).dropFirst().first ?? "").map { $0 / 1024 } ?? 0
 }

@@ -35,6 +35,11 @@ struct BenchCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Cut a batch into this many shards (default: that of a definition).", valueName: "n"))
     var shards: Int?
 
+    @Option(help: ArgumentHelp(
+        "Compute parts of the model again in the backward pass instead of keeping them: \(TrainConfiguration.Recomputation.allCases.map(\.rawValue).joined(separator: ", ")).",
+        valueName: "parts"))
+    var recompute = TrainConfiguration.Recomputation.none
+
     @Flag(help: "Show where the time goes: every kind of operation, waiting, the optimizer.")
     var profile = false
 
@@ -82,7 +87,8 @@ struct BenchCommand: ParsableCommand {
         let pool = WorkerPool(threads: threadOptions.count)
         let peak = roofline ? try MachinePeak(precision: precision, pool: pool) : nil
         let results = try chosen.map {
-            try $0.measure(steps: steps, precision: precision, shards: shards, isProfiled: profile, peak: peak, pool: pool)
+            try $0.measure(
+                steps: steps, precision: precision, shards: shards, recompute: recompute, isProfiled: profile, peak: peak, pool: pool)
         }
         print(json ? try Self.json(results) : text(BenchTable.workloads(results)))
     }
@@ -97,3 +103,5 @@ struct BenchCommand: ParsableCommand {
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 }
+
+extension TrainConfiguration.Recomputation: ExpressibleByArgument {}

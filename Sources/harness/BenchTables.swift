@@ -28,13 +28,13 @@ extension BenchTable {
         let hasRoofline = results.contains { $0.roofline != nil }
         var summary = columns(
             ["workload"],
-            ["precision", "threads", "batch", "shards", "ms/step", "least", "images/s", "GFLOP/s", "peak MB"]
+            ["precision", "threads", "batch", "shards", "ms/step", "least", "images/s", "GFLOP/s", "peak MB", "predicted"]
                 + (hasRoofline ? ["floor ms", "share of peak"] : []))
         for result in results {
             summary.append([
                 result.workload, result.precision, "\(result.threads)", "\(result.batchSize)", "\(result.shards)",
                 decimals(result.millisecondsPerStep, 1), decimals(result.minimumMilliseconds, 1), decimals(result.imagesPerSecond, 0),
-                decimals(result.gflops, 0), decimals(result.peakMemory, 0),
+                decimals(result.gflops, 0), decimals(result.peakMemory, 0), decimals(result.predictedPeakMemory, 0),
             ] + (result.roofline.map { [decimals($0.floorMilliseconds, 1), percent($0.share)] } ?? []))
         }
         var tables = [BenchTable(table: summary)]

@@ -33,7 +33,10 @@ import Testing
         ("run", ["--only", "--seeds", "--threads", "--precision", "--results", "--smoke", "--fresh", "--data-dir", "path.to.key=value"]),
         ("check", ["path.to.key=value", "--data-dir"]), ("why", ["path.to.key", "path.to.key=value"]),
         ("models", ["--input", "--classes", "--json"]), ("inspect", ["--json"]), ("compare", ["--metric", "--format"]),
-        ("bench", ["--precision", "--threads", "--steps", "--shards", "--profile", "--roofline", "--scaling", "--input", "--json", "--markdown", "vit-28"]),
+        ("bench", [
+            "--precision", "--threads", "--steps", "--shards", "--recompute", "--profile", "--roofline", "--scaling", "--input", "--json",
+            "--markdown", "vit-28",
+        ]),
         ("data", ["--data-dir"]),
     ])
     func everyCommandHasHelpWithExamples(command: String, words: [String]) throws {
@@ -80,6 +83,7 @@ import Testing
         (["bench", "--steps", "0"], 64, "--steps: expected a number from 1 to 1000000, found 0"),
         (["bench", "--shards", "0"], 64, "--shards: expected a number from 1 to 1024, found 0"),
         (["bench", "vit-28", "--shards", "3"], 64, "harness: --shards: expected a divisor of 64, the batch size of vit-28, found 3\n"),
+        (["bench", "--recompute", "block"], 64, "The value 'block' is invalid for '--recompute"),
         (["bench", "--json", "--markdown"], 64, "--json and --markdown: expected one of them"),
         (["bench", "--input", "tiny", "--scaling"], 64, "--scaling and --input: expected one of them"),
         (["bench", "--input", "tini"], 66, "harness: there is no experiment 'tini'; did you mean 'tiny'?"),
@@ -157,7 +161,8 @@ import Testing
         let rows = try #require(try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [[String: Any]])
         #expect(rows.count == 1)
         #expect(Set(rows[0].keys) == [
-            "workload", "precision", "threads", "batch_size", "shards", "ms_per_step", "ms_min", "images_per_second", "gflops", "peak_rss_mb", "profile",
+            "workload", "precision", "threads", "batch_size", "shards", "ms_per_step", "ms_min", "images_per_second", "gflops", "peak_rss_mb",
+            "predicted_peak_mb", "profile",
         ])
         let profile = try #require(rows[0]["profile"] as? [String: [[String: Any]]])
         #expect(Set(profile.keys) == ["rows", "remainders"])

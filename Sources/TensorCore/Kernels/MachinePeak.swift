@@ -70,15 +70,16 @@ public struct MachinePeak: Codable, Sendable {
 
     private static func gigaflops(_ primitive: Primitive, argumentCount: Int, pool: WorkerPool, seconds: Double) -> Double {
         let sizes = (0..<argumentCount).map { primitive.layout(ofArgument: $0).byteCount } + [primitive.scratchpadByteCount]
-        let arguments = (0..<pool.threadCount).map { _ in
+        let memory = (0..<pool.threadCount).map { _ in
             sizes.map { byteCount in
-                let memory = allocateAligned(byteCount)
+                let memory = PageMemory(byteCount)
                 // Numbers near 1 in every floating-point format: zeros would spare the processor power.
-                memory.initializeMemory(as: UInt8.self, repeating: 0x3F, count: byteCount)
-                return Optional(memory)
+                memory.start.initializeMemory(as: UInt8.self, repeating: 0x3F, count: byteCount)
+                return memory
             }
         }
-        defer { for memory in arguments.joined() { free(memory) } }
+        defer { withExtendedLifetime(memory) {} }
+        let arguments = memory.map { $0.map { Optional($0.start) } }
         // About 20 milliseconds between two looks at the clock, at a speed that no machine has yet exceeded by much.
         let runs = max(1, Int(2e9 / Double(primitive.multiplyAdds)))
         let work = 2 * Double(primitive.multiplyAdds * runs * pool.threadCount) / 1e9
@@ -91,8 +92,9 @@ public struct MachinePeak: Codable, Sendable {
 
     private static func copyRate(workers: Int, pool: WorkerPool, seconds: Double) -> Double {
         let byteCount = 64 << 20
-        let buffers = (0..<2 * workers).map { _ in allocateAligned(byteCount) }
-        defer { for buffer in buffers { free(buffer) } }
+        let memory = (0..<2 * workers).map { _ in PageMemory(byteCount) }
+        defer { withExtendedLifetime(memory) {} }
+        let buffers = memory.map(\.start)
         for buffer in buffers { buffer.initializeMemory(as: UInt8.self, repeating: 1, count: byteCount) }
         return bestRate(of: Double(2 * workers * byteCount) / 1e9, seconds: seconds) {
             pool.run(workers) { _, task in buffers[2 * task].copyMemory(from: buffers[2 * task + 1], byteCount: byteCount) }

@@ -23,12 +23,18 @@ public final class ParameterStore: @unchecked Sendable {
     public let gradients: UnsafeMutableBufferPointer<Float>
     /// All buffers (running statistics), laid out likewise.
     public let bufferValues: UnsafeMutableBufferPointer<Float>
+    private let memory: [PageMemory]
 
     /// Allocates what `graph` declares and initializes each parameter from its own stream of `seed`.
     public init(_ graph: Graph, seed: UInt64) {
-        (entries, values) = Self.layOut(graph.parameters)
-        (bufferEntries, bufferValues) = Self.layOut(graph.buffers)
-        gradients = Self.allocate(values.count)
+        let layouts = [graph.parameters, graph.buffers].map(Self.layOut)
+        let counts = [layouts[0].count, layouts[0].count, layouts[1].count]
+        memory = counts.map { PageMemory($0 * MemoryLayout<Float>.size) }
+        let arrays = zip(memory, counts).map { memory, count in
+            UnsafeMutableBufferPointer(start: memory.start.assumingMemoryBound(to: Float.self), count: count)
+        }
+        (values, gradients, bufferValues) = (arrays[0], arrays[1], arrays[2])
+        (entries, bufferEntries) = (layouts[0].entries, layouts[1].entries)
         for (parameters, entries, values) in [(graph.parameters, entries, values), (graph.buffers, bufferEntries, bufferValues)] {
             for (parameter, entry) in zip(parameters, entries) {
                 parameter.initializer.fill(
@@ -38,24 +44,15 @@ public final class ParameterStore: @unchecked Sendable {
         }
     }
 
-    deinit {
-        for buffer in [values, gradients, bufferValues] { free(buffer.baseAddress) }
-    }
-
-    private static func layOut(_ parameters: [Parameter]) -> ([Entry], UnsafeMutableBufferPointer<Float>) {
+    /// The places of parameters one behind the other, and the elements that all of them take.
+    private static func layOut(_ parameters: [Parameter]) -> (entries: [Entry], count: Int) {
         var entries: [Entry] = [], end = 0
         for parameter in parameters {
             let count = parameter.shape.elementCount
             entries.append(Entry(name: parameter.name, shape: parameter.shape, role: parameter.role, offset: end, count: count))
             end += (count + 15) / 16 * 16
         }
-        return (entries, allocate(end))
-    }
-
-    private static func allocate(_ count: Int) -> UnsafeMutableBufferPointer<Float> {
-        let memory = allocateAligned(max(count, 16) * MemoryLayout<Float>.size)
-        memory.initializeMemory(as: UInt8.self, repeating: 0, count: max(count, 16) * MemoryLayout<Float>.size)
-        return UnsafeMutableBufferPointer(start: memory.assumingMemoryBound(to: Float.self), count: count)
+        return (entries, end)
     }
 
     /// Of parameters, gradients and buffers.

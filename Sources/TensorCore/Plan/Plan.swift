@@ -18,8 +18,12 @@ public final class Plan {
     let steps: [PhaseSchedule]
     /// Set it to time every kernel of the runs that follow.
     public var profile: PlanProfile?
+    /// The phase that runs, and the step: written between phases, read by the workers.
+    private var current = (phase: 0, step: UInt64(0))
+    /// What a worker does with a task of the phase. Made once: a closure made for every phase would allocate in every phase.
+    private lazy var perform: (_ worker: Int, _ task: Int) -> Void = { [unowned self] worker, task in perform(task, worker: worker) }
     private let tables: [UnsafeMutablePointer<UnsafeMutableRawPointer>]
-    private let memory: [UnsafeMutableRawPointer]
+    private let memory: [PageMemory]
     private let inputs: [(buffers: [Int], shardByteCount: Int)]
     private let outputs: [(memory: UnsafeMutableRawPointer, type: TensorType, placement: Placement)]
 
@@ -47,10 +51,10 @@ public final class Plan {
         let workers = pool.threadCount, shards = graph.shardCount
         summary = PlanSummary(builder, layout, workerCount: workers, store: store)
         try requireMemory(summary.arenaByteCount + summary.parameterByteCount)
-        var memory: [UnsafeMutableRawPointer] = []
+        var memory: [PageMemory] = []
         func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
-            memory.append(allocateAligned(byteCount))
-            return memory[memory.count - 1]
+            memory.append(PageMemory(byteCount))
+            return memory[memory.count - 1].start
         }
         let sharedArena = allocate(layout.sharedByteCount)
         let shardArenas = (0..<shards).map { _ in allocate(layout.shardByteCount) }
@@ -102,7 +106,6 @@ public final class Plan {
 
     deinit {
         for table in tables { table.deallocate() }
-        for pointer in memory { free(pointer) }
     }
 
     // MARK: Running
@@ -118,47 +121,37 @@ public final class Plan {
         }
         profile?.startRun()
         for (index, phase) in steps.enumerated() {
+            current = (index, step)
             switch phase {
-            case .reductions(let tasks): run(tasks, phase: index)
-            case .shared(let kernels, let isLarge): run(shared: kernels, inParallel: isLarge, phase: index, step: step)
-            case .sharded(let kernels): run(sharded: kernels, phase: index, step: step)
+            case .reductions(let tasks): pool.run(tasks.count, perform)
+            case .shared(let kernels, isLarge: true): pool.run(kernels.count, perform)
+            case .shared(let kernels, isLarge: false): for kernel in kernels.indices { perform(0, kernel) }
+            case .sharded: pool.run(shardCount, perform)
             }
             profile?.finish(phase: index)
         }
     }
 
-    private func run(_ kernel: Kernel, _ index: Int, phase: Int, _ context: KernelContext) {
+    private func perform(_ task: Int, worker: Int) {
+        switch steps[current.phase] {
+        case .reductions(let tasks):
+            guard let profile else { return sum(tasks[task]) }
+            profile.time(phase: current.phase, kernel: 0, worker: worker) { sum(tasks[task]) }
+        case .shared(let kernels, _):
+            run(kernels[task], task, context(worker: worker, shard: 0))
+        case .sharded(let kernels):
+            let context = context(worker: worker, shard: task)
+            for (index, kernel) in kernels.enumerated() { run(kernel, index, context) }
+        }
+    }
+
+    private func run(_ kernel: Kernel, _ index: Int, _ context: KernelContext) {
         guard let profile else { return kernel.run(context) }
-        profile.time(phase: phase, kernel: index, worker: context.worker) { kernel.run(context) }
+        profile.time(phase: current.phase, kernel: index, worker: context.worker) { kernel.run(context) }
     }
 
-    private func context(worker: Int, shard: Int, step: UInt64) -> KernelContext {
-        KernelContext(addresses: tables[worker * shardCount + shard], worker: worker, shard: shard, step: step)
-    }
-
-    private func run(sharded kernels: [Kernel], phase: Int, step: UInt64) {
-        pool.run(shardCount) { worker, shard in
-            let context = context(worker: worker, shard: shard, step: step)
-            for (index, kernel) in kernels.enumerated() { run(kernel, index, phase: phase, context) }
-        }
-    }
-
-    private func run(shared kernels: [Kernel], inParallel: Bool, phase: Int, step: UInt64) {
-        if inParallel {
-            pool.run(kernels.count) { worker, index in
-                run(kernels[index], index, phase: phase, context(worker: worker, shard: 0, step: step))
-            }
-        } else {
-            let context = context(worker: 0, shard: 0, step: step)
-            for (index, kernel) in kernels.enumerated() { run(kernel, index, phase: phase, context) }
-        }
-    }
-
-    private func run(_ tasks: [ReductionTask], phase: Int) {
-        pool.run(tasks.count) { worker, index in
-            guard let profile else { return sum(tasks[index]) }
-            profile.time(phase: phase, kernel: 0, worker: worker) { sum(tasks[index]) }
-        }
+    private func context(worker: Int, shard: Int) -> KernelContext {
+        KernelContext(addresses: tables[worker * shardCount + shard], worker: worker, shard: shard, step: current.step)
     }
 
     private func sum(_ task: ReductionTask) {

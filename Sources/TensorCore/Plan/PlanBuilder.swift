@@ -33,6 +33,7 @@ final class PlanBuilder {
     private(set) var buffers: [Buffer] = []
     private(set) var phases: [Phase] = []
     private(set) var isUsed: [Bool]
+    private(set) var primitiveCount = 0
     private var isLowered: [Bool]
     /// Of the node that is being lowered.
     private var pass = Pass.forward
@@ -250,6 +251,7 @@ final class PlanBuilder {
         _ primitive: Primitive, name: String, path: String, placement: Placement, reads: [BufferID], writes: [BufferID],
         arguments: [BufferID], offsets: [Int]? = nil
     ) -> Kernel {
+        primitiveCount += 1
         let scratchpad = makeBuffer(max(primitive.scratchpadByteCount, 64), .arena(placement))
         let places = zip(arguments, offsets ?? Array(repeating: 0, count: arguments.count)) + [(scratchpad, 0)]
         return Kernel(

@@ -7,6 +7,8 @@ public struct PlanSummary: Sendable {
     public let workerArenaByteCount: Int
     public let shardCount: Int
     public let workerCount: Int
+    /// How many of oneDNN's primitives the plan holds.
+    public let primitiveCount: Int
     /// Parameters, their gradients and buffers.
     public let parameterByteCount: Int
 
@@ -23,6 +25,7 @@ public struct PlanSummary: Sendable {
         shardArenaByteCount = layout.shardByteCount
         pairArenaByteCount = layout.pairByteCount
         workerArenaByteCount = layout.workerByteCount
+        primitiveCount = builder.primitiveCount
         parameterByteCount = store?.byteCount ?? 0
     }
 }

@@ -26,8 +26,9 @@ public final class WorkerPool: Sendable {
 
     deinit { crew.end() }
 
-    /// Runs `body` once for each task in 0 ..< count and returns when all have ended.
-    public func run(_ count: Int, _ body: (_ worker: Int, _ task: Int) -> Void) {
+    /// Runs `body` once for each task in 0 ..< count and returns when all have ended. Allocates nothing, for which the closure escapes: one that
+    /// is made again for every call allocates itself.
+    public func run(_ count: Int, _ body: @escaping (_ worker: Int, _ task: Int) -> Void) {
         onednn_use_one_thread()
         guard threadCount > 1, count > 1 else {
             for task in 0..<count { body(0, task) }
@@ -56,22 +57,20 @@ private final class Crew: @unchecked Sendable {
     /// of a step.
     private static let spins = 2_000
 
-    func run(_ count: Int, helpers: Int, _ body: (_ worker: Int, _ task: Int) -> Void) {
-        withoutActuallyEscaping(body) { body in
-            self.body = body
-            taskCount = count
-            nextTask.store(0, ordering: .relaxed)
-            activeWorkers.store(helpers, ordering: .relaxed)
-            raiseGeneration()
-            takeTasks(as: 0)
-            var looks = 0
-            while activeWorkers.load(ordering: .acquiring) > 0 {
-                kernel_spin_hint()
-                looks += 1
-                if looks > Self.spins { sched_yield() }
-            }
-            self.body = nil
+    func run(_ count: Int, helpers: Int, _ body: @escaping (_ worker: Int, _ task: Int) -> Void) {
+        self.body = body
+        taskCount = count
+        nextTask.store(0, ordering: .relaxed)
+        activeWorkers.store(helpers, ordering: .relaxed)
+        raiseGeneration()
+        takeTasks(as: 0)
+        var looks = 0
+        while activeWorkers.load(ordering: .acquiring) > 0 {
+            kernel_spin_hint()
+            looks += 1
+            if looks > Self.spins { sched_yield() }
         }
+        self.body = nil
     }
 
     func end() {

@@ -31,6 +31,20 @@ public final class Optimizer {
     private let blocks: [Range<Int>]
     private let blockSums: UnsafeMutableBufferPointer<Double>
 
+    /// The numbers of the update that runs, for the workers.
+    private struct Update {
+        var step = 0
+        var learningRate = 0.0
+        var gradientScale: Float = 1
+    }
+
+    private var update = Update()
+    // What a worker does with a block. Made once: closures made at every step would allocate at every step.
+    private lazy var finishBlock: (_ worker: Int, _ block: Int) -> Void = { [unowned self] _, block in finishGradients(ofBlock: block) }
+    private lazy var updateBlock: (_ worker: Int, _ block: Int) -> Void = { [unowned self] _, block in
+        for piece in pieces[blocks[block]] { update(piece) }
+    }
+
     public init(_ configuration: OptimizerConfiguration, decayAll: Bool = false, l1: Double = 0, store: ParameterStore, pool: WorkerPool) {
         guard let values = store.values.baseAddress, let gradients = store.gradients.baseAddress, !store.entries.isEmpty else {
             preconditionFailure("an optimizer needs a model with parameters")
@@ -76,20 +90,9 @@ public final class Optimizer {
         blockSums.deallocate()
     }
 
-    private func forEachPiece(_ body: (_ block: Int, _ piece: Piece) -> Void) {
-        pool.run(blocks.count) { _, block in
-            for index in blocks[block] { body(block, pieces[index]) }
-        }
-    }
-
     /// Adds the gradient of the L1 penalty and returns the Euclidean norm of all gradients, summed in double.
     public func finishGradients() -> Double {
-        blockSums.update(repeating: 0)
-        forEachPiece { block, piece in
-            let g = gradients + piece.offset
-            if piece.l1 > 0 { optimizer_add_l1(g, values + piece.offset, piece.count, piece.l1) }
-            blockSums[block] += optimizer_sum_of_squares(g, piece.count)
-        }
+        pool.run(blocks.count, finishBlock)
         return blockSums.reduce(0, +).squareRoot()
     }
 
@@ -97,45 +100,49 @@ public final class Optimizer {
     ///
     /// - Parameter step: the number of updates before this one, for Adam's corrections.
     public func update(step: Int, learningRate: Double, gradientScale: Double) {
-        let scale = Float(gradientScale), rate = Float(learningRate)
-        switch configuration {
-        case .sgd(let options):
-            let momentum = Float(options.momentum)
-            forEachPiece { _, piece in
-                let w = values + piece.offset, g = gradients + piece.offset
-                if slots.isEmpty {
-                    optimizer_sgd(w, g, piece.count, scale, piece.decay, rate)
-                } else if options.nesterov {
-                    optimizer_sgd_nesterov(w, g, slot(0, at: piece), piece.count, scale, piece.decay, rate, momentum)
-                } else {
-                    optimizer_sgd_momentum(w, g, slot(0, at: piece), piece.count, scale, piece.decay, rate, momentum)
-                }
-            }
-        case .adagrad(let options):
-            let epsilon = Float(options.epsilon)
-            forEachPiece { _, piece in
-                let w = values + piece.offset, g = gradients + piece.offset
-                optimizer_adagrad(w, g, slot(0, at: piece), piece.count, scale, piece.decay, rate, epsilon)
-            }
-        case .adam(let options):
-            updateAdam(options, decoupledDecay: false, step: step, learningRate: learningRate, scale: scale)
-        case .adamw(let options):
-            updateAdam(options, decoupledDecay: true, step: step, learningRate: learningRate, scale: scale)
+        update = Update(step: step, learningRate: learningRate, gradientScale: Float(gradientScale))
+        pool.run(blocks.count, updateBlock)
+    }
+
+    private func finishGradients(ofBlock block: Int) {
+        blockSums[block] = 0
+        for piece in pieces[blocks[block]] {
+            let g = gradients + piece.offset
+            if piece.l1 > 0 { optimizer_add_l1(g, values + piece.offset, piece.count, piece.l1) }
+            blockSums[block] += optimizer_sum_of_squares(g, piece.count)
         }
     }
 
-    private func updateAdam(
-        _ options: OptimizerConfiguration.Adam, decoupledDecay: Bool, step: Int, learningRate: Double, scale: Float
-    ) {
-        let beta1 = options.betas[0], beta2 = options.betas[1]
-        let rate = learningRate / (1 - pow(beta1, Double(step + 1)))
-        let rootScale = 1 / (1 - pow(beta2, Double(step + 1))).squareRoot()
-        forEachPiece { _, piece in
-            optimizer_adam(
-                values + piece.offset, gradients + piece.offset, slot(0, at: piece), slot(1, at: piece), piece.count, scale,
-                decoupledDecay ? 0 : piece.decay, decoupledDecay ? Float(1 - learningRate * Double(piece.decay)) : 1, Float(rate),
-                Float(beta1), Float(1 - beta1), Float(beta2), Float(1 - beta2), Float(rootScale), Float(options.epsilon))
+    private func update(_ piece: Piece) {
+        let w = values + piece.offset, g = gradients + piece.offset
+        let scale = update.gradientScale, rate = Float(update.learningRate)
+        switch configuration {
+        case .sgd(let options):
+            let momentum = Float(options.momentum)
+            if slots.isEmpty {
+                optimizer_sgd(w, g, piece.count, scale, piece.decay, rate)
+            } else if options.nesterov {
+                optimizer_sgd_nesterov(w, g, slot(0, at: piece), piece.count, scale, piece.decay, rate, momentum)
+            } else {
+                optimizer_sgd_momentum(w, g, slot(0, at: piece), piece.count, scale, piece.decay, rate, momentum)
+            }
+        case .adagrad(let options):
+            optimizer_adagrad(w, g, slot(0, at: piece), piece.count, scale, piece.decay, rate, Float(options.epsilon))
+        case .adam(let options):
+            updateAdam(options, decoupledDecay: false, piece)
+        case .adamw(let options):
+            updateAdam(options, decoupledDecay: true, piece)
         }
+    }
+
+    private func updateAdam(_ options: OptimizerConfiguration.Adam, decoupledDecay: Bool, _ piece: Piece) {
+        let beta1 = options.betas[0], beta2 = options.betas[1], learningRate = update.learningRate
+        let rate = learningRate / (1 - pow(beta1, Double(update.step + 1)))
+        let rootScale = 1 / (1 - pow(beta2, Double(update.step + 1))).squareRoot()
+        optimizer_adam(
+            values + piece.offset, gradients + piece.offset, slot(0, at: piece), slot(1, at: piece), piece.count, update.gradientScale,
+            decoupledDecay ? 0 : piece.decay, decoupledDecay ? Float(1 - learningRate * Double(piece.decay)) : 1, Float(rate),
+            Float(beta1), Float(1 - beta1), Float(beta2), Float(1 - beta2), Float(rootScale), Float(options.epsilon))
     }
 
     private func slot(_ index: Int, at piece: Piece) -> UnsafeMutablePointer<Float> {

@@ -1,11 +1,19 @@
 import Foundation
 
-/// Memory that starts on a page. Pages that are never touched cost nothing.
-func allocateAligned(_ byteCount: Int) -> UnsafeMutableRawPointer {
-    var pointer: UnsafeMutableRawPointer?
-    let status = posix_memalign(&pointer, 4096, max(byteCount, 64))
-    guard status == 0, let pointer else { fatalError("out of memory: \(byteCount) bytes") }
-    return pointer
+/// Whole pages of memory, zero at first. Pages that are never touched cost nothing, and all of them go back to the system at the end.
+final class PageMemory {
+    let start: UnsafeMutableRawPointer
+    private let byteCount: Int
+
+    init(_ byteCount: Int) {
+        self.byteCount = max(byteCount, 64)
+        guard let start = mmap(nil, self.byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), start != MAP_FAILED else {
+            fatalError("out of memory: \(byteCount) bytes")
+        }
+        self.start = start
+    }
+
+    deinit { munmap(start, byteCount) }
 }
 
 /// The memory of this machine in bytes, or less where the process has a limit (`ulimit -v`).
