@@ -24,17 +24,18 @@ let package = Package(
         // The libraries, each depending only on those above it. Every module that a target imports is named here: a change of one that
         // is not would leave the target's old object code, with an old idea of the module's types, in the program.
         .target(name: "Configuration"),
+        .target(name: "Checksums", dependencies: ["CCrypto"]),
         .target(name: "HDF5", dependencies: ["CHDF5", "Configuration"]),
         .target(name: "TensorCore", dependencies: ["COneDNN", "CKernels"]),
         .target(name: "Layers", dependencies: ["TensorCore"]),
         .target(name: "Models", dependencies: ["Layers", "TensorCore", "Configuration"]),
-        .target(name: "VisionData", dependencies: ["TensorCore", "HDF5", "CZlib", "Configuration"]),
-        .target(name: "Training", dependencies: ["VisionData", "TensorCore", "CKernels", "Configuration"]),
-        .target(name: "RunStore", dependencies: ["HDF5", "Configuration"]),
+        .target(name: "VisionData", dependencies: ["TensorCore", "HDF5", "CZlib", "Checksums", "Configuration"]),
+        .target(name: "Training", dependencies: ["VisionData", "TensorCore", "CKernels", "Checksums", "Configuration"]),
+        .target(name: "RunStore", dependencies: ["HDF5", "Checksums", "Configuration"]),
         .target(
             name: "Experiments",
             dependencies: [
-                "Models", "Training", "RunStore", "VisionData", "TensorCore", "HDF5", "Configuration", "Yams", "CCrypto",
+                "Models", "Training", "RunStore", "VisionData", "TensorCore", "HDF5", "Checksums", "Configuration", "Yams",
             ]),
         .target(name: "Reports", dependencies: ["RunStore", "Configuration"]),
 
@@ -50,6 +51,7 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["TensorCore", "HDF5"], path: "Tests/TestSupport"),
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
+        .testTarget(name: "ChecksumsTests", dependencies: ["Checksums"]),
         .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "Configuration", "TestSupport"]),
         .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"]),
         .testTarget(name: "LayersTests", dependencies: ["Layers", "TensorCore", "TestSupport"]),

@@ -129,6 +129,11 @@ public final class HDF5Reader: Sendable {
         }
     }
 
+    /// The texts of a dataset, in row-major order.
+    public func readStrings(_ dataset: String) throws -> [String] {
+        try Library.locked { try openDataset(dataset).strings() }
+    }
+
     // MARK: Opening
 
     func openObject(_ object: String) throws -> Handle {

@@ -16,8 +16,10 @@ public struct HDF5Writer: ~Copyable {
 
     /// Creates the file `path`, replacing one that is there.
     ///
-    /// - Parameter target: the path that errors name, when `path` is a temporary one that is to be renamed.
-    public init(_ path: String, for target: String? = nil) throws {
+    /// - Parameters:
+    ///   - target: the path that errors name, when `path` is a temporary one that is to be renamed.
+    ///   - userBlockByteCount: bytes at the beginning of the file that HDF5 leaves to others: 0, 512 or a power of 2 above.
+    public init(_ path: String, for target: String? = nil, userBlockByteCount: Int = 0) throws {
         let place = Place(file: target ?? path, object: nil, health: WriteHealth())
         handle = try place.locked {
             let access = try fileAccess(place)
@@ -25,6 +27,7 @@ public struct HDF5Writer: ~Copyable {
             let creation = try Handle(H5Pcreate(chdf5_file_create()), H5Pclose, place, "created")
             H5Pset_obj_track_times(creation.id, false)
             H5Pset_link_creation_order(creation.id, trackedOrder)
+            H5Pset_userblock(creation.id, hsize_t(userBlockByteCount))
             return try Handle(H5Fcreate(path, chdf5_truncate(), creation.id, access.id), H5Fclose, place, "created")
         }
         self.place = place
@@ -86,6 +89,20 @@ public struct HDF5Writer: ~Copyable {
             let type = try stringType(length: bytes.count, place)
             let space = try makeSpace([], limit: nil, place)
             let made = try makeDataset(dataset, type: type.id, space: space, creation: datasetCreation(of: dataset))
+            guard H5Dwrite(made.id, type.id, defaultID, defaultID, defaultID, bytes) >= 0 else { throw place.failure("written") }
+        }
+    }
+
+    /// Writes a list of texts, UTF-8 of one fixed length, filled up with zeros.
+    public func write(_ texts: [String], to dataset: String) throws {
+        try place.locked {
+            let place = place.at(dataset)
+            let length = max(texts.map(\.utf8.count).max() ?? 1, 1)
+            let bytes = texts.flatMap { text in Array(text.utf8) + [UInt8](repeating: 0, count: length - text.utf8.count) }
+            let type = try stringType(length: length, place)
+            let space = try makeSpace([texts.count], limit: nil, place)
+            let made = try makeDataset(dataset, type: type.id, space: space, creation: datasetCreation(of: dataset))
+            if texts.isEmpty { return }
             guard H5Dwrite(made.id, type.id, defaultID, defaultID, defaultID, bytes) >= 0 else { throw place.failure("written") }
         }
     }

@@ -45,6 +45,12 @@ public final class LiveRun {
         try flush(toDisk: true)
     }
 
+    /// Records checksums of the weights.
+    public func append(_ digest: DigestRecord) throws { try columns.digests.append([digest]) }
+
+    /// Waits until all that was recorded is on the disk.
+    public func synchronize() throws { try flush(toDisk: true) }
+
     /// Records the evaluation on the test set; there is one in a run.
     public func append(_ evaluation: TestEvaluation) throws {
         let classes = description.classes

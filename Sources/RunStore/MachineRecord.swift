@@ -10,6 +10,8 @@ public struct MachineRecord: Codable, Sendable, Equatable {
     public var threads: Int
     /// Of the program and its libraries, by name.
     public var versions: [String: String]
+    /// The widest vector instructions that the arithmetic uses, such as `avx512_core_bf16`; the last bits of results can depend on it.
+    public var instructionSet: String?
     /// The commit of the source tree, with `+` when files were changed; nil outside a repository.
     public var gitCommit: String?
     /// The words of the command line.
@@ -28,13 +30,15 @@ public struct MachineRecord: Codable, Sendable, Equatable {
     public init(
         host: String, operatingSystem: String, processor: String, threads: Int, versions: [String: String], gitCommit: String?,
         command: [String], startedAt: String, wallClockSeconds: Double, secondsPerEpoch: Double, imagesPerSecond: Double,
-        waitingSecondsPerEpoch: Double? = nil, betweenStepsSecondsPerEpoch: Double? = nil
+        waitingSecondsPerEpoch: Double? = nil, betweenStepsSecondsPerEpoch: Double? = nil,
+        instructionSet: String? = nil
     ) {
         self.host = host
         self.operatingSystem = operatingSystem
         self.processor = processor
         self.threads = threads
         self.versions = versions
+        self.instructionSet = instructionSet
         self.gitCommit = gitCommit
         self.command = command
         self.startedAt = startedAt

@@ -23,6 +23,14 @@ public struct RunFolder: Sendable, Hashable {
 
     public func weightsFile(_ which: Weights) -> String { "\(path)/weights/\(which.rawValue).h5" }
 
+    /// The weights files that are not there.
+    public var missingWeights: [String] {
+        Weights.allCases.map(weightsFile).filter { !FileManager.default.fileExists(atPath: $0) }
+    }
+
+    /// Whether there are weights or checkpoints of a run.
+    public var hasWeights: Bool { missingWeights.count < Weights.allCases.count || !checkpoints.isEmpty }
+
     /// Whether a run was begun here.
     public var hasRun: Bool { FileManager.default.fileExists(atPath: runFile) }
 

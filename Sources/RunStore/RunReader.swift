@@ -23,7 +23,9 @@ public final class RunReader {
         description = try RunDescription(
             experiment: file.text("experiment"), model: file.text("model"), seed: file.integer("seed"),
             configuration: file.readString("/config"), parameters: file.integer("parameters"),
-            multiplyAdds: file.integer("multiply_adds"), classes: file.integer("classes"))
+            multiplyAdds: file.integer("multiply_adds"), classes: file.integer("classes"),
+            trialDigest: file.attributeStrings("trial_sha256", of: "/")?.first,
+            dataDigest: file.attributeStrings("data_sha256", of: "/")?.first, tensors: DigestColumns.tensors(in: file))
         let code = try file.read("/status", as: UInt8.self)
         guard let first = code.first, let status = RunStatus(rawValue: first) else { throw file.error("/status is \(code), expected 0…3") }
         self.status = status
@@ -39,13 +41,18 @@ public final class RunReader {
 
     public func epochs() throws -> [EpochRecord] { try read { try MetricTable<EpochRecord>.read(from: $0) } }
 
+    /// The checksums of the weights, in the order of the steps.
+    public func digests() throws -> [DigestRecord] { try read { try DigestColumns.read(from: $0) } }
+
     /// The evaluation on the test set, or nil when the run did not come that far.
     public func evaluation() throws -> TestEvaluation? {
         try read { try EvaluationColumns.read(from: $0, classes: description.classes) }
     }
 
     public func contents() throws -> RunContents {
-        RunContents(description: description, status: status, steps: try steps(), epochs: try epochs(), evaluation: try evaluation())
+        RunContents(
+            description: description, status: status, steps: try steps(), epochs: try epochs(), digests: try digests(),
+            evaluation: try evaluation())
     }
 
     /// Reads once; from a file that was not closed, again when that fails.

@@ -29,9 +29,16 @@ public struct RunDescription: Sendable, Equatable {
     /// Multiply-adds of one image's forward pass.
     public var multiplyAdds: Int
     public var classes: Int
+    /// SHA-256 of what determines the result, in hexadecimal; nil in files of format 1.
+    public var trialDigest: String?
+    /// SHA-256 of the images and labels, in hexadecimal; nil in files of format 1.
+    public var dataDigest: String?
+    /// The dotted names of the parameters and buffers, in the order of `DigestRecord.checksums`; none in files of format 1.
+    public var tensors: [String]
 
     public init(
-        experiment: String, model: String, seed: Int, configuration: String, parameters: Int, multiplyAdds: Int, classes: Int
+        experiment: String, model: String, seed: Int, configuration: String, parameters: Int, multiplyAdds: Int, classes: Int,
+        trialDigest: String? = nil, dataDigest: String? = nil, tensors: [String] = []
     ) {
         self.experiment = experiment
         self.model = model
@@ -40,6 +47,22 @@ public struct RunDescription: Sendable, Equatable {
         self.parameters = parameters
         self.multiplyAdds = multiplyAdds
         self.classes = classes
+        self.trialDigest = trialDigest
+        self.dataDigest = dataDigest
+        self.tensors = tensors
+    }
+}
+
+/// Checksums of all weights after a step, by which a repetition of the run is compared with it tensor by tensor.
+public struct DigestRecord: Sendable, Equatable {
+    /// Finished steps; 0 stands for the initial weights.
+    public var step: Int
+    /// One for each of `RunDescription.tensors`.
+    public var checksums: [UInt64]
+
+    public init(step: Int, checksums: [UInt64]) {
+        self.step = step
+        self.checksums = checksums
     }
 }
 
@@ -114,16 +137,25 @@ public struct RunContents: Sendable, Equatable {
     public var status: RunStatus
     public var steps: [StepRecord]
     public var epochs: [EpochRecord]
+    public var digests: [DigestRecord]
     public var evaluation: TestEvaluation?
 
     public init(
         description: RunDescription, status: RunStatus = .running, steps: [StepRecord] = [], epochs: [EpochRecord] = [],
-        evaluation: TestEvaluation? = nil
+        digests: [DigestRecord] = [], evaluation: TestEvaluation? = nil
     ) {
         self.description = description
         self.status = status
         self.steps = steps
         self.epochs = epochs
+        self.digests = digests
         self.evaluation = evaluation
+    }
+
+    /// What was recorded up to the end of a step and of an epoch, as if the run had come no further.
+    public func cut(toStep step: Int, epoch: Int) -> RunContents {
+        RunContents(
+            description: description, steps: steps.filter { $0.step <= step }, epochs: epochs.filter { $0.epoch <= epoch },
+            digests: digests.filter { $0.step <= step })
     }
 }

@@ -24,6 +24,7 @@ public final class RunWriter {
             throw UserError(.io, "\(folder.path): cannot be written to: \(String(cString: strerror(errno)))")
         }
         descriptor = try Self.lock(folder.path)
+        try removeTemporaryFiles()
     }
 
     deinit { close(descriptor) }
@@ -67,14 +68,11 @@ public final class RunWriter {
 
     /// Begins the run, or goes on with one: `run.h5` gets these contents and the status `running`, and grows from there.
     ///
-    /// With no steps in `contents` the run starts over: weights and timings of an earlier one are removed first.
+    /// With no steps in `contents` the run starts over: weights, checkpoints and timings of an earlier one are removed first.
     public func start(_ contents: RunContents) throws -> LiveRun {
         if contents.steps.isEmpty {
-            for stale in RunFolder.Weights.allCases.map(folder.weightsFile) + [folder.machineFile] {
-                guard unlink(stale) == 0 || errno == ENOENT else {
-                    throw UserError(.io, "\(stale): cannot be removed: \(String(cString: strerror(errno)))")
-                }
-            }
+            for stale in RunFolder.Weights.allCases.map(folder.weightsFile) + [folder.machineFile] { try remove(stale) }
+            try removeCheckpoints()
         }
         return try LiveRun(path: folder.runFile, contents: contents)
     }

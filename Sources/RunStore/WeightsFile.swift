@@ -52,9 +52,11 @@ public struct WeightsFile: Sendable, Equatable {
     /// Writes the file so that its path holds the old one or the new one, whole, at any moment.
     ///
     /// The bytes depend on the values and on the order of the arrays only.
-    public func write(to path: String) throws {
+    ///
+    /// - Parameter isSealed: whether the file begins with a digest of what follows (`Seal`).
+    public func write(to path: String, isSealed: Bool = false) throws {
         try replaceFile(at: path) { temporary in
-            let file = try HDF5Writer(temporary, for: path)
+            let file = try HDF5Writer(temporary, for: path, userBlockByteCount: isSealed ? Seal.byteCount : 0)
             try file.setAttribute("format_version", of: "/", to: Int64(weightsFormatVersion))
             try Self.write(parameters, under: "/parameters", file)
             try Self.write(buffers, under: "/buffers", file)
@@ -66,6 +68,7 @@ public struct WeightsFile: Sendable, Equatable {
             try Self.write(optimizerScalars, under: "/optimizer", file)
             try Self.write(progress, under: "/progress", file)
             try file.close()
+            if isSealed { try Seal.close(temporary, naming: path) }
         }
     }
 

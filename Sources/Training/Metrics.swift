@@ -30,6 +30,8 @@ public struct EpochMetrics: Sendable, Equatable {
 
 /// How long an epoch took; differs from run to run.
 public struct EpochTiming: Sendable {
+    /// The steps that were timed: fewer than the epoch has when it was gone on with.
+    public let stepCount: Int
     /// The training steps, without validation.
     public let trainSeconds: Double
     /// The part of `trainSeconds` in which the training waited for a batch.
@@ -78,10 +80,16 @@ func indexOfLargest(_ values: UnsafePointer<Float>, count: Int) -> Int {
 }
 
 /// Sums of an epoch's steps.
-struct RunningMeans {
-    private(set) var stepCount = 0
-    private var lossSum = 0.0
-    private var accuracySum = 0.0
+public struct RunningMeans: Sendable, Equatable {
+    public private(set) var stepCount = 0
+    public private(set) var lossSum = 0.0
+    public private(set) var accuracySum = 0.0
+
+    public init(stepCount: Int = 0, lossSum: Double = 0, accuracySum: Double = 0) {
+        self.stepCount = stepCount
+        self.lossSum = lossSum
+        self.accuracySum = accuracySum
+    }
 
     var loss: Double { lossSum / Double(max(stepCount, 1)) }
     var accuracy: Double { accuracySum / Double(max(stepCount, 1)) }

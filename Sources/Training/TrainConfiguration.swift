@@ -15,6 +15,7 @@ import TensorCore
 ///       label_smoothing: 0
 ///       recompute: blocks             # transformer blocks are computed again in the backward pass: the same bits in less memory and more time
 ///       early_stopping: {patience: 3, metric: val_accuracy, min_delta: 0}
+///       checkpoint_every_steps: 500   # besides those at the end of every epoch; changes no result
 public struct TrainConfiguration: Codable, Sendable, Equatable {
     public var epochs = 10
     public var batchSize = 128
@@ -30,6 +31,8 @@ public struct TrainConfiguration: Codable, Sendable, Equatable {
     /// nil: nothing.
     public var recompute: Recomputation?
     public var earlyStopping: EarlyStoppingConfiguration?
+    /// A checkpoint is due after every epoch, and after this many steps.
+    public var checkpointEverySteps: Int?
 
     /// What the backward pass computes again instead of keeping it.
     public enum Recomputation: String, Codable, CaseIterable, Sendable { case none, blocks }
@@ -44,6 +47,7 @@ public struct TrainConfiguration: Codable, Sendable, Equatable {
         case labelSmoothing = "label_smoothing"
         case recompute
         case earlyStopping = "early_stopping"
+        case checkpointEverySteps = "checkpoint_every_steps"
     }
 
     public init() {}
@@ -72,6 +76,7 @@ public struct TrainConfiguration: Codable, Sendable, Equatable {
         if var stopping = fields.fields("early_stopping") {
             earlyStopping = EarlyStoppingConfiguration(from: &stopping)
         }
+        checkpointEverySteps = fields.integer("checkpoint_every_steps", in: 1...1_000_000_000)
         fields.finish()
     }
 }

@@ -3,6 +3,8 @@ import TensorCore
 /// What happens in a training, in order: any number of steps and progress reports, then an epoch's end, and so on; at the end at most one
 /// of `stoppedEarly`, `interrupted` and `diverged`; then, unless it was one of the latter two, the evaluation on the test split.
 public enum TrainingEvent: Sendable {
+    /// Before the first step, and before the event of every `TrainingLoop.digestInterval`th step and of an epoch's last.
+    case digested(WeightDigest)
     case stepFinished(StepMetrics)
     /// At most twice a second, and at the end of an epoch's last step.
     case progress(ProgressReport)

@@ -12,8 +12,14 @@ public final class TrainingLoop {
     public let stepsPerEpoch: Int
     /// How far the training has come.
     public private(set) var progress = TrainingProgress()
+    /// Checksums of the weights are taken at the beginning, after every so many steps, and at the end of every epoch: reading the weights
+    /// once in 50 steps costs a few thousandths of what the steps do with them.
+    public static let digestInterval = 50
 
-    private let pipeline: BatchPipeline
+    private var pipeline: BatchPipeline
+    private let makePipeline: (_ start: (epoch: Int, batch: Int)) throws -> BatchPipeline
+    private var epochMeans = RunningMeans()
+    private let digester: WeightDigester
     private let schedule: LearningRateSchedule
     let trainingStep: TrainingStep
     let evaluator: Evaluator
@@ -36,13 +42,18 @@ public final class TrainingLoop {
         }
         self.configuration = configuration
         self.dataset = dataset
-        pipeline = try BatchPipeline(
-            training: dataset, batchSize: configuration.batchSize, seed: seed, augmentations: augmentations, epochs: 0..<configuration.epochs)
+        makePipeline = { start in
+            try BatchPipeline(
+                training: dataset, batchSize: configuration.batchSize, seed: seed, augmentations: augmentations,
+                epochs: 0..<configuration.epochs, startingAt: start)
+        }
+        pipeline = try makePipeline((0, 0))
         stepsPerEpoch = pipeline.batchesPerEpoch
         schedule = LearningRateSchedule(
             configuration.schedule, peak: configuration.optimizer.learningRate, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs)
         trainingStep = try TrainingStep(
             model, configuration: configuration, shape: dataset.shape, classCount: dataset.classCount, seed: seed, pool: pool)
+        digester = WeightDigester(trainingStep.store, pool: pool)
         evaluator = try Evaluator(
             model, dataset: dataset, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool)
         try requireMemory(byteCount)
@@ -58,8 +69,9 @@ public final class TrainingLoop {
         }
         do {
             var clock = TrainingClock()
-            while progress.epoch < configuration.epochs {
-                if try trainEpoch(&clock, emit, shouldStop) == .patienceEnded { break }
+            if progress.step == 0 { try emit(.digested(digester.digest(step: 0))) }
+            while progress.epoch < configuration.epochs, !progress.isPatienceOver(configuration.earlyStopping) {
+                try trainEpoch(&clock, emit, shouldStop)
             }
             let result = try test(shouldStop)
             try emit(.tested(result))
@@ -80,7 +92,44 @@ public final class TrainingLoop {
             parameters: store.namedTensors(store.entries, store.values),
             buffers: store.namedTensors(store.bufferEntries, store.bufferValues),
             optimizer: trainingStep.optimizer.slots.map { Checkpoint.Slot(name: $0.name, tensors: store.namedTensors(store.entries, $0.values)) },
-            progress: progress)
+            progress: progress, epochMeans: epochMeans)
+    }
+
+    /// The names of the parameters, then of the buffers, in the order of a digest's checksums.
+    public var tensorNames: [String] { digester.names }
+
+    /// Goes on from where an earlier training of the same kind was; what follows is what would have followed there.
+    ///
+    /// - Parameters:
+    ///   - checkpoint: what `checkpoint()` gave then.
+    ///   - best: the checkpoint of the epoch that was the best so far. nil where it does not matter: without validation, or when the best epoch
+    ///     is `checkpoint` itself or is still to come.
+    /// - Throws: `UserError(.data)` when a checkpoint is not one of such a training.
+    public func restore(_ checkpoint: Checkpoint, best: Checkpoint?) throws {
+        let store = trainingStep.store, optimizer = trainingStep.optimizer
+        func load(_ checkpoint: Checkpoint) throws {
+            guard store.load(checkpoint.parameters, store.entries, into: store.values),
+                store.load(checkpoint.buffers, store.bufferEntries, into: store.bufferValues)
+            else { throw UserError(.data, "the checkpoint is of another model") }
+        }
+        let progress = checkpoint.progress
+        guard progress.step == progress.epoch * stepsPerEpoch + checkpoint.epochMeans.stepCount,
+            (0...configuration.epochs).contains(progress.epoch), (0...stepsPerEpoch).contains(checkpoint.epochMeans.stepCount)
+        else { throw UserError(.data, "the checkpoint is of a training with epochs of another length") }
+        if let best {
+            try load(best)
+            self.best = Weights(of: store)
+        }
+        try load(checkpoint)
+        for slot in optimizer.slots {
+            guard let saved = checkpoint.optimizer.first(where: { $0.name == slot.name }),
+                store.load(saved.tensors, store.entries, into: slot.values)
+            else { throw UserError(.data, "the checkpoint is of another optimizer") }
+        }
+        self.progress = progress
+        epochMeans = checkpoint.epochMeans
+        if hasValidation, epochMeans.stepCount == 0, progress.bestEpoch == progress.epoch - 1 { self.best = Weights(of: store) }
+        pipeline = try makePipeline((progress.epoch, epochMeans.stepCount))
     }
 
     // MARK: The parts of a training
@@ -91,14 +140,12 @@ public final class TrainingLoop {
         case diverged(Divergence)
     }
 
-    private enum EpochEnding { case goOn, patienceEnded }
-
-    private func trainEpoch(_ clock: inout TrainingClock, _ emit: (TrainingEvent) throws -> Void, _ shouldStop: () -> Bool) throws -> EpochEnding {
+    /// Trains an epoch, or what is left of it, and validates it.
+    private func trainEpoch(_ clock: inout TrainingClock, _ emit: (TrainingEvent) throws -> Void, _ shouldStop: () -> Bool) throws {
         let epoch = progress.epoch
-        var means = RunningMeans()
         clock.startEpoch()
         let secondsBefore = (waited: pipeline.secondsWaited, run: trainingStep.secondsRun)
-        while means.stepCount < stepsPerEpoch, let batch = pipeline.next() {
+        while epochMeans.stepCount < stepsPerEpoch, let batch = pipeline.next() {
             let step = progress.step
             let learningRate = schedule.learningRate(at: step)
             let result = trainingStep.run(images: batch.images, labels: batch.labels, step: step, learningRate: learningRate)
@@ -107,43 +154,45 @@ public final class TrainingLoop {
             progress.step += 1
             clock.finishStep()
             let accuracy = Double(result.correctCount) / Double(configuration.batchSize)
-            means.add(loss: result.loss, accuracy: accuracy)
+            epochMeans.add(loss: result.loss, accuracy: accuracy)
+            let isLast = epochMeans.stepCount == stepsPerEpoch
+            if isLast || progress.step.isMultiple(of: Self.digestInterval) { try emit(.digested(digester.digest(step: progress.step))) }
             try emit(.stepFinished(StepMetrics(
                 step: step, epoch: epoch, loss: result.loss, accuracy: accuracy, learningRate: learningRate,
                 gradientNorm: result.gradientNorm)))
-            if clock.isReportDue || means.stepCount == stepsPerEpoch { try emit(.progress(report(means, &clock))) }
+            if clock.isReportDue || isLast { try emit(.progress(report(&clock))) }
             if shouldStop() { throw Ending.interrupted }
         }
 
-        let trainSeconds = clock.secondsInEpoch
+        let trainSeconds = clock.secondsInEpoch, stepCount = clock.stepsInEpoch
         let waitingSeconds = pipeline.secondsWaited - secondsBefore.waited, stepSeconds = trainingStep.secondsRun - secondsBefore.run
         let validation = hasValidation ? try evaluate(.validation, shouldStop) : nil
+        let means = epochMeans
+        epochMeans = RunningMeans()
         progress.epoch += 1
         let isBest = progress.isBest(validation?.accuracy, epoch: epoch)
         // Without validation the weights of the end are the best, and they are in the store.
         if isBest, hasValidation { best = Weights(of: trainingStep.store) }
-        var isPatienceOver = false
         if let stopping = configuration.earlyStopping, let validation {
-            isPatienceOver = progress.shouldStop(stopping, loss: validation.loss, accuracy: validation.accuracy)
+            progress.add(stopping, loss: validation.loss, accuracy: validation.accuracy)
         }
         let metrics = EpochMetrics(
             epoch: epoch, stepCount: progress.step, trainLoss: means.loss, trainAccuracy: means.accuracy,
             validationLoss: validation?.loss, validationAccuracy: validation?.accuracy, isBest: isBest)
         try emit(.epochFinished(metrics, EpochTiming(
-            trainSeconds: trainSeconds, waitingSeconds: waitingSeconds,
+            stepCount: stepCount, trainSeconds: trainSeconds, waitingSeconds: waitingSeconds,
             betweenStepsSeconds: trainSeconds - waitingSeconds - stepSeconds, validationSeconds: clock.secondsInEpoch - trainSeconds,
-            imagesPerSecond: Double(stepsPerEpoch * configuration.batchSize) / trainSeconds)))
-        guard isPatienceOver else { return .goOn }
-        try emit(.stoppedEarly(epoch: epoch))
-        return .patienceEnded
+            imagesPerSecond: stepCount == 0 ? 0 : Double(stepCount * configuration.batchSize) / trainSeconds)))
+        if progress.isPatienceOver(configuration.earlyStopping) { try emit(.stoppedEarly(epoch: epoch)) }
     }
 
-    private func report(_ means: RunningMeans, _ clock: inout TrainingClock) -> ProgressReport {
+    private func report(_ clock: inout TrainingClock) -> ProgressReport {
         clock.startReport()
+        let means = epochMeans
         return ProgressReport(
             epoch: progress.epoch, epochCount: configuration.epochs, step: means.stepCount, stepsPerEpoch: stepsPerEpoch,
             loss: means.loss, accuracy: means.accuracy,
-            imagesPerSecond: Double(means.stepCount * configuration.batchSize) / clock.secondsInEpoch,
+            imagesPerSecond: Double(clock.stepsInEpoch * configuration.batchSize) / clock.secondsInEpoch,
             secondsLeft: clock.secondsPerStep * Double(stepsPerEpoch * configuration.epochs - progress.step))
     }
 
@@ -155,6 +204,7 @@ public final class TrainingLoop {
 
     /// Evaluates the best weights, and gives the store back as it was.
     private func test(_ shouldStop: () -> Bool) throws -> EvaluationResult {
+        precondition(best != nil || !hasValidation, "a training with validation has best weights by its end")
         let last = Weights(of: trainingStep.store)
         best?.restore(to: trainingStep.store)
         defer { last.restore(to: trainingStep.store) }
@@ -175,13 +225,19 @@ private struct TrainingClock {
     private var lastStep = ContinuousClock.now
     private var lastReport = ContinuousClock.now
     private var stepCount = 0
+    /// Those that were taken since the epoch began, or was gone on with.
+    private(set) var stepsInEpoch = 0
 
-    mutating func startEpoch() { epochStart = clock.now }
+    mutating func startEpoch() {
+        epochStart = clock.now
+        stepsInEpoch = 0
+    }
     mutating func startReport() { lastReport = lastStep }
 
     mutating func finishStep() {
         lastStep = clock.now
         stepCount += 1
+        stepsInEpoch += 1
     }
 
     var isReportDue: Bool { lastStep - lastReport > .milliseconds(500) }

@@ -10,7 +10,7 @@ struct RunCommand: ParsableCommand {
         abstract: "Train every model of an experiment, log to HDF5 and print the comparison.",
         discussion: """
             Every model is trained once with each seed, into Results/EXPERIMENT/MODEL-sSEED-HASH. Runs that are there already are not \
-            repeated. Ctrl-C ends cleanly.
+            repeated; one that was cut off, by Ctrl-C or by anything else, goes on from its last checkpoint to the same result, bit for bit.
 
             Examples:
               harness run experiments/quickstart
@@ -38,7 +38,7 @@ struct RunCommand: ParsableCommand {
 
         try Comparison(outcome.folders).printAll()
         if outcome.isInterrupted {
-            Harness.say("interrupted; the same command goes on with the models that are not done")
+            Harness.say("interrupted; the same command goes on from here")
             throw ExitCode(128 + SIGINT)
         }
         if !outcome.divergences.isEmpty {

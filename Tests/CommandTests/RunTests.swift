@@ -93,7 +93,7 @@ import Testing
         #expect(result.errors.contains("vit s0  epoch 1/2") && result.errors.contains("vit s1  epoch 1/2"))
     }
 
-    @Test func aKilledRunStartsAgain() throws {
+    @Test func aKilledRunGoesOn() throws {
         let process = try Program.start(["run", "long", "--results", "killed"], in: folder.url)
         let path = try waitForEpochs(in: "killed/long", process)
         kill(process.processIdentifier, SIGKILL)
@@ -103,7 +103,8 @@ import Testing
 
         // So that the next wait is for the weights of the next run.
         try FileManager.default.removeItem(at: folder.url.appending(path: "\(path)/weights/last.h5"))
-        let again = try Program.start(["run", "long", "--results", "killed"], in: folder.url)
+        let errors = try folder.add("errors")
+        let again = try Program.start(["run", "long", "--results", "killed"], in: folder.url, errors: errors)
         _ = try waitForEpochs(in: "killed/long", again)
         // Meanwhile nobody else writes there.
         let second = try run("run", "long", "--results", "killed")
@@ -111,6 +112,9 @@ import Testing
         again.terminate()
         again.waitUntilExit()
         #expect(again.terminationStatus == 130)
+        let said = try String(contentsOf: errors, encoding: .utf8).split(separator: "\n")
+        #expect(said.first?.wholeMatch(of: /vit  goes on after step [\d,]+/) != nil, "\(said)")
+        #expect(said.last == "harness: interrupted; the same command goes on from here")
         #expect(try run("inspect", path).output.contains("interrupted"))
     }
 

@@ -20,6 +20,7 @@ import Testing
     @Test(arguments: [
         "train.epochs=3", "train={epochs: 3, batch_size: 64, optimizer: {adamw: {learning_rate: 0.001}}, schedule: {cosine: {warmup_epochs: 1.0}}}",
         "models.vit.vit.mlp_ratio=4", "train.shards=8", "data.validation=0.1", "+models.other={mlp: {}}", "seeds=[0]", "precision=fp32", "match=none", "train.recompute=blocks",
+        "+train.checkpoint_every_steps=10",
     ])
     func whatMeansTheSameHashesTheSame(override: String) throws {
         #expect(try hash(override) == hash())
@@ -31,6 +32,13 @@ import Testing
     ])
     func whatChangesTheResultChangesTheHash(override: String) throws {
         #expect(try hash(override) != hash())
+    }
+
+    /// Else the same results would have other bytes.
+    @Test func checkpointsAreNotPartOfARun() throws {
+        let trial = try definition(small, "+train.checkpoint_every_steps=10").trials[0]
+        #expect(trial.train.checkpointEverySteps == 10)
+        #expect(try trial.resolvedDefinition == definition(small).trials[0].resolvedDefinition)
     }
 
     @Test func namesDoNotCount() throws {

@@ -20,7 +20,7 @@ def show(name, value):
 
 
 with h5py.File(f"{folder}/run.h5", "r") as run:
-    for name in ["format_version", "experiment", "model", "seed", "parameters", "multiply_adds", "classes", "NX_class", "default"]:
+    for name in ["format_version", "experiment", "model", "seed", "parameters", "multiply_adds", "classes", "trial_sha256", "data_sha256", "NX_class", "default"]:
         show(f"@{name}", run.attrs[name].item() if hasattr(run.attrs[name], "item") else run.attrs[name])
     show("/config", run["config"].asstr()[()])
     names = {value: name for name, value in h5py.check_enum_dtype(run["status"].dtype).items()}
@@ -29,6 +29,9 @@ with h5py.File(f"{folder}/run.h5", "r") as run:
         for name, dataset in run[group].items():
             assert dataset.fletcher32 and dataset.shuffle and dataset.maxshape[0] is None, dataset
             show(f"/{group}/{name} {dataset.dtype} {dataset.attrs['units'].decode()}", dataset[:3])
+    show("/digests/tensor", run["digests/tensor"][:])
+    for name in ["step", "checksum"]:
+        show(f"/digests/{name} {run['digests'][name].dtype}", run["digests"][name][:3])
     # The way a viewer finds the curve to draw.
     found = run
     while "signal" not in found.attrs:

@@ -4,7 +4,8 @@ import RunStore
 enum Example {
     static let description = RunDescription(
         experiment: "vit_vs_resnet", model: "resnet20", seed: 3, configuration: "models:\n  größe: {resnet: {depth: 20}}\n",
-        parameters: 269_722, multiplyAdds: 40_551_872, classes: 3)
+        parameters: 269_722, multiplyAdds: 40_551_872, classes: 3,
+        trialDigest: "5eed", dataDigest: "da7a", tensors: ["conv1.weight", "größe"])
 
     static func step(_ index: Int) -> StepRecord {
         StepRecord(
@@ -17,6 +18,8 @@ enum Example {
             epoch: index, trainLoss: 1 / Double(index), trainAccuracy: 0.5, valLoss: index % 2 == 0 ? nil : 0.25,
             valAccuracy: index % 2 == 0 ? nil : 0.75)
     }
+
+    static func digest(_ step: Int) -> DigestRecord { DigestRecord(step: step, checksums: [UInt64(step), .max - UInt64(step)]) }
 
     static let evaluation = TestEvaluation(
         loss: 0.4, accuracy: 0.75, confusion: [[1, 0, 1], [0, 1, 0], [0, 0, 1]], predictions: [0, 2, 1, 2], labels: [0, 0, 1, 2])
@@ -49,6 +52,7 @@ enum Example {
         let live = try writer.start(RunContents(description: description))
         for index in 1...steps {
             if pauses.contains(index) { usleep(1_100_000) }
+            if index % 50 == 0 { try live.append(digest(index)) }
             try live.append(step(index))
             if index % 100 == 0 { try live.append(epoch(index / 100)) }
         }
@@ -61,6 +65,7 @@ enum Example {
     static func contents(steps: Int, status: RunStatus) -> RunContents {
         RunContents(
             description: description, status: status, steps: (1...steps).map(step), epochs: steps < 100 ? [] : (1...steps / 100).map(epoch),
+            digests: (0..<steps / 50).map { digest(50 * ($0 + 1)) },
             evaluation: status == .finished ? evaluation : nil)
     }
 }

@@ -14,13 +14,15 @@ struct PythonTests {
             let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Reference/read_run.py").path
             let (status, output) = Python.run([python, script, folder.path])
             let expected = """
-                @format_version=1
+                @format_version=2
                 @experiment='vit_vs_resnet'
                 @model='resnet20'
                 @seed=3
                 @parameters=269722
                 @multiply_adds=40551872
                 @classes=3
+                @trial_sha256='5eed'
+                @data_sha256='da7a'
                 @NX_class='NXroot'
                 @default='metrics'
                 /config='models:\\n  größe: {resnet: {depth: 20}}\\n'
@@ -41,6 +43,9 @@ struct PythonTests {
                 /evaluation/test/confusion int64 image=[[1, 0, 1], [0, 1, 0], [0, 0, 1]]
                 /evaluation/test/predictions int64 class=[0, 2, 1]
                 /evaluation/test/labels int64 class=[0, 0, 1]
+                /digests/tensor=['conv1.weight', 'größe']
+                /digests/step int64=[50, 100, 150]
+                /digests/checksum uint64=[[50, 18446744073709551565], [100, 18446744073709551515], [150, 18446744073709551465]]
                 plot=['/metrics/epoch', 'train_loss', 'epoch', 'NXdata']
                 /parameters/blocks/0/attn/qkv/weight float32 (6, 2)=[0.0, 0.3333333432674408]
                 /parameters/blocks/10/norm1/bias float32 (2,)=[1.0, -1.0]

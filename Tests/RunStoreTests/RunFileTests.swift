@@ -38,7 +38,10 @@ struct RunFileTests {
             do {
                 let writer = try RunWriter(resumed)
                 let live = try writer.start(RunContents(description: Example.description))
-                for index in 1...230 { try live.append(Example.step(index)) }
+                for index in 1...230 {
+                    if index % 50 == 0 { try live.append(Example.digest(index)) }
+                    try live.append(Example.step(index))
+                }
                 try live.append(Example.epoch(1))
                 try live.append(Example.epoch(2))
                 try live.finish(.interrupted)
@@ -46,10 +49,14 @@ struct RunFileTests {
             }
             let writer = try RunWriter(resumed)
             var contents = try RunReader(resumed).contents()
-            contents.steps.removeAll { $0.epoch > 2 }
+            contents = contents.cut(toStep: 200, epoch: 2)
+            #expect(contents.steps.count == 200 && contents.digests.count == 4)
             let live = try writer.start(contents)
             #expect(FileManager.default.fileExists(atPath: resumed.weightsFile(.last)))
-            for index in 201...300 { try live.append(Example.step(index)) }
+            for index in 201...300 {
+                if index % 50 == 0 { try live.append(Example.digest(index)) }
+                try live.append(Example.step(index))
+            }
             try live.append(Example.epoch(3))
             try live.append(Example.evaluation)
             try live.finish(.finished)
@@ -151,7 +158,7 @@ struct RunFileTests {
             try newer.write(UInt8(0), to: "/status")
             try newer.setAttribute("format_version", of: "/", to: Int64(99))
             try newer.close()
-            #expect(throws: UserError(.data, "\(path): has format 99, which is newer than this program's 1")) { try RunReader(path) }
+            #expect(throws: UserError(.data, "\(path): has format 99, which is newer than this program's 2")) { try RunReader(path) }
             #expect(throws: UserError(.noInput, "\(results)/none.h5: there is no such file")) { try RunReader("\(results)/none.h5") }
             try Data("{}".utf8).write(to: URL(filePath: folder.machineFile))
             #expect(throws: UserError(.data, "\(folder.machineFile): is damaged: expected the JSON that this program writes")) {

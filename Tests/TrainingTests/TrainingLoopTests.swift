@@ -39,6 +39,7 @@ private func softmaxRegression(_ scope: Scope, _ images: Tensor) -> Tensor {
 /// Keeps what it hears, and the checkpoint of each epoch's end.
 private final class Recorder: TrainingListener {
     var steps: [StepMetrics] = []
+    var digests: [WeightDigest] = []
     var epochs: [EpochMetrics] = []
     var checkpoints: [Checkpoint] = []
     var others: [String] = []
@@ -47,6 +48,7 @@ private final class Recorder: TrainingListener {
         switch event {
         case .stepFinished(let metrics): steps.append(metrics)
         case .progress: break
+        case .digested(let digest): digests.append(digest)
         case .epochFinished(let metrics, _):
             epochs.append(metrics)
             checkpoints.append(loop.checkpoint())
@@ -230,15 +232,19 @@ private final class Recorder: TrainingListener {
         var progress = TrainingProgress()
         var stopping = EarlyStoppingConfiguration()
         (stopping.patience, stopping.minDelta) = (2, 0.125)
-        let ends = [0.5, 0.75, 0.875, 1].map { progress.shouldStop(stopping, loss: 0, accuracy: $0) }
+        func isOver(loss: Double = 0, accuracy: Double = 0) -> Bool {
+            progress.add(stopping, loss: loss, accuracy: accuracy)
+            return progress.isPatienceOver(stopping)
+        }
+        let ends = [0.5, 0.75, 0.875, 1].map { isOver(accuracy: $0) }
         #expect(ends == [false, false, false, false])
         #expect(progress.bestMonitored == 1)
-        #expect(progress.shouldStop(stopping, loss: 0, accuracy: 1.125) == false)
-        #expect(progress.shouldStop(stopping, loss: 0, accuracy: 1.125) == true)
+        #expect(isOver(accuracy: 1.125) == false)
+        #expect(isOver(accuracy: 1.125) == true)
 
         progress = TrainingProgress()
         stopping.metric = .validationLoss
-        #expect([3.0, 2.0, 1.9, 2.5].map { progress.shouldStop(stopping, loss: $0, accuracy: 0) } == [false, false, false, true])
+        #expect([3.0, 2.0, 1.9, 2.5].map { isOver(loss: $0) } == [false, false, false, true])
     }
 
     @Test("A rate out of all bounds: the step and the first bad tensor are named, the log stays")
@@ -269,6 +275,104 @@ private final class Recorder: TrainingListener {
         #expect((find().tensor, find().quantity) == ("bias", .value))
         store.gradients[1] = .nan
         #expect((find().tensor, find().quantity) == ("weight", .gradient))
+    }
+
+    @Test("Stopped anywhere and gone on with, it gives what it would have given", arguments: [1, 7, 19, 20, 21, 39, 40, 50, 59, 60])
+    func restore(stop: Int) throws {
+        var configuration = configuration(epochs: 5)
+        var momentum = OptimizerConfiguration.SGD()
+        (momentum.learningRate, momentum.momentum) = (0.3, 0.9)
+        configuration.optimizer = .sgd(momentum)
+        configuration.schedule = ScheduleConfiguration(.cosine(finalFactor: 0), warmupEpochs: 0.5)
+        var stopping = EarlyStoppingConfiguration()
+        (stopping.patience, stopping.minDelta) = (1, 0.05)
+        configuration.earlyStopping = stopping
+        func loop() throws -> TrainingLoop {
+            try TrainingLoop(
+                network, configuration: configuration, dataset: Self.dataset, augmentations: [.shift(pixels: 1)], seed: 3,
+                pool: WorkerPool(threads: 1))
+        }
+        let whole = Recorder(), first = Recorder(), second = Recorder()
+        let outcome = try loop().run([whole])
+        try #require((3..<5).contains(whole.epochs.count), "the case needs an early stop")
+        try #require(stop <= whole.steps.count)
+
+        let interrupted = try loop()
+        var asked = 0
+        // Asked once more after the last batch of an epoch: in its validation.
+        #expect(try interrupted.run([first]) { asked += 1; return interrupted.progress.step == stop } == .interrupted)
+        let best = first.epochs.last { $0.isBest }.map { first.checkpoints[$0.epoch] }
+        let resumed = try loop()
+        try resumed.restore(interrupted.checkpoint(), best: best)
+        #expect(resumed.checkpoint() == interrupted.checkpoint())
+        #expect(try resumed.run([second]) == outcome)
+        #expect(first.steps + second.steps == whole.steps)
+        #expect(first.digests + second.digests == whole.digests)
+        #expect(first.epochs + second.epochs == whole.epochs)
+        #expect(first.checkpoints + second.checkpoints == whole.checkpoints)
+    }
+
+    @Test("Restored at the end of an epoch it knows that these weights are the best; patience that is over stays over")
+    func restoreAtAnEpochsEnd() throws {
+        let configuration = configuration(epochs: 3, sgd(0.1))
+        let (outcome, recorder, _) = try train(configuration, network)
+        for checkpoint in recorder.checkpoints where checkpoint.progress.bestEpoch == checkpoint.progress.epoch - 1 {
+            let loop = try TrainingLoop(
+                network, configuration: configuration, dataset: Self.dataset, augmentations: [], seed: 0, pool: WorkerPool(threads: 2))
+            try loop.restore(checkpoint, best: nil)
+            #expect(try loop.run([]) == outcome)
+        }
+        var stopping = configuration
+        stopping.earlyStopping = EarlyStoppingConfiguration()
+        stopping.earlyStopping?.patience = 1
+        stopping.optimizer = sgd(0)
+        let (stopped, short, _) = try train(stopping, network)
+        #expect(short.epochs.count == 2)
+        let loop = try TrainingLoop(network, configuration: stopping, dataset: Self.dataset, augmentations: [], seed: 0, pool: WorkerPool(threads: 1))
+        try loop.restore(short.checkpoints[1], best: short.checkpoints[0])
+        let rest = Recorder()
+        #expect(try loop.run([rest]) == stopped)
+        #expect(rest.steps.isEmpty && rest.others == ["tested"])
+    }
+
+    @Test("A checkpoint of something else is refused")
+    func restoreOfAnother() throws {
+        let (_, recorder, _) = try train(configuration(epochs: 1), network)
+        func loop(_ configuration: TrainConfiguration, _ model: ModelRecorder = network) throws -> TrainingLoop {
+            try TrainingLoop(model, configuration: configuration, dataset: Self.dataset, augmentations: [], seed: 0, pool: WorkerPool(threads: 1))
+        }
+        let checkpoint = recorder.checkpoints[0]
+        #expect(throws: UserError(.data, "the checkpoint is of another model")) {
+            try loop(configuration(epochs: 1), softmaxRegression).restore(checkpoint, best: nil)
+        }
+        var momentum = OptimizerConfiguration.SGD()
+        momentum.momentum = 0.5
+        #expect(throws: UserError(.data, "the checkpoint is of another optimizer")) {
+            try loop(configuration(epochs: 1, .sgd(momentum))).restore(checkpoint, best: nil)
+        }
+        var batches = configuration(epochs: 1)
+        batches.batchSize = 128
+        #expect(throws: UserError(.data, "the checkpoint is of a training with epochs of another length")) {
+            try loop(batches).restore(checkpoint, best: nil)
+        }
+    }
+
+    @Test("Checksums at the start, every 50 steps and at every epoch's end; threads change none, a changed bit changes one")
+    func digests() throws {
+        let (_, one, loop) = try train(configuration(epochs: 6), network)
+        #expect(one.digests.map(\.step) == [0, 20, 40, 50, 60, 80, 100, 120])
+        #expect(loop.tensorNames == ["conv.weight", "norm.weight", "norm.bias", "head.weight", "head.bias", "norm.running_mean", "norm.running_var"])
+        #expect(one.digests.allSatisfy { $0.checksums.count == 7 })
+        #expect(Set(one.digests.map(\.checksums[0])).count == 8)
+        let (_, two, _) = try train(configuration(epochs: 6), network, threads: 2)
+        #expect(two.digests == one.digests)
+
+        let store = loop.trainingStep.store, entry = store.entries[3]
+        let digester = WeightDigester(store, pool: WorkerPool(threads: 2))
+        #expect(digester.digest(step: 120) == one.digests.last)
+        store.values[entry.offset + 5] = Float(bitPattern: store.values[entry.offset + 5].bitPattern ^ 1)
+        let changed = digester.digest(step: 120).checksums
+        #expect(changed.indices.filter { changed[$0] != one.digests.last?.checksums[$0] } == [3])
     }
 
     @Test("Asked to stop, it ends after the step, and the test split stays untouched")

@@ -1,4 +1,4 @@
-import CCrypto
+import Checksums
 import Configuration
 import Foundation
 import Models
@@ -25,18 +25,21 @@ public struct Trial: Sendable {
         RunFolder(results: results.path, experiment: experiment, model: model.name, seed: seed, hash: hash)
     }
 
-    /// The first 8 hexadecimal digits of SHA-256 over what determines the result: the model's definition, data, training, seed and precision.
-    /// The other models of the definition, the experiment's and the model's name, the number of threads, the machine and what is computed again
-    /// to save memory do not count.
-    public var hash: String {
+    /// The first 8 hexadecimal digits of `identityDigest`.
+    public var hash: String { String(identityDigest.prefix(8)) }
+
+    /// SHA-256 over what determines the result: the model's definition, data, training, seed and precision. The other models of the
+    /// definition, the experiment's and the model's name, the number of threads and the machine do not count, nor what changes no bit
+    /// (`TrainConfiguration.withoutEffortOptions`).
+    public var identityDigest: String {
         let identity = Identity(data: data, model: model.definition, precision: precision, seed: seed, train: train.withoutEffortOptions)
-        let text = Array(YAML.json(identity).utf8)
-        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-        SHA256(text, text.count, &digest)
-        return digest.prefix(4).map { String(format: "%02x", $0) }.joined()
+        let digest = SHA256()
+        digest.update(YAML.json(identity))
+        return digest.finish()
     }
 
-    /// The definition of this trial alone, with every default filled in: JSON, and so YAML, that `Definition(resolved:)` reads.
+    /// The definition of this trial alone, with every default filled in: JSON, and so YAML, that `Definition(resolved:)` reads. Like the hash it leaves out what
+    /// changes no bit.
     public var resolvedDefinition: String {
         let resolved = Resolved(
             data: data, match: match, models: [model.name: model.definition], precision: precision, seeds: [seed], train: train.withoutEffortOptions)
@@ -62,10 +65,10 @@ public struct Trial: Sendable {
 }
 
 extension TrainConfiguration {
-    /// Without what changes no bit of the result.
+    /// Without what changes no bit of the result: how often checkpoints are written, and what is computed again to save memory.
     fileprivate var withoutEffortOptions: TrainConfiguration {
         var copy = self
-        copy.recompute = nil
+        (copy.recompute, copy.checkpointEverySteps) = (nil, nil)
         return copy
     }
 }

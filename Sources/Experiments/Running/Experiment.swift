@@ -9,6 +9,8 @@ import VisionData
 public struct Experiment: Sendable {
     public let definition: Definition
     public let dataset: ImageDataset
+    /// Of all images and labels (`LabeledImages.digest`).
+    public let dataDigest: String
     /// The size of each model, in the order of the definition.
     public let models: [(name: String, summary: ModelSummary)]
 
@@ -20,6 +22,7 @@ public struct Experiment: Sendable {
         try definition.precision.requireUnits()
         let dataset = try definition.placing { try ImageDataset.load(definition.data, dataDirectory: dataDirectory) }
         self.dataset = dataset
+        dataDigest = dataset.images.digest
         let input = dataset.shape
         let errors = ConfigurationErrors()
         for model in definition.models { model.validate(input: input, classes: dataset.classCount, errors: errors) }

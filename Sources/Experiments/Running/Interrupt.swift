@@ -3,7 +3,8 @@ import Synchronization
 
 private let requested = Atomic<Bool>(false)
 
-/// Whether the user asked the program to end (Ctrl-C or SIGTERM): the step at hand is finished, and files are closed as they should be.
+/// Whether someone asked the program to end (Ctrl-C, SIGTERM, or SIGHUP when a terminal closes): the step at hand is finished, and files
+/// are closed as they should be.
 ///
 /// A second Ctrl-C ends the process at once.
 public enum Interrupt {
@@ -16,13 +17,24 @@ public enum Interrupt {
         // Whoever started the program may have blocked signals, which is inherited.
         var signals = sigset_t()
         sigemptyset(&signals)
-        for number in [SIGINT, SIGTERM] {
+        for number in [SIGINT, SIGTERM, SIGHUP] {
             sigaddset(&signals, number)
+            // `nohup` had it ignored, and so it stays.
+            if number == SIGHUP, isIgnored(number) { continue }
             signal(number) { received in
                 requested.store(true, ordering: .relaxed)
                 signal(received, SIG_DFL)
             }
         }
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+        // A reader of the output that goes away shall not take the training with it.
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    private static func isIgnored(_ number: Int32) -> Bool {
+        let earlier = signal(number, SIG_IGN)
+        let ignored = unsafeBitCast(earlier, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+        signal(number, earlier)
+        return ignored
     }
 }

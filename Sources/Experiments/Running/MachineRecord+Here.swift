@@ -8,19 +8,30 @@ extension MachineRecord {
     static func here(threads: Int, command: [String]) -> MachineRecord {
         MachineRecord(
             host: ProcessInfo.processInfo.hostName, operatingSystem: ProcessInfo.processInfo.operatingSystemVersionString,
-            processor: processor, threads: threads, versions: ["hdf5": hdf5Version, "onednn": "\(OneDNN.version) (\(OneDNN.instructionSet))"], gitCommit: gitCommit,
-            command: command, startedAt: Date.now.formatted(.iso8601), wallClockSeconds: 0, secondsPerEpoch: 0, imagesPerSecond: 0)
+            processor: processorName, threads: threads, versions: ["hdf5": hdf5Version, "onednn": OneDNN.version], gitCommit: sourceCommit,
+            command: command, startedAt: Date.now.formatted(.iso8601), wallClockSeconds: 0, secondsPerEpoch: 0, imagesPerSecond: 0,
+            instructionSet: OneDNN.instructionSet)
+    }
+
+    /// What can change bits between `earlier` and this one: `instruction set avx2 → avx512_core`, ….
+    func differences(from earlier: MachineRecord) -> [String] {
+        let pairs = [
+            ("processor", earlier.processor, processor), ("instruction set", earlier.instructionSet ?? "unknown", instructionSet ?? "unknown"),
+            ("oneDNN", earlier.versions["onednn"] ?? "unknown", versions["onednn"] ?? "unknown"),
+            ("program", earlier.gitCommit ?? "unknown", gitCommit ?? "unknown"),
+        ]
+        return pairs.filter { $1 != $2 }.map { "\($0) \($1) → \($2)" }
     }
 
     /// The processor's name from the kernel's list.
-    private static var processor: String {
+    private static var processorName: String {
         let list = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
         let line = list.split(separator: "\n").first { $0.hasPrefix("model name") }
         return line?.split(separator: ":", maxSplits: 1).last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
     }
 
     /// The commit of the package's sources, with `+` when files were changed since.
-    private static let gitCommit: String? = {
+    private static let sourceCommit: String? = {
         guard let home = ProcessInfo.processInfo.environment["HARNESS_HOME"] else { return nil }
         guard let commit = git("-C", home, "rev-parse", "HEAD"), let changes = git("-C", home, "status", "--porcelain") else { return nil }
         return changes.isEmpty ? commit : commit + "+"

@@ -3,46 +3,76 @@ import RunStore
 import TensorCore
 import Training
 
-/// Writes what happens in a training to its run folder: every step, every epoch, the weights, the evaluation.
+/// Writes what happens in a training to its run folder: every step, every epoch, the weights, checkpoints, the evaluation.
+///
+/// The log is on the disk before the weights and checkpoints that go with it. So whenever the process ends, the log reaches at least as
+/// far as every checkpoint, and has the checksums of every weights file.
 final class RunRecorder: TrainingListener {
     private let writer: RunWriter
     private let run: LiveRun
     private var timings: [EpochTiming] = []
 
-    /// Begins the run: from here on its folder holds a readable file.
-    init(_ description: RunDescription, in writer: RunWriter) throws {
+    /// Begins the run, or goes on with it: from here on its folder holds a readable file.
+    ///
+    /// - Parameter loop: already at the checkpoint of `resumption`.
+    init(_ description: RunDescription, _ resumption: Resumption?, in writer: RunWriter, _ loop: TrainingLoop) throws {
         self.writer = writer
-        run = try writer.start(RunContents(description: description))
+        run = try writer.start(resumption?.contents ?? RunContents(description: description))
+        // A checkpoint of an epoch's end holds what the weights files do, which may have been about to be written.
+        let progress = loop.progress
+        if let resumption, resumption.checkpoint.isAtEpochEnd { try saveWeights(loop, isBest: progress.bestEpoch == progress.epoch - 1) }
     }
 
     func receive(_ event: TrainingEvent, from loop: TrainingLoop) throws {
         switch event {
+        case .digested(let digest):
+            try run.append(DigestRecord(step: digest.step, checksums: digest.checksums))
         case .stepFinished(let step):
             try run.append(StepRecord(step))
+            if let interval = loop.configuration.checkpointEverySteps, loop.progress.step.isMultiple(of: interval) {
+                try run.synchronize()
+                try saveCheckpoint(loop)
+            }
         case .epochFinished(let epoch, let timing):
-            timings.append(timing)
-            let weights = WeightsFile(loop.checkpoint())
-            // The weights first: an epoch in the log has its weights on disk.
-            try writer.save(weights, as: .last)
-            if epoch.isBest { try writer.save(weights, as: .best) }
+            if timing.stepCount > 0 { timings.append(timing) }
             try run.append(EpochRecord(epoch))
+            try saveWeights(loop, isBest: epoch.isBest)
+            try saveCheckpoint(loop)
         case .tested(let result):
             try run.append(TestEvaluation(result))
         case .interrupted:
-            try writer.save(WeightsFile(loop.checkpoint()), as: .last)
+            try run.synchronize()
+            try saveCheckpoint(loop)
             try run.finish(.interrupted)
         case .diverged:
             try run.finish(.diverged)
+            try writer.removeCheckpoints()
         case .progress, .stoppedEarly:
             break
         }
     }
 
-    /// Ends a run that was trained and tested.
-    func finish() throws { try run.finish(.finished) }
+    /// Ends a run that was trained and tested; `machine.json` comes before, so that a run that says it is finished lacks nothing.
+    func finish(_ machine: MachineRecord) throws {
+        try writer.save(machine)
+        try run.finish(.finished)
+        try writer.removeCheckpoints()
+    }
 
-    /// Mean seconds of an epoch, validation included; 0 before the first one has ended.
-    var secondsPerEpoch: Double { mean(timings.map { $0.trainSeconds + $0.validationSeconds }) }
+    private func saveWeights(_ loop: TrainingLoop, isBest: Bool) throws {
+        let weights = WeightsFile(loop.checkpoint())
+        try writer.save(weights, as: .last)
+        if isBest { try writer.save(weights, as: .best) }
+    }
+
+    private func saveCheckpoint(_ loop: TrainingLoop) throws {
+        try writer.save(checkpoint: WeightsFile(loop.checkpoint()), step: loop.progress.step)
+    }
+
+    /// Mean seconds of an epoch, validation included; 0 before the first one has ended. An epoch of which only a part was timed counts by its steps.
+    func secondsPerEpoch(_ loop: TrainingLoop) -> Double {
+        mean(timings.map { $0.trainSeconds * Double(loop.stepsPerEpoch) / Double($0.stepCount) + $0.validationSeconds })
+    }
 
     var imagesPerSecond: Double { mean(timings.map(\.imagesPerSecond)) }
 
@@ -51,52 +81,4 @@ final class RunRecorder: TrainingListener {
     var betweenStepsSeconds: Double { mean(timings.map(\.betweenStepsSeconds)) }
 
     private func mean(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count) }
-}
-
-// MARK: Training's values as the run store's. Training counts steps and epochs from 0, a run file from 1.
-
-extension StepRecord {
-    init(_ metrics: StepMetrics) {
-        self.init(
-            step: metrics.step + 1, epoch: metrics.epoch + 1, loss: metrics.loss, accuracy: metrics.accuracy,
-            learningRate: metrics.learningRate, gradientNorm: metrics.gradientNorm)
-    }
-}
-
-extension EpochRecord {
-    init(_ metrics: EpochMetrics) {
-        self.init(
-            epoch: metrics.epoch + 1, trainLoss: metrics.trainLoss, trainAccuracy: metrics.trainAccuracy,
-            valLoss: metrics.validationLoss, valAccuracy: metrics.validationAccuracy)
-    }
-}
-
-extension TestEvaluation {
-    init(_ result: EvaluationResult) {
-        let classes = result.classCount
-        self.init(
-            loss: result.loss, accuracy: result.accuracy,
-            confusion: (0..<classes).map { Array(result.confusion[$0 * classes..<($0 + 1) * classes]) },
-            predictions: result.predictions.map(Int.init), labels: result.labels.map(Int.init))
-    }
-}
-
-extension WeightsFile {
-    init(_ checkpoint: Checkpoint) {
-        func arrays(_ tensors: [NamedTensor]) -> [NamedArray] {
-            tensors.map { NamedArray(name: $0.name, shape: $0.tensor.shape.dimensions, values: $0.tensor.floats) }
-        }
-        let progress = checkpoint.progress
-        var scalars: [String: WeightsScalar] = [
-            "step": .integer(progress.step), "epoch": .integer(progress.epoch),
-            "epochs_without_improvement": .integer(progress.epochsWithoutImprovement),
-        ]
-        if let epoch = progress.bestEpoch { scalars["best_epoch"] = .integer(epoch + 1) }
-        if let accuracy = progress.bestAccuracy { scalars["best_val_accuracy"] = .real(accuracy) }
-        if let value = progress.bestMonitored { scalars["best_monitored"] = .real(value) }
-        self.init(
-            parameters: arrays(checkpoint.parameters), buffers: arrays(checkpoint.buffers),
-            optimizer: Dictionary(uniqueKeysWithValues: checkpoint.optimizer.map { ($0.name, arrays($0.tensors)) }),
-            progress: scalars)
-    }
 }

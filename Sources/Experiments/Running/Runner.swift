@@ -60,14 +60,10 @@ public final class Runner {
         for trial in trials where !outcome.isInterrupted {
             let folder = trial.folder(experiment: experiment.definition.name, results: options.results)
             outcome.folders.append(folder)
-            if try isDone(trial, folder, &outcome) { continue }
             switch try train(trial, in: folder, shouldStop) {
-            case .completed:
-                break
-            case .interrupted:
-                outcome.isInterrupted = true
-            case .diverged:
-                outcome.divergences.append(trial.name)
+            case .finished: break
+            case .interrupted: outcome.isInterrupted = true
+            case .diverged: outcome.divergences.append(trial.name)
             }
         }
         return outcome
@@ -77,94 +73,143 @@ public final class Runner {
         seeds.count > 1 ? "\(trial.model.name) s\(trial.seed)" : trial.model.name
     }
 
+    private func say(_ trial: Trial, _ sentence: String) {
+        terminal.line("\(label(trial))  \(sentence)")
+    }
+
     private func label(_ trial: Trial) -> String {
         let label = Self.label(trial, seeds: experiment.definition.seeds)
         return label + String(repeating: " ", count: labelWidth - label.count)
     }
 
-    // MARK: Earlier runs
-
-    /// Whether the run is there already and need not be repeated. Says what becomes of one that is there.
-    private func isDone(_ trial: Trial, _ folder: RunFolder, _ outcome: inout Outcome) throws -> Bool {
-        guard folder.hasRun else { return false }
-        let name = label(trial)
-        if options.startsOver {
-            terminal.line("\(name)  the earlier run moves to \(try moveAside(folder))")
-            return false
-        }
-        do {
-            let run = try RunReader(folder)
-            switch run.status {
-            case .finished:
-                terminal.line("\(name)  already done (--fresh repeats it)")
-                return true
-            case .diverged:
-                terminal.line("\(name)  diverged before, at step \(grouped(try run.stepCount() + 1)) (--fresh repeats it)")
-                outcome.divergences.append(trial.name)
-                return true
-            case .running, .interrupted:
-                if folder.isBeingWritten { return false }  // the lock will say so
-                terminal.line("\(name)  was cut off in epoch \(try run.epochs().count + 1); it starts again")
-            }
-        } catch let error as UserError where error.kind == .data {
-            terminal.line("\(name)  the earlier run cannot be read, it starts again: \(error)")
-        }
-        return false
-    }
-
-    /// Renames a run's folder to a place beside it where no table looks, and returns that place.
-    private func moveAside(_ folder: RunFolder) throws -> String {
-        let lock = try RunWriter(folder)
-        defer { withExtendedLifetime(lock) {} }
-        let source = URL(filePath: folder.path)
-        let shelf = source.deletingLastPathComponent().appending(path: ".replaced")
-        do {
-            try FileManager.default.createDirectory(at: shelf, withIntermediateDirectories: true)
-            let taken = Set(try FileManager.default.contentsOfDirectory(atPath: shelf.path))
-            let name = (1...).lazy.map { "\(source.lastPathComponent)-\($0)" }.first { !taken.contains($0) }!
-            let target = shelf.appending(path: name)
-            try FileManager.default.moveItem(at: source, to: target)
-            return ".replaced/\(name)"
-        } catch {
-            throw UserError(.io, "\(folder.path): cannot be moved aside: \(error.localizedDescription)")
-        }
-    }
-
     // MARK: A trial
 
-    private func train(_ trial: Trial, in folder: RunFolder, _ shouldStop: () -> Bool) throws -> TrainingOutcome {
+    private enum Ending { case finished, interrupted, diverged }
+
+    private func train(_ trial: Trial, in folder: RunFolder, _ shouldStop: () -> Bool) throws -> Ending {
+        let description = try description(of: trial)
+        if !options.startsOver, let ending = try earlierEnding(of: trial, folder, description) { return ending }
         let start = ContinuousClock.now
-        var machine = MachineRecord.here(threads: options.threads, command: options.command)
-        let writer = try RunWriter(folder)
+        var writer = try RunWriter(folder)
+        // Another process may have ended the run meanwhile.
+        if !options.startsOver, let ending = try earlierEnding(of: trial, folder, description) { return ending }
         let loop = try experiment.training(of: trial, pool: pool)
-        let recorder = try RunRecorder(description(of: trial), in: writer)
+        var described = description
+        described.tensors = loop.tensorNames
+        var machine = MachineRecord.here(threads: options.threads, command: options.command)
+        let resumption = try resumption(of: trial, described, &writer, machine)
+        if let resumption { try loop.restore(resumption.checkpoint, best: resumption.best) }
+        let recorder = try RunRecorder(described, resumption, in: writer, loop)
+        try writer.save(machine)
         let progress = ProgressLine(label: label(trial), terminal: terminal)
 
-        let outcome = try loop.run([recorder, progress] + watchers, shouldStop: shouldStop)
-        switch outcome {
-        case .completed(let test):
-            try recorder.finish()
-            terminal.line("\(label(trial))  test accuracy \(decimals(test.accuracy, 4))  \(duration((.now - start) / .seconds(1)))")
-        case .interrupted:
-            terminal.line("\(label(trial))  interrupted after step \(loop.progress.step)")
-        case .diverged(let divergence):
-            terminal.line("\(label(trial))  \(divergence)")
+        let outcome: TrainingOutcome
+        do {
+            outcome = try loop.run([recorder, progress] + watchers, shouldStop: shouldStop)
+        } catch {
+            say(trial, "ended after step \(grouped(loop.progress.step)); the same command goes on from the last checkpoint")
+            throw error
         }
         machine.wallClockSeconds = (.now - start) / .seconds(1)
-        machine.secondsPerEpoch = recorder.secondsPerEpoch
+        machine.secondsPerEpoch = recorder.secondsPerEpoch(loop)
         machine.imagesPerSecond = recorder.imagesPerSecond
         machine.waitingSecondsPerEpoch = recorder.waitingSeconds
         machine.betweenStepsSecondsPerEpoch = recorder.betweenStepsSeconds
-        try writer.save(machine)
-        return outcome
+        switch outcome {
+        case .completed(let test):
+            try recorder.finish(machine)
+            say(trial, "test accuracy \(decimals(test.accuracy, 4))  \(duration(machine.wallClockSeconds))")
+            return .finished
+        case .interrupted:
+            try writer.save(machine)
+            say(trial, "interrupted after step \(grouped(loop.progress.step)); a checkpoint is written")
+            return .interrupted
+        case .diverged(let divergence):
+            try writer.save(machine)
+            say(trial, "\(divergence)")
+            return .diverged
+        }
     }
 
-    private func description(of trial: Trial) -> RunDescription {
+    private func description(of trial: Trial) throws -> RunDescription {
         guard let model = experiment.models.first(where: { $0.name == trial.model.name }) else {
             preconditionFailure("a trial of a model that the experiment does not have")
         }
         return RunDescription(
             experiment: experiment.definition.name, model: trial.model.name, seed: trial.seed, configuration: trial.resolvedDefinition,
-            parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds, classes: experiment.dataset.classCount)
+            parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds, classes: experiment.dataset.classCount,
+            trialDigest: trial.identityDigest, dataDigest: experiment.dataDigest)
+    }
+
+    // MARK: Earlier runs
+
+    /// How the run that is there already ended, or nil when it is to be trained.
+    private func earlierEnding(of trial: Trial, _ folder: RunFolder, _ description: RunDescription) throws -> Ending? {
+        guard folder.hasRun, let run = try? RunReader(folder), [.finished, .diverged].contains(run.status) else { return nil }
+        try run.description.checkIdentity(with: description, path: folder.path)
+        if run.status == .diverged {
+            say(trial, "diverged before, at step \(grouped(try run.stepCount() + 1)) (--fresh repeats it)")
+            return .diverged
+        }
+        guard folder.missingWeights.isEmpty else { return nil }
+        // A process that was killed at the very end has left them.
+        if !folder.checkpoints.isEmpty, !folder.isBeingWritten { try RunWriter(folder).removeCheckpoints() }
+        say(trial, "already done (--fresh repeats it)")
+        return .finished
+    }
+
+    /// What the run goes on from; nil when it starts, be it again. Says which, and moves aside what an earlier run left that may be worth something.
+    private func resumption(
+        of trial: Trial, _ description: RunDescription, _ writer: inout RunWriter, _ machine: MachineRecord
+    ) throws -> Resumption? {
+        let folder = writer.folder
+        guard folder.hasRun || folder.hasWeights else { return nil }
+        if options.startsOver {
+            say(trial, "the earlier run moves to \(try moveAside(&writer))")
+            return nil
+        }
+        if let status = try? RunReader(folder).status, status == .finished {
+            let missing = folder.missingWeights.joined(separator: " and ")
+            say(trial, "is finished, but \(missing) is missing; that run moves to \(try moveAside(&writer)), and it is trained again")
+            return nil
+        }
+        let search = try Resumption.search(folder, for: description)
+        for complaint in search.complaints { say(trial, complaint) }
+        guard let resumption = search.resumption else {
+            if folder.hasWeights || !search.complaints.isEmpty {
+                say(trial, "was cut off, and there is no checkpoint to go on from; that run moves to \(try moveAside(&writer)), and it starts again")
+            } else {
+                say(trial, "was cut off before its first checkpoint; it starts again")
+            }
+            return nil
+        }
+        for file in search.rejected { try writer.remove(file) }
+        let progress = resumption.checkpoint.progress
+        say(trial, "goes on after step \(grouped(progress.step))\(search.rejected.isEmpty ? "" : ", with the checkpoint before")")
+        if let earlier = try? MachineRecord(folder) {
+            let differences = machine.differences(from: earlier)
+            if !differences.isEmpty {
+                say(trial, "was begun elsewhere (\(differences.joined(separator: ", "))): the last digits may differ from those of one run")
+            }
+        }
+        return resumption
+    }
+
+    /// Renames a run's folder to a place beside it where no table looks, makes it anew, and returns that place.
+    private func moveAside(_ writer: inout RunWriter) throws -> String {
+        let folder = writer.folder
+        let source = URL(filePath: folder.path)
+        let shelf = source.deletingLastPathComponent().appending(path: ".replaced")
+        let name: String
+        do {
+            try FileManager.default.createDirectory(at: shelf, withIntermediateDirectories: true)
+            let taken = Set(try FileManager.default.contentsOfDirectory(atPath: shelf.path))
+            name = (1...).lazy.map { "\(source.lastPathComponent)-\($0)" }.first { !taken.contains($0) }!
+            try FileManager.default.moveItem(at: source, to: shelf.appending(path: name))
+        } catch {
+            throw UserError(.io, "\(folder.path): cannot be moved aside: \(error.localizedDescription)")
+        }
+        writer = try RunWriter(folder)
+        return ".replaced/\(name)"
     }
 }

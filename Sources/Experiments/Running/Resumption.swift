@@ -1,0 +1,96 @@
+import Configuration
+import RunStore
+import Training
+
+/// What an unfinished run goes on from: a checkpoint, the weights of the best epoch so far, and the log up to the checkpoint.
+struct Resumption {
+    let checkpoint: Checkpoint
+    /// nil where the training does not need them from a file (`TrainingLoop.restore`).
+    let best: Checkpoint?
+    let contents: RunContents
+
+    /// What was found in a run folder.
+    struct Search {
+        var resumption: Resumption?
+        /// Sentences about what could not be used.
+        var complaints: [String] = []
+        /// Checkpoints that could not be used.
+        var rejected: [CheckpointFile] = []
+    }
+
+    /// Looks for the newest checkpoint with which `folder`'s run can go on.
+    ///
+    /// - Throws: `.data` when the folder holds the run of another definition, or with other images.
+    static func search(_ folder: RunFolder, for description: RunDescription) throws -> Search {
+        var search = Search()
+        let contents: RunContents
+        do {
+            contents = try RunReader(folder).contents()
+        } catch let error as UserError where error.kind == .data || error.kind == .noInput {
+            search.complaints.append("\(error)")
+            return search
+        }
+        try contents.description.checkIdentity(with: description, path: folder.path)
+        for file in folder.checkpoints {
+            do {
+                search.resumption = try Resumption(file, of: contents, in: folder, description)
+                return search
+            } catch let error as UserError {
+                search.complaints.append("\(error)")
+                search.rejected.append(file)
+            }
+        }
+        return search
+    }
+
+    private init(_ file: CheckpointFile, of contents: RunContents, in folder: RunFolder, _ description: RunDescription) throws {
+        checkpoint = try file.read().checkpoint(path: file.path)
+        let progress = checkpoint.progress
+        var contents = contents
+        best = try Self.best(for: checkpoint, of: contents, in: folder)
+        contents = contents.cut(toStep: progress.step, epoch: progress.epoch)
+        guard contents.steps.count == progress.step, contents.epochs.count == progress.epoch else {
+            throw UserError(
+                .data, "\(folder.runFile): has \(contents.steps.count) of the \(progress.step) steps before the checkpoint \(file.path)")
+        }
+        contents.description = description
+        self.contents = contents
+    }
+
+    /// The best weights so far.
+    ///
+    /// `best.h5` is one of two: that of the checkpoint's best epoch, or, when the process ended between it and the next checkpoint, that of a later
+    /// epoch, which will be the best again when the training comes there.
+    private static func best(for checkpoint: Checkpoint, of contents: RunContents, in folder: RunFolder) throws -> Checkpoint? {
+        let progress = checkpoint.progress
+        guard let bestEpoch = progress.bestEpoch, progress.bestAccuracy != nil else { return nil }
+        if checkpoint.isAtEpochEnd, bestEpoch == progress.epoch - 1 { return nil }
+        let path = folder.weightsFile(.best)
+        let file = try WeightsFile(reading: path), best = try file.checkpoint(path: path)
+        let isLater = best.progress.epoch > progress.epoch
+        guard isLater || best.progress.epoch == bestEpoch + 1,
+            let record = contents.digests.first(where: { $0.step == best.progress.step }),
+            file.firstDifference(from: record, tensors: contents.description.tensors) == nil
+        else { throw UserError(.data, "\(path): does not hold the weights that the run recorded for epoch \(bestEpoch + 1)") }
+        return isLater ? nil : best
+    }
+}
+
+extension RunDescription {
+    /// Checks that a run, recorded with this description at `path`, is one of the same definition and images as `other`. A file of format 1
+    /// does not say.
+    ///
+    /// - Throws: `.data`.
+    func checkIdentity(with other: RunDescription, path: String) throws {
+        if let mine = trialDigest, let theirs = other.trialDigest, mine != theirs {
+            throw UserError(.data, "\(path): holds the run of another definition (SHA-256 \(mine.prefix(16))…, expected \(theirs.prefix(16))…)")
+        }
+        if let mine = dataDigest, let theirs = other.dataDigest, mine != theirs {
+            throw UserError(
+                .data, """
+                    \(path): was trained on other images or labels than the data set of that name has now (SHA-256 \(mine.prefix(16))…, now \
+                    \(theirs.prefix(16))…); --fresh moves it aside and trains on these
+                    """)
+        }
+    }
+}
