@@ -6,11 +6,8 @@ public enum TensorChecksum {
     /// Elements in a block.
     public static let blockLength = 1 << 16
 
-    /// Odd, with bits all over it (2⁶⁴ divided by the golden ratio).
-    private static let factor: UInt64 = 0x9E37_79B9_7F4A_7C15
-
-    /// Every word passes through a chain of steps that can each be undone, so no single change of a word is lost: xor, times an odd
-    /// number, rotation. Four chains in turn keep the multiplier busy.
+    /// Every word passes through a chain of steps that can each be undone, so no single change of a word is lost. Four chains in turn
+    /// keep the multiplier busy.
     public static func block(_ values: UnsafeBufferPointer<Float>) -> UInt64 {
         let bytes = UnsafeRawBufferPointer(values)
         let groups = bytes.count / 32
@@ -43,9 +40,11 @@ public enum TensorChecksum {
         }
     }
 
+    /// A round as in xxHash64 (Y. Collet), with its first two primes: both factors are needed, since a change of a word's highest bit would
+    /// else be the change of one bit in the state, which one bit of the next word could take back.
     @inline(__always)
     private static func step(_ state: UInt64, _ word: UInt64) -> UInt64 {
-        let product = (state ^ word) &* factor
-        return product << 27 | product >> 37
+        let sum = state &+ word &* 0xC2B2_AE3D_27D4_EB4F
+        return (sum << 31 | sum >> 33) &* 0x9E37_79B1_85EB_CA87
     }
 }

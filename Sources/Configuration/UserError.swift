@@ -3,7 +3,7 @@
 /// The sentence names the file and the place, what was found there and what was expected.
 public struct UserError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Kind: Int32, Sendable {
-        /// A training run whose loss or weights stopped being finite.
+        /// A training run whose loss or weights stopped being finite, or whose repetition is not the same.
         case diverged = 1
         /// A bad command line or definition (`EX_USAGE`).
         case usage = 64

@@ -32,6 +32,9 @@ public final class HDF5Reader: Sendable {
         (handle, isBeingWritten) = try Library.locked {
             let access = try fileAccess(place)
             func open(_ flags: UInt32) throws -> Handle {
+                // Metadata that a writer is just changing are read again, each time after twice the wait. The library's own 100
+                // attempts would last for ages where they are damaged for good; these are over after a tenth of a second.
+                if flags != chdf5_read_only() { H5Pset_metadata_read_attempts(access.id, 26) }
                 try Handle(H5Fopen(path, flags, access.id), H5Fclose, place, "opened")
             }
             let opened: Handle

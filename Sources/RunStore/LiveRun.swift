@@ -79,12 +79,19 @@ public final class LiveRun {
         try flush(toDisk: false)
         var contents = try RunReader(path).contents()
         contents.status = status
-        try replaceFile(at: path) { temporary in
-            let layout = try RunLayout(temporary, for: path, description: contents.description)
-            try layout.columns.append(contents)
-            try layout.close()
-        }
+        try contents.write(to: path)
         // The grown file has lost its name: what cannot be written to it is of no use to anybody.
         try? file.close()
+    }
+}
+
+extension RunContents {
+    /// Writes a closed run file in the place of the one that is there.
+    func write(to path: String) throws {
+        try replaceFile(at: path) { temporary in
+            let layout = try RunLayout(temporary, for: path, description: description)
+            try layout.columns.append(self)
+            try layout.close()
+        }
     }
 }

@@ -115,7 +115,7 @@ struct MetricTable<Record: MetricRecord> {
     }
 
     /// Reads the records back: as many as every column holds, which in a file that is being written can differ by the last few.
-    static func read(from file: HDF5Reader) throws -> [Record] {
+    static func read(from file: HDF5Reader, startingAt first: Int = 0) throws -> [Record] {
         let columns = Record.columns
         let counts = try columns.map { column in
             let path = "\(Record.group)/\(column.name)"
@@ -127,20 +127,21 @@ struct MetricTable<Record: MetricRecord> {
         guard file.isBeingWritten || counts.allSatisfy({ $0 == count }) else {
             throw file.error("the columns of \(Record.group) have different lengths, from \(count) to \(counts.max() ?? 0)")
         }
-        var records = [Record](repeating: Record(), count: count)
+        let rows = min(first, count)..<count
+        var records = [Record](repeating: Record(), count: rows.count)
         for column in columns {
             let path = "\(Record.group)/\(column.name)"
             switch column.field {
             case .integer(let field):
-                for (row, value) in try file.read(path, rows: 0..<count, as: Int64.self).enumerated() {
+                for (row, value) in try file.read(path, rows: rows, as: Int64.self).enumerated() {
                     records[row][keyPath: field] = Int(value)
                 }
             case .real(let field):
-                for (row, value) in try file.read(path, rows: 0..<count, as: Double.self).enumerated() {
+                for (row, value) in try file.read(path, rows: rows, as: Double.self).enumerated() {
                     records[row][keyPath: field] = value
                 }
             case .optional(let field):
-                for (row, value) in try file.read(path, rows: 0..<count, as: Double.self).enumerated() {
+                for (row, value) in try file.read(path, rows: rows, as: Double.self).enumerated() {
                     records[row][keyPath: field] = value.isNaN ? nil : value
                 }
             }

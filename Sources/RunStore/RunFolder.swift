@@ -44,8 +44,9 @@ public struct RunFolder: Sendable, Hashable {
 
     /// The run folders at and below `path`, in the order of their paths with numbers in numeric order.
     ///
+    /// - Parameter includingRemains: also folders with weights or checkpoints whose run file is missing.
     /// - Throws: `.noInput` when `path` is not there.
-    public static func discover(under path: String) throws -> [RunFolder] {
+    public static func discover(under path: String, includingRemains: Bool = false) throws -> [RunFolder] {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             throw UserError(.noInput, "\(path): there is no such folder")
@@ -53,12 +54,12 @@ public struct RunFolder: Sendable, Hashable {
         guard isFolder.boolValue else { throw UserError(.noInput, "\(path): is a file, expected a folder of runs") }
         var path = path
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-        return try search(path).sorted { $0.path.compare($1.path, options: .numeric) == .orderedAscending }
+        return try search(path, includingRemains).sorted { $0.path.compare($1.path, options: .numeric) == .orderedAscending }
     }
 
-    private static func search(_ path: String) throws -> [RunFolder] {
+    private static func search(_ path: String, _ includingRemains: Bool) throws -> [RunFolder] {
         let folder = RunFolder(path: path)
-        if folder.hasRun { return [folder] }
+        if folder.hasRun || includingRemains && folder.hasWeights { return [folder] }
         let names: [String]
         do {
             names = try FileManager.default.contentsOfDirectory(atPath: path)
@@ -69,7 +70,7 @@ public struct RunFolder: Sendable, Hashable {
             let child = path.hasSuffix("/") ? path + name : "\(path)/\(name)"
             var isFolder: ObjCBool = false
             guard FileManager.default.fileExists(atPath: child, isDirectory: &isFolder), isFolder.boolValue else { return [] }
-            return try search(child)
+            return try search(child, includingRemains)
         }
     }
 }

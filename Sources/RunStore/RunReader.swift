@@ -34,7 +34,8 @@ public final class RunReader {
     /// Opens a run folder's `run.h5`.
     public convenience init(_ folder: RunFolder) throws { try self.init(folder.runFile) }
 
-    public func steps() throws -> [StepRecord] { try read { try MetricTable<StepRecord>.read(from: $0) } }
+    /// The steps, from a row counted from 0.
+    public func steps(from first: Int = 0) throws -> [StepRecord] { try read { try MetricTable<StepRecord>.read(from: $0, startingAt: first) } }
 
     /// How many steps were recorded.
     public func stepCount() throws -> Int { try file.shape(of: "\(StepRecord.group)/step").first ?? 0 }

@@ -16,7 +16,10 @@ struct Harness: ParsableCommand {
 
             The launcher ./harness adds: test (runs the test suite), install (links it into ~/.local/bin).
             """,
-        subcommands: [RunCommand.self, CheckCommand.self, WhyCommand.self, ModelsCommand.self, InspectCommand.self, CompareCommand.self, BenchCommand.self, DataCommand.self])
+        subcommands: [
+            RunCommand.self, CheckCommand.self, WhyCommand.self, VerifyCommand.self, DoctorCommand.self, TailCommand.self,
+            ModelsCommand.self, InspectCommand.self, CompareCommand.self, BenchCommand.self, DataCommand.self,
+        ])
 
     static let _errorPrefix = "harness: "
 

@@ -39,7 +39,7 @@ struct RunCommand: ParsableCommand {
         try Comparison(outcome.folders).printAll()
         if outcome.isInterrupted {
             Harness.say("interrupted; the same command goes on from here")
-            throw ExitCode(128 + SIGINT)
+            throw ExitCode(Interrupt.exitCode)
         }
         if !outcome.divergences.isEmpty {
             let names = outcome.divergences.joined(separator: ", ")

@@ -101,11 +101,10 @@ import Testing
         #expect(try run("inspect", path).output.contains("cut off"))
         #expect(try run("check", "long", "--results", "killed").output.contains("cut off"))
 
-        // So that the next wait is for the weights of the next run.
-        try FileManager.default.removeItem(at: folder.url.appending(path: "\(path)/weights/last.h5"))
+        let before = checkpoints(of: path)
         let errors = try folder.add("errors")
         let again = try Program.start(["run", "long", "--results", "killed"], in: folder.url, errors: errors)
-        _ = try waitForEpochs(in: "killed/long", again)
+        while again.isRunning, checkpoints(of: path) == before { usleep(10_000) }
         // Meanwhile nobody else writes there.
         let second = try run("run", "long", "--results", "killed")
         #expect(second.exitCode == 74 && second.errors.contains("another process is writing this run"), "\(second.errors)")
@@ -160,13 +159,16 @@ import Testing
         #expect(FileManager.default.fileExists(atPath: folder.url.appending(path: "smoke/\(name)-smoke").path))
     }
 
-    /// Waits until the one run under `path` has finished an epoch, and returns its folder.
+    private func checkpoints(of run: String) -> Set<String> {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.url.appending(path: "\(run)/checkpoints").path)) ?? []
+        return Set(names.filter { $0.hasSuffix(".h5") })
+    }
+
+    /// Waits until the one run under `path` has finished an epoch and made a checkpoint, and returns its folder.
     private func waitForEpochs(in path: String, _ process: Process) throws -> String {
         let clock = ContinuousClock(), start = clock.now
         while process.isRunning, clock.now - start < .seconds(120) {
-            if let run = try? runFolder(path), FileManager.default.fileExists(atPath: folder.url.appending(path: "\(run)/weights/last.h5").path) {
-                return run
-            }
+            if let run = try? runFolder(path), !checkpoints(of: run).isEmpty { return run }
             usleep(10_000)
         }
         Issue.record("no epoch ended in \(path)")

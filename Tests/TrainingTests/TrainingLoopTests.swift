@@ -326,9 +326,10 @@ private final class Recorder: TrainingListener {
         stopping.earlyStopping = EarlyStoppingConfiguration()
         stopping.earlyStopping?.patience = 1
         stopping.optimizer = sgd(0)
-        let (stopped, short, _) = try train(stopping, network)
+        let (stopped, short, _) = try train(stopping)
         #expect(short.epochs.count == 2)
-        let loop = try TrainingLoop(network, configuration: stopping, dataset: Self.dataset, augmentations: [], seed: 0, pool: WorkerPool(threads: 1))
+        let loop = try TrainingLoop(
+            softmaxRegression, configuration: stopping, dataset: Self.dataset, augmentations: [], seed: 0, pool: WorkerPool(threads: 1))
         try loop.restore(short.checkpoints[1], best: short.checkpoints[0])
         let rest = Recorder()
         #expect(try loop.run([rest]) == stopped)

@@ -9,6 +9,8 @@ private let requested = Atomic<Bool>(false)
 /// A second Ctrl-C ends the process at once.
 public enum Interrupt {
     public static var isRequested: Bool { requested.load(ordering: .relaxed) }
+    /// What a program ends with that was interrupted, as a shell has it.
+    public static let exitCode: Int32 = 128 + SIGINT
 
     /// Begins to listen. The handler only sets a flag, as a signal handler may, and gives the signal its default meaning back.
     public static func listen() {

@@ -1,0 +1,158 @@
+import Configuration
+import Foundation
+import RunStore
+
+/// What is wrong with a run folder, how far its run got, and what can be saved: `harness doctor`.
+public struct Diagnosis {
+    public enum State: String, Sendable {
+        /// Finished or diverged, with all that belongs to it.
+        case whole
+        /// A process is writing it now.
+        case running
+        /// Cut off; the next `harness run` goes on with it.
+        case unfinished
+        /// Something is missing, or not as it was written.
+        case damaged
+    }
+
+    public let folder: RunFolder
+    public private(set) var state = State.whole
+    /// Sentences: what is wrong, how far the run got, what is whole.
+    public private(set) var findings: [String] = []
+
+    /// The folders at and below `path` that hold a run, or what is left of one.
+    public static func all(under path: String) throws -> [Diagnosis] {
+        try RunFolder.discover(under: path, includingRemains: true).map(Diagnosis.init)
+    }
+
+    public init(_ folder: RunFolder) {
+        self.folder = folder
+        if folder.isBeingWritten {
+            state = .running
+            let steps = (try? RunReader(folder))?.stepCountIfReadable.map { ", at step \(grouped($0))" } ?? ""
+            findings.append("a process is writing it now\(steps)")
+            return
+        }
+        do {
+            let contents = try RunReader(folder).contents()
+            switch contents.status {
+            case .finished: examine(finished: contents)
+            case .diverged: findings.append("diverged after step \(grouped(contents.steps.count))")
+            case .running, .interrupted: examine(unfinished: contents)
+            }
+        } catch {
+            state = .damaged
+            findings.append(folder.hasRun ? "\(error)" : "\(folder.runFile): is missing")
+            let whole = Self.readableWeights(in: folder) + folder.checkpoints.filter { (try? $0.read()) != nil }.map(\.path)
+            findings.append(whole.isEmpty ? "no weights can be saved" : "whole: \(whole.joined(separator: ", "))")
+        }
+        if let error = Self.error({ _ = try MachineRecord(folder) }) { add(damage: "\(error)") }
+    }
+
+    private mutating func add(damage sentence: String) {
+        state = .damaged
+        findings.append(sentence)
+    }
+
+    private mutating func examine(finished run: RunContents) {
+        findings.append("finished, with \(grouped(run.steps.count)) steps in \(grouped(run.epochs.count)) epochs")
+        if run.evaluation == nil { add(damage: "\(folder.runFile): has no results on the test set") }
+        for path in RunFolder.Weights.allCases.map(folder.weightsFile) {
+            if let complaint = Self.complaint(about: path, run) { add(damage: complaint) }
+        }
+        let leftover = folder.checkpoints.count
+        if leftover > 0 { findings.append("\(leftover) checkpoints are left over; the next run of the experiment removes them") }
+    }
+
+    private mutating func examine(unfinished run: RunContents) {
+        state = .unfinished
+        findings.append("was cut off after step \(grouped(run.steps.count)), in epoch \(run.epochs.count + 1)")
+        let search = (try? Resumption.search(folder, for: run.description)) ?? Resumption.Search()
+        for complaint in search.complaints { add(damage: complaint) }
+        if let progress = search.resumption?.checkpoint.progress {
+            findings.append("`harness run` goes on after step \(grouped(progress.step))")
+        } else {
+            findings.append("there is no checkpoint to go on from: `harness run` starts again")
+        }
+    }
+
+    /// What is wrong with the weights file of a run that has ended, or nil.
+    private static func complaint(about path: String, _ run: RunContents) -> String? {
+        guard FileManager.default.fileExists(atPath: path) else { return "\(path): is missing" }
+        do {
+            let file = try WeightsFile(reading: path), step = try file.checkpoint(path: path).progress.step
+            // A run of format 1 has no checksums.
+            guard let record = run.digests.first(where: { $0.step == step }) else {
+                return run.digests.isEmpty ? nil : "\(path): holds the weights of step \(grouped(step)), which the run did not record"
+            }
+            return file.firstDifference(from: record, tensors: run.description.tensors).map {
+                "\(path): \($0) is not what the run recorded after step \(grouped(step))"
+            }
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    private static func readableWeights(in folder: RunFolder) -> [String] {
+        RunFolder.Weights.allCases.map(folder.weightsFile).filter { (try? WeightsFile(reading: $0)) != nil }
+    }
+
+    private static func error(_ body: () throws -> Void) -> (any Error)? {
+        do { try body() } catch { return error }
+        return nil
+    }
+
+    // MARK: Repair
+
+    /// Copies the folder of a run that is not whole into `.repaired` beside it and mends the copy: a closed run file with every row that can
+    /// be read, `last.h5` from the newest whole checkpoint where it is missing or damaged, and nothing that is damaged. The original stays as it is.
+    ///
+    /// - Returns: the copy's folder and what was done to it; nil when there is nothing to repair.
+    public func repair() throws -> (folder: RunFolder, actions: [String])? {
+        guard state == .unfinished || state == .damaged else { return nil }
+        let copy = try copied()
+        var actions: [String] = []
+        // Removes what a killed writer was just writing, and keeps others from the copy meanwhile.
+        let writer = try RunWriter(copy)
+        if copy.hasRun {
+            if let contents = try writer.salvage() {
+                actions.append("run.h5 has \(grouped(contents.steps.count)) steps and \(grouped(contents.epochs.count)) epochs")
+            } else {
+                actions.append("run.h5 had nothing to save and is not in the copy")
+            }
+        }
+        let readable = Self.readableWeights(in: copy)
+        for which in RunFolder.Weights.allCases where !readable.contains(copy.weightsFile(which)) {
+            guard FileManager.default.fileExists(atPath: copy.weightsFile(which)) else { continue }
+            try FileManager.default.removeItem(atPath: copy.weightsFile(which))
+            actions.append("weights/\(which.rawValue).h5 was damaged and is not in the copy")
+        }
+        for file in copy.checkpoints where (try? file.read()) == nil {
+            try writer.remove(file)
+            actions.append("the damaged checkpoint of step \(grouped(file.step)) is not in the copy")
+        }
+        if !readable.contains(copy.weightsFile(.last)), let newest = copy.checkpoints.first {
+            try writer.save(newest.read(), as: .last)
+            actions.append("weights/last.h5 comes from the checkpoint of step \(grouped(newest.step))")
+        }
+        return (copy, actions)
+    }
+
+    private func copied() throws -> RunFolder {
+        let source = URL(filePath: folder.path)
+        let shelf = source.deletingLastPathComponent().appending(path: ".repaired")
+        do {
+            try FileManager.default.createDirectory(at: shelf, withIntermediateDirectories: true)
+            let taken = Set(try FileManager.default.contentsOfDirectory(atPath: shelf.path))
+            let name = (1...).lazy.map { "\(source.lastPathComponent)-\($0)" }.first { !taken.contains($0) }!
+            try FileManager.default.copyItem(at: source, to: shelf.appending(path: name))
+            return RunFolder(path: shelf.appending(path: name).path)
+        } catch {
+            throw UserError(.io, "\(folder.path): cannot be copied into \(shelf.path): \(error.localizedDescription)")
+        }
+    }
+}
+
+extension RunReader {
+    fileprivate var stepCountIfReadable: Int? { try? stepCount() }
+}

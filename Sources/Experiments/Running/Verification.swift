@@ -1,0 +1,174 @@
+import Configuration
+import Foundation
+import RunStore
+import TensorCore
+import Training
+
+/// Repeats a run from its stored definition and compares it, step by step and bit by bit, with what was recorded: `harness verify`.
+public struct Verification {
+    /// How far the two agree.
+    public enum Verdict: Sendable, Equatable {
+        /// Up to this step; `isWhole` when the run is finished and its evaluation on the test split agrees too.
+        case identical(steps: Int, digests: Int, isWhole: Bool)
+        case different(Difference)
+        /// Someone asked to stop.
+        case interrupted(steps: Int)
+    }
+
+    public struct Difference: Error, Sendable, Equatable {
+        /// Finished steps; 0 stands for the initial weights.
+        public let step: Int
+        /// What is not the same, such as `loss: 2.5 recorded, 2.25 now`.
+        public let values: [String]
+        /// The parameters and buffers whose bits are not the same after the step.
+        public let tensors: [String]
+        /// The last step after which all weights were seen to agree.
+        public let lastAgreement: Int?
+    }
+
+    public let folder: RunFolder
+    public let verdict: Verdict
+    /// What the run was trained with, and here: only what is not the same.
+    public let machineDifferences: [String]
+    public let shards: Int
+
+    /// Trains again.
+    ///
+    /// - Parameters:
+    ///   - steps: end after so many; nil: as far as the record goes.
+    ///   - shouldStop: asked after every step.
+    /// - Throws: `.data` when the run cannot be repeated: its file is damaged, its definition is not the one it was made with, or the images are others.
+    public init(
+        _ folder: RunFolder, threads: Int, steps: Int?, dataDirectory: String?, command: [String],
+        terminal: Terminal = .standardError, shouldStop: @escaping () -> Bool
+    ) throws {
+        let run = try RunReader(folder).contents()
+        let description = run.description
+        let definition = try Self.definition(of: run, path: folder.runFile)
+        let trial = definition.trials[0]
+        if let recorded = description.trialDigest, recorded != trial.identityDigest {
+            throw UserError(
+                .data, """
+                    \(folder.runFile): /config is not the definition with which this run was made: its SHA-256 is \
+                    \(trial.identityDigest.prefix(16))…, the run recorded \(recorded.prefix(16))…
+                    """)
+        }
+        let experiment = try Experiment(definition, dataDirectory: dataDirectory)
+        if let recorded = description.dataDigest, recorded != experiment.dataDigest {
+            throw UserError(
+                .data, """
+                    \(folder.runFile): was trained on other images or labels than \(experiment.dataset.name) has here: their SHA-256 is \
+                    \(experiment.dataDigest.prefix(16))…, the run recorded \(recorded.prefix(16))…
+                    """)
+        }
+        guard let last = run.steps.last?.step, last == run.steps.count else {
+            throw UserError(.data, "\(folder.runFile): has no whole list of steps to compare with")
+        }
+        let loop = try experiment.training(of: trial, pool: WorkerPool(threads: threads))
+        guard description.tensors.isEmpty || description.tensors == loop.tensorNames else {
+            throw UserError(.data, "\(folder.runFile): has checksums of other tensors than \(description.model) has")
+        }
+        let end = min(steps ?? last, last)
+        let isWhole = run.status == .finished && end == last
+        let replay = Replay(run, path: folder.path)
+        let progress = ProgressLine(label: "verify", terminal: terminal)
+        do {
+            let outcome = try loop.run([replay, progress]) { shouldStop() || !isWhole && loop.progress.step >= end }
+            switch outcome {
+            case .completed:
+                verdict = .identical(steps: replay.stepCount, digests: replay.digestCount, isWhole: true)
+            case .interrupted where replay.stepCount < end || isWhole:
+                verdict = .interrupted(steps: replay.stepCount)
+            case .interrupted:
+                verdict = .identical(steps: replay.stepCount, digests: replay.digestCount, isWhole: false)
+            case .diverged(let divergence):
+                let isRecorded = run.status == .diverged && divergence.step == last
+                verdict = isRecorded
+                    ? .identical(steps: replay.stepCount, digests: replay.digestCount, isWhole: false)
+                    : .different(Difference(step: divergence.step + 1, values: ["\(divergence)"], tensors: [], lastAgreement: replay.lastAgreement))
+            }
+        } catch let difference as Difference {
+            verdict = .different(difference)
+        }
+        self.folder = folder
+        shards = trial.train.shards
+        machineDifferences = try MachineRecord(folder).map { earlier in
+            let here = MachineRecord.here(threads: threads, command: command)
+            let threadNote = earlier.threads == threads ? [] : ["threads \(earlier.threads) → \(threads)"]
+            return here.differences(from: earlier) + threadNote
+        } ?? ["the run has no machine.json to compare with"]
+    }
+
+    private static func definition(of run: RunContents, path: String) throws -> Definition {
+        do {
+            let definition = try Definition(
+                resolved: run.description.configuration, name: run.description.experiment, place: "\(path): /config")
+            if definition.trials.count == 1 { return definition }
+        } catch let error as UserError where error.kind == .usage {
+            throw UserError(.data, error.message)
+        }
+        throw UserError(.data, "\(path): /config is not the definition of one run")
+    }
+}
+
+/// Compares what happens with what was recorded, and ends the training at the first difference.
+private final class Replay: TrainingListener {
+    private let run: RunContents
+    private let path: String
+    private let digests: [Int: DigestRecord]
+    private var differingTensors: [String] = []
+    private(set) var stepCount = 0
+    private(set) var digestCount = 0
+    private(set) var lastAgreement: Int?
+
+    init(_ run: RunContents, path: String) {
+        self.run = run
+        self.path = path
+        digests = Dictionary(run.digests.map { ($0.step, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    func receive(_ event: TrainingEvent, from loop: TrainingLoop) throws {
+        switch event {
+        case .digested(let digest):
+            guard let recorded = digests[digest.step] else { return }
+            let names = loop.tensorNames
+            differingTensors = names.indices.filter { recorded.checksums[$0] != digest.checksums[$0] }.map { names[$0] }
+            // After a step its loss is looked at first: it was there before the update.
+            if digest.step == 0 { try check(step: 0, []) }
+            if differingTensors.isEmpty {
+                digestCount += 1
+                lastAgreement = digest.step
+            }
+        case .stepFinished(let metrics):
+            let recorded = run.steps[metrics.step], now = StepRecord(metrics)
+            try check(step: now.step, [
+                ("loss", recorded.loss, now.loss), ("accuracy", recorded.accuracy, now.accuracy),
+                ("learning rate", recorded.learningRate, now.learningRate), ("gradient norm", recorded.gradientNorm, now.gradientNorm),
+            ])
+            stepCount = now.step
+        case .epochFinished(let metrics, _):
+            guard run.epochs.indices.contains(metrics.epoch) else { return }
+            let recorded = run.epochs[metrics.epoch], now = EpochRecord(metrics)
+            try check(step: metrics.stepCount, [
+                ("mean loss of the epoch", recorded.trainLoss, now.trainLoss), ("validation loss", recorded.valLoss, now.valLoss),
+                ("validation accuracy", recorded.valAccuracy, now.valAccuracy),
+            ])
+        case .tested(let result):
+            guard let recorded = run.evaluation else { return }
+            let now = TestEvaluation(result)
+            let predictions = recorded.predictions == now.predictions ? [] : ["predictions on the test images"]
+            try check(step: stepCount, [("test loss", recorded.loss, now.loss), ("test accuracy", recorded.accuracy, now.accuracy)], predictions)
+        case .progress, .stoppedEarly, .interrupted, .diverged:
+            break
+        }
+    }
+
+    private func check(step: Int, _ pairs: [(name: String, recorded: Double?, now: Double?)], _ others: [String] = []) throws {
+        func text(_ value: Double?) -> String { value.map { "\($0)" } ?? "nothing" }
+        let values = pairs.filter { $0.recorded?.bitPattern != $0.now?.bitPattern }
+            .map { "\($0.name): \(text($0.recorded)) recorded, \(text($0.now)) now" }
+        guard values.isEmpty, others.isEmpty, differingTensors.isEmpty else {
+            throw Verification.Difference(step: step, values: values + others, tensors: differingTensors, lastAgreement: lastAgreement)
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import Configuration
+import RunStore
+
+/// Follows a run's file from another process: what has been recorded since it was last asked.
+public final class RunTail {
+    private let folder: RunFolder
+    private var stepCount: Int?
+    private var epochCount = 0
+    private let lastRows: Int
+
+    /// - Parameter lastRows: how many of the steps that are there already are told.
+    public init(_ folder: RunFolder, lastRows: Int) {
+        self.folder = folder
+        self.lastRows = lastRows
+    }
+
+    /// The lines about new steps and epochs, in their order, and how the run ended, once it has.
+    public func next() throws -> (lines: [String], ending: String?) {
+        // First, so that what was written before its end is read.
+        let isBeingWritten = folder.isBeingWritten
+        let run = try RunReader(folder)
+        let count = try run.stepCount(), first = min(stepCount ?? max(0, count - lastRows), count)
+        // Told already, but cut back to a checkpoint since.
+        var lines = stepCount.map { $0 > count } == true ? ["goes on after step \(grouped(count))"] : []
+        let steps = try run.steps(from: first), allEpochs = try run.epochs()
+        if stepCount == nil { epochCount = allEpochs.firstIndex { $0.epoch >= steps.first?.epoch ?? .max } ?? allEpochs.count }
+        var epochs = allEpochs.dropFirst(min(epochCount, allEpochs.count))[...]
+        for step in steps {
+            while let epoch = epochs.first, epoch.epoch < step.epoch { lines.append(Self.line(epochs.removeFirst())) }
+            lines.append(Self.line(step))
+        }
+        lines += epochs.map(Self.line)
+        stepCount = first + steps.count
+        epochCount = allEpochs.count
+        return (lines, try Self.ending(run, isBeingWritten: isBeingWritten))
+    }
+
+    private static func line(_ step: StepRecord) -> String {
+        """
+        step \(grouped(step.step))  epoch \(step.epoch)  loss \(decimals(step.loss, 4))  accuracy \(decimals(step.accuracy, 4))  \
+        learning rate \(step.learningRate)  gradient norm \(decimals(step.gradientNorm, 4))
+        """
+    }
+
+    private static func line(_ epoch: EpochRecord) -> String {
+        var line = "epoch \(epoch.epoch)  loss \(decimals(epoch.trainLoss, 4))  accuracy \(decimals(epoch.trainAccuracy, 4))"
+        if let loss = epoch.valLoss, let accuracy = epoch.valAccuracy { line += "  validation \(decimals(loss, 4)) \(decimals(accuracy, 4))" }
+        return line
+    }
+
+    private static func ending(_ run: RunReader, isBeingWritten: Bool) throws -> String? {
+        switch run.status {
+        case .running: isBeingWritten ? nil : "was cut off after step \(grouped(try run.stepCount())); `harness run` goes on"
+        case .interrupted: isBeingWritten ? nil : "was interrupted after step \(grouped(try run.stepCount())); `harness run` goes on"
+        case .diverged: "diverged at step \(grouped(try run.stepCount() + 1))"
+        case .finished: "finished" + (try run.evaluation().map { ": test accuracy \(decimals($0.accuracy, 4))" } ?? "")
+        }
+    }
+}
