@@ -35,7 +35,7 @@ public final class HDF5Reader: Sendable {
                 // Metadata that a writer is just changing are read again, each time after twice the wait. The library's own 100
                 // attempts would last for ages where they are damaged for good; these are over after a tenth of a second.
                 if flags != chdf5_read_only() { H5Pset_metadata_read_attempts(access.id, 26) }
-                try Handle(H5Fopen(path, flags, access.id), H5Fclose, place, "opened")
+                return try Handle(H5Fopen(path, flags, access.id), H5Fclose, place, "opened")
             }
             let opened: Handle
             do {

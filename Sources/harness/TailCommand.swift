@@ -15,7 +15,7 @@ struct TailCommand: ParsableCommand {
             """)
 
     @Argument(help: ArgumentHelp("A run folder, or a folder with one run in it.", valueName: "run"))
-    var run: String
+    var path: String
 
     @Option(name: .customShort("n"), help: ArgumentHelp("Begin with the last so many steps.", valueName: "rows"))
     var rowCount = 10
@@ -25,7 +25,7 @@ struct TailCommand: ParsableCommand {
     }
 
     func run() throws {
-        let folder = try Workspace.current.run(run)
+        let folder = try Workspace.current.run(path)
         Interrupt.listen()
         let tail = RunTail(folder, lastRows: rowCount)
         while true {
@@ -33,7 +33,7 @@ struct TailCommand: ParsableCommand {
             if !lines.isEmpty { print(lines.joined(separator: "\n")) }
             if let ending { return print(ending) }
             // Whoever reads this may have gone.
-            guard fflush(stdout) == 0, !Interrupt.isRequested else { return }
+            guard fflush(nil) == 0, !Interrupt.isRequested else { return }
             usleep(500_000)
         }
     }

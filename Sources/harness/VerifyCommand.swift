@@ -17,7 +17,7 @@ struct VerifyCommand: ParsableCommand {
             """)
 
     @Argument(help: ArgumentHelp("A run folder, or a folder with one run in it.", valueName: "run"))
-    var run: String
+    var path: String
 
     @Option(help: ArgumentHelp("End after this many steps.", valueName: "n"))
     var steps: Int?
@@ -30,7 +30,7 @@ struct VerifyCommand: ParsableCommand {
     }
 
     func run() throws {
-        let folder = try Workspace.current.run(run)
+        let folder = try Workspace.current.run(path)
         Interrupt.listen()
         let verification = try Verification(
             folder, threads: threadOptions.count, steps: steps, dataDirectory: dataOptions.dataDirectory, command: CommandLine.arguments
