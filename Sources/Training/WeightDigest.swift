@@ -13,10 +13,11 @@ public struct WeightDigest: Sendable, Equatable {
 final class WeightDigester {
     private let store: ParameterStore
     private let pool: WorkerPool
-    private let blocks: [UnsafeBufferPointer<Float>]
-    /// For each tensor its range of `blocks`.
+    /// For each tensor its range of blocks.
     private let tensors: [Range<Int>]
-    private var checksums: [UInt64]
+    /// Of the blocks. A block is one worker's alone, and so is its place here.
+    private let checksums: UnsafeMutableBufferPointer<UInt64>
+    private let takeBlock: (_ worker: Int, _ block: Int) -> Void
 
     init(_ store: ParameterStore, pool: WorkerPool) {
         self.store = store
@@ -31,18 +32,19 @@ final class WeightDigester {
                 tensors.append(start..<blocks.count)
             }
         }
-        self.blocks = blocks
         self.tensors = tensors
-        checksums = [UInt64](repeating: 0, count: blocks.count)
+        let checksums = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: blocks.count)
+        checksums.initialize(repeating: 0)
+        self.checksums = checksums
+        takeBlock = { _, block in checksums[block] = TensorChecksum.block(blocks[block]) }
     }
+
+    deinit { checksums.deallocate() }
 
     var names: [String] { (store.entries + store.bufferEntries).map(\.name) }
 
     func digest(step: Int) -> WeightDigest {
-        checksums.withUnsafeMutableBufferPointer { checksums in
-            // A block is one worker's alone, and so is its place in the list.
-            pool.run(blocks.count) { _, block in checksums[block] = TensorChecksum.block(blocks[block]) }
-        }
+        pool.run(checksums.count, takeBlock)
         return WeightDigest(step: step, checksums: tensors.map { TensorChecksum.combine(checksums[$0]) })
     }
 }
