@@ -1,4 +1,5 @@
 import Configuration
+import Foundation
 import RunStore
 
 /// Runs side by side: a metric by model and definition, with what the seeds say about its spread and about differences.
@@ -33,7 +34,8 @@ public struct Comparison {
         var correctedP: Double?
 
         var sample: Sample { Sample(values: measured.map(\.value)) }
-        var label: String { cells.filter { !$0.isEmpty }.joined(separator: " ") }
+        /// What the row is called in sentences.
+        var label = ""
         var experiment: String { names(\.experiment) }
         var model: String { names(\.model) }
 
@@ -73,7 +75,7 @@ public struct Comparison {
         var seen: Set<RunFolder> = []
         let folders = try paths.flatMap { try RunFolder.discover(under: $0) }.filter { seen.insert($0).inserted }
         guard !folders.isEmpty else { throw UserError(.noInput, "there are no runs under \(paths.joined(separator: ", "))") }
-        try self.init(folders, options: options)
+        try self.init(folders, options: options, isSorted: true)
         guard rows.contains(where: { !$0.measured.isEmpty }) else {
             if !damages.isEmpty { throw UserError(.data, damages.joined(separator: "\n")) }
             let reasons = notes.prefix(8).map { "\n\($0)" }.joined()
@@ -83,7 +85,9 @@ public struct Comparison {
     }
 
     /// The runs of these folders, as far as they were begun.
-    public init(_ folders: [RunFolder], options: Options = Options()) throws {
+    ///
+    /// - Parameter isSorted: whether rows are in the order of their names and values; else they are in the order of the folders.
+    public init(_ folders: [RunFolder], options: Options = Options(), isSorted: Bool = false) throws {
         self.options = options
         var runs: [Run] = []
         for folder in folders where folder.hasRun {
@@ -97,6 +101,7 @@ public struct Comparison {
         runs = try meetingConditions(runs)
         try group(runs)
         nameRows()
+        if isSorted { sortRows() }
         measure()
         try testAgainstBaseline()
         notes += cautions()
@@ -172,20 +177,38 @@ public struct Comparison {
                 titles = changing.map { titles[$0] }
                 for index in rows.indices { rows[index].cells = changing.map { rows[index].cells[$0] } }
             }
+            for index in rows.indices {
+                rows[index].label = zip(titles, rows[index].cells).map { "\($0)=\($1)" }.joined(separator: " ")
+            }
             return
         }
         let descriptions = rows.map { $0.runs[0].summary.description }, labelled = rows.map { $0.runs[0].keys.labelled }
-        let differing = Self.differingKeys(labelled)
+        let differing = Self.differingKeys(labelled), names = Self.shortNames(differing)
         let differences = Self.differences(descriptions, labelled)
         let hasExperiments = Set(descriptions.map(\.experiment)).count > 1
         let hasDifferences = !options.onlyChanged && differences.contains { !$0.isEmpty }
-        titles = (hasExperiments ? ["experiment"] : []) + ["model"] + (hasDifferences ? ["definition"] : []) + (options.onlyChanged ? differing : [])
+        titles = (hasExperiments ? ["experiment"] : []) + ["model"] + (hasDifferences ? ["definition"] : []) + (options.onlyChanged ? names : [])
         for index in rows.indices {
             var cells = (hasExperiments ? [descriptions[index].experiment] : []) + [descriptions[index].model]
             if hasDifferences { cells.append(differences[index]) }
             if options.onlyChanged { cells += differing.map { labelled[index][$0] ?? none } }
             rows[index].cells = cells
+            rows[index].label = cells.filter { !$0.isEmpty }.joined(separator: " ")
         }
+    }
+
+    private mutating func sortRows() {
+        let values = rows.map { row -> [String] in
+            if !options.by.isEmpty { return row.cells }
+            let run = row.runs[0]
+            return [run.summary.description.experiment, run.summary.description.model] + run.keys.labelled.sorted { $0.key < $1.key }.map(\.value)
+        }
+        func comesBefore(_ a: [String], _ b: [String]) -> Bool {
+            guard let (x, y) = zip(a, b).first(where: { $0 != $1 }) else { return false }
+            if let x = Double(x), let y = Double(y) { return x < y }
+            return x.compare(y, options: .numeric) == .orderedAscending
+        }
+        rows = rows.indices.sorted { comesBefore(values[$0], values[$1]) }.map { rows[$0] }
     }
 
     private static func differingKeys(_ definitions: [[String: String]]) -> [String] {
@@ -198,16 +221,25 @@ public struct Comparison {
         let twins = Dictionary(grouping: descriptions.indices) { [descriptions[$0].experiment, descriptions[$0].model] }
         for indices in twins.values where indices.count > 1 {
             let keys = differingKeys(indices.map { definitions[$0] })
-            for index in indices { result[index] = keys.map { "\($0)=\(definitions[index][$0] ?? none)" }.joined(separator: " ") }
+            let names = shortNames(keys)
+            for index in indices { result[index] = zip(keys, names).map { "\($1)=\(definitions[index][$0] ?? none)" }.joined(separator: " ") }
         }
         return result
+    }
+
+    /// The last parts of dotted keys, as far as they tell them apart.
+    private static func shortNames(_ keys: [String]) -> [String] {
+        let last = keys.map { String($0.split(separator: ".").last ?? "") }
+        return zip(keys, last).map { key, name in last.count { $0 == name } == 1 ? name : key }
     }
 
     // MARK: Values
 
     private mutating func measure() {
+        let stopped = rows.reduce(0) { $0 + $1.runs.count { $0.summary.state == .stopped } }
+        if stopped > 0 { notes.append("\(grouped(stopped)) trials were stopped early, because others did better") }
         for index in rows.indices {
-            for run in rows[index].runs {
+            for run in rows[index].runs where run.summary.state != .stopped {
                 if let shortcoming = run.summary.shortcoming {
                     notes.append("\(run.summary.name) \(shortcoming)")
                 } else if let value = metric.value(of: run.summary), value.isFinite {

@@ -2,7 +2,7 @@ import Configuration
 import Foundation
 import RunStore
 
-/// `harness inspect`: what is in a run folder, a folder of runs, a run file or a weights file.
+/// `harness inspect`: what is in a run folder, a folder of runs, a run file, a weights file or the plan of a sweep.
 public struct Inspection {
     public let text: String
     public let json: String
@@ -21,6 +21,8 @@ public struct Inspection {
             return
         }
         switch try StoredFile(path) {
+        case .sweep:
+            (text, json) = try SweepInspection(path).rendered()
         case .weights:
             (text, json) = try WeightsInspection(path).rendered()
         case .run:

@@ -1,4 +1,5 @@
 import Configuration
+import Foundation
 import RunStore
 
 /// What reports need of a run.
@@ -7,6 +8,8 @@ struct RunSummary {
         case finished, running, interrupted, diverged
         /// Its process ended without a word.
         case cutOff = "cut off"
+        /// Ended by a sweep, because others did better.
+        case stopped
     }
 
     let folder: RunFolder
@@ -20,10 +23,18 @@ struct RunSummary {
     init(_ folder: RunFolder) throws {
         let reader = try RunReader(folder)
         self.folder = folder
-        description = reader.description
+        var description = reader.description
+        let parent = (folder.path as NSString).deletingLastPathComponent
+        // A run that experiments share lies in one of them; in the others there is a link to it.
+        if (try? FileManager.default.destinationOfSymbolicLink(atPath: folder.path)) != nil {
+            description.experiment = (parent as NSString).lastPathComponent
+        }
+        self.description = description
+        let plan = "\(parent)/sweep.h5"
         state =
             switch reader.status {
             case .finished: .finished
+            case .interrupted where FileManager.default.fileExists(atPath: plan) && Self.isStopped(folder, by: plan): .stopped
             case .interrupted: .interrupted
             case .diverged: .diverged
             case .running: folder.isBeingWritten ? .running : .cutOff
@@ -34,6 +45,13 @@ struct RunSummary {
         machine = try MachineRecord(folder)
     }
 
+    private static func isStopped(_ folder: RunFolder, by plan: String) -> Bool {
+        let name = (folder.path as NSString).lastPathComponent
+        guard let entry = try? SweepFile(reading: plan).entries.first(where: { $0.name == name }) else { return false }
+        if case .stopped = entry.outcome { return true }
+        return false
+    }
+
     var name: String { String(folder.path.split(separator: "/").last ?? "") }
 
     /// Why the run has no result, or nil when it has one.
@@ -42,6 +60,7 @@ struct RunSummary {
         case .finished: nil
         case .running: "is still running, in epoch \(epochs.count + 1)"
         case .interrupted, .cutOff: "was cut off in epoch \(epochs.count + 1)"
+        case .stopped: "was stopped after epoch \(epochs.count), because others did better"
         case .diverged: "diverged at step \(grouped(stepCount + 1))"
         }
     }

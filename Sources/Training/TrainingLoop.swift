@@ -61,9 +61,13 @@ public final class TrainingLoop {
 
     /// Trains to the end and evaluates the best weights on the test split, the only time that it is touched.
     ///
-    /// - Parameter shouldStop: asked after every step and between the batches of an evaluation; true ends the training cleanly.
+    /// - Parameters:
+    ///   - epochLimit: the training is interrupted after this epoch when it is not the last.
+    ///   - shouldStop: asked after every step and between the batches of an evaluation; true ends the training cleanly.
     /// - Throws: what a listener throws.
-    public func run(_ listeners: [any TrainingListener], shouldStop: () -> Bool = { false }) throws -> TrainingOutcome {
+    public func run(
+        _ listeners: [any TrainingListener], epochLimit: Int? = nil, shouldStop: () -> Bool = { false }
+    ) throws -> TrainingOutcome {
         func emit(_ event: TrainingEvent) throws {
             for listener in listeners { try listener.receive(event, from: self) }
         }
@@ -71,6 +75,7 @@ public final class TrainingLoop {
             var clock = TrainingClock()
             if progress.step == 0 { try emit(.digested(digester.digest(step: 0))) }
             while progress.epoch < configuration.epochs, !progress.isPatienceOver(configuration.earlyStopping) {
+                if let epochLimit, progress.epoch >= epochLimit { throw Ending.interrupted }
                 try trainEpoch(&clock, emit, shouldStop)
             }
             let result = try test(shouldStop)

@@ -38,6 +38,11 @@ struct CheckCommand: ParsableCommand {
         }
         print(models.text + "\n")
         printProposals(experiment, preview)
+        if definition.sweep != nil {
+            let plan = try SweepPlan(words.written(), change: words.change)
+            print("sweep: \(grouped(plan.entries.count)) trials; harness sweep \(words.experiment) --dry-run lists them")
+            return
+        }
         var trials = TextTable(["trial", "state"].map { TextTable.Column($0, .left) })
         for trial in preview.trials { trials.append([trial.name, trial.state]) }
         print(trials.text)

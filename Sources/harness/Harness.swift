@@ -17,7 +17,7 @@ struct Harness: ParsableCommand {
             The launcher ./harness adds: test (runs the test suite), install (links it into ~/.local/bin).
             """,
         subcommands: [
-            RunCommand.self, CheckCommand.self, WhyCommand.self, VerifyCommand.self, DoctorCommand.self, TailCommand.self,
+            RunCommand.self, SweepCommand.self, CheckCommand.self, WhyCommand.self, VerifyCommand.self, DoctorCommand.self, TailCommand.self,
             ModelsCommand.self, InspectCommand.self, CompareCommand.self, BenchCommand.self, DataCommand.self,
         ])
 

@@ -5,7 +5,7 @@ import Reports
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
-        abstract: "Show what is in a run folder, a run file, a weights file or a folder of runs.",
+        abstract: "Show what is in a run folder, a run file, a weights file, a sweep's plan or a folder of runs.",
         discussion: """
             Examples:
               harness inspect vit_vs_resnet

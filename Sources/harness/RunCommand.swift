@@ -29,6 +29,7 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         let definition = try words.definition()
+        if definition.sweep != nil { throw UserError(.usage, "\(definition.name) varies its values; harness sweep \(words.experiment) trains them") }
         let experiment = try Experiment(definition, dataDirectory: words.dataOptions.dataDirectory)
         let runner = Runner(experiment, options: Runner.Options(
             threads: threadOptions.count, results: results.map { URL(filePath: $0) } ?? Workspace.current.results, startsOver: fresh,

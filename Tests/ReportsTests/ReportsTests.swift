@@ -151,6 +151,36 @@ struct InspectionTests {
         }
     }
 
+    @Test func thePlanOfASweep() throws {
+        try withTemporaryFolder { results in
+            let outcomes: [SweepFile.Outcome] = [.finished, .stopped(epoch: 2), .failed("too large")]
+            try SweepFile(
+                experiment: "e", halving: nil, sweep: "grid: {train.l1: [0, 1, 2]}",
+                entries: outcomes.enumerated().map { index, outcome in
+                    SweepFile.Entry(
+                        model: "m", seed: index, hash: "0000000\(index)", cell: index, values: ["train.l1": "\(index)"], configuration: "{}", outcome: outcome)
+                }
+            ).write(to: "\(results)/sweep.h5")
+            let inspection = try Inspection("\(results)/sweep.h5")
+            #expect(inspection.text == """
+                plan        \(results)/sweep.h5
+                experiment  e
+                trials      3
+
+                trial          values      outcome
+                ─────────────  ──────────  ─────────────────────
+                m-s0-00000000  train.l1=0  finished
+                m-s1-00000001  train.l1=1  stopped after epoch 2
+                m-s2-00000002  train.l1=2  failed: too large
+
+                sweep
+                  grid: {train.l1: [0, 1, 2]}
+                """)
+            let parsed = try JSONSerialization.jsonObject(with: Data(inspection.json.utf8)) as? [String: Any]
+            #expect((parsed?["trials"] as? [[String: Any]])?.map { $0["outcome"] as? String } == ["finished", "stopped", "failed"])
+        }
+    }
+
     @Test func whatCannotBeInspected() throws {
         try withTemporaryFolder { results in
             #expect(throws: UserError(.noInput, "\(results)/none: there is no such file or folder")) { try Inspection("\(results)/none") }

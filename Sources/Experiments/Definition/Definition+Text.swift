@@ -16,7 +16,8 @@ extension Definition {
         let head = [entry("data", data), entry("train", train), entry("seeds", seeds), entry("precision", precision)]
         let match = match.map { [entry("match", $0)] } ?? []
         let last = ConfigurationNode.Entry(key: "models", mark: mark, node: ConfigurationNode(.map(models), mark: mark))
-        return ConfigurationNode(.map(head + match + [last]), mark: mark)
+        let sweep = sweep.map { [ConfigurationNode.Entry(key: "sweep", mark: mark, node: $0.node)] } ?? []
+        return ConfigurationNode(.map(head + match + [last] + sweep), mark: mark)
     }
 
     /// A model that a word of the command line names: a preset, a family, or YAML such as `{vit: {patch: 4, width: 96, depth: 6, heads: 3}}`.

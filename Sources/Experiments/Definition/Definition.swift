@@ -12,6 +12,7 @@ import VisionData
 ///     seeds:     [0, 1, 2]           # default [0]; every model is trained once with each
 ///     precision: fp32                # the default; or bf16: activations and their gradients in bfloat16
 ///     match:     parameters          # or macs, none: what the models are meant to have in common; absent: nothing is said
+///     sweep:     {grid: {train.epochs: [2, 4]}}           # what harness sweep varies
 ///     models:                        # at least one, under names of one's own
 ///       small: {vit: {patch: 4, width: 96, depth: 6, heads: 3}}
 public struct Definition: Sendable {
@@ -41,8 +42,10 @@ public struct Definition: Sendable {
     public var match: Match?
     /// In the order in which they were written.
     public var models: [Model]
-    /// As it was written, for the places of what only the data bring to light.
-    private let root: ConfigurationNode
+    /// What `harness sweep` varies.
+    public let sweep: SweepDefinition?
+    /// As it was written, for the places of what only the data bring to light and for the cells of a sweep.
+    let root: ConfigurationNode
 
     /// Reads what was put together.
     ///
@@ -69,6 +72,7 @@ public struct Definition: Sendable {
         precision = fields.choice("precision", default: .fp32)
         match = fields.has("match") ? fields.choice("match", default: Match.none) : nil
         models = Self.models(from: &fields)
+        if var sweepFields = fields.fields("sweep") { sweep = SweepDefinition(from: &sweepFields) } else { sweep = nil }
         fields.finish()
         try errors.throwIfAny()
     }

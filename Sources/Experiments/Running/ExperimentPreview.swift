@@ -50,7 +50,8 @@ public struct ExperimentPreview {
         }
     }
 
-    private static func state(of folder: RunFolder) -> String {
+    /// What is at a run folder, in a word.
+    static func state(of folder: RunFolder) -> String {
         guard folder.hasRun else { return "new" }
         guard let status = try? RunReader(folder).status else { return "damaged" }
         switch status {

@@ -13,12 +13,18 @@ public final class Runner {
         public var startsOver: Bool
         /// The words of the command line, for the record.
         public var command: [String]
+        /// After this epoch trainings are interrupted; nil: they go on to their end.
+        public var epochLimit: Int?
+        /// What trials are called in what is said of them, by someone who shows the progress; nil: by model and seed, with a progress line.
+        public var label: String?
 
-        public init(threads: Int, results: URL, startsOver: Bool, command: [String]) {
+        public init(threads: Int, results: URL, startsOver: Bool, command: [String], epochLimit: Int? = nil, label: String? = nil) {
             self.threads = threads
             self.results = results
             self.startsOver = startsOver
             self.command = command
+            self.epochLimit = epochLimit
+            self.label = label
         }
     }
 
@@ -78,6 +84,7 @@ public final class Runner {
     }
 
     private func label(_ trial: Trial) -> String {
+        if let label = options.label { return label }
         let label = Self.label(trial, seeds: experiment.definition.seeds)
         return label + String(repeating: " ", count: labelWidth - label.count)
     }
@@ -101,11 +108,11 @@ public final class Runner {
         if let resumption { try loop.restore(resumption.checkpoint, best: resumption.best) }
         let recorder = try RunRecorder(described, resumption, in: writer, loop)
         try writer.save(machine)
-        let progress = ProgressLine(label: label(trial), terminal: terminal)
+        let progress = options.label == nil ? [ProgressLine(label: label(trial), terminal: terminal)] : []
 
         let outcome: TrainingOutcome
         do {
-            outcome = try loop.run([recorder, progress] + watchers, shouldStop: shouldStop)
+            outcome = try loop.run([recorder] + progress + watchers, epochLimit: options.epochLimit, shouldStop: shouldStop)
         } catch {
             say(trial, "ended after step \(grouped(loop.progress.step)); the same command goes on from the last checkpoint")
             throw error
@@ -122,6 +129,7 @@ public final class Runner {
             return .finished
         case .interrupted:
             try writer.save(machine)
+            if loop.progress.epoch == options.epochLimit { return .interrupted }
             say(trial, "interrupted after step \(grouped(loop.progress.step)); a checkpoint is written")
             return .interrupted
         case .diverged(let divergence):

@@ -4,15 +4,28 @@ import Foundation
 public struct Terminal: Sendable {
     /// Whether lines can be rewritten in place.
     public let isInteractive: Bool
-    private let isSilent: Bool
+    /// Who hears the lines instead of standard error.
+    private let listener: (@Sendable (String) -> Void)?
 
     public static let standardError = Terminal(
-        isInteractive: isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb", isSilent: false)
+        isInteractive: isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb")
     /// For trainings whose progress interests nobody.
-    static let silent = Terminal(isInteractive: false, isSilent: true)
+    static let silent = Terminal { _ in }
+
+    private init(isInteractive: Bool) {
+        self.isInteractive = isInteractive
+        listener = nil
+    }
+
+    /// A terminal that hands its lines on.
+    init(_ listener: @escaping @Sendable (String) -> Void) {
+        isInteractive = false
+        self.listener = listener
+    }
 
     /// Writes a line that stays.
     public func line(_ text: String) {
+        if let listener { return listener(text) }
         write(isInteractive ? "\r\u{1B}[K\(text)\n" : "\(text)\n")
     }
 
@@ -30,7 +43,6 @@ public struct Terminal: Sendable {
 
     /// Progress that cannot be shown is no reason to end a training.
     private func write(_ text: String) {
-        guard !isSilent else { return }
         try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
     }
 }

@@ -3,7 +3,7 @@ import Experiments
 import Foundation
 import TensorCore
 
-/// The words that name an experiment: those of `run` and `check`.
+/// The words that name an experiment: those of `run`, `sweep` and `check`.
 struct ExperimentOptions: ParsableArguments {
     @Argument(help: "A definition: its name in Experiments, or a path, with or without .yaml.")
     var experiment: String
@@ -32,14 +32,22 @@ struct ExperimentOptions: ParsableArguments {
         if let seeds, Set(seeds.values).count < seeds.values.count { throw ValidationError("--seeds: a seed is listed twice") }
     }
 
+    /// The definition as it is written, with the overrides.
+    func written() throws -> Definition { try Definition(Composition(named: experiment, overrides: overrides)) }
+
     /// The definition with all that the command line changes in it.
     func definition() throws -> Definition {
-        var definition = try Definition(Composition(named: experiment, overrides: overrides))
+        var definition = try written()
+        try change(&definition)
+        return definition
+    }
+
+    /// What the options say, beyond the overrides.
+    func change(_ definition: inout Definition) throws {
         if let seeds { definition.seeds = seeds.values }
         if let precision { definition.precision = precision }
         if let only { try definition.keep(models: only.values) }
         if smoke { definition.makeSmokeTest() }
-        return definition
     }
 }
 

@@ -1,0 +1,117 @@
+import Configuration
+import Foundation
+import RunStore
+
+/// The trials of a sweep in the order in which they are trained, frozen in a file before the first of them.
+public struct SweepPlan: Sendable {
+    public internal(set) var file: SweepFile
+
+    public var entries: [SweepFile.Entry] { file.entries }
+    public var experiment: String { file.experiment }
+
+    /// Expands a definition's sweep.
+    ///
+    /// All models of all cells at the first seed come before those at the second, so that comparisons are whole as early as possible. A trial that
+    /// several cells bring, because they differ in what does not concern its model, counts once.
+    ///
+    /// - Parameter change: what the command line does to a definition.
+    /// - Throws: `.usage` when there is no sweep or something is wrong with it or with one of its cells.
+    public init(_ definition: Definition, change: (inout Definition) throws -> Void = { _ in }) throws {
+        guard let sweep = definition.sweep else {
+            throw UserError(.usage, "\(definition.name) has no sweep; harness run trains it")
+        }
+        var base = definition
+        try change(&base)
+        let cells = try definition.cells(of: sweep).map { cell in
+            var definition = cell.definition
+            definition.seeds = sweep.seeds ?? definition.seeds
+            try change(&definition)
+            return SweepCell(assignments: cell.assignments, definition: definition)
+        }
+        let seeds = cells.reduce(into: [Int]()) { seeds, cell in seeds += cell.definition.seeds.filter { !seeds.contains($0) } }
+        var entries: [SweepFile.Entry] = [], names: Set<String> = []
+        for seed in seeds {
+            for (index, cell) in cells.enumerated() {
+                for trial in cell.definition.trials where trial.seed == seed && names.insert(trial.name).inserted {
+                    entries.append(SweepFile.Entry(
+                        model: trial.model.name, seed: seed, hash: trial.hash, cell: index, values: cell.values(for: trial.model.name),
+                        configuration: trial.resolvedDefinition))
+                }
+            }
+        }
+        let halving = sweep.halving.map { SweepFile.Halving(metric: $0.metric.rawValue, factor: $0.factor, first: $0.first) }
+        file = SweepFile(experiment: base.name, halving: halving, sweep: YAML.text(sweep.node, .yaml), entries: entries)
+    }
+
+    /// Reads a plan that was written before.
+    init(reading path: String) throws { file = try SweepFile(reading: path) }
+
+    /// The trial of an entry, for training it.
+    func definition(of entry: SweepFile.Entry) throws -> Definition {
+        try Definition(resolved: entry.configuration, name: experiment, place: "\(experiment)/sweep.h5: \(entry.name)")
+    }
+
+    /// What is said of an entry: `vit s0  depth=4 learning_rate=0.001`.
+    static func label(_ entry: SweepFile.Entry) -> String {
+        "\(entry.model) s\(entry.seed)" + (entry.values.isEmpty ? "" : "  \(valueText(entry))")
+    }
+
+    /// The values under the last names of their keys: `depth=4 learning_rate=0.001`.
+    public static func valueText(_ entry: SweepFile.Entry) -> String {
+        entry.values.sorted { $0.key < $1.key }.map { "\($0.key.split(separator: ".").last ?? "")=\($0.value)" }.joined(separator: " ")
+    }
+
+    func folder(of entry: SweepFile.Entry, results: URL) -> RunFolder {
+        RunFolder(results: results.path, experiment: experiment, model: entry.model, seed: entry.seed, hash: entry.hash)
+    }
+
+    /// What has become of each entry, in a word or two, in their order.
+    public func states(results: URL) -> [String] {
+        entries.map { entry in
+            switch entry.outcome {
+            case .planned: ExperimentPreview.state(of: folder(of: entry, results: results))
+            case .stopped(let epoch): "stopped after epoch \(epoch)"
+            case .finished, .diverged, .failed: entry.outcome.name
+            }
+        }
+    }
+
+    /// Loads the images and records every model once, so that what does not fit is known before anything trains.
+    ///
+    /// - Returns: an experiment for each set of images, under `Definition.imagesKey`.
+    /// - Throws: `.usage` with everything that does not fit.
+    @discardableResult
+    public func check(dataDirectory: String?) throws -> [String: Experiment] {
+        var loaded: [String: Experiment] = [:], seen: Set<String> = [], sentences: [String] = []
+        for entry in entries where entry.outcome == .planned {
+            let definition = try definition(of: entry), key = definition.imagesKey
+            guard seen.insert(key + YAML.json(definition.models[0].definition)).inserted else { continue }
+            do {
+                let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key])
+                if loaded[key] == nil { loaded[key] = experiment }
+            } catch let error as UserError where error.kind == .usage {
+                sentences.append("\(error)")
+            }
+        }
+        if !sentences.isEmpty { throw UserError(.usage, sentences.joined(separator: "\n")) }
+        return loaded
+    }
+}
+
+extension Definition {
+    /// Equal for definitions whose images are the same in memory; augmentation comes later.
+    var imagesKey: String {
+        var data = data
+        data.augment = []
+        return YAML.json(data)
+    }
+}
+
+extension SweepCell {
+    /// What the cell sets, without what concerns other models.
+    func values(for model: String) -> [String: String] {
+        let others = definition.models.map { "models.\($0.name)." }.filter { $0 != "models.\(model)." }
+        let own = assignments.filter { assignment in !others.contains { (assignment.key + ".").hasPrefix($0) } }
+        return Dictionary(own.map { ($0.key, YAML.line($0.value)) }, uniquingKeysWith: { $1 })
+    }
+}

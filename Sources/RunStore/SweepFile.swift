@@ -1,0 +1,168 @@
+import Configuration
+import Foundation
+import HDF5
+
+/// The frozen plan of a sweep, `Results/<experiment>/sweep.h5`: every trial with its whole definition, and what has become of it.
+///
+///     /                       format_version, experiment; with early termination halving_metric, halving_factor, halving_first
+///     /sweep                  the part of the definition that the plan was made from, YAML
+///     /trials/<run folder>    attributes model, seed, hash, cell, values (JSON), outcome, epoch, message
+///       definition            the trial's resolved definition
+///
+/// The bytes are a function of this value.
+public struct SweepFile: Sendable, Equatable {
+    public enum Outcome: Sendable, Equatable {
+        /// Not done yet.
+        case planned
+        case finished
+        case diverged
+        /// Could not be trained; why.
+        case failed(String)
+        /// Ended early after so many epochs, because others did better.
+        case stopped(epoch: Int)
+
+        public var name: String {
+            switch self {
+            case .planned: "planned"
+            case .finished: "finished"
+            case .diverged: "diverged"
+            case .failed: "failed"
+            case .stopped: "stopped"
+            }
+        }
+    }
+
+    public struct Entry: Sendable, Equatable {
+        public var model: String
+        public var seed: Int
+        public var hash: String
+        /// The cell of the sweep that brought the trial, from 0; the same for all its seeds.
+        public var cell: Int
+        /// What the cell sets of what concerns the model.
+        public var values: [String: String]
+        /// The trial's resolved definition.
+        public var configuration: String
+        public var outcome: Outcome
+
+        public init(
+            model: String, seed: Int, hash: String, cell: Int, values: [String: String], configuration: String, outcome: Outcome = .planned
+        ) {
+            self.model = model
+            self.seed = seed
+            self.hash = hash
+            self.cell = cell
+            self.values = values
+            self.configuration = configuration
+            self.outcome = outcome
+        }
+
+        /// The run folder's name.
+        public var name: String { "\(model)-s\(seed)-\(hash)" }
+    }
+
+    /// The rule of early termination, as `/` keeps it.
+    public struct Halving: Sendable, Equatable {
+        public var metric: String
+        public var factor, first: Int
+
+        public init(metric: String, factor: Int, first: Int) {
+            (self.metric, self.factor, self.first) = (metric, factor, first)
+        }
+    }
+
+    public var experiment: String
+    public var halving: Halving?
+    public var sweep: String
+    public var entries: [Entry]
+
+    public init(experiment: String, halving: Halving?, sweep: String, entries: [Entry]) {
+        self.experiment = experiment
+        self.halving = halving
+        self.sweep = sweep
+        self.entries = entries
+    }
+
+    /// Where the plan of an experiment lies.
+    public static func path(experiment: String, results: String) -> String { "\(results)/\(experiment)/sweep.h5" }
+
+    /// Writes the file so that its path holds the old one or the new one, whole, at any moment.
+    public func write(to path: String) throws {
+        try replaceFile(at: path) { temporary in
+            let file = try HDF5Writer(temporary, for: path)
+            try file.setAttribute("format_version", of: "/", to: Int64(sweepFormatVersion))
+            try file.setAttribute("experiment", of: "/", to: experiment)
+            if let halving {
+                try file.setAttribute("halving_metric", of: "/", to: halving.metric)
+                try file.setAttribute("halving_factor", of: "/", to: Int64(halving.factor))
+                try file.setAttribute("halving_first", of: "/", to: Int64(halving.first))
+            }
+            try file.write(sweep, to: "/sweep")
+            try file.makeGroup("/trials")
+            for entry in entries {
+                let group = "/trials/\(entry.name)"
+                try file.makeGroup(group)
+                try file.setAttribute("model", of: group, to: entry.model)
+                try file.setAttribute("seed", of: group, to: Int64(entry.seed))
+                try file.setAttribute("hash", of: group, to: entry.hash)
+                try file.setAttribute("cell", of: group, to: Int64(entry.cell))
+                try file.setAttribute("values", of: group, to: try Self.json(entry.values))
+                try file.setAttribute("outcome", of: group, to: entry.outcome.name)
+                if case .stopped(let epoch) = entry.outcome { try file.setAttribute("epoch", of: group, to: Int64(epoch)) }
+                if case .failed(let message) = entry.outcome { try file.setAttribute("message", of: group, to: String(message.prefix(10_000))) }
+                try file.write(entry.configuration, to: "\(group)/definition")
+            }
+            try file.close()
+        }
+    }
+
+    /// Reads a plan.
+    ///
+    /// - Throws: `.data` when it is damaged or something else, `.noInput` when it is not there.
+    public init(reading path: String) throws {
+        let file = try HDF5Reader(path)
+        guard file.exists("/trials"), file.exists("/sweep"), let version = try file.attribute("format_version", of: "/", as: Int64.self)?.first
+        else { throw file.error("is not the plan of a sweep (it has no /trials)") }
+        guard version <= sweepFormatVersion else {
+            throw file.error("has format \(version), which is newer than this program's \(sweepFormatVersion)")
+        }
+        func text(_ name: String, _ object: String) throws -> String {
+            guard let value = try file.attributeStrings(name, of: object)?.first else { throw file.error("\(object)@\(name) is missing") }
+            return value
+        }
+        func integer(_ name: String, _ object: String) throws -> Int {
+            guard let value = try file.attribute(name, of: object, as: Int64.self)?.first else { throw file.error("\(object)@\(name) is missing") }
+            return Int(value)
+        }
+        experiment = try text("experiment", "/")
+        halving = try file.attributeStrings("halving_metric", of: "/")?.first.map {
+            Halving(metric: $0, factor: try integer("halving_factor", "/"), first: try integer("halving_first", "/"))
+        }
+        sweep = try file.readString("/sweep")
+        entries = try file.children(of: "/trials").map { name in
+            let group = "/trials/\(name)"
+            let outcome: Outcome
+            switch try text("outcome", group) {
+            case "planned": outcome = .planned
+            case "finished": outcome = .finished
+            case "diverged": outcome = .diverged
+            case "failed": outcome = .failed(try text("message", group))
+            case "stopped": outcome = .stopped(epoch: try integer("epoch", group))
+            case let other: throw file.error("\(group)@outcome is '\(other)', expected planned, finished, diverged, failed or stopped")
+            }
+            guard let values = try? JSONDecoder().decode([String: String].self, from: Data(text("values", group).utf8)) else {
+                throw file.error("\(group)@values is not JSON")
+            }
+            return Entry(
+                model: try text("model", group), seed: try integer("seed", group), hash: try text("hash", group), cell: try integer("cell", group),
+                values: values, configuration: try file.readString("\(group)/definition"), outcome: outcome)
+        }
+    }
+
+    private static func json(_ values: [String: String]) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(values), as: UTF8.self)
+    }
+}
+
+private let sweepFormatVersion = 1
