@@ -1,15 +1,6 @@
 import Foundation
 import Testing
 
-/// One undisturbed run for all tests of a suite, which is gone with the last of them.
-private struct WithSmallRuns: SuiteTrait, TestScoping {
-    @TaskLocal static var current: SmallRuns?
-
-    func provideScope(for test: Test, testCase: Test.Case?, performing body: @Sendable () async throws -> Void) async throws {
-        try await Self.$current.withValue(SmallRuns(.transformer)) { try await body() }
-    }
-}
-
 /// What comes between a run and its end other than a kill.
 @Suite(.serialized, WithSmallRuns()) struct ResumeTests {
     private let runs: SmallRuns

@@ -119,6 +119,23 @@ import Testing
         #expect(try run("inspect", path).output.contains("interrupted"))
     }
 
+    @Test func tailFollowsARunFromAnotherProcess() throws {
+        let process = try Program.start(["run", "long", "--results", "tailed"], in: folder.url)
+        let path = try waitForEpochs(in: "tailed/long", process)
+        let output = try folder.add("tail")
+        let tail = try Program.start(["tail", path, "-n", "3"], in: folder.url, output: output)
+        func lines() throws -> [Substring] { try String(contentsOf: output, encoding: .utf8).split(separator: "\n") }
+        while process.isRunning, tail.isRunning, try lines().count < 20 { usleep(10_000) }
+        process.interrupt()
+        process.waitUntilExit()
+        tail.waitUntilExit()
+        #expect(tail.terminationStatus == 0)
+        let steps = try lines().compactMap { $0.wholeMatch(of: /step ([\d,]+)  epoch .*/) }.map { Int($0.1.filter { $0 != "," })! }
+        #expect(steps.count >= 10 && zip(steps, steps.dropFirst()).allSatisfy { $1 == $0 + 1 }, "every step once: \(steps)")
+        #expect(try lines().last?.wholeMatch(of: /was interrupted after step [\d,]+; `harness run` goes on/) != nil)
+        #expect(try run("tail", path).output.hasSuffix("`harness run` goes on\n"))
+    }
+
     @Test func controlCEndsCleanly() throws {
         let process = try Program.start(["run", "long", "--results", "stopped"], in: folder.url)
         let path = try waitForEpochs(in: "stopped/long", process)

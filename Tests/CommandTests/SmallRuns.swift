@@ -1,4 +1,5 @@
 import Foundation
+import Testing
 
 /// Definitions that train in a second or two on the embedded digits, each with other state that a run has to keep, and what came of them
 /// when nobody disturbed them.
@@ -89,5 +90,14 @@ final class SmallRuns: Sendable {
             return FileManager.default.fileExists(atPath: root.appending(path: path).path, isDirectory: &isFolder) && !isFolder.boolValue && !path.split(separator: "/").contains { $0.hasPrefix(".") }
         }
         return try Dictionary(uniqueKeysWithValues: paths.map { ($0, try Data(contentsOf: root.appending(path: $0))) })
+    }
+}
+
+/// One undisturbed run for all tests of a suite, which is gone with the last of them.
+struct WithSmallRuns: SuiteTrait, TestScoping {
+    @TaskLocal static var current: SmallRuns?
+
+    func provideScope(for test: Test, testCase: Test.Case?, performing body: @Sendable () async throws -> Void) async throws {
+        try await Self.$current.withValue(SmallRuns(.transformer)) { try await body() }
     }
 }

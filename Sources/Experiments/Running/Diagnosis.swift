@@ -29,7 +29,7 @@ public struct Diagnosis {
         self.folder = folder
         if folder.isBeingWritten {
             state = .running
-            let steps = (try? RunReader(folder))?.stepCountIfReadable.map { ", at step \(grouped($0))" } ?? ""
+            let steps = (try? RunReader(folder).stepCount()).map { ", at step \(grouped($0))" } ?? ""
             findings.append("a process is writing it now\(steps)")
             return
         }
@@ -151,8 +151,4 @@ public struct Diagnosis {
             throw UserError(.io, "\(folder.path): cannot be copied into \(shelf.path): \(error.localizedDescription)")
         }
     }
-}
-
-extension RunReader {
-    fileprivate var stepCountIfReadable: Int? { try? stepCount() }
 }

@@ -105,7 +105,7 @@ public final class Runner {
         described.tensors = loop.tensorNames
         var machine = MachineRecord.here(threads: options.threads, command: options.command)
         let resumption = try resumption(of: trial, described, &writer, machine)
-        if let resumption { try loop.restore(resumption.checkpoint, best: resumption.best) }
+        if let resumption { try restore(loop, resumption, folder) }
         let recorder = try RunRecorder(described, resumption, in: writer, loop)
         try writer.save(machine)
         let progress = options.label == nil ? [ProgressLine(label: label(trial), terminal: terminal)] : []
@@ -136,6 +136,15 @@ public final class Runner {
             try writer.save(machine)
             say(trial, "\(divergence)")
             return .diverged
+        }
+    }
+
+    private func restore(_ loop: TrainingLoop, _ resumption: Resumption, _ folder: RunFolder) throws {
+        do {
+            try loop.restore(resumption.checkpoint, best: resumption.best)
+        } catch let error as UserError {
+            // The same definition means another model to this version of the program.
+            throw UserError(error.kind, "\(folder.path): \(error); --fresh moves it aside and starts again")
         }
     }
 

@@ -1,0 +1,92 @@
+import Foundation
+import RunStore
+import Testing
+
+/// `harness verify` on a run, and on copies in whose record something was changed.
+@Suite(.serialized, WithSmallRuns()) struct VerifyTests {
+    private let runs: SmallRuns
+    private let copy: RunFolder
+
+    init() throws {
+        runs = try #require(WithSmallRuns.current)
+        let source = runs.runFolder("whole"), target = runs.folder.url.appending(path: "copy-\(UUID().uuidString)/\(source.lastPathComponent)")
+        try FileManager.default.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try FileManager.default.copyItem(at: source, to: target)
+        copy = RunFolder(path: target.path)
+    }
+
+    private func verify(_ more: String...) throws -> Program.Result {
+        try Program.run(["verify", copy.path, "--threads", "1"] + more, in: runs.folder.url)
+    }
+
+    /// Writes the copy's record anew with a change in it.
+    private func change(_ status: RunStatus = .finished, _ body: (inout RunContents) -> Void) throws {
+        var contents = try RunReader(copy).contents()
+        body(&contents)
+        try RunWriter(copy).start(contents).finish(status)
+    }
+
+    @Test func aRunIsRepeatedToTheBit() throws {
+        let steps = try RunReader(copy).stepCount(), digests = try RunReader(copy).digests().count
+        let result = try verify()
+        #expect(result.exitCode == 0)
+        let lines = result.output.split(separator: "\n")
+        #expect(lines.first == "identical through step \(steps): every loss and gradient norm, the weights at \(digests) of them, every epoch and the test results")
+        #expect(lines.last == "the machine of the run and this one differ in: threads 2 → 1; shards 8, from the definition")
+        #expect(try verify("--steps", "60").output.hasPrefix("identical through step 60: every loss and gradient norm, the weights at 3 of them\n"))
+    }
+
+    @Test func aChangedBitOfTheStartNamesItsTensor() throws {
+        let tensors = try RunReader(copy).description.tensors, index = try #require(tensors.firstIndex(of: "blocks.1.attn.qkv.weight"))
+        try change { $0.digests[0].checksums[index] ^= 1 }
+        let result = try verify()
+        #expect(result.exitCode == 1)
+        #expect(result.output.hasPrefix("different from the start: the initial weights\n  weights: blocks.1.attn.qkv.weight\nthe machine of the run"))
+        #expect(result.errors.hasSuffix("harness: \(copy.path): the repetition is different from the start: the initial weights\n"))
+    }
+
+    @Test func aLaterDifferenceNamesItsStep() throws {
+        try change { $0.steps[30].loss = $0.steps[30].loss.nextUp }
+        let loss = try verify()
+        #expect(loss.exitCode == 1)
+        #expect(loss.output.contains(/^different at step 31\n  loss: [\d.]+ recorded, [\d.]+ now\n  the weights still agreed at the start\n/), "\(loss.output)")
+        let steps = try RunReader(copy).digests().map(\.step), row = try #require(steps.firstIndex(of: 50))
+        try change {
+            $0.steps[30].loss = $0.steps[30].loss.nextDown
+            $0.digests[row].checksums[0] ^= 1 << 63
+        }
+        let weights = try verify()
+        #expect(weights.exitCode == 1)
+        #expect(weights.output.hasPrefix("different at step 50\n  weights: \(try RunReader(copy).description.tensors[0])\n  the weights still agreed after step 40\n"))
+        try change {
+            $0.digests[row].checksums[0] ^= 1 << 63
+            $0.evaluation?.predictions[3] = 11
+        }
+        #expect(try verify().output.contains("\n  predictions on the test images\n"))
+    }
+
+    @Test func aRunThatIsNotFinishedIsRepeatedAsFarAsItCame() throws {
+        try change(.interrupted) { $0 = $0.cut(toStep: 47, epoch: 1) }
+        #expect(try verify().output.hasPrefix("identical through step 47: every loss and gradient norm, the weights at 2 of them\n"))
+    }
+
+    @Test func whatCannotBeRepeatedIsOneSentence() throws {
+        func expect(_ sentence: String, _ body: (inout RunContents) -> Void) throws {
+            let original = try Data(contentsOf: URL(filePath: copy.runFile))
+            try change(body)
+            let result = try verify()
+            #expect(result.exitCode == 65 && result.output == "")
+            #expect(result.errors.contains("harness: ") && result.errors.contains(sentence) && result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+            try original.write(to: URL(filePath: copy.runFile))
+        }
+        try expect("run.h5: /config is not the definition with which this run was made: its SHA-256 is ") {
+            $0.description.configuration = $0.description.configuration.replacing("\"shards\": 8", with: "\"shards\": 4")
+        }
+        try expect("/config") { $0.description.configuration = "models: {}" }
+        try expect("run.h5: was trained on other images or labels than digits has here: their SHA-256 is ") { $0.description.dataDigest = "5eed" }
+        try expect("run.h5: has checksums of other tensors than vit has") { $0.description.tensors[2] = "x" }
+        try expect("run.h5: has no whole list of steps to compare with") { $0.steps.removeFirst(3) }
+        let none = try Program.run(["verify", "nowhere"], in: runs.folder.url)
+        #expect(none.exitCode == 66)
+    }
+}

@@ -1,0 +1,38 @@
+import Configuration
+import Foundation
+import HDF5
+import TestSupport
+import Testing
+
+@Suite struct LiveDamageTests {
+    /// The library would go on reading damaged metadata of such a file for ages, in case that a writer is about to mend them.
+    @Test(.timeLimit(.minutes(1)))
+    func aLiveFileThatWasCutShortIsAnErrorSoon() throws {
+        try withTemporaryFolder { folder in
+            let path = "\(folder)/live.h5"
+            do {
+                let file = try HDF5Writer(path)
+                let column = try file.makeColumn("/metrics/loss", of: Double.self, rowsPerChunk: 64)
+                // More than are kept with the group itself.
+                for index in 0..<20 { try file.setAttribute("name\(index)", of: "/", to: "value \(index)") }
+                let live = try file.startAppending()
+                try column.append((0..<100).map(Double.init))
+                try column.flush()
+                try live.flush(toDisk: false)
+                try FileManager.default.copyItem(atPath: path, toPath: "\(folder)/copy.h5")
+                try live.close()
+            }
+            let whole = try Data(contentsOf: URL(filePath: "\(folder)/copy.h5"))
+            for count in stride(from: 300, to: whole.count, by: whole.count / 8) {
+                try whole.prefix(count).write(to: URL(filePath: path))
+                let error = #expect(throws: UserError.self) {
+                    let reader = try HDF5Reader(path, live: true)
+                    for index in 0..<20 { _ = try reader.attributeStrings("name\(index)", of: "/") }
+                    _ = try reader.read("/metrics/loss", as: Double.self)
+                    throw UserError(.internal, "\(count) of \(whole.count) bytes were enough")
+                }
+                #expect(error?.kind == .data, "\(String(describing: error))")
+            }
+        }
+    }
+}
