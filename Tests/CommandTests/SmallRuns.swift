@@ -87,7 +87,8 @@ final class SmallRuns: Sendable {
     private static func files(under root: URL) throws -> [String: Data] {
         let paths = try FileManager.default.subpathsOfDirectory(atPath: root.path).filter { path in
             var isFolder: ObjCBool = false
-            return FileManager.default.fileExists(atPath: root.appending(path: path).path, isDirectory: &isFolder) && !isFolder.boolValue && !path.split(separator: "/").contains { $0.hasPrefix(".") }
+            let isThere = FileManager.default.fileExists(atPath: root.appending(path: path).path, isDirectory: &isFolder)
+            return isThere && !isFolder.boolValue && !path.split(separator: "/").contains { $0.hasPrefix(".") }
         }
         return try Dictionary(uniqueKeysWithValues: paths.map { ($0, try Data(contentsOf: root.appending(path: $0))) })
     }
