@@ -27,6 +27,9 @@ public struct HDF5Writer: ~Copyable {
             let creation = try Handle(H5Pcreate(chdf5_file_create()), H5Pclose, place, "created")
             H5Pset_obj_track_times(creation.id, false)
             H5Pset_link_creation_order(creation.id, trackedOrder)
+            // The root's attributes in its header, near the beginning of the file; more than 8 would else lie in a heap at its end, which
+            // a file that is cut short does not have.
+            H5Pset_attr_phase_change(creation.id, 64, 32)
             H5Pset_userblock(creation.id, hsize_t(userBlockByteCount))
             return try Handle(H5Fcreate(path, chdf5_truncate(), creation.id, access.id), H5Fclose, place, "created")
         }

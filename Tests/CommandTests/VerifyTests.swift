@@ -42,7 +42,8 @@ import Testing
         let result = try verify()
         #expect(result.exitCode == 1)
         #expect(result.output.hasPrefix("different from the start: the initial weights\n  weights: blocks.1.attn.qkv.weight\nthe machine of the run"))
-        #expect(result.errors.hasSuffix("harness: \(copy.path): the repetition is different from the start: the initial weights\n"))
+        let name = (copy.path as NSString).lastPathComponent
+        #expect(result.errors.hasSuffix("/\(name): the repetition is different from the start: the initial weights\n"))
     }
 
     @Test func aLaterDifferenceNamesItsStep() throws {
@@ -73,7 +74,7 @@ import Testing
     @Test func whatCannotBeRepeatedIsOneSentence() throws {
         func expect(_ sentence: String, _ body: (inout RunContents) -> Void) throws {
             let original = try Data(contentsOf: URL(filePath: copy.runFile))
-            try change(body)
+            try change(.finished, body)
             let result = try verify()
             #expect(result.exitCode == 65 && result.output == "")
             #expect(result.errors.contains("harness: ") && result.errors.contains(sentence) && result.errors.split(separator: "\n").count == 1, "\(result.errors)")

@@ -105,7 +105,7 @@ public struct Verification {
                 resolved: run.description.configuration, name: run.description.experiment, place: "\(path): /config")
             if definition.trials.count == 1 { return definition }
         } catch let error as UserError where error.kind == .usage {
-            throw UserError(.data, error.message)
+            throw UserError(.data, error.message.split(separator: "\n").first.map(String.init) ?? "\(path): /config is damaged")
         }
         throw UserError(.data, "\(path): /config is not the definition of one run")
     }
