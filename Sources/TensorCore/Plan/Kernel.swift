@@ -20,7 +20,6 @@ public struct KernelContext {
 /// One scheduled piece of work of a plan: single-threaded, writing all of what it writes.
 struct Kernel {
     let name: String
-    let path: String
     let reads: [BufferID]
     let writes: [BufferID]
     /// An input whose memory the output may take over if nothing reads it later.
@@ -46,6 +45,5 @@ struct Reduction {
     let output: BufferID
     let count: Int
     let dtype: DType
-    let path: String
     let pass: Pass
 }

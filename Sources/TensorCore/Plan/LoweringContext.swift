@@ -49,7 +49,7 @@ public final class LoweringContext {
     ) {
         builder.emit(
             Kernel(
-                name: name ?? node.operation.name, path: node.path, reads: reads, writes: writes, overwrites: overwrites, run: run),
+                name: name ?? node.operation.name, reads: reads, writes: writes, overwrites: overwrites, run: run),
             phase: phase)
     }
 
@@ -59,10 +59,10 @@ public final class LoweringContext {
     ) {
         builder.emit(
             builder.kernel(
-                primitive, name: name ?? node.operation.name, path: node.path, placement: builder.placement(of: phase), reads: reads,
+                primitive, name: name ?? node.operation.name, placement: builder.placement(of: phase), reads: reads,
                 writes: writes, arguments: arguments, offsets: offsets), phase: phase)
     }
 
     /// Emits the sum over shards of input 0, in whatever layout it has.
-    func emitShardSum() { builder.emitShardSum(of: node.inputs[0], to: node.outputs[0], path: node.path, phase: phase) }
+    func emitShardSum() { builder.emitShardSum(of: node.inputs[0], to: node.outputs[0], phase: phase) }
 }

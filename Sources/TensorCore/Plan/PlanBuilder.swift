@@ -89,7 +89,7 @@ final class PlanBuilder {
             guard let store else { preconditionFailure("buffers need a parameter store") }
             let home = Home.buffer(store.bufferEntries[update.buffer].offset * MemoryLayout<Float>.size)
             let value = rowMajor(update.value.id, for: last)
-            emitCopy(from: value, to: makeBuffer(update.value.type.byteCount, home), path: update.value.path, phase: last)
+            emitCopy(from: value, to: makeBuffer(update.value.type.byteCount, home), phase: last)
         }
         emitReorders()
     }
@@ -148,7 +148,7 @@ final class PlanBuilder {
             buffers[buffer.index].home = home
         } else {
             let type = graph.values[value].type
-            emitCopy(from: buffer, to: makeBuffer(type.byteCount, home), path: "", phase: valuePhase[value])
+            emitCopy(from: buffer, to: makeBuffer(type.byteCount, home), phase: valuePhase[value])
         }
     }
 
@@ -210,7 +210,7 @@ final class PlanBuilder {
         do {
             let primitive = try Primitive("reorder") { onednn_reorder_primitive(source, layout, workerCount) }
             kernel = described(self.kernel(
-                primitive, name: "reorder", path: graph.nodes[graph.values[value].node].path, placement: graph.values[value].placement,
+                primitive, name: "reorder", placement: graph.values[value].placement,
                 reads: [buffer(of: value)], writes: [target], arguments: [buffer(of: value), target]))
         } catch {
             preconditionFailure("\(error)")
@@ -248,14 +248,14 @@ final class PlanBuilder {
     }
 
     func kernel(
-        _ primitive: Primitive, name: String, path: String, placement: Placement, reads: [BufferID], writes: [BufferID],
+        _ primitive: Primitive, name: String, placement: Placement, reads: [BufferID], writes: [BufferID],
         arguments: [BufferID], offsets: [Int]? = nil
     ) -> Kernel {
         primitiveCount += 1
         let scratchpad = makeBuffer(max(primitive.scratchpadByteCount, 64), .arena(placement))
         let places = zip(arguments, offsets ?? Array(repeating: 0, count: arguments.count)) + [(scratchpad, 0)]
         return Kernel(
-            name: name, path: path, reads: reads, writes: writes + [scratchpad], overwrites: nil, multiplyAdds: primitive.multiplyAdds
+            name: name, reads: reads, writes: writes + [scratchpad], overwrites: nil, multiplyAdds: primitive.multiplyAdds
         ) { context in
             withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: places.count) { pointers in
                 for index in 0..<places.count { pointers[index] = context.raw(places[index].0) + places[index].1 }
@@ -264,17 +264,17 @@ final class PlanBuilder {
         }
     }
 
-    func emitCopy(from source: BufferID, to target: BufferID, path: String, phase: Int) {
+    func emitCopy(from source: BufferID, to target: BufferID, phase: Int) {
         let byteCount = buffers[target.index].byteCount
         emit(
-            Kernel(name: "copy", path: path, reads: [source], writes: [target], overwrites: nil) { context in
+            Kernel(name: "copy", reads: [source], writes: [target], overwrites: nil) { context in
                 context.raw(target).copyMemory(from: context.raw(source), byteCount: byteCount)
             }, phase: phase)
     }
 
     /// Two steps: each pair of neighbouring shards is summed as soon as both have their terms, the pairs' sums when all shards are done.
     /// So half as many copies are in memory as there are shards.
-    func emitShardSum(of input: Int, to output: Int, path: String, phase: Int) {
+    func emitShardSum(of input: Int, to output: Int, phase: Int) {
         let source = buffer(of: input)
         let target = if let (layout, lengths) = valueLayout[input] {
             declare(output, layout: layout, lengths: lengths)
@@ -285,10 +285,10 @@ final class PlanBuilder {
         let partial = makeBuffer(byteCount, .pairArena), pairs = PairSums(shardCount: graph.shardCount)
         let count = byteCount / dtype.byteCount
         emit(
-            Kernel(name: "shard sum", path: path, reads: [source], writes: [partial], overwrites: nil) { context in
+            Kernel(name: "shard sum", reads: [source], writes: [partial], overwrites: nil) { context in
                 pairs.add(context.raw(source), to: context.raw(partial), shard: context.shard, count: count, dtype: dtype)
             }, phase: phase - 1)
         while phases.count <= phase { phases.append(Phase()) }
-        phases[phase].reductions.append(Reduction(input: partial, output: target, count: count, dtype: dtype, path: path, pass: pass))
+        phases[phase].reductions.append(Reduction(input: partial, output: target, count: count, dtype: dtype, pass: pass))
     }
 }
