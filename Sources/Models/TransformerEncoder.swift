@@ -10,6 +10,8 @@ public struct TransformerConfiguration: Codable, Equatable, Sendable {
     /// The width of a block's hidden layer over its own.
     public var mlpRatio: Double
     public var position: PositionEmbedding.Kind
+    /// Whether attention divides its scores by √d, d being the width of a head.
+    public var scalesAttention: Bool
     public var dropout: Double
     /// The rate of the last block; it rises from 0 linearly over depth.
     public var dropPath: Double
@@ -21,7 +23,9 @@ public struct TransformerConfiguration: Codable, Equatable, Sendable {
     enum CodingKeys: String, CodingKey {
         case width, depth, heads
         case mlpRatio = "mlp_ratio"
-        case position, dropout
+        case position
+        case scalesAttention = "attention_scale"
+        case dropout
         case dropPath = "drop_path"
         case normEpsilon = "norm_epsilon"
         case initialization
@@ -33,6 +37,7 @@ public struct TransformerConfiguration: Codable, Equatable, Sendable {
     ) {
         (self.width, self.depth, self.heads, self.mlpRatio) = (width, depth, heads, mlpRatio)
         (self.position, self.dropout, self.dropPath) = (position, dropout, dropPath)
+        scalesAttention = true
         normEpsilon = 1e-6
         initialization = .transformer
     }
@@ -43,6 +48,7 @@ public struct TransformerConfiguration: Codable, Equatable, Sendable {
         heads = fields.requiredCount("heads") ?? 1
         mlpRatio = fields.number("mlp_ratio", default: 4, in: 0.01...1000)
         position = fields.choice("position", default: .learned)
+        scalesAttention = fields.boolean("attention_scale", default: true)
         dropout = fields.rate("dropout")
         dropPath = fields.rate("drop_path")
         normEpsilon = fields.number("norm_epsilon", default: 1e-6, in: 1e-12...1)
@@ -85,9 +91,9 @@ struct TransformerEncoder {
         dropout = Dropout(rate: configuration.dropout, in: scope["pos_drop"])
         blocks = (0..<configuration.depth).map { index in
             TransformerBlock(
-                width: width, heads: configuration.heads, hidden: configuration.hidden, dropout: configuration.dropout,
-                dropPath: configuration.dropPath * Double(index) / Double(max(configuration.depth - 1, 1)), epsilon: epsilon,
-                initialization: initialization, in: scope["blocks"][index])
+                width: width, heads: configuration.heads, hidden: configuration.hidden, scalesAttention: configuration.scalesAttention,
+                dropout: configuration.dropout, dropPath: configuration.dropPath * Double(index) / Double(max(configuration.depth - 1, 1)),
+                epsilon: epsilon, initialization: initialization, in: scope["blocks"][index])
         }
         norm = LayerNorm(width, epsilon: epsilon, in: scope["norm"])
         head = Linear(width, classes, initialization: initialization, in: scope["head"])

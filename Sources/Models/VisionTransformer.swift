@@ -13,32 +13,47 @@ import TensorCore
 /// | ViT-B | 768 | 12 | 12 |
 /// | ViT-L | 1024 | 24 | 16 |
 ///
+/// `stem: convolutions` puts a `ConvolutionalStem` in place of the linear map, for the same number of tokens. In Xiao et al. it replaces
+/// one transformer block, which keeps the multiply-adds equal; here the depth is what the definition says.
+///
 /// Parameters as in timm: `patch_embed.proj`, `cls_token`, `pos_embed`, `blocks.i.{norm1, attn.qkv, attn.proj, norm2, mlp.fc1, mlp.fc2}`,
-/// `norm`, `head`. Layer norms have ε = 10⁻⁶, GELU is exact. With `pool: mean` there is no class token, and the mean is taken over
-/// normalized tokens.
-/// Initialization: truncated normal with σ = 0.02 for linear layers, head and positions; LeCun normal for the patches; biases 0.
+/// `norm`, `head`; of a convolutional stem also `patch_embed.stem.i.{conv, bn}`. Layer norms have ε = 10⁻⁶, GELU is exact. With
+/// `pool: mean` there is no class token, and the mean is taken over normalized tokens.
+/// Initialization: truncated normal with σ = 0.02 for linear layers, head and positions; LeCun normal for the patches, He normal for a
+/// stem's convolutions; biases 0.
 ///
 /// Dosovitskiy et al., "An Image Is Worth 16x16 Words: Transformers for Image Recognition at Scale", ICLR 2021; the sizes Ti and S are
-/// from Touvron et al., "Training Data-Efficient Image Transformers", ICML 2021.
+/// from Touvron et al., "Training Data-Efficient Image Transformers", ICML 2021, the stem from Xiao et al., "Early Convolutions Help
+/// Transformers See Better", NeurIPS 2021.
 public struct VisionTransformerConfiguration: ModelConfiguration {
     public static let family = "vit"
 
+    /// What makes tokens of an image.
+    public enum Stem: String, Codable, CaseIterable, Sendable { case patchify, convolutions }
+
     public var patch: Int
+    public var stem: Stem
     public var transformer: TransformerConfiguration
     public var pool: TokenPooling
 
-    private enum CodingKeys: String, CodingKey { case patch, pool }
+    private enum CodingKeys: String, CodingKey { case patch, stem, pool }
 
-    public init(patch: Int, _ transformer: TransformerConfiguration, pool: TokenPooling = .class) {
+    public init(patch: Int, stem: Stem = .patchify, _ transformer: TransformerConfiguration, pool: TokenPooling = .class) {
         self.patch = patch
+        self.stem = stem
         self.transformer = transformer
         self.pool = pool
     }
 
     public init(from fields: inout FieldReader) {
         patch = fields.requiredCount("patch") ?? 1
+        stem = fields.choice("stem", default: .patchify)
         transformer = TransformerConfiguration(from: &fields)
         pool = fields.choice("pool", default: .class)
+        let isKnown = ["patch", "width"].allSatisfy { !fields.errors.hasAny(under: fields.path(of: $0)) }
+        if isKnown, stem == .convolutions, let misfit = ConvolutionalStem.misfit(patch: patch, width: transformer.width) {
+            fields.report(misfit, at: "stem")
+        }
     }
 
     // The transformer's options lie beside the patch in a definition.
@@ -47,18 +62,21 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
         transformer = try TransformerConfiguration(from: decoder)
         let container = try decoder.container(keyedBy: CodingKeys.self)
         patch = try container.decode(Int.self, forKey: .patch)
+        stem = try container.decode(Stem.self, forKey: .stem)
         pool = try container.decode(TokenPooling.self, forKey: .pool)
     }
 
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(patch, forKey: .patch)
+        try container.encode(stem, forKey: .stem)
         try transformer.encode(to: encoder)
         try container.encode(pool, forKey: .pool)
     }
 
     public func validate(input: ImageShape, at fields: FieldReader) {
-        reportPatch(patch, dividing: (input.height, input.width), of: "the image", at: fields)
+        reportPatch(
+            patch, dividing: (input.height, input.width), of: "the image", onlyPowersOfTwo: stem == .convolutions, at: fields)
     }
 
     public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
@@ -66,26 +84,33 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
     }
 }
 
-/// Reports at `patch` when it does not divide both sides, and says which patches do.
-func reportPatch(_ patch: Int, dividing size: (height: Int, width: Int), of what: String, at fields: FieldReader) {
+/// Reports at `patch` when it does not divide both sides, and says which patches do, or which powers of two from 2 up.
+func reportPatch(
+    _ patch: Int, dividing size: (height: Int, width: Int), of what: String, onlyPowersOfTwo: Bool = false, at fields: FieldReader
+) {
     guard size.height % patch != 0 || size.width % patch != 0 else { return }
-    let divisors = (1...max(min(size.height, size.width), 1)).filter { size.height % $0 == 0 && size.width % $0 == 0 }
+    var divisors = (1...max(min(size.height, size.width), 1)).filter { size.height % $0 == 0 && size.width % $0 == 0 }
+    if onlyPowersOfTwo { divisors = divisors.filter { $0 > 1 && $0.nonzeroBitCount == 1 } }
     let list = divisors.map(String.init).joined(separator: ", ")
-    fields.report("a patch of \(patch) does not divide \(what) of \(size.height)×\(size.width); these do: \(list)", at: "patch")
+    let advice = list.isEmpty ? "no power of two does" : onlyPowersOfTwo ? "these powers of two do: \(list)" : "these do: \(list)"
+    fields.report("a patch of \(patch) does not divide \(what) of \(size.height)×\(size.width); \(advice)", at: "patch")
 }
 
 private struct VisionTransformer: ImageClassifier {
-    private let patchEmbedding: PatchEmbedding
+    private let tokens: (Tensor) -> Tensor
     private let encoder: TransformerEncoder
 
     init(_ configuration: VisionTransformerConfiguration, input: ImageShape, classes: Int, in scope: Scope) {
-        let patch = configuration.patch
-        patchEmbedding = PatchEmbedding(
-            channels: input.channels, patch: patch, width: configuration.transformer.width, in: scope["patch_embed"])
+        let patch = configuration.patch, width = configuration.transformer.width, place = scope["patch_embed"]
+        tokens =
+            switch configuration.stem {
+            case .patchify: PatchEmbedding(channels: input.channels, patch: patch, width: width, in: place).callAsFunction
+            case .convolutions: ConvolutionalStem(channels: input.channels, patch: patch, width: width, in: place).callAsFunction
+            }
         encoder = TransformerEncoder(
             configuration.transformer, rows: input.height / patch, columns: input.width / patch, pool: configuration.pool,
             classes: classes, in: scope)
     }
 
-    func callAsFunction(_ images: Tensor) -> Tensor { encoder(patchEmbedding(images)) }
+    func callAsFunction(_ images: Tensor) -> Tensor { encoder(tokens(images)) }
 }

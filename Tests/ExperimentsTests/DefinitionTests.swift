@@ -75,7 +75,7 @@ let small = """
             "x.yaml:5: models.a.vit.heads: 3 heads do not divide the width 97",
             "x.yaml:6: models.b: unknown model 'resnt'; did you mean 'resnet'?",
             "x.yaml:8: models.c.backbone.resnet.cut_after: resnet has no stage 'stage9'; its stages: stem, stage1, stage2, stage3",
-            "x.yaml:9: models.c.transformer.hats: unknown key 'hats'; known: depth, drop_path, dropout, heads, initialization, mlp_ratio, norm_epsilon, position, width",
+            "x.yaml:9: models.c.transformer.hats: unknown key 'hats'; known: attention_scale, depth, drop_path, dropout, heads, initialization, mlp_ratio, norm_epsilon, position, width",
             "x.yaml:3: seed: unknown key 'seed'; did you mean 'seeds'?",
         ])
     }

@@ -6,12 +6,12 @@ import Testing
 
 /// Layers' values and gradients against PyTorch.
 struct LayerFixtureTests {
-    static let cases = ["multi_head_attention", "transformer_block", "patch_embedding"].flatMap { layer in
+    static let cases = ["multi_head_attention", "transformer_block", "patch_embedding", "convolutional_stem"].flatMap { layer in
         (try? FixtureFile("layers.h5").cases(of: layer)) ?? []
     }
 
     @Test func fixturesAreThere() {
-        #expect(Set(Self.cases.map(\.operation)).count == 3)
+        #expect(Set(Self.cases.map(\.operation)).count == 4)
     }
 
     @Test(arguments: cases)
@@ -26,24 +26,30 @@ struct LayerFixtureTests {
 
         #expect(Set(graph.parameters.map(\.name)) == Set(fixture.parameters.keys))
         let store = ParameterStore(graph, seed: 0)
-        for (name, value) in fixture.parameters { #expect(store.set(value, named: name), "\(name) has the shape \(value.shape)") }
+        for (name, value) in fixture.parameters.merging(fixture.buffers, uniquingKeysWith: { a, _ in a }) {
+            #expect(store.set(value, named: name), "\(name) has the shape \(value.shape)")
+        }
         let values = try evaluate([y] + found, feeding: [(x, fixture.inputs[0])], store: store)
         assertClose(values[0], fixture.outputs[0], "output")
         assertClose(values[1], fixture.gradients[0], "gradient of the input")
         for (parameter, gradient) in zip(graph.parameters, values.dropFirst(2)) {
             assertClose(gradient, try #require(fixture.parameterGradients[parameter.name]), "gradient of \(parameter.name)")
         }
+        for (name, expected) in fixture.buffersAfter { assertClose(try #require(store.tensor(named: name)), expected, name) }
     }
 
     private func record(_ fixture: FixtureCase, _ x: Tensor) throws -> Tensor {
         let arguments = fixture.arguments, scope = x.graph.root, width = try arguments.integer("width")
+        let isScaled = try arguments["scaled"] == nil || arguments.boolean("scaled")
         switch fixture.operation {
         case "multi_head_attention":
-            return MultiHeadAttention(width: width, heads: try arguments.integer("heads"), in: scope)(x)
+            return MultiHeadAttention(width: width, heads: try arguments.integer("heads"), isScaled: isScaled, in: scope)(x)
         case "transformer_block":
             return TransformerBlock(
                 width: width, heads: try arguments.integer("heads"), hidden: width * (try arguments.integer("mlp_ratio")),
-                epsilon: Float(try arguments.number("epsilon")), in: scope)(x)
+                scalesAttention: isScaled, epsilon: Float(try arguments.number("epsilon")), in: scope)(x)
+        case "convolutional_stem":
+            return ConvolutionalStem(channels: x.shape[3], patch: try arguments.integer("patch"), width: width, in: scope)(x)
         default:
             return PatchEmbedding(channels: x.shape[3], patch: try arguments.integer("patch"), width: width, in: scope)(x)
         }

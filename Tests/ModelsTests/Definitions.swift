@@ -67,7 +67,8 @@ let smallDefinitions = [
     #"{"vit": {"patch": 7, "width": 16, "depth": 2, "heads": 2}}"#,
     #"{"vit": {"patch": 4, "width": 16, "depth": 2, "heads": 4, "pool": "mean", "position": "sincos", "mlp_ratio": 2}}"#,
     #"{"vit": {"patch": 14, "width": 24, "depth": 3, "heads": 3, "position": "none", "dropout": 0.1, "drop_path": 0.2}}"#,
+    #"{"vit": {"patch": 4, "width": 16, "depth": 1, "heads": 2, "stem": "convolutions", "attention_scale": false}}"#,
     #"{"backbone": {"resnet": {"depth": 8, "width": 4, "cut_after": "stage2"}}, "transformer": {"width": 16, "depth": 2, "heads": 2}, "head": {"pool": "mean"}}"#,
-    #"{"backbone": {"lenet5": {"cut_after": "stage1"}}, "tokens": {"patch": 2}, "transformer": {"width": 16, "depth": 1, "heads": 2}}"#,
+    #"{"backbone": {"lenet5": {"cut_after": "stage1"}}, "tokens": {"patch": 2}, "transformer": {"width": 16, "depth": 1, "heads": 2, "attention_scale": false}}"#,
     #"{"backbone": {"plain": {"depth": 18, "width": 4, "cut_after": "stem"}}, "tokens": {"patch": 4}, "transformer": {"width": 16, "depth": 1, "heads": 2, "position": "sincos"}}"#,
 ]

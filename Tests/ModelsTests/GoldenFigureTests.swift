@@ -30,6 +30,11 @@ struct GoldenFigureTests {
             parameters: parameters, multiplyAdds: multiplyAdds)
     }
 
+    /// Xiao et al. 2021, table 1: hidden layers three times as wide as the blocks.
+    private static func early(_ stem: VisionTransformerConfiguration.Stem, _ width: Int, _ depth: Int, _ heads: Int) -> VisionTransformerConfiguration {
+        VisionTransformerConfiguration(patch: 16, stem: stem, TransformerConfiguration(width: width, depth: depth, heads: heads, mlpRatio: 3))
+    }
+
     static let figures = [
         // LeCun et al. 1998 in its usual form; 120·400 + … by hand.
         figure("LeNet-5", LeNet5Configuration(), 28, 1, 10, 61_706, (0.0004165, 0.00000005)),
@@ -47,6 +52,12 @@ struct GoldenFigureTests {
         figure("ViT-Ti/16", vit(16, 192, 12, 3), 224, 3, 1000, 5_717_416, (1.26, 0.0075)),
         figure("ViT-B/16", vit(16, 768, 12, 12), 224, 3, 1000, 86_567_656, (17.56, 0.005)),
         figure("ViT-B/16", vit(16, 768, 12, 12), 384, 3, 1000, 86_859_496, (55.48, 0.005)),
+        // The paper has 4.8M, 4.6M, 18.5M, 17.8M. Of ViT_C-1GF, 24·27 + 48·216 + 96·432 + 192·864 and 2·360 are the stem's convolutions and
+        // norms, 192·192 + 192 its projection, 11·370,944 the blocks and 231,400 the rest.
+        figure("ViT_P-1GF", early(.patchify, 192, 12, 3), 224, 3, 1000, 4_830_376, (1.1, 0.05)),
+        figure("ViT_C-1GF", early(.convolutions, 192, 11, 3), 224, 3, 1000, 4_567_936, (1.1, 0.05)),
+        figure("ViT_P-4GF", early(.patchify, 384, 12, 6), 224, 3, 1000, 18_507_112),
+        figure("ViT_C-4GF", early(.convolutions, 384, 11, 6), 224, 3, 1000, 17_754_136),
         figure("ViT-L/16", vit(16, 1024, 24, 16), 224, 3, 1000, 304_326_632, (61.555, 0.0005)),
     ]
 

@@ -122,6 +122,65 @@ struct ModelTests {
         #expect(fixed["pos_embed"] == nil)
     }
 
+    /// 1×1 after the last convolution is the projection of a patch embedding; all else is as with patches.
+    @Test(arguments: [ImageShape(height: 28, width: 28, channels: 1), ImageShape(height: 12, width: 20, channels: 3)])
+    func convolutionalStemsMakeAsManyTokens(input: ImageShape) throws {
+        let rest = #""patch": 4, "width": 16, "depth": 1, "heads": 2"#
+        var patches = try parameters("{\"vit\": {\(rest)}}", input), convolutions = try parameters("{\"vit\": {\(rest), \"stem\": \"convolutions\"}}", input)
+        #expect(patches["pos_embed"] == [1, 1 + input.height / 4 * input.width / 4, 16])
+        func removeStem(_ parameters: inout [String: Shape]) -> [String: [Int]] {
+            let stem = parameters.filter { $0.key.hasPrefix("patch_embed") }
+            for name in stem.keys { parameters[name] = nil }
+            return stem.mapValues(\.dimensions)
+        }
+        #expect(removeStem(&patches) == ["patch_embed.proj.weight": [16, input.channels, 4, 4], "patch_embed.proj.bias": [16]])
+        #expect(removeStem(&convolutions) == [
+            "patch_embed.stem.0.conv.weight": [8, input.channels, 3, 3], "patch_embed.stem.0.bn.weight": [8], "patch_embed.stem.0.bn.bias": [8],
+            "patch_embed.stem.1.conv.weight": [16, 8, 3, 3], "patch_embed.stem.1.bn.weight": [16], "patch_embed.stem.1.bn.bias": [16],
+            "patch_embed.proj.weight": [16, 16, 1, 1], "patch_embed.proj.bias": [16],
+        ])
+        #expect(patches == convolutions)
+    }
+
+    /// Whoever skips the reading of a definition is told while recording.
+    @Test(arguments: [
+        (6, 16, 12, "patch_embed: convolutions halve the image one after another, which takes a patch of 2, 4, 8 or a higher power of two, found 6"),
+        (4, 15, 12, "patch_embed: convolutions for a patch of 4 double their channels up to the width, which must be a multiple of 2, found 15"),
+        (4, 16, 14, "patch_embed: the patch 4 does not divide 14×14"),
+    ])
+    func convolutionalStemsThatDoNotFit(patch: Int, width: Int, size: Int, message: String) throws {
+        let graph = Graph()
+        let transformer = TransformerConfiguration(width: width, depth: 1, heads: 1)
+        let vit = ModelDefinition(VisionTransformerConfiguration(patch: patch, stem: .convolutions, transformer))
+        _ = vit.record(graph.input("images", [1, size, size, 1]), classes: 10)
+        let error = #expect(throws: RecordingError.self) { try graph.validate() }
+        #expect(error.map { "\($0)" } == message)
+    }
+
+    /// 1/√d is left out in every block, in a hybrid's too, and nothing else changes: queries that are smaller by √d make up for it.
+    @Test(arguments: [
+        #"{"vit": {"patch": 7, "width": 32, "depth": 2, "heads": 2, "attention_scale": SCALE}}"#,
+        #"{"backbone": {"lenet5": {"cut_after": "stage1"}}, "tokens": {"patch": 7}, "transformer": {"width": 32, "depth": 2, "heads": 2, "attention_scale": SCALE}}"#,
+    ])
+    func attentionWithoutScale(json: String) throws {
+        func logits(scaled: Bool, queriesTimes factor: Float) throws -> HostTensor {
+            let graph = Graph(), images = self.images(2)
+            let input = graph.input("images", images.shape)
+            let logits = try definition(json.replacing("SCALE", with: "\(scaled)")).record(input, classes: 10)
+            let store = ParameterStore(graph, seed: 5)
+            for block in 0..<2 {
+                let name = "blocks.\(block).attn.qkv.weight", weight = try #require(store.tensor(named: name))
+                // Large enough that attention is far from uniform; a head is 16 wide, the first third of the rows are the queries.
+                let values = weight.floats.enumerated().map { $1 * 20 * ($0 < 32 * 32 ? factor : 1) }
+                store.set(HostTensor(weight.shape, values), named: name)
+            }
+            return try evaluate([logits], feeding: [(input, images)], store: store)[0]
+        }
+        let scaled = try logits(scaled: true, queriesTimes: 1), unscaled = try logits(scaled: false, queriesTimes: 1)
+        #expect(zip(scaled.floats, unscaled.floats).contains { abs($0 - $1) > 1e-3 })
+        assertClose(try logits(scaled: false, queriesTimes: 0.25), scaled)
+    }
+
     /// What weight decay spares.
     @Test func rolesOfATransformersParameters() throws {
         let graph = Graph()
@@ -152,6 +211,19 @@ struct ModelTests {
         #expect(abs(try deviation("cls_token") / 1e-6 - 1) < 0.3)
         #expect(abs(try deviation("patch_embed.proj.weight") / (1 / 48.0.squareRoot()) - 1) < 0.06)
         #expect(try deviation("blocks.0.attn.qkv.bias") == 0)
+    }
+
+    @Test func convolutionalStemsStartAsConvolutionsAndPatchesDo() throws {
+        let graph = Graph()
+        let vit = try definition(#"{"vit": {"patch": 4, "width": 128, "depth": 1, "heads": 2, "stem": "convolutions"}}"#)
+        _ = vit.record(graph.input("images", [1, 28, 28, 3]), classes: 10)
+        let store = ParameterStore(graph, seed: 2)
+        for (name, deviation) in [("stem.0.conv", (2.0 / (9 * 64)).squareRoot()), ("stem.1.conv", (2.0 / (9 * 128)).squareRoot()), ("proj", 1 / 128.0.squareRoot())] {
+            let values = try #require(store.tensor(named: "patch_embed.\(name).weight")).floats.map(Double.init)
+            let found = (values.reduce(0) { $0 + $1 * $1 } / Double(values.count)).squareRoot()
+            #expect(abs(found / deviation - 1) < 0.06, "\(name)")
+        }
+        #expect(try #require(store.tensor(named: "patch_embed.proj.bias")).floats.allSatisfy { $0 == 0 })
     }
 
     @Test func residualsCanStartAtZero() throws {

@@ -70,7 +70,7 @@ struct ReadingTests {
         #expect(
             String(decoding: try encoder.encode(hybrid), as: UTF8.self)
                 == #"{"backbone":{"plain":{"cut_after":"stem","depth":8,"initialization":{"he":{"distribution":"normal","fan":"out","gain":1.4142135623730951}},"stem":"3x3","width":16}},"#
-                + #""head":{"pool":"class"},"tokens":{"patch":1},"transformer":{"depth":1,"drop_path":0,"dropout":0,"heads":1,"#
+                + #""head":{"pool":"class"},"tokens":{"patch":1},"transformer":{"attention_scale":true,"depth":1,"drop_path":0,"dropout":0,"heads":1,"#
                 + #""initialization":{"truncated_normal":{"bound":2,"deviation":0.02}},"mlp_ratio":4,"norm_epsilon":1e-06,"position":"learned","width":8}}"#)
     }
 
@@ -100,6 +100,37 @@ struct ReadingTests {
         (
             #"{"vit": {"patch": 5, "width": 64, "depth": 6, "heads": 4}}"#,
             ["models.m.vit.patch: a patch of 5 does not divide the image of 28×28; these do: 1, 2, 4, 7, 14, 28"]
+        ),
+        (
+            #"{"vit": {"patch": 7, "width": 64, "depth": 6, "heads": 4, "stem": "convolutions"}}"#,
+            ["models.m.vit.stem: convolutions halve the image one after another, which takes a patch of 2, 4, 8 or a higher power of two, found 7"]
+        ),
+        (
+            #"{"vit": {"patch": 1, "width": 64, "depth": 6, "heads": 4, "stem": "convolutions"}}"#,
+            ["models.m.vit.stem: convolutions halve the image one after another, which takes a patch of 2, 4, 8 or a higher power of two, found 1"]
+        ),
+        (
+            #"{"vit": {"patch": 4, "width": 63, "depth": 6, "heads": 3, "stem": "convolutions"}}"#,
+            ["models.m.vit.stem: convolutions for a patch of 4 double their channels up to the width, which must be a multiple of 2, found 63"]
+        ),
+        (
+            #"{"vit": {"patch": 8, "width": 64, "depth": 6, "heads": 4, "stem": "convolutions"}}"#,
+            ["models.m.vit.patch: a patch of 8 does not divide the image of 28×28; these powers of two do: 2, 4"]
+        ),
+        // No word about the stem where its patch or width is not known.
+        (
+            #"{"vit": {"width": "wide", "depth": 6, "heads": 4, "stem": "convolutions"}}"#,
+            [
+                "models.m.vit.patch: missing; expected an integer of at least 1",
+                "models.m.vit.width: expected an integer, found wide",
+            ]
+        ),
+        (
+            #"{"vit": {"patch": 4, "width": 64, "depth": 6, "heads": 4, "stem": "conv", "attention_scale": 0.5}}"#,
+            [
+                "models.m.vit.stem: unknown value 'conv'; known: convolutions, patchify",
+                "models.m.vit.attention_scale: expected true or false, found 0.5",
+            ]
         ),
         (#"{"vit": {"patch": 4, "width": 64, "depth": 0, "heads": 4}}"#, ["models.m.vit.depth: expected a value from 1 to 2048, found 0"]),
         (
@@ -163,6 +194,13 @@ struct ReadingTests {
         #expect(
             errors(hybrid, ImageShape(height: 8, width: 8, channels: 1))
                 == ["models.m.backbone.lenet5: lenet5 needs images of at least 12×12 pixels, found 8×8"])
+    }
+
+    @Test func noPatchForConvolutions() {
+        let vit = #"{"vit": {"patch": 2, "width": 64, "depth": 6, "heads": 4, "stem": "convolutions"}}"#
+        #expect(
+            errors(vit, ImageShape(height: 27, width: 28, channels: 1))
+                == ["models.m.vit.patch: a patch of 2 does not divide the image of 27×28; no power of two does"])
     }
 
     @Test(arguments: smallDefinitions)

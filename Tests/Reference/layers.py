@@ -5,7 +5,7 @@ import copy
 import torch
 
 from fixtures import FixtureFile, Source, exact, float32, images_first, images_last, magnitude
-from models import Attention, BasicBlock, PatchEmbedding, TransformerBlock, randomize
+from models import Attention, BasicBlock, ConvolutionalStem, PatchEmbedding, TransformerBlock, randomize
 
 
 def compute(module, x, upstream, dtype):
@@ -83,6 +83,15 @@ with FixtureFile("layers.h5") as file:
         ("patch_embedding", (2, 8, 8, 1), 4, 12), ("patch_embedding_rgb", (2, 4, 6, 3), 2, 8), ("patch_embedding_1x1", (2, 3, 3, 5), 1, 8),
     ]:
         write(file, name, "patch_embedding", PatchEmbedding(image[3], patch, width), image, patch=patch, width=width)
+    # With 1 in place of 1/√d.
+    write(file, "multi_head_attention_unscaled", "multi_head_attention", Attention(32, 2, scale=1.0), (2, 7, 32), width=32, heads=2, scaled=False)
+    write(
+        file, "transformer_block_unscaled", "transformer_block", TransformerBlock(32, 2, 2, scale=1.0), (2, 7, 32), width=32, heads=2,
+        mlp_ratio=2, epsilon=1e-6, scaled=False)
+    for name, image, patch, width in [
+        ("convolutional_stem", (2, 8, 12, 1), 4, 12), ("convolutional_stem_one", (2, 4, 6, 3), 2, 5), ("convolutional_stem_three", (3, 16, 8, 2), 8, 8),
+    ]:
+        write(file, name, "convolutional_stem", ConvolutionalStem(image[3], patch, width), image, patch=patch, width=width)
     for name, image, channels, stride, option in [
         ("basic_block_identity", (3, 5, 5, 6), 6, 1, "A"), ("basic_block_a", (3, 6, 6, 4), 8, 2, "A"), ("basic_block_a_odd", (2, 7, 5, 3), 6, 2, "A"),
         ("basic_block_b", (3, 6, 6, 4), 8, 2, "B"), ("basic_block_b_odd", (2, 7, 5, 3), 6, 2, "B"),

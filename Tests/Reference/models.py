@@ -10,9 +10,10 @@ from fixtures import images_first
 class Attention(nn.Module):
     """Multi-head self-attention; the rows of qkv are all-q, all-k, all-v, and within each the heads in order."""
 
-    def __init__(self, width, heads):
+    def __init__(self, width, heads, scale=None):
         super().__init__()
         self.heads = heads
+        self.scale = scale  # None means 1/√d
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
@@ -20,7 +21,7 @@ class Attention(nn.Module):
         batch, tokens, width = x.shape
         qkv = self.qkv(x).reshape(batch, tokens, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(query, key, value)
+        attended = F.scaled_dot_product_attention(query, key, value, scale=self.scale)
         return self.proj(attended.transpose(1, 2).reshape(batch, tokens, width))
 
 
@@ -37,10 +38,10 @@ class MLP(nn.Module):
 class TransformerBlock(nn.Module):
     """Pre-norm: x + attention(norm(x)), then x + mlp(norm(x))."""
 
-    def __init__(self, width, heads, ratio=4):
+    def __init__(self, width, heads, ratio=4, scale=None):
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
-        self.attn = Attention(width, heads)
+        self.attn = Attention(width, heads, scale)
         self.norm2 = nn.LayerNorm(width, eps=1e-6)
         self.mlp = MLP(width, ratio * width)
 
@@ -58,6 +59,27 @@ class PatchEmbedding(nn.Module):
 
     def forward(self, image):
         return self.proj(images_first(image)).flatten(2).transpose(1, 2)
+
+
+class ConvolutionalStem(nn.Module):
+    """[N, H, W, C] → [N, H/p · W/p, D] (Xiao et al. 2021): 3×3 convolutions of stride 2 whose channels double up to D, then 1×1."""
+
+    def __init__(self, channels, patch, width):
+        super().__init__()
+        self.stem = nn.Sequential()
+        count = patch.bit_length() - 1
+        for index in range(count):
+            outputs = width >> (count - 1 - index)
+            block = nn.Sequential()
+            block.add_module("conv", nn.Conv2d(channels, outputs, 3, stride=2, padding=1, bias=False))
+            block.add_module("bn", nn.BatchNorm2d(outputs))
+            block.add_module("relu", nn.ReLU())
+            self.stem.append(block)
+            channels = outputs
+        self.proj = nn.Conv2d(width, width, 1)
+
+    def forward(self, image):
+        return self.proj(self.stem(images_first(image))).flatten(2).transpose(1, 2)
 
 
 class BasicBlock(nn.Module):

@@ -487,6 +487,24 @@ for name, batch, queries, keys, heads, width, scale in [
     )
 
 
+def self_attention(heads, scale):
+    def apply(packed):
+        batch, tokens, width = packed.shape
+        query, key, value = packed.reshape(batch, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(query, key, value, scale=scale)
+        return attended.transpose(1, 2).reshape(batch, tokens, width // 3)
+    return apply
+
+
+for name, shape, heads, scale in [
+    ("scaled", (2, 7, 96), 2, None), ("unscaled", (2, 7, 96), 2, 1.0), ("unscaled_one_head", (3, 9, 24), 1, 1.0), ("unscaled_one_token", (2, 1, 12), 2, 1.0),
+]:
+    case(
+        f"self_attention_{name}", "self_attention", lambda s, shape=shape: [s.normal(*shape)], self_attention(heads, scale),
+        heads=heads, scale=scale,
+    )
+
+
 # Reductions
 
 REDUCTIONS = {

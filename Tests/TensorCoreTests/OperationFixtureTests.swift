@@ -153,6 +153,9 @@ struct OperationFixtureTests {
         case "scaled_dot_product_attention":
             let scale = arguments["scale"] == nil ? nil : try number("scale")
             return [Tensor.scaledDotProductAttention(query: x, key: leaves[1], value: leaves[2], scale: scale)]
+        case "self_attention":
+            let scale = arguments["scale"] == nil ? nil : try number("scale")
+            return [x.selfAttention(heads: try arguments.integer("heads"), scale: scale)]
         case "sum", "mean", "max", "variance":
             let axes = try arguments.integers("axes"), keeps = try arguments.boolean("keep_dimensions")
             return switch fixture.operation {

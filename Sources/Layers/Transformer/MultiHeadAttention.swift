@@ -3,7 +3,7 @@ import TensorCore
 /// Multi-head self-attention.
 ///
 ///     Q, K, V = x·W_Q, x·W_K, x·W_V     cut into H heads of d = D / H columns
-///     head_h  = softmax(Q_h · K_hᵀ / √d) · V_h
+///     head_h  = softmax(s · Q_h · K_hᵀ) · V_h       s = 1/√d, or 1 without scale
 ///     y       = concat(head_1, …, head_H) · W_O + b_O
 ///
 /// Shapes (`B` batch, `N` tokens, `D` width, `H` heads): x and y `[B, N, D]`; W_Q, W_K and W_V lie one below the other in `qkv.weight
@@ -16,11 +16,15 @@ public struct MultiHeadAttention {
     private let projection: Linear
     private let dropout: Dropout
     private let heads: Int
+    private let isScaled: Bool
     private let width: Int
     private let scope: Scope
 
-    public init(width: Int, heads: Int, dropout: Double = 0, initialization: Initialization = .transformer, in scope: Scope) {
+    public init(
+        width: Int, heads: Int, isScaled: Bool = true, dropout: Double = 0, initialization: Initialization = .transformer, in scope: Scope
+    ) {
         self.heads = heads
+        self.isScaled = isScaled
         self.width = width
         self.scope = scope
         queryKeyValue = Linear(width, 3 * width, initialization: initialization, in: scope["qkv"])
@@ -33,7 +37,7 @@ public struct MultiHeadAttention {
             return scope.fail("\(heads) heads do not divide the width \(width)")
         }
         let packed = queryKeyValue(x)
-        let attended = scope.record { packed.selfAttention(heads: heads) }
+        let attended = scope.record { packed.selfAttention(heads: heads, scale: isScaled ? nil : 1) }
         return dropout(projection(attended))
     }
 }

@@ -20,12 +20,13 @@ public struct TransformerBlock {
     private let scope: Scope
 
     public init(
-        width: Int, heads: Int, hidden: Int, dropout: Double = 0, dropPath: Double = 0, epsilon: Float = 1e-6,
+        width: Int, heads: Int, hidden: Int, scalesAttention: Bool = true, dropout: Double = 0, dropPath: Double = 0, epsilon: Float = 1e-6,
         initialization: Initialization = .transformer, in scope: Scope
     ) {
         self.scope = scope
         attentionNorm = LayerNorm(width, epsilon: epsilon, in: scope["norm1"])
-        attention = MultiHeadAttention(width: width, heads: heads, dropout: dropout, initialization: initialization, in: scope["attn"])
+        attention = MultiHeadAttention(
+            width: width, heads: heads, isScaled: scalesAttention, dropout: dropout, initialization: initialization, in: scope["attn"])
         attentionDropPath = DropPath(rate: dropPath, in: scope["drop_path1"])
         mlpNorm = LayerNorm(width, epsilon: epsilon, in: scope["norm2"])
         mlp = MLPBlock(width: width, hidden: hidden, dropout: dropout, initialization: initialization, in: scope["mlp"])
