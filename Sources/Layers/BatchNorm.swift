@@ -1,8 +1,9 @@
 import TensorCore
 
-/// Normalization of each channel over the batch, with an optional residual and ReLU in the same pass.
+/// Normalization of each channel over the batch, with an optional residual and an activation; the residual's addition and ReLU are in the
+/// same pass.
 ///
-///     y = (x − μ) / √(σ² + ε) · scale + offset [+ residual],   then max(y, 0) if asked
+///     y = f((x − μ) / √(σ² + ε) · scale + offset [+ residual])
 ///
 /// Training takes μ and σ² over the whole batch (all shards) and all positions, and moves the running statistics by `momentum`
 /// toward them (the variance unbiased, as in PyTorch); evaluation takes the running statistics.
@@ -18,16 +19,16 @@ public struct BatchNorm {
     private let runningVariance: Tensor
     private let momentum: Float
     private let epsilon: Float
-    private let hasReLU: Bool
+    private let activation: Activation
     private let scope: Scope
 
     public init(
-        _ channels: Int, hasReLU: Bool = false, initialScale: Double = 1, momentum: Float = 0.1, epsilon: Float = 1e-5,
+        _ channels: Int, activation: Activation = .identity, initialScale: Double = 1, momentum: Float = 0.1, epsilon: Float = 1e-5,
         in scope: Scope
     ) {
         self.momentum = momentum
         self.epsilon = epsilon
-        self.hasReLU = hasReLU
+        self.activation = activation
         self.scope = scope
         scale = scope.parameter("weight", [channels], Initialization.constant(value: initialScale), role: .normalization)
         offset = scope.parameter("bias", [channels], Initialization.zeros, role: .normalization)
@@ -37,9 +38,10 @@ public struct BatchNorm {
 
     public func callAsFunction(_ x: Tensor, residual: Tensor? = nil) -> Tensor {
         scope.record {
-            x.batchNorm(
+            let y = x.batchNorm(
                 scale: scale, offset: offset, runningMean: runningMean, runningVariance: runningVariance, momentum: momentum,
-                epsilon: epsilon, residual: residual, relu: hasReLU)
+                epsilon: epsilon, residual: residual, relu: activation == .relu)
+            return activation == .relu ? y : y.activated(activation)
         }
     }
 }

@@ -23,6 +23,8 @@ struct LayerTests {
             declared { _ = BatchNorm(4, in: $0) } == [
                 "m.weight [4] normalization", "m.bias [4] normalization", "m.running_mean [4] normalization", "m.running_var [4] normalization",
             ])
+        #expect(declared { _ = GroupNorm(4, groups: 2, in: $0) } == ["m.weight [4] normalization", "m.bias [4] normalization"])
+        #expect(declared { _ = Normalization(.none, 4, activation: .relu, in: $0) }.isEmpty)
         #expect(declared { _ = LayerNorm(4, in: $0) } == ["m.weight [4] normalization", "m.bias [4] normalization"])
         #expect(declared { _ = ClassToken(width: 4, in: $0) } == ["m.cls_token [1, 1, 4] token"])
         #expect(
@@ -36,11 +38,13 @@ struct LayerTests {
         _ = BatchNorm(3, in: graph.root["bn"])
         _ = BatchNorm(3, initialScale: 0, in: graph.root["last"])
         _ = LayerNorm(3, in: graph.root["ln"])
+        _ = GroupNorm(3, groups: 1, in: graph.root["gn"])
+        _ = Normalization(.layer, 3, initialScale: 0, in: graph.root["last_gn"])
         _ = Linear(3, 3, in: graph.root["fc"])
         let store = ParameterStore(graph, seed: 1)
         let expected: [(String, Float)] = [
             ("bn.weight", 1), ("bn.bias", 0), ("bn.running_mean", 0), ("bn.running_var", 1), ("last.weight", 0), ("ln.weight", 1),
-            ("ln.bias", 0), ("fc.bias", 0),
+            ("ln.bias", 0), ("gn.weight", 1), ("gn.bias", 0), ("last_gn.weight", 0), ("fc.bias", 0),
         ]
         for (name, value) in expected { #expect(try #require(store.tensor(named: name)).floats == [value, value, value], "\(name)") }
     }
@@ -75,6 +79,21 @@ struct LayerTests {
         let found = try evaluate([average, maximum], feeding: [(x, HostTensor(x.shape, [-1, -2, -3, -4] as [Float]))])
         #expect(found[0].floats == [-0.25, -0.5, -0.75, -1])
         #expect(found[1].floats == [-1, -2, -3, -4])
+    }
+
+    /// What is normalized are two groups of one channel, one group of both, or nothing; then 10 is added, then comes the activation.
+    @Test(arguments: [
+        (NormalizationKind.none, [9, 12, 11, 18] as [Float]), (.group(groups: 2), [9, 9, 11, 11]),
+        (.layer, [-3.5, -0.5, -1.5, 5.5].map { Float(10 + $0 / 11.25.squareRoot()) }),
+    ])
+    func whatFollowsAConvolution(kind: NormalizationKind, expected: [Float]) throws {
+        let graph = Graph(), x = graph.input("x", [1, 2, 1, 2]), ten = graph.constant(HostTensor(x.shape, repeating: Float(10)))
+        let y = Normalization(kind, 2, activation: .leakyReLU(slope: 0.5), in: graph.root)(x, residual: ten)
+        let values = HostTensor(x.shape, [-1, 2, 1, 8] as [Float])
+        let found = try evaluate([y], feeding: [(x, values)], store: ParameterStore(graph, seed: 0))[0]
+        assertClose(found, HostTensor(x.shape, expected))
+        let alone = Normalization(.none, 2, activation: .leakyReLU(slope: 0.5), in: graph.root["alone"])(x)
+        #expect(try evaluate([alone], feeding: [(x, values)], store: ParameterStore(graph, seed: 0))[0].floats == [-0.5, 2, 1, 8])
     }
 
     // MARK: Random layers

@@ -8,11 +8,13 @@ import VisionData
 
 /// A step works in memory that the plan laid out: nothing of ours calls the allocator.
 @Suite(.serialized) struct AllocationTests {
-    /// Convolution, batch norm with and without residual, both kinds of pooling, dropout, attention, drop path and a head.
+    /// Convolution, batch norm, group norm with a residual, both kinds of pooling, dropout, attention, drop path and a head.
     private static func record(_ scope: Scope, _ images: Tensor) -> Tensor {
         let stem = Convolution2D(1, 16, kernel: 3, padding: .symmetric(1), hasBias: false, initialization: .residual, in: scope["conv1"])
         let second = Convolution2D(16, 16, kernel: 3, padding: .symmetric(1), hasBias: true, initialization: .residual, in: scope["conv2"])
-        let norms = [BatchNorm(16, hasReLU: true, in: scope["bn1"]), BatchNorm(16, hasReLU: true, in: scope["bn2"])]
+        let norms = [NormalizationKind.batch, .group(groups: 4)].enumerated().map {
+            Normalization($1, 16, activation: .relu, in: scope["bn\($0 + 1)"])
+        }
         let maximum = Pooling(.maximum, window: 2, in: scope["maxpool"]), mean = Pooling(.average, window: 2, in: scope["avgpool"])
         let block = TransformerBlock(width: 16, heads: 2, hidden: 32, dropout: 0.1, dropPath: 0.1, in: scope["block"])
         let norm = LayerNorm(16, in: scope["norm"]), head = Linear(16, 10, in: scope["head"])

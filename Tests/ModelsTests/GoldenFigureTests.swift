@@ -44,6 +44,9 @@ struct GoldenFigureTests {
         // He et al. 2016, table 6, gives 0.27M, 0.46M, 0.66M, 0.85M.
         figure("ResNet-20 A", ResNetConfiguration(depth: 20), 32, 3, 10, 269_722),
         figure("ResNet-20 B", ResNetConfiguration(depth: 20, shortcut: .b), 32, 3, 10, 272_474),
+        // A bias instead of a scale and an offset for each of the 688 channels that are normalized.
+        figure("ResNet-20 A without norm", ResNetConfiguration(depth: 20, norm: .none), 32, 3, 10, 269_722 - 688),
+        figure("ResNet-20 A, group norm", ResNetConfiguration(depth: 20, norm: .group(groups: 8)), 32, 3, 10, 269_722),
         figure("plain-20", PlainConfiguration(depth: 20), 32, 3, 10, 269_722),
         figure("ResNet-56 A", ResNetConfiguration(depth: 56), 32, 3, 10, 853_018),
         figure("ResNet-18, 3×3 stem", ResNetConfiguration(depth: 18), 32, 3, 10, 11_173_962),

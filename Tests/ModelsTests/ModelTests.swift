@@ -193,6 +193,19 @@ struct ModelTests {
         ])
     }
 
+    /// Batch norm and ReLU are one op; of any other pair the activation is an op of its own, after the stem and twice in a block.
+    @Test(arguments: [
+        ("", "batch norm", 0), (#", "activation": "tanh""#, "batch norm, tanh", 7), (#", "norm": "none""#, "relu", 7),
+        (#", "norm": "layer", "activation": "tanh""#, "group norm statistics, group norm, tanh", 7),
+    ])
+    func activationsAreOps(options: String, kind: String, count: Int) throws {
+        let graph = Graph(), json = #"{"resnet": {"depth": 8, "width": 4\#(options)}}"#
+        _ = try definition(json).record(graph.input("images", [1, 28, 28, 1]), classes: 10)
+        let rows = graph.layerSummary()
+        #expect(rows.first { $0.path == "bn1" }?.kind == kind)
+        #expect(rows.count { $0.kind.hasSuffix("tanh") || $0.kind.hasSuffix("relu") } == count)
+    }
+
     // MARK: Initialization
 
     @Test func initialWeightsAreThePublishedOnes() throws {
@@ -267,9 +280,18 @@ struct ModelTests {
     func basicBlocksMatchPyTorch(_ fixture: FixtureCase) throws {
         let graph = Graph(mode: .training)
         let x = graph.input("x", fixture.inputs[0].shape)
+        let arguments = fixture.arguments
+        let norm: NormalizationKind =
+            switch arguments["norm"] {
+            case nil, .text("batch"): .batch
+            case .text("none"): .none
+            default: .group(groups: try arguments.integer("norm"))
+            }
+        let activation = arguments["activation"] == nil ? .relu : try #require(ActivationKind(rawValue: try arguments.text("activation")))
+        let network = ResNetConfiguration(
+            depth: 8, shortcut: .init(rawValue: try arguments.text("shortcut")), norm: norm, activation: activation)
         let block = BasicBlock(
-            x.shape[3], try fixture.arguments.integer("channels"), stride: try fixture.arguments.integer("stride"),
-            shortcut: .init(rawValue: try fixture.arguments.text("shortcut")), in: graph.root)
+            x.shape[3], try arguments.integer("channels"), stride: try arguments.integer("stride"), of: network, in: graph.root)
         let y = block(x)
         let loss = (y * graph.constant(fixture.outputGradients[0])).sum(axes: [0, 1, 2, 3]).shardSum()
         let found = gradients(of: loss, withRespectTo: [x] + graph.parameterTensors)

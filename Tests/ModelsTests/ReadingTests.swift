@@ -53,6 +53,15 @@ struct ReadingTests {
         #expect(read == ModelDefinition(MLPConfiguration(initialization: expected)))
     }
 
+    @Test(arguments: [
+        (#""batch""#, NormalizationKind.batch), (#""layer""#, .layer), (#""none""#, .none), (#""group""#, .group(groups: 8)),
+        (#"{"group": {"groups": 4}}"#, .group(groups: 4)), (#"{"layer": {}}"#, .layer),
+    ])
+    func norms(json: String, expected: NormalizationKind) throws {
+        let read = try definition(#"{"resnet": {"depth": 20, "norm": \#(json), "activation": "silu"}}"#)
+        #expect(read == ModelDefinition(ResNetConfiguration(depth: 20, norm: expected, activation: .silu)))
+    }
+
     /// The encoded form is a definition of the same model, with every default written out.
     @Test(arguments: smallDefinitions)
     func whatIsWrittenReadsBack(json: String) throws {
@@ -69,7 +78,7 @@ struct ReadingTests {
             #"{"backbone": {"plain": {"depth": 8, "cut_after": "stem"}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#)
         #expect(
             String(decoding: try encoder.encode(hybrid), as: UTF8.self)
-                == #"{"backbone":{"plain":{"cut_after":"stem","depth":8,"initialization":{"he":{"distribution":"normal","fan":"out","gain":1.4142135623730951}},"stem":"3x3","width":16}},"#
+                == #"{"backbone":{"plain":{"activation":"relu","cut_after":"stem","depth":8,"initialization":{"he":{"distribution":"normal","fan":"out","gain":1.4142135623730951}},"norm":"batch","stem":"3x3","width":16}},"#
                 + #""head":{"pool":"class"},"tokens":{"patch":1},"transformer":{"attention_scale":true,"depth":1,"drop_path":0,"dropout":0,"heads":1,"#
                 + #""initialization":{"truncated_normal":{"bound":2,"deviation":0.02}},"mlp_ratio":4,"norm_epsilon":1e-06,"position":"learned","width":8}}"#)
     }
@@ -88,7 +97,30 @@ struct ReadingTests {
         ),
         (#"{"resnet": {}}"#, ["models.m.resnet.depth: missing; expected an integer of at least 1"]),
         (#"{"resnet": {"depth": "twenty"}}"#, ["models.m.resnet.depth: expected an integer, found twenty"]),
-        (#"{"resnet": {"depth": 20, "cut_after": "stage2"}}"#, ["models.m.resnet.cut_after: unknown key 'cut_after'; known: depth, initialization, shortcut, stem, width, zero_init_residual"]),
+        (#"{"resnet": {"depth": 20, "norm": "bacth"}}"#, ["models.m.resnet.norm: unknown normalization 'bacth'; did you mean 'batch'?"]),
+        (#"{"resnet": {"depth": 20, "norm": ["batch"]}}"#, ["models.m.resnet.norm: expected a name or a map with one key, found a list"]),
+        (
+            #"{"plain": {"depth": 20, "norm": {"group": {"groups": 0, "group": 4}}, "activation": "rleu"}}"#,
+            [
+                "models.m.plain.norm.group.groups: expected a value from 1 to 65536, found 0",
+                "models.m.plain.norm.group.group: unknown key 'group'; did you mean 'groups'?",
+                "models.m.plain.activation: unknown value 'rleu'; did you mean 'relu'?",
+            ]
+        ),
+        (#"{"resnet": {"depth": 20, "norm": {"layer": {"groups": 2}}}}"#, ["models.m.resnet.norm.layer.groups: unknown key 'groups'"]),
+        (
+            #"{"resnet": {"depth": 20, "width": 12, "norm": "group"}}"#,
+            ["models.m.resnet.norm: 8 groups do not divide the 12 channels of the first stage"]
+        ),
+        (
+            #"{"resnet": {"depth": 20, "norm": "none", "zero_init_residual": true}}"#,
+            ["models.m.resnet.zero_init_residual: found true with the norm none, expected a norm, whose scale can start at 0"]
+        ),
+        (
+            #"{"backbone": {"plain": {"depth": 20, "norm": {"group": {"groups": 5}}, "cut_after": "stage1"}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#,
+            ["models.m.backbone.plain.norm: 5 groups do not divide the 16 channels of the first stage"]
+        ),
+        (#"{"resnet": {"depth": 20, "cut_after": "stage2"}}"#, ["models.m.resnet.cut_after: unknown key 'cut_after'; known: activation, depth, initialization, norm, shortcut, stem, width, zero_init_residual"]),
         (
             #"{"vit": {"patch": 4, "width": 64, "depth": 6, "heads": 3}}"#,
             ["models.m.vit.heads: 3 heads do not divide the width 64"]

@@ -3,6 +3,7 @@
 import copy
 
 import torch
+import torch.nn.functional as F
 
 from fixtures import FixtureFile, Source, exact, float32, images_first, images_last, magnitude
 from models import Attention, BasicBlock, ConvolutionalStem, PatchEmbedding, TransformerBlock, randomize
@@ -98,6 +99,14 @@ with FixtureFile("layers.h5") as file:
     ]:
         block = ImageBlock(image[3], channels, stride, option)
         write(file, name, "basic_block", block, image, channels=channels, stride=stride, shortcut=option, epsilon=1e-5, momentum=0.1)
+    for name, image, channels, option, norm, activation, function in [
+        ("basic_block_batch_leaky_relu", (3, 6, 6, 4), 8, "B", "batch", "leaky_relu", F.leaky_relu),
+        ("basic_block_groups_silu", (3, 6, 6, 4), 12, "B", 3, "silu", F.silu), ("basic_block_layer_gelu", (2, 7, 5, 3), 6, "A", 1, "gelu", F.gelu),
+        ("basic_block_none_tanh", (2, 6, 6, 4), 8, "B", "none", "tanh", torch.tanh),
+        ("basic_block_none_sigmoid", (2, 7, 5, 3), 6, "A", "none", "sigmoid", torch.sigmoid),
+    ]:
+        block = ImageBlock(image[3], channels, 2, option, norm, function)
+        write(file, name, "basic_block", block, image, channels=channels, stride=2, shortcut=option, norm=norm, activation=activation)
     for name, height, width, channels in [
         ("sin_cos_2d", 3, 5, 16), ("sin_cos_2d_square", 7, 7, 32), ("sin_cos_2d_one_cell", 1, 1, 8),
     ]:

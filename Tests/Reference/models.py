@@ -1,5 +1,7 @@
 """The reference networks in PyTorch, with timm's and torchvision's parameter names. Images go in as [N, H, W, C]."""
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -82,23 +84,32 @@ class ConvolutionalStem(nn.Module):
         return self.proj(self.stem(images_first(image))).flatten(2).transpose(1, 2)
 
 
-class BasicBlock(nn.Module):
-    """Two 3×3 convolutions and a shortcut (He et al. 2015).
+def normalization(kind, channels):
+    """`batch`, `none`, or the number of groups of group norm, 1 for layer norm over all of an image (Wu, He 2018)."""
+    if kind == "batch":
+        return nn.BatchNorm2d(channels)
+    return nn.Identity() if kind == "none" else nn.GroupNorm(kind, channels)
 
-    Option A takes every second pixel and adds channels of zeros, half before and half after; option B is a strided 1×1 convolution with batch norm
+
+class BasicBlock(nn.Module):
+    """Two 3×3 convolutions and a shortcut (He et al. 2015); without norm the convolutions have biases.
+
+    Option A takes every second pixel and adds channels of zeros, half before and half after; option B is a strided 1×1 convolution with a norm
     (`downsample.0`, `downsample.1`).
     """
 
-    def __init__(self, inputs, outputs, stride, option):
+    def __init__(self, inputs, outputs, stride, option, norm="batch", activation=functools.partial(F.relu, inplace=True)):
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
+        bias = norm == "none"
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=bias)
+        self.bn1 = normalization(norm, outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=bias)
+        self.bn2 = normalization(norm, outputs)
+        self.activation = activation
         self.stride, self.extra = stride, outputs - inputs
         self.downsample = None
         if option == "B" and (stride != 1 or inputs != outputs):
-            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=bias), normalization(norm, outputs))
 
     def shortcut(self, x):
         if self.downsample is not None:
@@ -106,8 +117,8 @@ class BasicBlock(nn.Module):
         return F.pad(x[:, :, ::self.stride, ::self.stride], (0, 0, 0, 0, self.extra // 2, self.extra - self.extra // 2))
 
     def forward(self, x):
-        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x), inplace=True)
+        y = self.activation(self.bn1(self.conv1(x)))
+        return self.activation(self.bn2(self.conv2(y)) + self.shortcut(x))
 
 
 class LeNet5(nn.Module):

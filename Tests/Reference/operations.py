@@ -411,6 +411,22 @@ case(
     batch_norm(True, 1e-3, 0.01), differentiable=3, training=True, epsilon=1e-3, momentum=0.01,
 )
 
+for name, shape, groups in [
+    ("one_group", (2, 5, 3, 6), 1), ("by_channel", (3, 3, 5, 7), 7), ("odd", (3, 5, 4, 21), 3), ("width_16", (2, 4, 3, 16), 4),
+    ("across_64", (2, 3, 3, 100), 5), ("tokens", (2, 5, 12), 3), ("vectors", (4, 10), 2), ("one_value", (3, 4), 4),
+    ("one_channel", (2, 3, 4, 1), 1),
+]:
+    case(
+        f"group_norm_{name}", "group_norm",
+        lambda s, shape=shape: [s.normal(*shape, scale=2.0, shift=0.5), s.normal(shape[-1], shift=1.0), s.normal(shape[-1])],
+        lambda x, weight, bias, groups=groups: F.group_norm(x.movedim(-1, 1), groups, weight, bias, 1e-5).movedim(1, -1),
+        groups=groups, epsilon=1e-5,
+    )
+case(
+    "group_norm_large_mean", "group_norm", lambda s: [s.normal(2, 4, 4, 6, shift=300.0), s.normal(6), s.normal(6)],
+    lambda x, weight, bias: F.group_norm(x.movedim(-1, 1), 2, weight, bias, 1e-3).movedim(1, -1), groups=2, epsilon=1e-3,
+)
+
 
 # Softmax and losses
 

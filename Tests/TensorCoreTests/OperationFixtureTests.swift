@@ -32,7 +32,7 @@ struct OperationFixtureTests {
     /// How many of an op's operands flow between ops; those after them are parameters.
     private func activationCount(_ fixture: FixtureCase) -> Int {
         switch fixture.operation {
-        case "linear", "conv2d", "layer_norm", "batch_norm": 1
+        case "linear", "conv2d", "layer_norm", "batch_norm", "group_norm": 1
         default: fixture.inputs.count
         }
     }
@@ -138,6 +138,8 @@ struct OperationFixtureTests {
         case "layer_norm":
             let isAffine = try arguments.boolean("affine")
             return [x.layerNorm(scale: isAffine ? leaves[1] : nil, offset: isAffine ? leaves[2] : nil, epsilon: try number("epsilon"))]
+        case "group_norm":
+            return [x.groupNorm(groups: try arguments.integer("groups"), scale: leaves[1], offset: leaves[2], epsilon: try number("epsilon"))]
         case "batch_norm":
             return [
                 x.batchNorm(

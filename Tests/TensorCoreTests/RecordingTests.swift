@@ -16,6 +16,15 @@ struct RecordingTests {
             "m: convolution of [1, 2, 2, 3] with weights [8, 3, 3, 3]: a window of 3×3 does not fit into the padded input of 2×2",
             { $0.zeros([1, 2, 2, 3]).convolution2D(weight: $0.zeros([8, 3, 3, 3])) }
         ),
+        ("m: group norm statistics of [2, 3, 3, 6]: 4 groups do not divide 6 channels", {
+            $0.zeros([2, 3, 3, 6]).groupNorm(groups: 4, scale: $0.zeros([6]), offset: $0.zeros([6]))
+        }),
+        ("m: group norm statistics of [6]: expected float32 or bfloat16 [batch, …, channels]", {
+            $0.zeros([6]).groupNorm(groups: 2, scale: $0.zeros([6]), offset: $0.zeros([6]))
+        }),
+        ("m: group norm of [2, 3, 3, 6]: expected scale and offset [6] in float32, found [5]", {
+            $0.zeros([2, 3, 3, 6]).groupNorm(groups: 2, scale: $0.zeros([6]), offset: $0.zeros([5]))
+        }),
         ("m: reshape [2, 3] → [4]: 6 ≠ 4 elements", { $0.zeros([2, 3]).reshaped([4]) }),
         ("m: transpose of [2, 3] by [0, 0]: expected a permutation of its axes", { $0.zeros([2, 3]).transposed([0, 0]) }),
         ("m: slice 1..<4 of axis 0 of [3]: out of range", { $0.zeros([3]).sliced(axis: 0, 1..<4) }),

@@ -4,7 +4,7 @@ import Testing
 
 /// A batch in shards computes what the batch computes whole, and the number of threads changes no bit.
 struct ShardTests {
-    /// A convolution, batch norm, pooling, attention and two losses' worth of gradients in one small model.
+    /// A convolution, batch norm, group norm, pooling, attention and two losses' worth of gradients in one small model.
     struct Run: Equatable {
         var loss: [Float]
         var logits: [Float]
@@ -23,6 +23,8 @@ struct ShardTests {
         x = x.batchNorm(
             scale: scope.parameter("scale", [6], ConstantInitializer(1)), offset: scope.parameter("offset", [6], ConstantInitializer(0.1)),
             runningMean: scope.buffer("mean", [6], initialValue: 0), runningVariance: scope.buffer("variance", [6], initialValue: 1), relu: true)
+        x = x.groupNorm(
+            groups: 3, scale: scope.parameter("group scale", [6], initializer), offset: scope.parameter("group offset", [6], initializer))
         x = x.maxPool(window: 2).dropout(rate: dropout, stream: scope["dropout"].stream)
         let tokens = x.reshaped([batch / shards, 9, 6]) + scope.parameter("position", [1, 9, 6], initializer, role: .positionEmbedding)
         let attended = tokens.linear(weight: scope.parameter("qkv", [18, 6], initializer)).selfAttention(heads: 2)

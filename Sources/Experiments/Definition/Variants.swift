@@ -11,7 +11,7 @@ enum Variants {
     }
 
     private static func isChoice(_ path: [String]) -> Bool {
-        isModel(path) || ["optimizer", "schedule", "backbone", "initialization"].contains(path.last)
+        isModel(path) || ["optimizer", "schedule", "backbone", "initialization", "norm"].contains(path.last)
     }
 
     private static func isModel(_ path: [String]) -> Bool { path.count == 2 && path[0] == "models" }

@@ -25,8 +25,8 @@ extension Experiment {
         let node = YAML.node(of: model.definition)
         let part = node["transformer"] == nil ? model.definition.family : "transformer"
         guard node[part]?["width"] != nil else { return nil }
-        // Heads have to divide the width.
-        let step = node[part]?["heads"].flatMap { Int($0.kind) } ?? 1
+        // Heads have to divide the width, and so have the groups of a norm.
+        let step = (node[part]?["heads"] ?? node[part]?["norm"]?["group"]?["groups"]).flatMap { Int($0.kind) } ?? 1
 
         /// The size at a width, nil where the model cannot have it.
         func size(_ multiple: Int) -> Int? {

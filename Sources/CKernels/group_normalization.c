@@ -1,0 +1,108 @@
+#include "normalization.h"
+#include "elements.h"
+
+// Group normalization sees [images, positions, channels]. Its statistics are written once for every channel, so that within an image the
+// loops are those of batch normalization.
+
+enum { COLUMNS = 64 };
+
+void kernel_group_statistics(
+    const void *x, double *sums, float *mean, float *rstd, int64_t images, int64_t positions, int64_t channels, int64_t groups,
+    float epsilon, kernel_type type) {
+    int64_t width = channels / groups;
+    double count = (double)(positions * width);
+    for (int64_t image = 0; image < images; image++, mean += channels, rstd += channels) {
+        kernel_channel_moments(from(x, image * positions * channels, type), sums, positions, channels, type);
+        for (int64_t start = 0; start < channels; start += width) {
+            double sum = 0.0, squares = 0.0;
+            for (int64_t c = start; c < start + width; c++) {
+                sum += sums[c];
+                squares += sums[channels + c];
+            }
+            double m = sum / count;
+            double variance = squares / count - m * m;
+            if (variance < 0.0) variance = 0.0;
+            for (int64_t c = start; c < start + width; c++) {
+                mean[c] = (float)m;
+                rstd[c] = (float)(1.0 / sqrt(variance + (double)epsilon));
+            }
+        }
+    }
+}
+
+void kernel_group_norm(
+    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, void *y, int64_t images,
+    int64_t positions, int64_t channels, kernel_type type) {
+    for (int64_t image = 0; image < images; image++) {
+        int64_t start = image * positions * channels, row = image * channels;
+        kernel_batch_norm(
+            from(x, start, type), mean + row, rstd + row, scale, offset, NULL, (void *)from(y, start, type), positions, channels, 0, type);
+    }
+}
+
+/// dx of one image; `levels` and `slopes` are what the statistics take back, by channel.
+INLINE void image_gradient(
+    const void *x, const float *mean, const float *rstd, const float *scale, const void *dy, const double *levels, const double *slopes,
+    void *dx, int64_t positions, int64_t channels, kernel_type type) {
+    for (int64_t start = 0; start < channels; start += COLUMNS) {
+        int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
+        float factor[COLUMNS] = {0}, center[COLUMNS] = {0}, weight[COLUMNS] = {0}, level[COLUMNS] = {0}, slope[COLUMNS] = {0};
+        VECTORIZE
+        for (int64_t c = 0; c < width; c++) {
+            factor[c] = rstd[start + c];
+            center[c] = mean[start + c];
+            weight[c] = scale[start + c];
+            level[c] = (float)levels[start + c];
+            slope[c] = (float)slopes[start + c];
+        }
+        for (int64_t row = 0; row < positions; row++) {
+            int64_t base = row * channels + start;
+            VECTORIZE
+            for (int64_t c = 0; c < width; c++) {
+                // Rounded before the subtraction, as the level is: in a group of one value they cancel.
+                float g = load(dy, base + c, type) * weight[c];
+                store(dx, base + c, factor[c] * (g - level[c] - (load(x, base + c, type) - center[c]) * slope[c]), type);
+            }
+        }
+    }
+}
+
+INLINE void group_norm_gradient(
+    const void *x, const float *mean, const float *rstd, const float *scale, const void *dy, double *sums, void *dx, float *dscale,
+    float *doffset, int64_t images, int64_t positions, int64_t channels, int64_t groups, kernel_type type) {
+    int64_t width = channels / groups;
+    double count = (double)(positions * width), *totals = sums + 2 * channels;
+    memset(totals, 0, (size_t)(2 * channels) * sizeof(double));
+    for (int64_t image = 0; image < images; image++, mean += channels, rstd += channels) {
+        int64_t first = image * positions * channels;
+        // Without ReLU, scale and offset play no part in these sums.
+        kernel_batch_norm_gradient_sums(
+            from(x, first, type), mean, rstd, scale, scale, from(dy, first, type), sums, positions, channels, 0, type);
+        for (int64_t c = 0; c < 2 * channels; c++) totals[c] += sums[c];
+        for (int64_t start = 0; start < channels; start += width) {
+            double sum = 0.0, dot = 0.0;
+            for (int64_t c = start; c < start + width; c++) {
+                sum += (double)scale[c] * sums[c];
+                dot += (double)scale[c] * sums[channels + c];
+            }
+            for (int64_t c = start; c < start + width; c++) {
+                sums[c] = sum / count;
+                sums[channels + c] = dot / count * (double)rstd[c];
+            }
+        }
+        image_gradient(
+            from(x, first, type), mean, rstd, scale, from(dy, first, type), sums, sums + channels, (void *)from(dx, first, type),
+            positions, channels, type);
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        doffset[c] = (float)totals[c];
+        dscale[c] = (float)totals[channels + c];
+    }
+}
+
+KERNEL void kernel_group_norm_gradient(
+    const void *x, const float *mean, const float *rstd, const float *scale, const void *dy, double *sums, void *dx, float *dscale,
+    float *doffset, int64_t images, int64_t positions, int64_t channels, int64_t groups, kernel_type type) {
+    SPECIALIZE(
+        type, group_norm_gradient, x, mean, rstd, scale, dy, sums, dx, dscale, doffset, images, positions, channels, groups);
+}

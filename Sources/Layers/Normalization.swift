@@ -1,0 +1,45 @@
+import TensorCore
+
+/// What follows a convolution: a normalization of some kind or none, perhaps the addition of a residual, and an activation.
+///
+///     y = f(norm(x) [+ residual])
+///
+/// Batch norm adds and, if f is ReLU, clips in its own pass; otherwise each is an op.
+///
+/// Shapes: x, the residual and y `[B, …, C]`. Parameters are those of `BatchNorm` or `GroupNorm`, or none.
+public struct Normalization {
+    private enum Norm {
+        case batch(BatchNorm)
+        case group(GroupNorm)
+        case none
+    }
+
+    private let norm: Norm
+    private let activation: Activation
+    private let scope: Scope
+
+    /// `initialScale` is that of the norm, if there is one.
+    public init(
+        _ kind: NormalizationKind, _ channels: Int, activation: Activation = .identity, initialScale: Double = 1, in scope: Scope
+    ) {
+        self.activation = activation
+        self.scope = scope
+        norm =
+            switch kind {
+            case .batch: .batch(BatchNorm(channels, activation: activation, initialScale: initialScale, in: scope))
+            case .layer: .group(GroupNorm(channels, groups: 1, initialScale: initialScale, in: scope))
+            case .group(let groups): .group(GroupNorm(channels, groups: groups, initialScale: initialScale, in: scope))
+            case .none: .none
+            }
+    }
+
+    public func callAsFunction(_ x: Tensor, residual: Tensor? = nil) -> Tensor {
+        if case .batch(let norm) = norm { return norm(x, residual: residual) }
+        return scope.record {
+            var y = x
+            if case .group(let norm) = norm { y = norm(y) }
+            if let residual { y = y + residual }
+            return y.activated(activation)
+        }
+    }
+}
