@@ -30,7 +30,7 @@ import Testing
         train:
           epochs: 4
           optimizer: {adamw: {learning_rate: 1e-3}}
-        models: {vit: {vit: {width: 32, depth: 2}}, line: logistic-regression, both: {backbone: {resnet: {depth: 8}}, tokens: {patch: 2}}}
+        models: {vit: {vit: {width: 32, depth: 2}}, line: logistic-regression, both: {backbone: {resnet: {norm: {layer: {}}}}, tokens: {patch: 2}}}
         """
 
     @Test(arguments: [
@@ -40,10 +40,11 @@ import Testing
         ("train: {optimizer: {sgd: {momentum: 0.9}}}", "train.optimizer", "{sgd: {momentum: 0.9}}"),
         ("train: {optimizer: sgd}", "train.optimizer", "sgd"),
         ("models: {line: null, vit: {vit: {depth: 3}}, net: lenet5}", "models",
-            "{vit: {vit: {width: 32, depth: 3}}, both: {backbone: {resnet: {depth: 8}}, tokens: {patch: 2}}, net: lenet5}"),
+            "{vit: {vit: {width: 32, depth: 3}}, both: {backbone: {resnet: {norm: {layer: {}}}}, tokens: {patch: 2}}, net: lenet5}"),
         ("models: {vit: {mlp: {widths: [4]}}}", "models.vit", "{mlp: {widths: [4]}}"),
         ("models: {both: {head: {pool: mean}, backbone: {plain: {depth: 8}}}}", "models.both",
             "{backbone: {plain: {depth: 8}}, tokens: {patch: 2}, head: {pool: mean}}"),
+        ("models: {both: {backbone: {resnet: {norm: {group: {groups: 4}}}}}}", "models.both.backbone", "{resnet: {norm: {group: {groups: 4}}}}"),
         ("models: {both: {vit: {width: 8}}}", "models.both", "{vit: {width: 8}}"),
     ])
     func mapsMergeAndListsReplace(text: String, path: String, expected: String) throws {

@@ -13,8 +13,8 @@ import Testing
     /// Hashes name folders that users keep: they change only with the meaning of a definition.
     @Test func hashesStayTheSame() throws {
         #expect(try hash() == "3c506950")
-        #expect(try hash(model: 1) == "0f9a4e47")
-        #expect(try definition(small).trials.map(\.name) == ["vit-s0-3c506950", "hybrid-s0-0f9a4e47", "vit-s7-31c9ab60", "hybrid-s7-c46ea74a"])
+        #expect(try hash(model: 1) == "d29c5098")
+        #expect(try definition(small).trials.map(\.name) == ["vit-s0-3c506950", "hybrid-s0-d29c5098", "vit-s7-31c9ab60", "hybrid-s7-5ed44504"])
     }
 
     @Test(arguments: [
@@ -77,16 +77,17 @@ import Testing
                   b: {vit: {patch: 2, width: 8, depth: 3, heads: 4}}
                   c: {resnet: {depth: 8, width: 4}}
                   d: {backbone: {resnet: {depth: 8, width: 8, cut_after: stage1}}, transformer: {width: 8, depth: 1, heads: 2}}
-                  e: {mlp: {widths: [4]}}
+                  e: {plain: {depth: 8, width: 4, norm: {group: {groups: 4}}}}
+                  f: {mlp: {widths: [4]}}
                 """.replacing("width: 48", with: "width: \(width)")
             var root = try YAML.node(text) { SourceMark(file: "x.yaml", line: $0) }
             for word in words { try Override(word: word).apply(to: &root) }
             return try Experiment(Definition(root, name: "x"), dataDirectory: nil)
         }
         let proposals = try experiment().widthProposals
-        #expect(proposals.map(\.keyPath) == ["models.b.vit.width", "models.c.resnet.width", "models.d.transformer.width"])
+        #expect(proposals.map(\.keyPath) == ["models.b.vit.width", "models.c.resnet.width", "models.d.transformer.width", "models.e.plain.width"])
         for (index, proposal) in proposals.enumerated() {
-            let step = [4, 1, 2][index]
+            let step = [4, 1, 2, 4][index]
             let sizes = try [-step, 0, step].filter { proposal.width + $0 > 0 }.map { change -> Int in
                 let summary = try experiment("\(proposal.keyPath)=\(proposal.width + change)").models[index + 1].summary
                 return match == "parameters" ? summary.parameters : summary.multiplyAdds

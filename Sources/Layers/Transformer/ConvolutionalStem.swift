@@ -32,7 +32,7 @@ public struct ConvolutionalStem {
             let place = scope["stem"][index]
             let convolution = Convolution2D(
                 ends.0, ends.1, kernel: 3, stride: 2, padding: .symmetric(1), hasBias: false, initialization: .residual, in: place["conv"])
-            return (convolution, BatchNorm(ends.1, hasReLU: true, in: place["bn"]))
+            return (convolution, BatchNorm(ends.1, activation: .relu, in: place["bn"]))
         }
         projection = PatchEmbedding(channels: width, patch: 1, width: width, in: scope)
     }
