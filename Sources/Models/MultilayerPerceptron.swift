@@ -2,7 +2,8 @@ import Configuration
 import Layers
 import TensorCore
 
-/// A multilayer perceptron on pixels, of any depth and widths.
+/// A multilayer perceptron on pixels, of any depth and widths: `{mlp: {widths: [256, 128]}}`, or `{mlp: {width: 100, depth: 10}}` for ten
+/// equal hidden layers.
 ///
 ///     x ← dropout(activation(W_i · x + b_i)) for each hidden layer;   logits = W · x + b
 ///
@@ -11,8 +12,11 @@ import TensorCore
 public struct MLPConfiguration: ModelConfiguration {
     public static let family = "mlp"
 
-    /// The widths of the hidden layers.
-    public var widths: [Int]
+    /// The widths of the hidden layers; nil where `width` and `depth` say them.
+    public let widths: [Int]?
+    /// The width of each of `depth` equal hidden layers.
+    public let width: Int?
+    public let depth: Int?
     public var activation: ActivationKind
     public var dropout: Double
     public var initialization: Initialization
@@ -21,15 +25,28 @@ public struct MLPConfiguration: ModelConfiguration {
         widths: [Int] = [256, 128], activation: ActivationKind = .relu, dropout: Double = 0, initialization: Initialization? = nil
     ) {
         self.widths = widths
+        (width, depth) = (nil, nil)
         self.activation = activation
         self.dropout = dropout
         self.initialization = initialization ?? Self.defaultInitialization(activation)
     }
 
     public init(from fields: inout FieldReader) {
-        widths = fields.integers("widths", in: FieldReader.counts) ?? [256, 128]
-        if widths.count > FieldReader.depths.upperBound {
-            fields.report("expected at most \(FieldReader.depths.upperBound) layers, found \(widths.count)", at: "widths")
+        let list = fields.integers("widths", in: FieldReader.counts)
+        let width = fields.integer("width", in: FieldReader.counts), depth = fields.integer("depth", in: FieldReader.depths)
+        let isListed = fields.has("widths"), missing = ["width", "depth"].filter { !fields.has($0) }
+        if isListed || missing.count == 2 {
+            (widths, self.width, self.depth) = (list ?? [256, 128], nil, nil)
+        } else {
+            (widths, self.width, self.depth) = (nil, width ?? 1, depth ?? 1)
+        }
+        if isListed, missing.count < 2 {
+            fields.report("the hidden layers are given twice; expected either widths, or width and depth", at: "widths")
+        } else if missing.count == 1 {
+            fields.report("missing; expected an integer of at least 1", at: missing[0])
+        }
+        if let count = list?.count, count > FieldReader.depths.upperBound {
+            fields.report("expected at most \(FieldReader.depths.upperBound) layers, found \(count)", at: "widths")
         }
         activation = fields.choice("activation", default: .relu)
         dropout = fields.rate("dropout")
@@ -40,9 +57,12 @@ public struct MLPConfiguration: ModelConfiguration {
         .he(distribution: .normal, fan: .in, gain: activation.gain ?? ActivationKind.relu.gain!)
     }
 
+    /// The widths of all hidden layers.
+    private var hiddenWidths: [Int] { widths ?? Array(repeating: width ?? 1, count: depth ?? 1) }
+
     public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
         PixelPerceptron(
-            input: input, widths: widths, classes: classes, activation: activation.activation, dropout: dropout,
+            input: input, widths: hiddenWidths, classes: classes, activation: activation.activation, dropout: dropout,
             initialization: initialization, layerName: { "fc\($0 + 1)" }, in: scope)
     }
 }

@@ -56,6 +56,17 @@ import Testing
         #expect(try cells(text) == expected)
     }
 
+    /// Depth is a key of its own, in the cells and in what their runs keep.
+    @Test func theDepthOfEqualLayersCanBeSwept() throws {
+        let text = Self.base.replacing("{widths: [8]}", with: "{width: 8, depth: 2}") + "sweep: {grid: {models.mlp.mlp.depth: [10, 30]}}\n"
+        let plan = try SweepPlan(definition(text))
+        let stored = plan.file.entries.filter { $0.model == "mlp" }.map(\.configuration)
+        #expect(stored.count == 2)
+        for (depth, configuration) in zip([10, 30], stored) {
+            #expect(configuration.contains(#""depth": \#(depth)"#) && configuration.contains(#""width": 8"#) && !configuration.contains("widths"))
+        }
+    }
+
     @Test func cellsThatDoNotFitCanBeLeftOut() throws {
         let grid = "grid: {models.vit.vit.width: [30, 32], models.vit.vit.heads: [2, 4]}"
         let error = #expect(throws: UserError.self) { try cells(grid) }

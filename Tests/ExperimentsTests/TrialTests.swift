@@ -51,7 +51,7 @@ import Testing
         "train.epochs=3", "data={hdf5: {path: a b.h5, classes: 3}, normalization: {mean: [0.5], std: [0.1]}}",
         "train.optimizer={sgd: {learning_rate: 0.1, momentum: 0.9, nesterov: true, weight_decay: 1e-4}}", "train.schedule={step: {every: 2, factor: 0.5}}",
         "train.early_stopping={patience: 2, metric: val_loss}", "train.clip_gradient_norm=1", "data.augment=[horizontal_flip, {rotation: 10}, random_erasing]",
-        "models.vit={mlp: {widths: [8, 4], activation: gelu}}", "models.vit=plain20", "models.vit=lenet5", "models.vit={logistic_regression: {}}",
+        "models.vit={mlp: {widths: [8, 4], activation: gelu}}", "models.vit={mlp: {width: 8, depth: 3}}", "models.vit=plain20", "models.vit=lenet5", "models.vit={logistic_regression: {}}",
         "models.hybrid.head={pool: mean}", "match=macs", "data.validation=100",
     ])
     func resolvedDefinitionsReadBack(override: String) throws {

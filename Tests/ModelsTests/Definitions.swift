@@ -57,6 +57,7 @@ func errors(_ json: String, _ input: ImageShape = ImageShape(height: 28, width: 
 let smallDefinitions = [
     #""logistic_regression""#,
     #"{"mlp": {"widths": [32, 16], "activation": "tanh"}}"#,
+    #"{"mlp": {"width": 12, "depth": 3, "activation": "silu"}}"#,
     #"{"mlp": {"widths": [], "initialization": {"xavier": {"distribution": "normal"}}}}"#,
     #"{"lenet5": {}}"#,
     #"{"resnet": {"depth": 8, "width": 4}}"#,

@@ -110,6 +110,7 @@ struct ModelTests {
         #expect(try parameters(#"{"mlp": {"widths": [5, 4]}}"#).mapValues(\.dimensions) == [
             "fc1.weight": [5, 784], "fc1.bias": [5], "fc2.weight": [4, 5], "fc2.bias": [4], "fc3.weight": [10, 4], "fc3.bias": [10],
         ])
+        #expect(try parameters(#"{"mlp": {"width": 6, "depth": 3}}"#) == parameters(#"{"mlp": {"widths": [6, 6, 6]}}"#))
         #expect(try parameters(#""logistic_regression""#).mapValues(\.dimensions) == ["fc.weight": [10, 784], "fc.bias": [10]])
     }
 

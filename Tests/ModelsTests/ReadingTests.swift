@@ -170,6 +170,16 @@ struct ReadingTests {
             ["models.m.mlp.widths[0]: expected a value from 1 to 65536, found 10000000000"]
         ),
         (
+            #"{"mlp": {"widths": [8, 8], "depth": 2}}"#,
+            ["models.m.mlp.widths: the hidden layers are given twice; expected either widths, or width and depth"]
+        ),
+        (#"{"mlp": {"width": 8}}"#, ["models.m.mlp.depth: missing; expected an integer of at least 1"]),
+        (#"{"mlp": {"depth": 8}}"#, ["models.m.mlp.width: missing; expected an integer of at least 1"]),
+        (#"{"mlp": {"width": 8, "depth": 0}}"#, ["models.m.mlp.depth: expected a value from 1 to 2048, found 0"]),
+        (#"{"mlp": {"width": 8, "dept": 2}}"#, [
+            "models.m.mlp.depth: missing; expected an integer of at least 1", "models.m.mlp.dept: unknown key 'dept'; did you mean 'depth'?",
+        ]),
+        (
             #"{"vit": {"patch": 4, "width": 64, "depth": 2, "heads": 4, "dropout": 1, "pool": "max"}}"#,
             [
                 "models.m.vit.dropout: expected a value from 0.0 up to but not 1.0, found 1.0",
