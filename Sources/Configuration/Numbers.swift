@@ -20,6 +20,9 @@ public func decimals(_ value: Double, _ count: Int) -> String {
     return grouped(whole) + text.drop { $0 != "." }
 }
 
+/// With three significant digits and an exponent, `1.25e-07`; a finite number.
+public func scientific(_ value: Double) -> String { String(format: "%.2e", value) }
+
 /// `42 s`, `3:07 min` or `2:05 h`.
 public func duration(_ seconds: Double) -> String {
     guard seconds.isFinite else { return "?" }

@@ -21,6 +21,10 @@ public struct LogisticRegressionConfiguration: ModelConfiguration {
         initialization = fields.initialization("initialization", default: .zeros)
     }
 
+    public func meanFieldNetwork(input: ImageShape, classes: Int) -> MeanFieldNetwork? {
+        MeanFieldNetwork(sizes: [input.count, classes], activation: .identity, initialization: initialization)
+    }
+
     public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
         PixelPerceptron(
             input: input, widths: [], classes: classes, activation: .identity, dropout: 0, initialization: initialization,

@@ -22,12 +22,16 @@ public protocol ModelConfiguration: Codable, Equatable, Sendable {
     /// Reports what does not fit images of this size, at the options that say it.
     func validate(input: ImageShape, at fields: FieldReader)
 
+    /// What theory knows of the layers with weights at the start, in the order in which they are recorded; nil where it knows nothing.
+    func meanFieldNetwork(input: ImageShape, classes: Int) -> MeanFieldNetwork?
+
     /// Declares the model's parameters in `scope`.
     func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier
 }
 
 extension ModelConfiguration {
     public func validate(input: ImageShape, at fields: FieldReader) {}
+    public func meanFieldNetwork(input: ImageShape, classes: Int) -> MeanFieldNetwork? { nil }
 }
 
 /// The convolutional part of a network, up to the end of one of its stages.

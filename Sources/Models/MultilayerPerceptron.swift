@@ -60,6 +60,11 @@ public struct MLPConfiguration: ModelConfiguration {
     /// The widths of all hidden layers.
     private var hiddenWidths: [Int] { widths ?? Array(repeating: width ?? 1, count: depth ?? 1) }
 
+    public func meanFieldNetwork(input: ImageShape, classes: Int) -> MeanFieldNetwork? {
+        MeanFieldNetwork(
+            sizes: [input.count] + hiddenWidths + [classes], activation: activation, dropout: dropout, initialization: initialization)
+    }
+
     public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
         PixelPerceptron(
             input: input, widths: hiddenWidths, classes: classes, activation: activation.activation, dropout: dropout,

@@ -29,8 +29,8 @@ extension Comparison {
         columns += ["parameters", "MACs", metric.title].map { TextTable.Column($0) }
         if hasSpread { columns += ["sd", "95% CI"].map { TextTable.Column($0) } }
         if hasTests { columns += ["Δ", "95% CI of Δ", "p"].map { TextTable.Column($0) } }
-        let speeds = [Metric.secondsPerEpoch, .imagesPerSecond].filter { $0 != metric }
-        columns += speeds.map { TextTable.Column($0.title) }
+        let others = options.others + [Metric.secondsPerEpoch, .imagesPerSecond].filter { $0 != metric && !options.others.contains($0) }
+        columns += others.map { TextTable.Column($0.title) }
         var table = TextTable(columns)
 
         func number(_ value: Double?, _ metric: Metric) -> String { value.map { decimals($0, metric.decimals) } ?? none }
@@ -48,13 +48,16 @@ extension Comparison {
                 cells += [number(row.test?.differences.mean, metric), interval(row.test?.differences.confidenceInterval)]
                 cells.append(row.correctedP.map(probability) ?? none)
             }
-            cells += speeds.map { speed in
-                let sample = Sample(values: row.measured.compactMap { speed.value(of: $0.run.summary) })
-                return number(sample.count > 0 ? sample.mean : nil, speed)
-            }
+            cells += others.map { number(mean(of: $0, row), $0) }
             table.append(cells)
         }
         return table
+    }
+
+    /// The mean of another metric over the runs of a row that have it.
+    private func mean(of other: Metric, _ row: Row) -> Double? {
+        let values = row.measured.compactMap { finite(other.value(of: $0.run.summary)) }
+        return values.isEmpty ? nil : Sample(values: values).mean
     }
 
     /// Every number in full, one column each.
@@ -63,7 +66,7 @@ extension Comparison {
         let columns = ["experiment", "model"] + own.map { titles[$0] } + [
             "metric", "n", "mean", "sd", "ci95_low", "ci95_high", "min", "max", "seeds", "values", "pairs", "difference", "difference_ci95_low",
             "difference_ci95_high", "p", "p_holm",
-        ]
+        ] + options.others.map(\.rawValue)
         var table = TextTable(columns.map { TextTable.Column($0, .left) })
         func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
         for row in rows {
@@ -75,7 +78,7 @@ extension Comparison {
                 row.measured.map { "\($0.run.summary.description.seed)" }.joined(separator: " "),
                 sample.values.map { "\($0)" }.joined(separator: " "), differences.map { "\($0.count)" } ?? "", number(differences?.mean),
                 number(difference?.lowerBound), number(difference?.upperBound), number(row.test?.p), number(row.correctedP),
-            ])
+            ] + options.others.map { number(mean(of: $0, row)) })
         }
         return table
     }
@@ -105,6 +108,8 @@ extension Comparison {
         let mean, sd: Double?
         let confidenceInterval: [Double]?
         let difference: Difference?
+        /// Means of further metrics by their names, where they were asked for.
+        let others: [String: Double]?
         let runs: [Run]
     }
 
@@ -120,6 +125,8 @@ extension Comparison {
                     pairs: test.differences.count, mean: test.differences.mean, confidenceInterval: pair(test.differences.confidenceInterval),
                     p: test.p, pHolm: row.correctedP, isExact: test.isExact)
             },
+            others: options.others.isEmpty
+                ? nil : Dictionary(options.others.map { ($0.rawValue, mean(of: $0, row)) }, uniquingKeysWith: { $1 }).compactMapValues(\.self),
             runs: row.measured.map { Record.Run(seed: $0.run.summary.description.seed, value: $0.value, path: $0.run.summary.folder.path) })
     }
 }

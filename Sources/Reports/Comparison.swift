@@ -9,6 +9,8 @@ import RunStore
 public struct Comparison {
     public struct Options: Sendable {
         public var metric = Metric.testAccuracy
+        /// Further metrics, of which the table shows means alone.
+        public var others: [Metric] = []
         /// Keys of the definition, or `model`, `experiment`, `seed`, that make a row; empty: everything but the seed.
         public var by: [String] = []
         /// `key=value`: only runs for which all of them hold.

@@ -11,6 +11,10 @@ public enum Metric: String, Sendable, CaseIterable {
     case trainLoss = "train_loss"
     case secondsPerEpoch = "seconds_per_epoch"
     case imagesPerSecond = "images_per_second"
+    case activationGain = "activation_gain"
+    case predictedActivationGain = "predicted_activation_gain"
+    case gradientGain = "gradient_gain"
+    case predictedGradientGain = "predicted_gradient_gain"
 
     /// - Throws: `.usage` with the nearest name when there is no such metric.
     public init(named name: String) throws {
@@ -31,6 +35,10 @@ public enum Metric: String, Sendable, CaseIterable {
         case .trainLoss: "training loss (nat), last epoch"
         case .secondsPerEpoch: "seconds an epoch"
         case .imagesPerSecond: "images a second"
+        case .activationGain: "activation gain (factor of the variance of the layers' outputs, from one hidden layer to the next, at the start)"
+        case .predictedActivationGain: "activation gain at the start as mean-field theory has it"
+        case .gradientGain: "gradient gain (factor of the variance of the loss's gradient, from one hidden layer to the one before, at the start)"
+        case .predictedGradientGain: "gradient gain at the start as mean-field theory has it"
         }
     }
 
@@ -62,6 +70,10 @@ public enum Metric: String, Sendable, CaseIterable {
         case .trainLoss: run.epochs.last?.trainLoss
         case .secondsPerEpoch: run.machine?.secondsPerEpoch
         case .imagesPerSecond: run.machine?.imagesPerSecond
+        case .activationGain: LayerGain(run).activation
+        case .predictedActivationGain: LayerGain(run).predictedActivation
+        case .gradientGain: LayerGain(run).gradient
+        case .predictedGradientGain: LayerGain(run).predictedGradient
         }
     }
 }

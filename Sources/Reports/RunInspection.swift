@@ -20,10 +20,20 @@ struct RunInspection {
         let confusion: [[Int]]
     }
 
+    private struct Layer: Encodable {
+        let layer: String
+        /// At the start and after each epoch, in the order of `RunReader.layers`.
+        let activationVariance, gradientVariance: [Double?]
+        /// For the start.
+        let predictedActivationVariance, predictedGradientVariance: Double?
+    }
+
     private struct Report: Encodable {
         let path, experiment, model, state, definition: String
         let seed, parameters, multiplyAdds, classes, steps: Int
         let epochs: [Epoch]
+        /// nil where they were not measured.
+        let layers: [Layer]?
         let test: Test?
         let weights: [Weights]
         let machine: MachineRecord?
@@ -56,15 +66,29 @@ struct RunInspection {
                     epoch: $0.epoch, trainLoss: finite($0.trainLoss), trainAccuracy: finite($0.trainAccuracy), valLoss: finite($0.valLoss),
                     valAccuracy: finite($0.valAccuracy))
             },
+            layers: try Self.layers(of: reader),
             test: try reader.evaluation().map {
                 Test(accuracy: finite($0.accuracy), loss: finite($0.loss), images: $0.labels.count, confusion: $0.confusion)
             },
             weights: weights, machine: machine)
     }
 
+    private static func layers(of run: RunReader) throws -> [Layer]? {
+        guard let layers = run.description.layers else { return nil }
+        let records = try run.layers()
+        return layers.names.enumerated().map { index, name in
+            Layer(
+                layer: name, activationVariance: records.map { finite($0.activationVariance[index]) },
+                gradientVariance: records.map { finite($0.gradientVariance[index]) },
+                predictedActivationVariance: finite(layers.predictedActivationVariance?[index]),
+                predictedGradientVariance: finite(layers.predictedGradientVariance?[index]))
+        }
+    }
+
     func rendered() throws -> (text: String, json: String) {
         var sections = [head]
         if !report.epochs.isEmpty { sections.append(epochs) }
+        if let layers = report.layers { sections.append(describe(layers)) }
         if let test = report.test { sections.append(describe(test)) }
         if let machine = report.machine { sections.append(describe(machine)) }
         sections.append("definition\n" + report.definition.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n"))
@@ -94,6 +118,29 @@ struct RunInspection {
             table.append([
                 "\(row.epoch)", number(row.trainLoss), number(row.trainAccuracy), number(row.valLoss), number(row.valAccuracy),
             ])
+        }
+        return table.text
+    }
+
+    /// The variances of each layer's output and of the loss's gradient with respect to it: measured at the start, predicted, and in the end.
+    private func describe(_ layers: [Layer]) -> String {
+        let count = layers[0].activationVariance.count
+        guard count > 0 else { return "the layers were not yet measured" }
+        let isPredicted = layers.contains { $0.predictedActivationVariance != nil }
+        let columns = ["at the start"] + (isPredicted ? ["predicted"] : []) + (count > 1 ? ["after epoch \(count - 1)"] : [])
+        var table = TextTable(
+            [TextTable.Column("layer", .left)]
+                + ["activation variance", "gradient variance"].flatMap { name in
+                    columns.enumerated().map { TextTable.Column($0 == 0 ? "\(name) \($1)" : $1) }
+                })
+        func number(_ value: Double?) -> String { value.map(scientific) ?? none }
+        for layer in layers {
+            func cells(_ values: [Double?], _ predicted: Double?) -> [String] {
+                [number(values[0])] + (isPredicted ? [number(predicted)] : []) + (count > 1 ? [number(values[count - 1])] : [])
+            }
+            table.append(
+                [layer.layer] + cells(layer.activationVariance, layer.predictedActivationVariance)
+                    + cells(layer.gradientVariance, layer.predictedGradientVariance))
         }
         return table.text
     }

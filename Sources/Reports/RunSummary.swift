@@ -17,6 +17,8 @@ struct RunSummary {
     let state: State
     let stepCount: Int
     let epochs: [EpochRecord]
+    /// None in runs that do not measure their layers.
+    let layers: [LayerRecord]
     let evaluation: TestEvaluation?
     let machine: MachineRecord?
 
@@ -41,6 +43,7 @@ struct RunSummary {
             }
         stepCount = try reader.stepCount()
         epochs = try reader.epochs()
+        layers = try reader.layers()
         evaluation = try reader.evaluation()
         machine = try MachineRecord(folder)
     }

@@ -48,6 +48,12 @@ public final class LiveRun {
     /// Records checksums of the weights.
     public func append(_ digest: DigestRecord) throws { try columns.digests.append([digest]) }
 
+    /// Records statistics of the layers.
+    public func append(_ layers: LayerRecord) throws {
+        guard let columns = columns.layers else { preconditionFailure("a run whose description names no layers measures none") }
+        try columns.append([layers])
+    }
+
     /// Waits until all that was recorded is on the disk.
     public func synchronize() throws { try flush(toDisk: true) }
 

@@ -10,6 +10,9 @@ let runFormatVersion = 2
 ///     /status                           running, finished, interrupted, diverged
 ///     /metrics/train/{step,epoch,loss,accuracy,learning_rate,gradient_norm}
 ///     /metrics/epoch/{epoch,train_loss,train_accuracy,val_loss,val_accuracy}
+///     /metrics/layers/{layer,epoch,activation_mean,activation_variance,gradient_variance}      in runs that measure their layers, a row for
+///                                       the start and each epoch, a column for each layer; with theory also predicted_activation_variance and
+///                                       predicted_gradient_variance, one number a layer
 ///     /digests/{step,tensor,checksum}   checksums of the weights, a row now and then, a column for each tensor
 ///     /evaluation/test/{loss,accuracy,confusion,predictions,labels}     without rows until the test set was evaluated
 ///
@@ -34,7 +37,7 @@ struct RunLayout: ~Copyable {
         try file.setAttribute("NX_class", of: "/", to: "NXroot")
         try file.setAttribute("default", of: "/", to: "metrics")
         try file.write(description.configuration, to: "/config")
-        let columns = try RunColumns(in: file, classes: description.classes, tensors: description.tensors)
+        let columns = try RunColumns(in: file, description)
         for (group, content) in [("/metrics", "epoch"), ("/evaluation", "test")] {
             try file.setAttribute("NX_class", of: group, to: "NXentry")
             try file.setAttribute("default", of: group, to: content)
@@ -54,21 +57,24 @@ struct RunColumns {
     let steps: MetricTable<StepRecord>
     let epochs: MetricTable<EpochRecord>
     let digests: DigestColumns
+    let layers: LayerColumns?
     let evaluation: EvaluationColumns
 
-    init(in file: borrowing HDF5Writer, classes: Int, tensors: [String]) throws {
+    init(in file: borrowing HDF5Writer, _ description: RunDescription) throws {
         let cases = RunStatus.allCases.map { (name: $0.name, value: $0.rawValue) }
         status = try file.makeChoice("/status", cases: cases, initially: RunStatus.running.rawValue)
         steps = try MetricTable(in: file)
         epochs = try MetricTable(in: file)
-        digests = try DigestColumns(in: file, tensors: tensors)
-        evaluation = try EvaluationColumns(in: file, classes: classes)
+        digests = try DigestColumns(in: file, tensors: description.tensors)
+        layers = try description.layers.map { try LayerColumns(in: file, $0) }
+        evaluation = try EvaluationColumns(in: file, classes: description.classes)
     }
 
     func append(_ contents: RunContents) throws {
         try steps.append(contents.steps)
         try epochs.append(contents.epochs)
         try digests.append(contents.digests)
+        try layers?.append(contents.layers)
         if let found = contents.evaluation { try evaluation.append(found) }
         try status.set(contents.status.rawValue)
     }
@@ -78,6 +84,7 @@ struct RunColumns {
         try steps.flush()
         try epochs.flush()
         try digests.flush()
+        try layers?.flush()
         try evaluation.flush()
     }
 }

@@ -25,7 +25,8 @@ public final class RunReader {
             configuration: file.readString("/config"), parameters: file.integer("parameters"),
             multiplyAdds: file.integer("multiply_adds"), classes: file.integer("classes"),
             trialDigest: file.attributeStrings("trial_sha256", of: "/")?.first,
-            dataDigest: file.attributeStrings("data_sha256", of: "/")?.first, tensors: DigestColumns.tensors(in: file))
+            dataDigest: file.attributeStrings("data_sha256", of: "/")?.first, tensors: DigestColumns.tensors(in: file),
+            layers: LayerColumns.description(in: file))
         let code = try file.read("/status", as: UInt8.self)
         guard let first = code.first, let status = RunStatus(rawValue: first) else { throw file.error("/status is \(code), expected 0…3") }
         self.status = status
@@ -45,6 +46,9 @@ public final class RunReader {
     /// The checksums of the weights, in the order of the steps.
     public func digests() throws -> [DigestRecord] { try read { try DigestColumns.read(from: $0) } }
 
+    /// Statistics of the layers at the start and after each epoch; none where they were not asked for.
+    public func layers() throws -> [LayerRecord] { try read { try LayerColumns.read(from: $0) } }
+
     /// The evaluation on the test set, or nil when the run did not come that far.
     public func evaluation() throws -> TestEvaluation? {
         try read { try EvaluationColumns.read(from: $0, classes: description.classes) }
@@ -53,7 +57,7 @@ public final class RunReader {
     public func contents() throws -> RunContents {
         RunContents(
             description: description, status: status, steps: try steps(), epochs: try epochs(), digests: try digests(),
-            evaluation: try evaluation())
+            layers: try layers(), evaluation: try evaluation())
     }
 
     /// Reads once; from a file that was not closed, again when that fails.

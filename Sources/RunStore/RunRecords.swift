@@ -35,10 +35,12 @@ public struct RunDescription: Sendable, Equatable {
     public var dataDigest: String?
     /// The dotted names of the parameters and buffers, in the order of `DigestRecord.checksums`; none in files of format 1.
     public var tensors: [String]
+    /// nil in runs that do not measure their layers.
+    public var layers: LayerDescription?
 
     public init(
         experiment: String, model: String, seed: Int, configuration: String, parameters: Int, multiplyAdds: Int, classes: Int,
-        trialDigest: String? = nil, dataDigest: String? = nil, tensors: [String] = []
+        trialDigest: String? = nil, dataDigest: String? = nil, tensors: [String] = [], layers: LayerDescription? = nil
     ) {
         self.experiment = experiment
         self.model = model
@@ -50,6 +52,7 @@ public struct RunDescription: Sendable, Equatable {
         self.trialDigest = trialDigest
         self.dataDigest = dataDigest
         self.tensors = tensors
+        self.layers = layers
     }
 }
 
@@ -138,17 +141,20 @@ public struct RunContents: Sendable, Equatable {
     public var steps: [StepRecord]
     public var epochs: [EpochRecord]
     public var digests: [DigestRecord]
+    /// None in runs that do not measure their layers.
+    public var layers: [LayerRecord]
     public var evaluation: TestEvaluation?
 
     public init(
         description: RunDescription, status: RunStatus = .running, steps: [StepRecord] = [], epochs: [EpochRecord] = [],
-        digests: [DigestRecord] = [], evaluation: TestEvaluation? = nil
+        digests: [DigestRecord] = [], layers: [LayerRecord] = [], evaluation: TestEvaluation? = nil
     ) {
         self.description = description
         self.status = status
         self.steps = steps
         self.epochs = epochs
         self.digests = digests
+        self.layers = layers
         self.evaluation = evaluation
     }
 
@@ -156,6 +162,6 @@ public struct RunContents: Sendable, Equatable {
     public func cut(toStep step: Int, epoch: Int) -> RunContents {
         RunContents(
             description: description, steps: steps.filter { $0.step <= step }, epochs: epochs.filter { $0.epoch <= epoch },
-            digests: digests.filter { $0.step <= step })
+            digests: digests.filter { $0.step <= step }, layers: layers.filter { $0.epoch <= epoch })
     }
 }

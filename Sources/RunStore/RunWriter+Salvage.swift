@@ -20,7 +20,7 @@ extension RunWriter {
         var contents = RunContents(description: reader.description)
         let parts: [() throws -> Void] = [
             { contents.steps = try reader.steps() }, { contents.epochs = try reader.epochs() }, { contents.digests = try reader.digests() },
-            { contents.evaluation = try reader.evaluation() },
+            { contents.layers = try reader.layers() }, { contents.evaluation = try reader.evaluation() },
         ]
         let lost = parts.count { part in (try? part()) == nil }
         contents.status = lost == 0 && reader.status != .running ? reader.status : .interrupted

@@ -29,12 +29,13 @@ extension StepBenchmark {
 }
 
 extension TrainingLoop {
-    /// The memory of this training at its peak: the program, both plans, parameters with gradients and the optimizer's arrays, the best weights,
+    /// The memory of this training at its peak: the program, all plans, parameters with gradients and the optimizer's arrays, the best weights,
     /// the batches in preparation, and the images.
     public var byteCount: Int {
         let store = trainingStep.store
         let best = hasValidation ? (store.values.count + store.bufferValues.count) * MemoryLayout<Float>.stride : 0
         let batches = BatchPipeline.slotCount * configuration.batchSize * dataset.shape.count * MemoryLayout<Float>.stride
-        return MemoryEstimate.program + trainingStep.byteCount + evaluator.plan.byteCount + best + batches + dataset.images.byteCount
+        return MemoryEstimate.program + trainingStep.byteCount + evaluator.plan.byteCount + (layerProbe?.byteCount ?? 0) + best + batches
+            + dataset.images.byteCount
     }
 }

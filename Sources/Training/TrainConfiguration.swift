@@ -14,6 +14,7 @@ import TensorCore
 ///       clip_gradient_norm: 1         # scales all gradients so that their norm is at most this; absent: never
 ///       label_smoothing: 0
 ///       recompute: blocks             # transformer blocks are computed again in the backward pass: the same bits in less memory and more time
+///       layer_statistics: true        # before the first step and after every epoch, see `LayerStatistics`; absent: never
 ///       early_stopping: {patience: 3, metric: val_accuracy, min_delta: 0}
 ///       checkpoint_every_steps: 500   # besides those at the end of every epoch; changes no result
 public struct TrainConfiguration: Codable, Sendable, Equatable {
@@ -30,6 +31,8 @@ public struct TrainConfiguration: Codable, Sendable, Equatable {
     public var precision = Precision.fp32
     /// nil: nothing.
     public var recompute: Recomputation?
+    /// nil: no.
+    public var layerStatistics: Bool?
     public var earlyStopping: EarlyStoppingConfiguration?
     /// A checkpoint is due after every epoch, and after this many steps.
     public var checkpointEverySteps: Int?
@@ -46,6 +49,7 @@ public struct TrainConfiguration: Codable, Sendable, Equatable {
         case clipGradientNorm = "clip_gradient_norm"
         case labelSmoothing = "label_smoothing"
         case recompute
+        case layerStatistics = "layer_statistics"
         case earlyStopping = "early_stopping"
         case checkpointEverySteps = "checkpoint_every_steps"
     }
@@ -73,6 +77,7 @@ public struct TrainConfiguration: Codable, Sendable, Equatable {
         if clipGradientNorm == 0 { fields.report("found 0, expected a number above 0", at: "clip_gradient_norm") }
         labelSmoothing = fields.number("label_smoothing", default: labelSmoothing, in: 0..<1)
         recompute = fields.choice("recompute", default: Recomputation.none) == .blocks ? .blocks : nil
+        layerStatistics = fields.boolean("layer_statistics", default: false) ? true : nil
         if var stopping = fields.fields("early_stopping") {
             earlyStopping = EarlyStoppingConfiguration(from: &stopping)
         }

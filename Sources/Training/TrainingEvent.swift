@@ -5,6 +5,8 @@ import TensorCore
 public enum TrainingEvent: Sendable {
     /// Before the first step, and before the event of every `TrainingLoop.digestInterval`th step and of an epoch's last.
     case digested(WeightDigest)
+    /// Before the first step, after its digest, and before the event of every epoch's end, if the configuration asks for it.
+    case layersMeasured(LayerStatistics)
     case stepFinished(StepMetrics)
     /// At most twice a second, and at the end of an epoch's last step.
     case progress(ProgressReport)

@@ -23,6 +23,7 @@ public final class TrainingLoop {
     private let schedule: LearningRateSchedule
     let trainingStep: TrainingStep
     let evaluator: Evaluator
+    let layerProbe: LayerProbe?
     let hasValidation: Bool
     private var best: Weights?
 
@@ -56,6 +57,8 @@ public final class TrainingLoop {
         digester = WeightDigester(trainingStep.store, pool: pool)
         evaluator = try Evaluator(
             model, dataset: dataset, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool)
+        layerProbe = configuration.layerStatistics == true
+            ? try LayerProbe(model, dataset: dataset, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool) : nil
         try requireMemory(byteCount)
     }
 
@@ -73,7 +76,10 @@ public final class TrainingLoop {
         }
         do {
             var clock = TrainingClock()
-            if progress.step == 0 { try emit(.digested(digester.digest(step: 0))) }
+            if progress.step == 0 {
+                try emit(.digested(digester.digest(step: 0)))
+                try layerStatistics().map { try emit(.layersMeasured($0)) }
+            }
             while progress.epoch < configuration.epochs, !progress.isPatienceOver(configuration.earlyStopping) {
                 if let epochLimit, progress.epoch >= epochLimit { throw Ending.interrupted }
                 try trainEpoch(&clock, emit, shouldStop)
@@ -102,6 +108,12 @@ public final class TrainingLoop {
 
     /// The names of the parameters, then of the buffers, in the order of a digest's checksums.
     public var tensorNames: [String] { digester.names }
+
+    /// The layers that are measured, in the order of `LayerStatistics`; none where the configuration does not ask for it.
+    public var layerNames: [String] { layerProbe?.names ?? [] }
+
+    /// Measures the layers with the weights as they are, and changes nothing; nil where the configuration does not ask for it.
+    public func layerStatistics() -> LayerStatistics? { layerProbe?.measure(epoch: progress.epoch) }
 
     /// Goes on from where an earlier training of the same kind was; what follows is what would have followed there.
     ///
@@ -184,10 +196,12 @@ public final class TrainingLoop {
         let metrics = EpochMetrics(
             epoch: epoch, stepCount: progress.step, trainLoss: means.loss, trainAccuracy: means.accuracy,
             validationLoss: validation?.loss, validationAccuracy: validation?.accuracy, isBest: isBest)
-        try emit(.epochFinished(metrics, EpochTiming(
+        let timing = EpochTiming(
             stepCount: stepCount, trainSeconds: trainSeconds, waitingSeconds: waitingSeconds,
             betweenStepsSeconds: trainSeconds - waitingSeconds - stepSeconds, validationSeconds: clock.secondsInEpoch - trainSeconds,
-            imagesPerSecond: stepCount == 0 ? 0 : Double(stepCount * configuration.batchSize) / trainSeconds)))
+            imagesPerSecond: stepCount == 0 ? 0 : Double(stepCount * configuration.batchSize) / trainSeconds)
+        try layerStatistics().map { try emit(.layersMeasured($0)) }
+        try emit(.epochFinished(metrics, timing))
         if progress.isPatienceOver(configuration.earlyStopping) { try emit(.stoppedEarly(epoch: epoch)) }
     }
 

@@ -17,14 +17,15 @@ struct CompareCommand: ParsableCommand {
             Examples:
               harness compare vit_vs_resnet
               harness compare vit_vs_resnet residual_vs_plain --metric val_loss --format markdown
+              harness compare ablations/initialization --by activation depth --metric test_accuracy,activation_gain,predicted_activation_gain
               harness compare ablations --by depth learning_rate --where model=vit --baseline depth=4
             """)
 
     @Argument(help: ArgumentHelp("Paths, or names in Results.", valueName: "folder"))
     var folders: [String]
 
-    @Option(help: "What to compare.")
-    var metric = Metric.testAccuracy
+    @Option(help: "What to compare; further ones, after commas, get a column of means each.")
+    var metric = CommaSeparated(values: [Metric.testAccuracy])
 
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Make a row of each combination of these keys' values.", valueName: "key"))
     var by: [String] = []
@@ -44,7 +45,8 @@ struct CompareCommand: ParsableCommand {
     func run() throws {
         let workspace = Workspace.current
         var options = Comparison.Options()
-        (options.metric, options.by, options.conditions, options.baseline, options.onlyChanged) = (metric, by, `where`, baseline, onlyChanged)
+        (options.metric, options.others) = (metric.values[0], Array(metric.values.dropFirst()))
+        (options.by, options.conditions, options.baseline, options.onlyChanged) = (by, `where`, baseline, onlyChanged)
         let comparison = try Comparison(under: folders.map { workspace.display(try workspace.result($0)) }, options: options)
         print(try comparison.rendered(as: format))
         for note in comparison.notes { Harness.say(note) }

@@ -51,6 +51,40 @@ import Testing
         return "\(path)/\(name)"
     }
 
+    /// Twenty layers of too small weights: signals vanish as theory says, and the weights are those of a training in which nobody looked.
+    @Test func measuresItsLayersBesideTheory() throws {
+        try folder.add("Experiments/deep.yaml", """
+            data:   {name: digits}
+            train:  {epochs: 1, batch_size: 64, layer_statistics: true}
+            models: {mlp: {mlp: {width: 200, depth: 20, activation: tanh, initialization: {normal: {deviation: 0.05}}}}}
+            """)
+        for words in [["--results", "seen"], ["--results", "unseen", "train.layer_statistics=false"]] {
+            let result = try Program.run(["run", "deep"] + words, in: folder.url)
+            #expect(result.exitCode == 0, "\(result.errors)")
+        }
+        for name in ["last", "best"] {
+            let weights = try ["seen/deep", "unseen/deep"].map {
+                try Data(contentsOf: folder.url.appending(path: "\(runFolder($0))/weights/\(name).h5"))
+            }
+            let isSame = weights[0] == weights[1]
+            #expect(isSame)
+        }
+        let inspection = try run("inspect", try runFolder("seen/deep"))
+        #expect(inspection.output.contains(/\nlayer +activation variance at the start +predicted +after epoch 1 +gradient variance at the start +predicted +after epoch 1\n/))
+        #expect(inspection.output.contains("\nfc21 "))
+        #expect(try !run("inspect", try runFolder("unseen/deep")).output.contains("activation variance"))
+        // Weights of deviation 0.05 in layers of 200 units: a factor of 1/2 where tanh is a straight line.
+        let table = try run("compare", "seen", "--metric", "activation_gain,predicted_activation_gain,gradient_gain,predicted_gradient_gain", "--by", "depth", "--format", "csv")
+        #expect(table.exitCode == 0, "\(table.errors)")
+        let lines = table.output.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+        let cells = Dictionary(uniqueKeysWithValues: zip(lines[0], lines[1]))
+        func number(_ title: String) throws -> Double { try #require(cells[title].flatMap { Double($0) }, "\(title)") }
+        #expect(cells["depth"] == "20")
+        #expect(try abs(number("predicted_activation_gain") - 0.49) < 0.02)
+        #expect(try abs(number("mean") / number("predicted_activation_gain") - 1) < 0.05)
+        #expect(try abs(number("gradient_gain") / number("predicted_gradient_gain") - 1) < 0.05)
+    }
+
     @Test func trainsComparesAndRepeatsToTheBit() throws {
         let one = try run("run", "experiments/pair", "--threads", "1", "--results", "one")
         #expect(one.exitCode == 0)

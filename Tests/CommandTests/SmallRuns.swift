@@ -5,7 +5,7 @@ import Testing
 /// when nobody disturbed them.
 final class SmallRuns: Sendable {
     enum Name: String, CaseIterable {
-        /// Adam's moments, dropout, shifts, a schedule, early stopping.
+        /// Adam's moments, dropout, shifts, a schedule, early stopping, statistics of the layers.
         case transformer
         /// Running statistics, momentum, no validation split.
         case convolution
@@ -20,6 +20,7 @@ final class SmallRuns: Sendable {
               epochs: 9
               batch_size: 32
               checkpoint_every_steps: 7
+              layer_statistics: true
               optimizer: {adamw: {learning_rate: 2e-3, weight_decay: 0.05}}
               schedule: {cosine: {warmup_epochs: 1}}
               early_stopping: {patience: 2, metric: val_loss}
@@ -31,6 +32,7 @@ final class SmallRuns: Sendable {
               epochs: 8
               batch_size: 32
               checkpoint_every_steps: 11
+              layer_statistics: true
               optimizer: {sgd: {learning_rate: 0.05, momentum: 0.9, nesterov: true, weight_decay: 1e-4}}
             models: {resnet: {resnet: {depth: 8, width: 8}}}
             """,

@@ -60,7 +60,7 @@ import Testing
     @Test func theDepthOfEqualLayersCanBeSwept() throws {
         let text = Self.base.replacing("{widths: [8]}", with: "{width: 8, depth: 2}") + "sweep: {grid: {models.mlp.mlp.depth: [10, 30]}}\n"
         let plan = try SweepPlan(definition(text))
-        let stored = plan.file.entries.filter { $0.model == "mlp" }.map(\.configuration)
+        let stored = plan.entries.filter { $0.model == "mlp" }.map(\.configuration)
         #expect(stored.count == 2)
         for (depth, configuration) in zip([10, 30], stored) {
             #expect(configuration.contains(#""depth": \#(depth)"#) && configuration.contains(#""width": 8"#) && !configuration.contains("widths"))

@@ -44,6 +44,20 @@ struct InitializationTests {
         let found = moments(values)
         #expect(abs(found.mean) < 5 * deviation / count.squareRoot())
         #expect(abs(found.deviation / deviation - 1) < 5 / (2 * count).squareRoot())
+        #expect(abs(initialization.variance(shape)! / (deviation * deviation) - 1) < 1e-12)
+    }
+
+    /// The variance counts what truncation takes: at ±σ/2, ±σ and ±2σ it leaves a deviation of 0.283882, 0.539560 and 0.879626.
+    @Test(arguments: [(0.5, 0.283882), (1, 0.539560), (2, 0.879626)])
+    func varianceAfterTruncation(bound: Double, deviation: Double) {
+        let initialization = Initialization.truncatedNormal(deviation: 3, bound: 3 * bound)
+        #expect(abs(initialization.variance([2, 2])!.squareRoot() / 3 - deviation) < 1e-6)
+        #expect(abs(moments(values(initialization, [500, 400])).deviation / 3 - deviation) < 0.005)
+    }
+
+    @Test func constantsHaveNoVarianceToSpeakOf() {
+        #expect(Initialization.zeros.variance([3, 4]) == 0)
+        #expect(Initialization.constant(value: 0.5).variance([3, 4]) == nil)
     }
 
     /// Uniform draws fill their interval to its ends and never leave it.

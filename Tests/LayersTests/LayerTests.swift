@@ -33,6 +33,21 @@ struct LayerTests {
         #expect(declared { _ = PositionEmbedding(.none, rows: 2, columns: 3, prefixTokens: 1, width: 4, in: $0) }.isEmpty)
     }
 
+    /// The functions that theory integrates are those that layers compute, and their slopes the gradients.
+    @Test(arguments: ActivationKind.allCases)
+    func valuesOfActivationsAreThoseOfTheLayers(kind: ActivationKind) throws {
+        let points = stride(from: -8, through: 8, by: 0.37).map { Float($0) }
+        let graph = Graph()
+        let x = graph.input("x", [points.count])
+        let y = x.activated(kind.activation)
+        let slope = gradients(of: y.sum(axes: [0]).shardSum(), withRespectTo: [x])[0]
+        let results = try evaluate([y, slope], feeding: [(x, HostTensor([points.count], points))])
+        for (index, point) in points.enumerated() {
+            #expect(abs(Double(results[0].floats[index]) - kind.value(Double(point))) < 1e-6 * max(1, abs(Double(point))))
+            #expect(abs(Double(results[1].floats[index]) - kind.derivative(Double(point))) < 1e-6)
+        }
+    }
+
     @Test func normsStartAsTheIdentityAndBiasesAtZero() throws {
         let graph = Graph()
         _ = BatchNorm(3, in: graph.root["bn"])

@@ -32,6 +32,10 @@ with h5py.File(f"{folder}/run.h5", "r") as run:
     show("/digests/tensor", run["digests/tensor"][:])
     for name in ["step", "checksum"]:
         show(f"/digests/{name} {run['digests'][name].dtype}", run["digests"][name][:3])
+    layers = run["metrics/layers"]
+    show("/metrics/layers/layer", layers["layer"][:])
+    for name in ["epoch", "activation_mean", "activation_variance", "gradient_variance", "predicted_activation_variance", "predicted_gradient_variance"]:
+        show(f"/metrics/layers/{name} {layers[name].dtype} {layers[name].attrs['units'].decode()}", layers[name][:2])
     # The way a viewer finds the curve to draw.
     found = run
     while "signal" not in found.attrs:

@@ -7,6 +7,20 @@ enum Example {
         parameters: 269_722, multiplyAdds: 40_551_872, classes: 3,
         trialDigest: "5eed", dataDigest: "da7a", tensors: ["conv1.weight", "größe"])
 
+    /// Of a run that measures its layers.
+    static let measured: RunDescription = {
+        var description = Example.description
+        description.layers = LayerDescription(
+            names: ["fc1", "größe"], predictedActivationVariance: [1, 0.5], predictedGradientVariance: [0.125, 0.25])
+        return description
+    }()
+
+    static func layers(_ epoch: Int) -> LayerRecord {
+        let number = Double(epoch)
+        return LayerRecord(
+            epoch: epoch, activationMean: [-number, number], activationVariance: [1 + number, .infinity], gradientVariance: [1e-70, number / 3])
+    }
+
     static func step(_ index: Int) -> StepRecord {
         StepRecord(
             step: index, epoch: 1 + (index - 1) / 100, loss: 2.3 / Double(index), accuracy: 1 - 1 / Double(index),
@@ -46,15 +60,20 @@ enum Example {
 
     /// Writes a whole run with the given pauses after steps.
     static func writeRun(
-        _ folder: RunFolder, steps: Int = 300, status: RunStatus = .finished, pauseAfter pauses: Set<Int> = []
+        _ folder: RunFolder, steps: Int = 300, status: RunStatus = .finished, pauseAfter pauses: Set<Int> = [],
+        description: RunDescription = Example.description
     ) throws {
         let writer = try RunWriter(folder)
         let live = try writer.start(RunContents(description: description))
+        let isMeasured = description.layers != nil
+        if isMeasured { try live.append(layers(0)) }
         for index in 1...steps {
             if pauses.contains(index) { usleep(1_100_000) }
             if index % 50 == 0 { try live.append(digest(index)) }
             try live.append(step(index))
-            if index % 100 == 0 { try live.append(epoch(index / 100)) }
+            guard index % 100 == 0 else { continue }
+            if isMeasured { try live.append(layers(index / 100)) }
+            try live.append(epoch(index / 100))
         }
         try writer.save(weights, as: .last)
         if status == .finished { try live.append(evaluation) }

@@ -10,7 +10,7 @@ struct PythonTests {
         let python = try #require(Python.withH5py)
         try withTemporaryFolder { results in
             let folder = RunFolder(path: "\(results)/run")
-            try Example.writeRun(folder)
+            try Example.writeRun(folder, description: Example.measured)
             let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Reference/read_run.py").path
             let (status, output) = Python.run([python, script, folder.path])
             let expected = """
@@ -46,6 +46,13 @@ struct PythonTests {
                 /digests/tensor=['conv1.weight', 'größe']
                 /digests/step int64=[50, 100, 150]
                 /digests/checksum uint64=[[50, 18446744073709551565], [100, 18446744073709551515], [150, 18446744073709551465]]
+                /metrics/layers/layer=['fc1', 'größe']
+                /metrics/layers/epoch int64 epoch=[0, 1]
+                /metrics/layers/activation_mean float64 1=[[-0.0, 0.0], [-1.0, 1.0]]
+                /metrics/layers/activation_variance float64 1=[[1.0, inf], [2.0, inf]]
+                /metrics/layers/gradient_variance float64 1=[[1e-70, 0.0], [1e-70, 0.3333333333333333]]
+                /metrics/layers/predicted_activation_variance float64 1=[1.0, 0.5]
+                /metrics/layers/predicted_gradient_variance float64 1=[0.125, 0.25]
                 plot=['/metrics/epoch', 'train_loss', 'epoch', 'NXdata']
                 /parameters/blocks/0/attn/qkv/weight float32 (6, 2)=[0.0, 0.3333333432674408]
                 /parameters/blocks/10/norm1/bias float32 (2,)=[1.0, -1.0]

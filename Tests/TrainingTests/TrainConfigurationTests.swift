@@ -34,7 +34,7 @@ enum Written: Sendable, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, E
         "epochs": "4", "batch_size": "64", "shards": "4",
         "optimizer": ["adamw": ["learning_rate": "1e-3", "betas": ["0.8", "0.99"], "epsilon": "1e-6", "weight_decay": "0.05"]],
         "schedule": ["cosine": ["warmup_epochs": "1", "final_factor": "0.01"]],
-        "decay_all": "true", "l1": "1e-5", "clip_gradient_norm": "1", "label_smoothing": "0.1", "recompute": "blocks",
+        "decay_all": "true", "l1": "1e-5", "clip_gradient_norm": "1", "label_smoothing": "0.1", "recompute": "blocks", "layer_statistics": "true",
         "early_stopping": ["patience": "3", "metric": "val_loss", "min_delta": "0.001"],
     ]
 
@@ -50,7 +50,7 @@ enum Written: Sendable, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, E
         expected.optimizer = .adamw(adam)
         expected.schedule = ScheduleConfiguration(.cosine(finalFactor: 0.01), warmupEpochs: 1)
         (expected.decayAll, expected.l1, expected.clipGradientNorm, expected.labelSmoothing) = (true, 1e-5, 1, 0.1)
-        (expected.recompute, expected.earlyStopping) = (.blocks, stopping)
+        (expected.recompute, expected.layerStatistics, expected.earlyStopping) = (.blocks, true, stopping)
         #expect(errors == [])
         #expect(configuration == expected)
     }

@@ -47,7 +47,7 @@ private final class Recorder: TrainingListener {
     func receive(_ event: TrainingEvent, from loop: TrainingLoop) {
         switch event {
         case .stepFinished(let metrics): steps.append(metrics)
-        case .progress: break
+        case .progress, .layersMeasured: break
         case .digested(let digest): digests.append(digest)
         case .epochFinished(let metrics, _):
             epochs.append(metrics)

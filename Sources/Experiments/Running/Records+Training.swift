@@ -1,3 +1,4 @@
+import Models
 import RunStore
 import Training
 
@@ -16,6 +17,29 @@ extension EpochRecord {
         self.init(
             epoch: metrics.epoch + 1, trainLoss: metrics.trainLoss, trainAccuracy: metrics.trainAccuracy,
             valLoss: metrics.validationLoss, valAccuracy: metrics.validationAccuracy)
+    }
+}
+
+extension LayerRecord {
+    init(_ statistics: LayerStatistics) {
+        self.init(
+            epoch: statistics.epoch, activationMean: statistics.activationMeans, activationVariance: statistics.activationVariances,
+            gradientVariance: statistics.gradientVariances)
+    }
+}
+
+extension LayerDescription {
+    /// The layers that `loop` measures, with the theory of `model` for the weights as they are now, at the start; nil where it measures none.
+    init?(_ model: ModelDefinition, measuredBy loop: TrainingLoop) {
+        guard let start = loop.layerStatistics() else { return nil }
+        self.init(names: loop.layerNames)
+        let dataset = loop.dataset
+        guard let network = model.configuration.meanFieldNetwork(input: dataset.shape, classes: dataset.classCount) else { return }
+        precondition(network.layers.count == names.count, "the theory is about the layers that are measured")
+        let variances = network.activationVariances(inputSecondMoment: start.inputSecondMoment)
+        predictedActivationVariance = variances
+        predictedGradientVariance = network.gradientVariances(
+            activationVariances: variances, last: start.gradientVariances[names.count - 1])
     }
 }
 

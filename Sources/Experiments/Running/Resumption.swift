@@ -49,7 +49,8 @@ struct Resumption {
         var contents = contents
         best = try Self.best(for: checkpoint, of: contents, in: folder)
         contents = contents.cut(toStep: progress.step, epoch: progress.epoch)
-        guard contents.steps.count == progress.step, contents.epochs.count == progress.epoch else {
+        let momentCount = description.layers == nil ? 0 : progress.epoch + 1
+        guard contents.steps.count == progress.step, contents.epochs.count == progress.epoch, contents.layers.count == momentCount else {
             throw UserError(
                 .data, "\(folder.runFile): has \(contents.steps.count) of the \(progress.step) steps before the checkpoint \(file.path)")
         }

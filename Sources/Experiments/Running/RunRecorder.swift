@@ -27,6 +27,8 @@ final class RunRecorder: TrainingListener {
         switch event {
         case .digested(let digest):
             try run.append(DigestRecord(step: digest.step, checksums: digest.checksums))
+        case .layersMeasured(let statistics):
+            try run.append(LayerRecord(statistics))
         case .stepFinished(let step):
             try run.append(StepRecord(step))
             if let interval = loop.configuration.checkpointEverySteps, loop.progress.step.isMultiple(of: interval) {

@@ -103,6 +103,7 @@ public final class Runner {
         let loop = try experiment.training(of: trial, pool: pool)
         var described = description
         described.tensors = loop.tensorNames
+        described.layers = LayerDescription(trial.model.definition, measuredBy: loop)
         var machine = MachineRecord.here(threads: options.threads, command: options.command)
         let resumption = try resumption(of: trial, described, &writer, machine)
         if let resumption { try restore(loop, resumption, folder) }

@@ -1,3 +1,4 @@
+import Foundation
 import TensorCore
 
 /// How the weights of a layer start.
@@ -51,6 +52,20 @@ public enum Initialization: Codable, Equatable, Sendable {
         case .xavier(_, let gain): gain / Fan.average.count(shape).squareRoot()
         case .he(_, let fan, let gain): gain / fan.count(shape).squareRoot()
         case .leCun: 1 / Fan.in.count(shape).squareRoot()
+        }
+    }
+
+    /// The variance of the elements of a weight of `shape`, whose mean is 0; nil for a constant other than 0.
+    ///
+    /// Beyond its bounds ±b a normal distribution loses the share 2βφ(β) / (2Φ(β) − 1) of its variance, with β = b/σ.
+    public func variance(_ shape: Shape) -> Double? {
+        let deviation = deviation(shape), variance = deviation * deviation
+        switch self {
+        case .constant(let value): return value == 0 ? 0 : nil
+        case .truncatedNormal(_, let bound) where deviation > 0:
+            let limit = bound / deviation, density = exp(-limit * limit / 2) / (2 * Double.pi).squareRoot()
+            return variance * (1 - 2 * limit * density / erf(limit / 2.0.squareRoot()))
+        default: return variance
         }
     }
 }

@@ -28,18 +28,19 @@ public final class Plan {
     private let outputs: [(memory: UnsafeMutableRawPointer, type: TensorType, placement: Placement)]
 
     /// Compiles what `outputs` and `gradients` need. `gradients` belong to the graph's parameters, in order, and end in
-    /// `store.gradients`.
+    /// `store.gradients`. The graph's buffers are updated at the end of every run, unless the plan only looks (`updatesBuffers`).
     ///
     /// - Throws: `RecordingError` when the recording failed or memory is too small, `OneDNNError` when the library cannot do an op.
     public init(
-        _ graph: Graph, outputs: [Tensor], gradients: [Tensor] = [], store: ParameterStore? = nil, pool: WorkerPool
+        _ graph: Graph, outputs: [Tensor], gradients: [Tensor] = [], store: ParameterStore? = nil, pool: WorkerPool,
+        updatesBuffers: Bool = true
     ) throws {
         try graph.validate()
         precondition(gradients.isEmpty || gradients.count == graph.parameters.count, "one gradient for each parameter")
         // A primitive is made for the number of threads that its maker may use, and cuts its sums accordingly.
         onednn_use_one_thread()
         let builder = PlanBuilder(graph: graph, workerCount: pool.threadCount)
-        try builder.build(outputs: outputs, gradients: gradients, store: store)
+        try builder.build(outputs: outputs, gradients: gradients, updates: updatesBuffers ? graph.bufferUpdates : [], store: store)
 
         self.pool = pool
         self.store = store

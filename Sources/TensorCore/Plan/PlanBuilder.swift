@@ -65,9 +65,8 @@ final class PlanBuilder {
 
     // MARK: From graph to kernels
 
-    /// Lowers what `outputs`, `gradients` and the graph's buffer updates need.
-    func build(outputs: [Tensor], gradients: [Tensor], store: ParameterStore?) throws {
-        let updates = graph.bufferUpdates
+    /// Lowers what `outputs`, `gradients` and the `updates` of buffers need.
+    func build(outputs: [Tensor], gradients: [Tensor], updates: [(buffer: Int, value: Tensor)], store: ParameterStore?) throws {
         markUsed(outputs.map(\.id) + gradients.map(\.id) + updates.map(\.value.id))
         var shardSums = [[Int]](repeating: [], count: graph.values.count)
         for (index, node) in graph.nodes.enumerated() where node.operation is ShardSum && isUsed[node.outputs[0]] {
