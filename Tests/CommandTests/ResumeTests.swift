@@ -123,6 +123,27 @@ import Testing
         #expect(try runs.differences(results) == [])
     }
 
+    @Test func aReadOnlyFolderLosesNothing() throws {
+        try interrupt(SIGKILL)
+        let program = runs.folder.url.appending(path: "program")
+        try FileManager.default.copyItem(at: Program.url, to: program)
+        #expect(try Program.run(["-R", "a+rX,a-w", runs.folder.url.path], executable: URL(filePath: "/bin/chmod")).exitCode == 0)
+        defer { _ = try? Program.run(["-R", "u+w", runs.folder.url.path], executable: URL(filePath: "/bin/chmod")) }
+        let before = try runs.files(results)
+
+        // No folder is read-only to root.
+        let command = (geteuid() == 0 ? ["/usr/bin/setpriv", "--reuid", "65534", "--clear-groups"] : []) + [program.path] + runs.words(results)
+        for further in [[], ["--fresh"]] {
+            let refused = try Program.run(["-c", "exec \"$0\" \"$@\""] + command + further, in: runs.folder.url, executable: URL(filePath: "/bin/bash"))
+            #expect(refused.exitCode == 74)
+            #expect(refused.errors.wholeMatch(of: /harness: \S+: .*: Permission denied\n/) != nil, "\(refused.errors)")
+            #expect(try runs.files(results) == before)
+        }
+        #expect(try Program.run(["-R", "u+w", runs.folder.url.path], executable: URL(filePath: "/bin/chmod")).exitCode == 0)
+        #expect(try run().exitCode == 0)
+        #expect(try runs.differences(results) == [])
+    }
+
     @Test func aReaderThatGoesAwayDoesNotTakeTheRunWithIt() throws {
         for closed in ["2>&1 | head -n 1", "| true"] {
             let words = (runs.words(results) + ["--fresh"]).joined(separator: " ")

@@ -199,17 +199,20 @@ import Testing
         #expect(result.errors.hasPrefix("harness: ") && result.errors.contains("cannot be made"))
     }
 
-    /// Every definition of the package, on the digits.
-    @Test(arguments: try FileManager.default.contentsOfDirectory(atPath: Program.packageRoot.appending(path: "Experiments").path)
+    /// Every definition of the package: on the digits, or planned whole where it is a sweep.
+    @Test(arguments: try FileManager.default.subpathsOfDirectory(atPath: Program.packageRoot.appending(path: "Experiments").path)
         .filter { $0.hasSuffix(".yaml") }.sorted())
     func definitionsWork(file: String) throws {
         let name = file.dropLast(".yaml".count)
         let text = try String(contentsOf: Program.packageRoot.appending(path: "Experiments/\(file)"), encoding: .utf8)
-        #expect(text.contains("# Question: ") && text.contains("# Command:  harness run experiments/\(name)\n") && text.contains("# Expect:   "))
+        let isSweep = text.contains("\nsweep:\n")
+        #expect(text.contains("# Question: ") && text.contains("# Command:  harness \(isSweep ? "sweep" : "run") experiments/\(name)"))
+        #expect(text.contains("# Expect:   "))
         let result = try Program.run(
-            ["run", "experiments/\(name)", "--smoke", "--results", folder.url.appending(path: "smoke").path], in: Program.packageRoot)
+            [isSweep ? "sweep" : "run", "experiments/\(name)", isSweep ? "--dry-run" : "--smoke", "--results", folder.url.appending(path: "smoke").path],
+            in: Program.packageRoot)
         #expect(result.exitCode == 0, "\(result.errors)")
-        #expect(FileManager.default.fileExists(atPath: folder.url.appending(path: "smoke/\(name)-smoke").path))
+        #expect(isSweep || FileManager.default.fileExists(atPath: folder.url.appending(path: "smoke/\((name as NSString).lastPathComponent)-smoke").path))
     }
 
     private func checkpoints(of run: String) -> Set<String> {

@@ -77,15 +77,17 @@ final class SmallRuns: Sendable {
 
     /// What in these results is not as in the undisturbed ones, `machine.json` aside.
     func differences(_ results: String) throws -> [String] {
-        let found = try Self.files(under: folder.url.appending(path: results))
+        let found = try files(results)
         return Set(expected.keys).union(found.keys).filter { path in
             path.hasSuffix("machine.json") ? found[path] == nil : found[path] != expected[path]
         }.sorted()
     }
 
+    /// Every file of these results by its path, except those under names that begin with a dot.
+    func files(_ results: String) throws -> [String: Data] { try Self.files(under: folder.url.appending(path: results)) }
+
     func remove(_ results: String) throws { try FileManager.default.removeItem(at: folder.url.appending(path: results)) }
 
-    /// Every file by its path, except those under names that begin with a dot.
     private static func files(under root: URL) throws -> [String: Data] {
         let paths = try FileManager.default.subpathsOfDirectory(atPath: root.path).filter { path in
             var isFolder: ObjCBool = false
