@@ -185,8 +185,9 @@ public struct Comparison {
             return
         }
         let descriptions = rows.map { $0.runs[0].summary.description }, labelled = rows.map { $0.runs[0].keys.labelled }
-        let differing = Self.differingKeys(labelled), names = Self.shortNames(differing)
-        let differences = Self.differences(descriptions, labelled)
+        let choices = Set(rows.flatMap { $0.runs[0].keys.labelledChoices })
+        let differing = Self.differingKeys(labelled, choices), names = Self.shortNames(differing)
+        let differences = Self.differences(descriptions, labelled, choices)
         let hasExperiments = Set(descriptions.map(\.experiment)).count > 1
         let hasDifferences = !options.onlyChanged && differences.contains { !$0.isEmpty }
         titles = (hasExperiments ? ["experiment"] : []) + ["model"] + (hasDifferences ? ["definition"] : []) + (options.onlyChanged ? names : [])
@@ -213,18 +214,32 @@ public struct Comparison {
         rows = rows.indices.sorted { comesBefore(values[$0], values[$1]) }.map { rows[$0] }
     }
 
-    private static func differingKeys(_ definitions: [[String: String]]) -> [String] {
-        Set(definitions.flatMap(\.keys)).sorted().filter { key in Set(definitions.map { $0[key] ?? "" }).count > 1 }
+    /// The keys whose values differ, but for options that do so only because the choice above them does: an optimizer's ε among optimizers.
+    private static func differingKeys(_ definitions: [[String: String]], _ choices: Set<String>) -> [String] {
+        func differs(_ key: String, in definitions: [[String: String]]) -> Bool { Set(definitions.map { $0[key] ?? "" }).count > 1 }
+        return Set(definitions.flatMap(\.keys)).sorted().filter { key in
+            guard differs(key, in: definitions) else { return false }
+            guard let choice = choices.first(where: { key.hasPrefix($0 + ".") }) else { return true }
+            return Dictionary(grouping: definitions) { $0[choice] }.values.contains { differs(key, in: $0) }
+        }
     }
 
     /// For rows of one experiment and model, the values in which they differ, such as `train.epochs=4`.
-    private static func differences(_ descriptions: [RunDescription], _ definitions: [[String: String]]) -> [String] {
+    private static func differences(
+        _ descriptions: [RunDescription], _ definitions: [[String: String]], _ choices: Set<String>
+    ) -> [String] {
         var result = [String](repeating: "", count: descriptions.count)
         let twins = Dictionary(grouping: descriptions.indices) { [descriptions[$0].experiment, descriptions[$0].model] }
         for indices in twins.values where indices.count > 1 {
-            let keys = differingKeys(indices.map { definitions[$0] })
+            let keys = differingKeys(indices.map { definitions[$0] }, choices)
             let names = shortNames(keys)
-            for index in indices { result[index] = zip(keys, names).map { "\($1)=\(definitions[index][$0] ?? none)" }.joined(separator: " ") }
+            for index in indices {
+                result[index] = zip(keys, names).compactMap { key, name in
+                    if let value = definitions[index][key] { return "\(name)=\(value)" }
+                    // An option that another choice has.
+                    return choices.contains { key.hasPrefix($0 + ".") } ? nil : "\(name)=\(none)"
+                }.joined(separator: " ")
+            }
         }
         return result
     }

@@ -4,20 +4,26 @@ import RunStore
 
 /// The values of a run's definition under their dotted paths, such as `train.epochs`, and besides `model`, `experiment` and `seed`.
 struct RunKeys {
-    /// Every scalar under its path; seeds are not among them.
+    /// Every scalar under its path; seeds are not among them. A choice with options, `{adamw: {learning_rate: 1e-3}}`, has its name under its
+    /// path and the options' values below it.
     let values: [String: String]
+    private let choices: [String: String]
     private let model: String
 
     /// - Parameter run: whose definition is JSON; any other text counts as one value.
     init(_ run: RunDescription) {
         model = run.model
-        var values: [String: String]
+        var values: [String: String], choices: [String: String] = [:]
         if case .map(var root)? = try? JSONDecoder().decode(JSONValue.self, from: Data(run.configuration.utf8)) {
             root["seeds"] = nil
             values = JSONValue.map(root).scalars(path: "")
+            // What is a model's family says its own key.
+            choices = JSONValue.map(root).choices(path: "").filter { $0.key.wholeMatch(of: /(models(\.[^.]*)?)?/) == nil }
+            values.merge(choices) { value, _ in value }
         } else {
             values = ["definition": run.configuration]
         }
+        self.choices = choices
         values["model"] = run.model
         values["experiment"] = run.experiment
         values["seed"] = "\(run.seed)"
@@ -34,31 +40,39 @@ struct RunKeys {
         return matches.first
     }
 
-    /// What is equal in runs that differ by nothing but the values of `keys`.
+    /// What is equal in runs that differ by nothing but the values of `keys` and the options below them.
     func rest(without keys: [String]) -> String {
         let isModelGiven = keys.contains("model")
         let rest = values.filter { path, _ in
-            if path == "experiment" || keys.contains(path) { return false }
+            if path == "experiment" || keys.contains(where: { path == $0 || path.hasPrefix($0 + ".") }) { return false }
             return !(isModelGiven && path.hasPrefix("models."))
         }
         return rest.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "\n")
     }
 
-    /// The definition's values under the names that a table shows: a model's without the model's name and family.
+    /// The definition's values under the names that a table shows: a model's without the model's name and family, options without the name of
+    /// their choice, such as `train.optimizer.learning_rate`.
     var labelled: [String: String] {
-        let prefix = "models.\(model)."
-        let families = Set(values.keys.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count).prefix { $0 != "." } })
-        var result: [String: String] = [:]
-        for (path, value) in values where !["model", "experiment", "seed"].contains(path) {
-            var label = path[...]
-            if label.hasPrefix(prefix) {
-                label = label.dropFirst(prefix.count)
-                // A hybrid's map has several keys, each worth its name.
-                if families.count == 1, let dot = label.firstIndex(of: ".") { label = label[label.index(after: dot)...] }
-            }
-            result[String(label)] = value
+        Dictionary(uniqueKeysWithValues: values.compactMap { path, value in
+            ["model", "experiment", "seed"].contains(path) ? nil : (label(of: path), value)
+        })
+    }
+
+    /// The names of those values of `labelled` that are choices with options.
+    var labelledChoices: [String] { choices.keys.map(label(of:)) }
+
+    private func label(of path: String) -> String {
+        var label = path
+        for (choice, name) in choices.sorted(by: { $0.key.count > $1.key.count }) where label.hasPrefix("\(choice).\(name).") {
+            label = choice + label.dropFirst(choice.count + 1 + name.count)
         }
-        return result
+        let prefix = "models.\(model)."
+        guard label.hasPrefix(prefix) else { return label }
+        label = String(label.dropFirst(prefix.count))
+        // A hybrid's map has several keys, each worth its name.
+        let families = Set(values.keys.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count).prefix { $0 != "." } })
+        guard families.count == 1, let dot = label.firstIndex(of: ".") else { return label }
+        return String(label[label.index(after: dot)...])
     }
 }
 
@@ -82,6 +96,15 @@ private enum JSONValue: Decodable {
         } else {
             self = .scalar(try container.decode(String?.self) ?? "null")
         }
+    }
+
+    /// The name of every choice with options below, under its path: of a map with one key and a map there.
+    func choices(path: String) -> [String: String] {
+        guard case .map(let map) = self else { return [:] }
+        var result: [String: String] = [:]
+        for (key, value) in map { result.merge(value.choices(path: path.isEmpty ? key : "\(path).\(key)")) { first, _ in first } }
+        if map.count == 1, let (name, value) = map.first, case .map = value { result[path] = name }
+        return result
     }
 
     /// Every scalar below, under its path; an empty map or list counts as one.

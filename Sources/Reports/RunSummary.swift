@@ -26,17 +26,15 @@ struct RunSummary {
         let reader = try RunReader(folder)
         self.folder = folder
         var description = reader.description
-        let parent = (folder.path as NSString).deletingLastPathComponent
         // A run that experiments share lies in one of them; in the others there is a link to it.
         if (try? FileManager.default.destinationOfSymbolicLink(atPath: folder.path)) != nil {
-            description.experiment = (parent as NSString).lastPathComponent
+            description.experiment = ((folder.path as NSString).deletingLastPathComponent as NSString).lastPathComponent
         }
         self.description = description
-        let plan = "\(parent)/sweep.h5"
         state =
             switch reader.status {
             case .finished: .finished
-            case .interrupted where FileManager.default.fileExists(atPath: plan) && Self.isStopped(folder, by: plan): .stopped
+            case .interrupted where folder.isStoppedBySweep: .stopped
             case .interrupted: .interrupted
             case .diverged: .diverged
             case .running: folder.isBeingWritten ? .running : .cutOff
@@ -46,13 +44,6 @@ struct RunSummary {
         layers = try reader.layers()
         evaluation = try reader.evaluation()
         machine = try MachineRecord(folder)
-    }
-
-    private static func isStopped(_ folder: RunFolder, by plan: String) -> Bool {
-        let name = (folder.path as NSString).lastPathComponent
-        guard let entry = try? SweepFile(reading: plan).entries.first(where: { $0.name == name }) else { return false }
-        if case .stopped = entry.outcome { return true }
-        return false
     }
 
     var name: String { String(folder.path.split(separator: "/").last ?? "") }

@@ -166,3 +166,15 @@ public struct SweepFile: Sendable, Equatable {
 }
 
 private let sweepFormatVersion = 1
+
+extension RunFolder {
+    /// Whether the sweep in whose folder the run lies ended it, because others did better.
+    public var isStoppedBySweep: Bool {
+        let name = (path as NSString).lastPathComponent
+        let plan = ((path as NSString).deletingLastPathComponent as NSString).appendingPathComponent("sweep.h5")
+        guard FileManager.default.fileExists(atPath: plan),
+            let entry = try? SweepFile(reading: plan).entries.first(where: { $0.name == name }), case .stopped = entry.outcome
+        else { return false }
+        return true
+    }
+}

@@ -88,6 +88,8 @@ import Testing
         #expect(isSameAgain && table(killed) == table(one))
         let list = try sweep("halving", "--results", "one", "--dry-run").output
         #expect(list.components(separatedBy: "stopped after epoch 1").count == 7 && list.components(separatedBy: "finished").count == 3, "\(list)")
+        let doctor = try Program.run(["doctor", "one/halving"], in: folder.url)
+        #expect(doctor.output == "12 runs: 12 whole, 0 running, 0 unfinished, 0 damaged\n", "\(doctor.output)")
     }
 
     @Test func aPlanUnderWayGoesOnAndCanGrow() throws {

@@ -222,6 +222,32 @@ struct ComparisonTests {
 
     // MARK: Bad input
 
+    /// An optimizer has options of its own, which are worth a word only where they are varied.
+    @Test func choicesWithOptionsAreOneKey() throws {
+        try withTemporaryFolder { results in
+            let kinds = [
+                #""norm": "batch""#, #""norm": {"group": {"groups": 4}}"#,
+                #""norm": "batch", "start": {"normal": {"deviation": 1}}"#, #""norm": "batch", "start": {"normal": {"deviation": 2}}"#,
+                #""norm": "batch", "start": {"he": {"fan": "in", "gain": 1}}"#,
+            ]
+            for (index, kind) in kinds.enumerated() {
+                for seed in 0...1 {
+                    try Example.writeRun(results, model: "m", seed: seed, accuracy: 0.5 + 0.1 * Double(index), options: "\"resnet\": {\(kind), \"depth\": 8}")
+                }
+            }
+            let rows = try comparison(results).rows
+            #expect(Set(rows.map(\.label)) == [
+                "m norm=batch start=–", "m norm=group start=–", "m deviation=1 norm=batch start=normal", "m deviation=2 norm=batch start=normal",
+                "m norm=batch start=he",
+            ])
+            let norms = try comparison(results) { $0.by = ["norm"] }.rows
+            #expect(norms.map(\.label) == ["norm=batch", "norm=group"] && norms.map(\.runs.count) == [8, 2])
+            let starts = try comparison(results) { ($0.by, $0.conditions, $0.baseline) = (["start", "deviation"], ["norm=batch"], "he") }.rows
+            #expect(starts.map(\.label) == ["start=– deviation=–", "start=he deviation=–", "start=normal deviation=1", "start=normal deviation=2"])
+            #expect(starts.compactMap { $0.test?.differences.count } == [2, 2, 2])
+        }
+    }
+
     @Test func nothingToCompare() throws {
         try withTemporaryFolder { results in
             #expect(throws: UserError(.noInput, "\(results)/none: there is no such folder")) { try Comparison(under: ["\(results)/none"]) }

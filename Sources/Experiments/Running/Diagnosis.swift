@@ -5,7 +5,7 @@ import RunStore
 /// What is wrong with a run folder, how far its run got, and what can be saved: `harness doctor`.
 public struct Diagnosis {
     public enum State: String, Sendable {
-        /// Finished or diverged, with all that belongs to it.
+        /// Finished, diverged or stopped by its sweep, with all that belongs to it.
         case whole
         /// A process is writing it now.
         case running
@@ -38,6 +38,8 @@ public struct Diagnosis {
             switch contents.status {
             case .finished: examine(finished: contents)
             case .diverged: findings.append("diverged after step \(grouped(contents.steps.count))")
+            case .interrupted where folder.isStoppedBySweep:
+                findings.append("was stopped by its sweep after epoch \(contents.epochs.count), because others did better")
             case .running, .interrupted: examine(unfinished: contents)
             }
         } catch {
