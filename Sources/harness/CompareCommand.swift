@@ -16,7 +16,7 @@ struct CompareCommand: ParsableCommand {
 
             Examples:
               harness compare vit_vs_resnet
-              harness compare vit_vs_resnet residual_vs_plain --metric val_loss --format markdown
+              harness compare heads attention_scale --metric val_loss --format markdown
               harness compare initialization --by initialization deviation activation depth --metric test_accuracy,activation_gain,predicted_activation_gain
               harness compare depth_and_rate --by depth learning_rate --where model=vit --baseline depth=4
             """)

@@ -237,13 +237,13 @@ struct ComparisonTests {
             }
             let rows = try comparison(results).rows
             #expect(Set(rows.map(\.label)) == [
-                "m norm=batch start=–", "m norm=group start=–", "m deviation=1 norm=batch start=normal", "m deviation=2 norm=batch start=normal",
+                "m norm=batch start=–", "m norm=group start=–", "m norm=batch start=normal deviation=1", "m norm=batch start=normal deviation=2",
                 "m norm=batch start=he",
             ])
             let norms = try comparison(results) { $0.by = ["norm"] }.rows
             #expect(norms.map(\.label) == ["norm=batch", "norm=group"] && norms.map(\.runs.count) == [8, 2])
             let starts = try comparison(results) { ($0.by, $0.conditions, $0.baseline) = (["start", "deviation"], ["norm=batch"], "he") }.rows
-            #expect(starts.map(\.label) == ["start=– deviation=–", "start=he deviation=–", "start=normal deviation=1", "start=normal deviation=2"])
+            #expect(starts.map(\.label) == ["start=he deviation=–", "start=normal deviation=1", "start=normal deviation=2", "start=– deviation=–"])
             #expect(starts.compactMap { $0.test?.differences.count } == [2, 2, 2])
         }
     }
