@@ -59,7 +59,8 @@ extension Comparison {
             ("MACs", "macs", { Sample(values: $0.measured.map { Double($0.run.summary.description.multiplyAdds) }).mean }),
             ("epochs", "epochs", { Sample(values: $0.measured.map { Double($0.run.summary.epochs.count) }).mean }),
         ]
-        let matches = Set(measured.flatMap { $0.measured.map { $0.run.keys.values["match"] ?? "" } })
+        // A link's run says what another experiment matches.
+        let matches = Set(measured.flatMap { row in row.measured.filter { !$0.run.summary.isLink }.map { $0.run.keys.values["match"] ?? "" } })
         return budgets.compactMap { name, choice, value in
             // With `match` the definition says what it keeps equal; the length of the training always is.
             if matches == ["none"] || (choice != "epochs" && matches.count == 1 && matches != [""] && matches != [choice]) { return nil }

@@ -44,7 +44,7 @@ struct RunKeys {
     func rest(without keys: [String]) -> String {
         let isModelGiven = keys.contains("model")
         let rest = values.filter { path, _ in
-            if path == "experiment" || keys.contains(where: { path == $0 || path.hasPrefix($0 + ".") }) { return false }
+            if ["experiment", "match"].contains(path) || keys.contains(where: { path == $0 || path.hasPrefix($0 + ".") }) { return false }
             return !(isModelGiven && path.hasPrefix("models."))
         }
         return rest.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "\n")
@@ -54,7 +54,7 @@ struct RunKeys {
     /// their choice, such as `train.optimizer.learning_rate`.
     var labelled: [String: String] {
         Dictionary(uniqueKeysWithValues: values.compactMap { path, value in
-            ["model", "experiment", "seed"].contains(path) ? nil : (label(of: path), value)
+            ["model", "experiment", "seed", "match"].contains(path) ? nil : (label(of: path), value)
         })
     }
 

@@ -14,6 +14,8 @@ struct RunSummary {
 
     let folder: RunFolder
     let description: RunDescription
+    /// Whether it is another experiment's run, of which the folder is a link.
+    let isLink: Bool
     let state: State
     let stepCount: Int
     let epochs: [EpochRecord]
@@ -27,7 +29,8 @@ struct RunSummary {
         self.folder = folder
         var description = reader.description
         // A run that experiments share lies in one of them; in the others there is a link to it.
-        if (try? FileManager.default.destinationOfSymbolicLink(atPath: folder.path)) != nil {
+        isLink = (try? FileManager.default.destinationOfSymbolicLink(atPath: folder.path)) != nil
+        if isLink {
             description.experiment = ((folder.path as NSString).deletingLastPathComponent as NSString).lastPathComponent
         }
         self.description = description

@@ -199,6 +199,19 @@ struct ComparisonTests {
         #expect(try notes(match: "none") == [])
     }
 
+    @Test func aLinkedRunDoesNotSayWhatIsEqual() throws {
+        try withTemporaryFolder { results in
+            for seed in 0..<6 {
+                let other = try Example.writeRun(results, experiment: "other", model: "a", seed: seed, accuracy: 0.9)
+                try Example.writeRun(results, model: "b", seed: seed, accuracy: 0.8, parameters: 300_000, match: "none")
+                let name = (other.path as NSString).lastPathComponent
+                try FileManager.default.createSymbolicLink(atPath: "\(results)/e/\(name)", withDestinationPath: "../other/\(name)")
+            }
+            let comparison = try Comparison(under: ["\(results)/e"])
+            #expect(comparison.rows.map(\.runs.count) == [6, 6] && comparison.notes == [])
+        }
+    }
+
     // MARK: Formats
 
     @Test func everyFormatHasTheNumbers() throws {
@@ -221,6 +234,21 @@ struct ComparisonTests {
     }
 
     // MARK: Bad input
+
+    /// What a definition says about comparing its models is no part of a trial: runs of another experiment are as good.
+    @Test func matchTellsNoRunsApart() throws {
+        try withTemporaryFolder { results in
+            for (depth, match) in [(2, "none"), (4, nil)] {
+                for seed in 0...2 {
+                    try Example.writeRun(
+                        results, model: "m", seed: seed, accuracy: 0.9, options: #""vit": {"depth": \#(depth)}"#, match: match)
+                }
+            }
+            let rows = try comparison(results) { $0.by = ["depth"] }.rows
+            #expect(rows.map { $0.test?.differences.count } == [nil, 3])
+            #expect(try comparison(results).rows.map(\.label) == ["m depth=2", "m depth=4"])
+        }
+    }
 
     /// An optimizer has options of its own, which are worth a word only where they are varied.
     @Test func choicesWithOptionsAreOneKey() throws {
