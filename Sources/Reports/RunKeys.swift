@@ -107,15 +107,20 @@ private enum JSONValue: Decodable {
         return result
     }
 
-    /// Every scalar below, under its path; an empty map or list counts as one.
+    /// Every scalar below, under its path; a list and an empty map count as one.
     func scalars(path: String) -> [String: String] {
-        func merged(_ parts: [[String: String]], empty: String) -> [String: String] {
-            parts.isEmpty ? [path: empty] : parts.reduce(into: [:]) { $0.merge($1) { first, _ in first } }
+        guard case .map(let map) = self, !map.isEmpty else { return [path: text] }
+        return map.reduce(into: [:]) { result, entry in
+            result.merge(entry.value.scalars(path: path.isEmpty ? entry.key : "\(path).\(entry.key)")) { first, _ in first }
         }
-        return switch self {
-        case .map(let map): merged(map.map { $1.scalars(path: path.isEmpty ? $0 : "\(path).\($0)") }, empty: "{}")
-        case .list(let list): merged(list.enumerated().map { $1.scalars(path: "\(path)[\($0)]") }, empty: "[]")
-        case .scalar(let text): [path: text]
+    }
+
+    /// `[horizontal_flip 0.5, shift 1]`.
+    private var text: String {
+        switch self {
+        case .scalar(let text): text
+        case .list(let list): "[\(list.map(\.text).joined(separator: ", "))]"
+        case .map(let map): map.isEmpty ? "{}" : map.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.text)" }.joined(separator: " ")
         }
     }
 }

@@ -250,6 +250,19 @@ struct ComparisonTests {
         }
     }
 
+    @Test func aListIsOneValue() throws {
+        try withTemporaryFolder { results in
+            for (index, list) in ["[]", #"["flip", {"shift": 1}]"#, "[0.5, 2]"].enumerated() {
+                for seed in 0...1 {
+                    try Example.writeRun(results, model: "m", seed: seed, accuracy: 0.5 + 0.1 * Double(index), options: "\"vit\": {\"list\": \(list)}")
+                }
+            }
+            let rows = try comparison(results) { ($0.by, $0.baseline) = (["list"], "[]") }.rows
+            #expect(Set(rows.map(\.label)) == ["list=[]", "list=[flip, shift 1]", "list=[0.5, 2]"])
+            #expect(rows.compactMap { $0.test?.differences.count } == [2, 2])
+        }
+    }
+
     /// An optimizer has options of its own, which are worth a word only where they are varied.
     @Test func choicesWithOptionsAreOneKey() throws {
         try withTemporaryFolder { results in
