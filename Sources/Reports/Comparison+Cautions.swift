@@ -9,13 +9,15 @@ extension Comparison {
 
     /// - Throws: `.usage` when runs were tested on different images, so that no comparison means anything.
     func requireCommonData() throws {
-        let isAskedFor = options.by.contains { $0.hasPrefix("data") || $0 == "name" || $0 == "path" }
-        let sources = rows.map { row -> String in
-            let values = row.runs[0].keys.values
-            return values["data.name"] ?? values["data.hdf5.path"] ?? ""
+        func source(_ run: Run) -> (key: String, value: String)? {
+            ["data.name", "data.hdf5.path"].lazy.compactMap { key in run.keys.values[key].map { (key, $0) } }.first
+        }
+        let runs = rows.flatMap(\.runs), sources = runs.map { source($0)?.value ?? "" }
+        let isAskedFor = options.by.contains { key in
+            runs.contains { run in (try? run.keys.path(key)).map { $0 != nil && $0 == source(run)?.key } ?? false }
         }
         guard !isAskedFor, let other = sources.firstIndex(where: { $0 != sources[0] }) else { return }
-        let (first, second) = (rows[0].runs[0].summary.folder.path, rows[other].runs[0].summary.folder.path)
+        let (first, second) = (runs[0].summary.folder.path, runs[other].summary.folder.path)
         throw UserError(
             .usage, "\(first) and \(second) have nothing in common: one is about \(sources[0]), the other about \(sources[other])"
                 + " (--by data.name puts them into one table all the same)")

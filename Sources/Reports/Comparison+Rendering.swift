@@ -56,7 +56,8 @@ extension Comparison {
 
     /// The mean of another metric over the runs of a row that have it.
     private func mean(of other: Metric, _ row: Row) -> Double? {
-        let values = row.measured.compactMap { finite(other.value(of: $0.run.summary)) }
+        let runs = other.isOfTheStart ? row.runs : row.measured.map(\.run)
+        let values = runs.compactMap { finite(other.value(of: $0.summary)) }
         return values.isEmpty ? nil : Sample(values: values).mean
     }
 

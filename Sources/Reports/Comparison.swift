@@ -219,7 +219,8 @@ public struct Comparison {
         func differs(_ key: String, in definitions: [[String: String]]) -> Bool { Set(definitions.map { $0[key] ?? "" }).count > 1 }
         return Set(definitions.flatMap(\.keys)).sorted().filter { key in
             guard differs(key, in: definitions) else { return false }
-            guard let choice = choices.first(where: { key.hasPrefix($0 + ".") }) else { return true }
+            // Of choices within choices the innermost.
+            guard let choice = choices.filter({ key.hasPrefix($0 + ".") }).max(by: { $0.count < $1.count }) else { return true }
             return Dictionary(grouping: definitions) { $0[choice] }.values.contains { differs(key, in: $0) }
         }
     }
@@ -257,7 +258,7 @@ public struct Comparison {
         if stopped > 0 { notes.append("\(grouped(stopped)) trials were stopped early, because others did better") }
         for index in rows.indices {
             for run in rows[index].runs where run.summary.state != .stopped {
-                if let shortcoming = run.summary.shortcoming {
+                if !metric.isOfTheStart, let shortcoming = run.summary.shortcoming {
                     notes.append("\(run.summary.name) \(shortcoming)")
                 } else if let value = metric.value(of: run.summary), value.isFinite {
                     rows[index].measured.append((run, value))

@@ -60,6 +60,14 @@ public enum Metric: String, Sendable, CaseIterable {
         }
     }
 
+    /// Whether a run has it before its first step, however it ends.
+    var isOfTheStart: Bool {
+        switch self {
+        case .activationGain, .predictedActivationGain, .gradientGain, .predictedGradientGain: true
+        default: false
+        }
+    }
+
     func value(of run: RunSummary) -> Double? {
         switch self {
         case .testAccuracy: run.evaluation?.accuracy

@@ -53,9 +53,9 @@ struct RunKeys {
     /// The definition's values under the names that a table shows: a model's without the model's name and family, options without the name of
     /// their choice, such as `train.optimizer.learning_rate`.
     var labelled: [String: String] {
-        Dictionary(uniqueKeysWithValues: values.compactMap { path, value in
-            ["model", "experiment", "seed", "match"].contains(path) ? nil : (label(of: path), value)
-        })
+        values.reduce(into: [:]) { result, entry in
+            if !["model", "experiment", "seed", "match"].contains(entry.key) { result[label(of: entry.key)] = entry.value }
+        }
     }
 
     /// The names of those values of `labelled` that are choices with options.

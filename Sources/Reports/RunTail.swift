@@ -32,7 +32,7 @@ public final class RunTail {
         lines += epochs.map(Self.line)
         stepCount = first + steps.count
         epochCount = allEpochs.count
-        return (lines, try Self.ending(run, isBeingWritten: isBeingWritten))
+        return (lines, try ending(of: run, isBeingWritten: isBeingWritten))
     }
 
     private static func line(_ step: StepRecord) -> String {
@@ -48,9 +48,11 @@ public final class RunTail {
         return line
     }
 
-    private static func ending(_ run: RunReader, isBeingWritten: Bool) throws -> String? {
+    private func ending(of run: RunReader, isBeingWritten: Bool) throws -> String? {
         switch run.status {
         case .running: isBeingWritten ? nil : "was cut off after step \(grouped(try run.stepCount())); `harness run` goes on"
+        case .interrupted where folder.isStoppedBySweep:
+            "was stopped by its sweep after epoch \(try run.epochs().count), because others did better"
         case .interrupted: isBeingWritten ? nil : "was interrupted after step \(grouped(try run.stepCount())); `harness run` goes on"
         case .diverged: "diverged at step \(grouped(try run.stepCount() + 1))"
         case .finished: "finished" + (try run.evaluation().map { ": test accuracy \(decimals($0.accuracy, 4))" } ?? "")

@@ -19,7 +19,7 @@ public final class RunWriter {
     /// - Throws: `.io` when the folder cannot be made or another process has it.
     public init(_ folder: RunFolder) throws {
         self.folder = folder
-        try Self.makeFolder("\(folder.path)/weights", for: folder)
+        try Self.makeFolder("\(folder.path)/weights", orSay: "\(folder.path): the run folder cannot be made")
         guard access(folder.path, W_OK) == 0 else {
             throw UserError(.io, "\(folder.path): cannot be written to: \(String(cString: strerror(errno)))")
         }
@@ -29,15 +29,15 @@ public final class RunWriter {
 
     deinit { close(descriptor) }
 
-    /// Makes a folder and those above it, as far as they are missing.
-    private static func makeFolder(_ path: String, for run: RunFolder) throws {
+    /// Makes a folder and those above it, as far as they are missing; `sentence` says what it is that cannot be made.
+    public static func makeFolder(_ path: String, orSay sentence: String) throws {
         if mkdir(path, 0o777) == 0 || errno == EEXIST { return }
         let parent = (path as NSString).deletingLastPathComponent
         if errno == ENOENT, !parent.isEmpty, parent != path {
-            try makeFolder(parent, for: run)
+            try makeFolder(parent, orSay: sentence)
             if mkdir(path, 0o777) == 0 || errno == EEXIST { return }
         }
-        throw UserError(.io, "\(run.path): the run folder cannot be made: \(String(cString: strerror(errno)))")
+        throw UserError(.io, "\(sentence): \(String(cString: strerror(errno)))")
     }
 
     /// Locks the folder itself, so that nothing stays behind when the process is killed.

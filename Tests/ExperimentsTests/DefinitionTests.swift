@@ -88,7 +88,7 @@ let small = """
             "x.yaml:2: models: expected a map of at least one model, such as {small: {vit: {width: 96}}}, found an empty one"),
         ("data: {name: digits}\nmodels: [lenet5]",
             "x.yaml:2: models: expected a map of at least one model, such as {small: {vit: {width: 96}}}, found a list"),
-        ("data: {name: digits}\nmodels: {../up: lenet5}", "x.yaml:2: models.../up: expected a name of letters, digits, '_', '-', '+' and '.'"),
+        ("data: {name: digits}\nmodels: {../up: lenet5}", "x.yaml:2: models.../up: expected a name of letters, digits, '_', '-' and '+'"),
         ("models: {a: lenet5}", "x.yaml:1: data: expected a data set: name, or hdf5"),
         ("\(rest)\nseeds: []", "x.yaml:3: seeds: expected at least one seed, found none"),
         ("\(rest)\nseeds: [1, 1]", "x.yaml:3: seeds: a seed is listed twice"),

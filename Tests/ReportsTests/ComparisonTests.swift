@@ -250,6 +250,20 @@ struct ComparisonTests {
         }
     }
 
+    @Test func choicesWithinChoices() throws {
+        try withTemporaryFolder { results in
+            for norm in [#""batch""#, #"{"group": {"groups": 4}}"#, #"{"group": {"groups": 8}}"#] {
+                for start in [#"{"he": {"fan": "in"}}"#, #"{"normal": {"deviation": 1}}"#] {
+                    try Example.writeRun(
+                        results, model: "m", seed: 0, accuracy: 0.5, options: #""backbone": {"resnet": {"norm": \#(norm), "start": \#(start)}}"#)
+                }
+            }
+            #expect(Set(try comparison(results).rows.map(\.label)) == Set(["norm=batch", "norm=group groups=4", "norm=group groups=8"].flatMap {
+                ["m \($0) start=he", "m \($0) start=normal"]
+            }))
+        }
+    }
+
     @Test func aListIsOneValue() throws {
         try withTemporaryFolder { results in
             for (index, list) in ["[]", #"["flip", {"shift": 1}]"#, "[0.5, 2]"].enumerated() {
@@ -320,6 +334,11 @@ struct ComparisonTests {
                 + " (--by data.name puts them into one table all the same)"
             #expect(throws: UserError(.usage, message)) { try Comparison(under: [results]) }
             #expect(try comparison(results) { $0.by = ["data.name"] }.rows.count == 2)
+            // Not in one row either.
+            try Example.writeRun(results, model: "a", seed: 1, accuracy: 0.9, data: "mnist")
+            for key in ["model", "train.epochs"] {
+                #expect(throws: UserError.self) { try comparison(results) { ($0.by, $0.conditions) = ([key], ["model=a"]) } }
+            }
         }
     }
 

@@ -73,6 +73,26 @@ struct LayerReportTests {
         }
     }
 
+    /// How a network starts is known however it ends.
+    @Test func aDivergedRunHasGains() throws {
+        try withTemporaryFolder { results in
+            _ = try write(results)
+            try Example.writeRun(
+                results, model: "b", seed: 0, accuracy: 0.9, options: #""model": "b""#, status: .diverged, layers: Self.predicted, moments: [Self.start])
+            let gains = try Comparison(under: [results], options: options([.activationGain]))
+            #expect(gains.rows.map { $0.measured.map(\.value) } == [[0.5], [0.5]])
+            let accuracies = try Comparison(under: [results], options: options([.testAccuracy, .predictedActivationGain]))
+            #expect(accuracies.rows.map(\.measured.count) == [1, 0])
+            #expect(try accuracies.rendered(as: .csv).split(separator: "\n").dropFirst().allSatisfy { $0.hasSuffix(",0.5") })
+        }
+    }
+
+    private func options(_ metrics: [Metric]) -> Comparison.Options {
+        var options = Comparison.Options()
+        (options.metric, options.others) = (metrics[0], Array(metrics.dropFirst()))
+        return options
+    }
+
     /// Layers that give nothing but zeros have a gain of 0 or none; two hidden layers are the fewest.
     @Test(arguments: [
         ([1.0, 0, 0, 0], [0.0, 0, 1, 1], 0.0, 0.0), ([0, 0, 0, 0], [0, 0, 0, 1], nil, nil), ([1, .infinity, .infinity, 1], [1, 1, .nan, 1], nil, nil),

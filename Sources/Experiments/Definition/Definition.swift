@@ -70,7 +70,7 @@ public struct Definition: Sendable {
         train = TrainConfiguration(from: &trainFields)
         seeds = Self.seeds(from: &fields)
         precision = fields.choice("precision", default: .fp32)
-        match = fields.has("match") ? fields.choice("match", default: Match.none) : nil
+        match = fields.node("match") == nil ? nil : fields.choice("match", default: Match.none)
         models = Self.models(from: &fields)
         if var sweepFields = fields.fields("sweep") { sweep = SweepDefinition(from: &sweepFields) } else { sweep = nil }
         fields.finish()
@@ -103,9 +103,9 @@ public struct Definition: Sendable {
         }
         return entries.compactMap { entry in
             let path = "models.\(entry.key)"
-            // A model's name is part of its runs' folder names.
-            if entry.key.wholeMatch(of: /[A-Za-z0-9_][A-Za-z0-9_.+\-]*/) == nil {
-                fields.errors.report("expected a name of letters, digits, '_', '-', '+' and '.'", at: entry.mark, path: path)
+            // A model's name is part of its runs' folder names and of dotted paths.
+            if entry.key.wholeMatch(of: /[A-Za-z0-9_][A-Za-z0-9_+\-]*/) == nil {
+                fields.errors.report("expected a name of letters, digits, '_', '-' and '+'", at: entry.mark, path: path)
             }
             return ModelRegistry.read(entry.node, path: path, errors: fields.errors).map {
                 Model(name: entry.key, definition: $0, node: entry.node)

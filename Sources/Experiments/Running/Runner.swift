@@ -115,7 +115,8 @@ public final class Runner {
         do {
             outcome = try loop.run([recorder] + progress + watchers, epochLimit: options.epochLimit, shouldStop: shouldStop)
         } catch {
-            say(trial, "ended after step \(grouped(loop.progress.step)); the same command goes on from the last checkpoint")
+            let next = folder.checkpoints.isEmpty ? "starts again" : "goes on from the last checkpoint"
+            say(trial, "ended after step \(grouped(loop.progress.step)); the same command \(next)")
             throw error
         }
         machine.wallClockSeconds = (.now - start) / .seconds(1)

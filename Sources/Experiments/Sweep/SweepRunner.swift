@@ -245,9 +245,7 @@ private final class SweepLock: Sendable {
 
     /// Makes the folder where it is missing.
     init(folder: String) throws {
-        do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
-            throw UserError(.io, "\(folder): cannot be made: \(error.localizedDescription)")
-        }
+        try RunWriter.makeFolder(folder, orSay: "\(folder): cannot be made")
         descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw UserError(.io, "\(folder): cannot be opened: \(String(cString: strerror(errno)))") }
         // A file system without locks has none to lose.
