@@ -14,7 +14,7 @@ extension Comparison {
         }
         let runs = rows.flatMap(\.runs), sources = runs.map { source($0)?.value ?? "" }
         let isAskedFor = options.by.contains { key in
-            runs.contains { run in (try? run.keys.path(key)).map { $0 != nil && $0 == source(run)?.key } ?? false }
+            runs.contains { run in (try? run.keys.path(key)).map { $0 == source(run)?.key } ?? false }
         }
         guard !isAskedFor, let other = sources.firstIndex(where: { $0 != sources[0] }) else { return }
         let (first, second) = (runs[0].summary.folder.path, runs[other].summary.folder.path)

@@ -22,7 +22,7 @@ struct LayerReportTests {
         _ results: String, model: String = "a", seed: Int = 0, _ layers: LayerDescription? = predicted, _ moments: [LayerRecord] = [start, end]
     ) throws -> RunFolder {
         try Example.writeRun(
-            results, model: model, seed: seed, accuracy: 0.9, options: #""model": "\(model)""#, layers: layers, moments: moments)
+            results, model: model, seed: seed, accuracy: 0.9, options: #""model": "\#(model)""#, layers: layers, moments: moments)
     }
 
     private func section(_ text: String) -> String { text.components(separatedBy: "\n\n").first { $0.hasPrefix("layer") || $0.hasPrefix("the layers") } ?? "" }
