@@ -40,6 +40,7 @@ struct CheckCommand: ParsableCommand {
         printProposals(experiment, preview)
         if definition.sweep != nil {
             let plan = try SweepPlan(words.written(), change: words.change)
+            try plan.check(dataDirectory: words.dataOptions.dataDirectory)
             print("sweep: \(grouped(plan.entries.count)) trials; harness sweep \(words.experiment) --dry-run lists them")
             return
         }

@@ -92,6 +92,16 @@ import Testing
         #expect(doctor.output == "12 runs: 12 whole, 0 running, 0 unfinished, 0 damaged\n", "\(doctor.output)")
     }
 
+    /// A cell that does not fit the images is wrong where its value was written.
+    @Test(arguments: [["check", "misfit"], ["sweep", "misfit", "--dry-run"], ["sweep", "misfit"]])
+    func aCellThatDoesNotFitTheImages(words: [String]) throws {
+        try write("misfit", "grid: {models.vit.vit.patch: [2, 3]}")
+        let result = try Program.run(words, in: folder.url)
+        #expect(result.exitCode == 64)
+        #expect(result.errors.contains("misfit.yaml:3: models.vit.vit.patch: a patch of 3 does not divide the image of 8×8"), "\(result.errors)")
+        #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+    }
+
     @Test func aPlanUnderWayGoesOnAndCanGrow() throws {
         try write("frozen", "grid: {train.l1: [0, 1e-5]}")
         // One trial of the plan diverges, so that the plan is done; one is taken away, so that it is not.

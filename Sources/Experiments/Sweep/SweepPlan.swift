@@ -5,6 +5,8 @@ import RunStore
 /// The trials of a sweep in the order in which they are trained, frozen in a file before the first of them.
 public struct SweepPlan: Sendable {
     public internal(set) var file: SweepFile
+    /// The cells that the plan was made from, whose values know where they were written; none in one that was read.
+    private var cells: [SweepCell] = []
 
     public var entries: [SweepFile.Entry] { file.entries }
     public var experiment: String { file.experiment }
@@ -41,6 +43,7 @@ public struct SweepPlan: Sendable {
         }
         let halving = sweep.halving.map { SweepFile.Halving(metric: $0.metric.rawValue, factor: $0.factor, first: $0.first) }
         file = SweepFile(experiment: base.name, halving: halving, sweep: YAML.text(sweep.node, .yaml), entries: entries)
+        self.cells = cells
     }
 
     /// Reads a plan that was written before.
@@ -49,6 +52,14 @@ public struct SweepPlan: Sendable {
     /// The trial of an entry, for training it.
     func definition(of entry: SweepFile.Entry) throws -> Definition {
         try Definition(resolved: entry.configuration, name: experiment, place: "\(experiment)/sweep.h5: \(entry.name)")
+    }
+
+    /// The same with the places of its values in the definition's files, as long as they are known.
+    private func writtenDefinition(of entry: SweepFile.Entry) throws -> Definition {
+        guard cells.indices.contains(entry.cell) else { return try definition(of: entry) }
+        var definition = cells[entry.cell].definition
+        definition.models.removeAll { $0.name != entry.model }
+        return definition
     }
 
     /// What is said of an entry: `vit s0  depth=4 learning_rate=0.001`.
@@ -87,7 +98,7 @@ public struct SweepPlan: Sendable {
             let definition = try definition(of: entry), key = definition.imagesKey
             guard seen.insert(key + YAML.json(definition.models[0].definition)).inserted else { continue }
             do {
-                let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key])
+                let experiment = try Experiment(writtenDefinition(of: entry), dataDirectory: dataDirectory, sharing: loaded[key])
                 if loaded[key] == nil { loaded[key] = experiment }
             } catch let error as UserError where error.kind == .usage {
                 sentences.append("\(error)")
