@@ -122,6 +122,14 @@ import Testing
         ])
     }
 
+    /// A sweep's keys are paths of their own.
+    @Test func sweepsSetValuesToo() throws {
+        let sweep = "sweep:\n  grid: {train.epochs: [1, 2]}\n  list:\n    - {train.batch_size: 64, train.l1: 0.1}"
+        #expect(try why("train.epochs", sweep) == ["base.yaml:3 train.epochs 4 *", "x.yaml:3 sweep.grid.train.epochs [1, 2] *"])
+        #expect(try why("train.l1", sweep) == ["x.yaml:5 sweep.list.0.train.l1 0.1 *", "default train.l1 0 *"])
+        #expect(try why("sweep.grid", sweep) == ["x.yaml:3 sweep.grid.train.epochs [1, 2] *"])
+    }
+
     @Test func aKeyThatIsNotThereIsNamed() {
         #expect(throws: UserError(.usage, "train.epoch: there is no 'epoch' in train; did you mean 'epochs'?")) { try why("train.epoch", "seeds: [1]") }
         #expect(throws: UserError(.usage, "x.yaml:2: seds: unknown key 'seds'; did you mean 'seeds'?")) { try why("train.epoch", "seds: [1]") }

@@ -5,8 +5,10 @@ public struct Provenance: Sendable {
     public struct Setting: Sendable {
         /// `Experiments/a.yaml:3`, `override 'train.epochs=2'` or `default`.
         public let place: String
-        public let path: String
+        public var path: String { keys.joined(separator: ".") }
         public let value: String
+        /// The path's parts: those under `sweep` have dots of their own.
+        fileprivate let keys: [String]
         /// Whether this is the value that the experiment has.
         public fileprivate(set) var isInForce: Bool
     }
@@ -22,6 +24,9 @@ public struct Provenance: Sendable {
             case .file(let root): add(root, at: path)
             case .override(let override): add(override, at: path)
             }
+        }
+        for part in ["grid", "zip", "list", "random"] where path.first != "sweep" {
+            if let node = composition.root.value(at: ["sweep", part]) { addSwept(keyPath, in: node, at: ["sweep", part]) }
         }
         markThoseInForce(in: composition.root)
         try addDefaults(of: path, composition)
@@ -61,8 +66,22 @@ public struct Provenance: Sendable {
         }
     }
 
+    /// What a sweep puts in the place of the value, or of values below it.
+    private mutating func addSwept(_ keyPath: String, in node: ConfigurationNode, at path: [String]) {
+        if case .list(let items) = node.value {
+            for (index, item) in items.enumerated() { addSwept(keyPath, in: item, at: path + ["\(index)"]) }
+        }
+        for entry in node.entries ?? [] {
+            if entry.key == keyPath || entry.key.hasPrefix(keyPath + ".") {
+                append(entry.node.mark, path + [entry.key], YAML.line(entry.node))
+            } else {
+                addSwept(keyPath, in: entry.node, at: path + [entry.key])
+            }
+        }
+    }
+
     private mutating func append(_ mark: SourceMark, _ path: [String], _ value: String) {
-        settings.append(Setting(place: "\(mark)", path: path.joined(separator: "."), value: value, isInForce: false))
+        settings.append(Setting(place: "\(mark)", value: value, keys: path, isInForce: false))
     }
 
     // MARK: What counts
@@ -70,7 +89,7 @@ public struct Provenance: Sendable {
     private mutating func markThoseInForce(in root: ConfigurationNode) {
         var told: Set<String> = []
         for index in settings.indices.reversed() where told.insert(settings[index].path).inserted {
-            let node = root.value(at: Self.keys(settings[index].path))
+            let node = root.value(at: settings[index].keys)
             settings[index].isInForce = node.map { "\($0.mark)" == settings[index].place && $0.entries?.isEmpty != false } ?? false
         }
     }
@@ -80,8 +99,8 @@ public struct Provenance: Sendable {
         guard let node = try? Definition(composition).resolved.value(at: path) else { return }
         let written = settings.count
         addLeaves(of: node, at: path)
-        let defaults = settings[written...].filter { composition.root.value(at: Self.keys($0.path)) == nil }
-        settings.replaceSubrange(written..., with: defaults.map { Setting(place: "default", path: $0.path, value: $0.value, isInForce: true) })
+        let defaults = settings[written...].filter { composition.root.value(at: $0.keys) == nil }
+        settings.replaceSubrange(written..., with: defaults.map { Setting(place: "default", value: $0.value, keys: $0.keys, isInForce: true) })
     }
 
     private static func keys(_ path: String) -> [String] { path.split(separator: ".").map(String.init) }
