@@ -23,6 +23,9 @@ INLINE void store(void *y, int64_t i, float v, kernel_type type) {
         ((float *)y)[i] = v;
 }
 
+/// The value that an array of the type would keep.
+INLINE float rounded(float v, kernel_type type) { return type == KERNEL_BFLOAT16 ? widened(narrowed(v)) : v; }
+
 /// The array from element i on.
 INLINE const void *from(const void *x, int64_t i, kernel_type type) {
     return (const char *)x + i * (type == KERNEL_BFLOAT16 ? 2 : 4);

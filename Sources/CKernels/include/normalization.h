@@ -23,15 +23,15 @@ void kernel_cross_entropy_gradient(
 /// y = −t log p − (1 − t) log(1 − p), logarithms cut at −100.
 void kernel_binary_cross_entropy(const float *p, const float *t, float *y, int64_t n);
 
-/// y = (x − mean) rstd scale + offset by row; scale and offset may be null. Saves mean and rstd of every row. x, y and their gradients are
-/// of `type`.
+/// y = (x − mean) rstd scale + offset by row; scale and offset are both there or both null. Saves mean and rstd of every row. x, y and
+/// their gradients are of `type`. With an addend, which may be null, x + addend takes the place of x and is written to `sum`.
 void kernel_layer_norm(
-    const void *x, const float *scale, const float *offset, void *y, float *mean, float *rstd, int64_t rows, int64_t columns,
-    float epsilon, kernel_type type);
-/// dx, and the sums over rows dscale and doffset (each may be null).
+    const void *x, const void *addend, void *sum, const float *scale, const float *offset, void *y, float *mean, float *rstd, int64_t rows,
+    int64_t columns, float epsilon, kernel_type type);
+/// dx, plus `addend` unless it is null, and the sums over rows dscale and doffset (both there or both null).
 void kernel_layer_norm_gradient(
-    const void *x, const float *scale, const float *mean, const float *rstd, const void *dy, void *dx, float *dscale, float *doffset,
-    int64_t rows, int64_t columns, kernel_type type);
+    const void *x, const float *scale, const float *mean, const float *rstd, const void *dy, const void *addend, void *dx, float *dscale,
+    float *doffset, int64_t rows, int64_t columns, kernel_type type);
 
 /// sums[0…C) = Σ x, sums[C…2C) = Σ x² over rows, in double.
 void kernel_channel_moments(const void *x, double *sums, int64_t rows, int64_t channels, kernel_type type);

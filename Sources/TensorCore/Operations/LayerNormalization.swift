@@ -29,10 +29,16 @@ struct LayerNormalization: Operation {
         let inputs = context.inputTypes.indices.map(context.input), outputs = (0..<3).map(context.output)
         let columns = context.inputTypes[0].shape[-1], rows = context.outputTypes[1].shape.elementCount
         let type = context.inputTypes[0].dtype.kernelType
-        context.emit(reads: inputs, writes: outputs) { [epsilon, isAffine] c in
+        // A residual addition in front comes along: its sum is input 0.
+        let addition = context.addition, terms = addition?.terms ?? [inputs[0]]
+        context.emit(
+            addition == nil ? name : "add + \(name)", reads: terms + inputs.dropFirst(), writes: outputs + (addition.map { [$0.sum] } ?? []),
+            overwrites: addition.map { ($0.sum, $0.terms[0]) }
+        ) { [epsilon, isAffine] c in
             kernel_layer_norm(
-                c.raw(inputs[0]), isAffine ? c.floats(inputs[1]) : nil, isAffine ? c.floats(inputs[2]) : nil, c.raw(outputs[0]),
-                c.floats(outputs[1]), c.floats(outputs[2]), Int64(rows), Int64(columns), epsilon, type)
+                c.raw(terms[0]), addition == nil ? nil : c.raw(terms[1]), c.raw(inputs[0]), isAffine ? c.floats(inputs[1]) : nil,
+                isAffine ? c.floats(inputs[2]) : nil, c.raw(outputs[0]), c.floats(outputs[1]), c.floats(outputs[2]), Int64(rows),
+                Int64(columns), epsilon, type)
         }
     }
 }
@@ -46,14 +52,19 @@ struct LayerNormalizationGradient: Operation {
     }
 
     func lower(_ context: LoweringContext) {
-        let inputs = context.inputTypes.indices.map(context.input), outputs = context.outputTypes.indices.map(context.output)
+        let inputs = context.inputTypes.indices.map(context.input), sums = context.outputTypes.indices.dropFirst().map(context.output)
         let columns = context.inputTypes[0].shape[-1], rows = context.inputTypes[1].shape.elementCount
         let type = context.inputTypes[0].dtype.kernelType
-        context.emit(reads: inputs, writes: outputs, overwrites: (outputs[0], inputs[3])) { [isAffine] c in
+        // The gradient that goes around the norm comes along, where dx is added to one.
+        let addend = context.addition?.terms[0], dx = context.addition?.sum ?? context.output(0)
+        context.emit(
+            addend == nil ? name : "\(name) + add", reads: inputs + (addend.map { [$0] } ?? []), writes: [dx] + sums,
+            overwrites: (dx, addend ?? inputs[3])
+        ) { [isAffine] c in
             kernel_layer_norm_gradient(
                 c.raw(inputs[0]), isAffine ? c.floats(inputs[4]) : nil, c.floats(inputs[1]), c.floats(inputs[2]), c.raw(inputs[3]),
-                c.raw(outputs[0]), isAffine ? c.floats(outputs[1]) : nil, isAffine ? c.floats(outputs[2]) : nil, Int64(rows),
-                Int64(columns), type)
+                addend.map { c.raw($0) }, c.raw(dx), isAffine ? c.floats(sums[0]) : nil, isAffine ? c.floats(sums[1]) : nil,
+                Int64(rows), Int64(columns), type)
         }
     }
 }

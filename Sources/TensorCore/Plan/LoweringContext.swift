@@ -5,13 +5,19 @@ public final class LoweringContext {
     let phase: Int
     public let inputTypes: [TensorType]
     public let outputTypes: [TensorType]
+    /// Of an addition that the node's kernel does too: those of its terms that the node does not compute, and the sum.
+    let addition: (terms: [BufferID], sum: BufferID)?
 
-    init(builder: PlanBuilder, node: Graph.Node, phase: Int) {
+    init(builder: PlanBuilder, node: Graph.Node, phase: Int, addition: Graph.Node?) {
         self.builder = builder
         self.node = node
         self.phase = phase
         inputTypes = node.inputs.map { builder.graph.values[$0].type }
         outputTypes = node.outputs.map { builder.graph.values[$0].type }
+        self.addition = addition.map { addition in
+            let terms = addition.inputs.filter { !node.outputs.contains($0) }.map { builder.rowMajor($0, for: phase) }
+            return (terms, builder.declare(addition.outputs[0]))
+        }
     }
 
     var workerCount: Int { builder.workerCount }

@@ -35,6 +35,7 @@ final class PlanBuilder {
     private(set) var isUsed: [Bool]
     private(set) var primitiveCount = 0
     private var isLowered: [Bool]
+    private var fusedAdditions: [Int: FusedAddition] = [:]
     /// Of the node that is being lowered.
     private var pass = Pass.forward
 
@@ -67,7 +68,9 @@ final class PlanBuilder {
 
     /// Lowers what `outputs`, `gradients` and the `updates` of buffers need.
     func build(outputs: [Tensor], gradients: [Tensor], updates: [(buffer: Int, value: Tensor)], store: ParameterStore?) throws {
-        markUsed(outputs.map(\.id) + gradients.map(\.id) + updates.map(\.value.id))
+        let roots = outputs.map(\.id) + gradients.map(\.id) + updates.map(\.value.id)
+        markUsed(roots)
+        fusedAdditions = graph.fusedAdditions(isUsed: isUsed, roots: roots)
         var shardSums = [[Int]](repeating: [], count: graph.values.count)
         for (index, node) in graph.nodes.enumerated() where node.operation is ShardSum && isUsed[node.outputs[0]] {
             shardSums[node.inputs[0]].append(index)
@@ -100,11 +103,13 @@ final class PlanBuilder {
         }
     }
 
-    /// Lowers a node, and first what has to be computed again for it; `reader` is the phase of the node that asks for that.
+    /// Lowers a node, with the one that shares its kernel, and first what has to be computed again for it; `reader` is the phase of the
+    /// node that asks for that.
     private func lower(_ index: Int, for reader: Int = 0, store: ParameterStore?) throws {
         guard !isLowered[index] else { return }
-        isLowered[index] = true
-        let node = graph.nodes[index]
+        let pair = fusedAdditions[index], members = pair.map { [$0.normalization, $0.addition] } ?? [index]
+        for member in members { isLowered[member] = true }
+        let node = graph.nodes[members[0]], inputs = members.flatMap { graph.nodes[$0].inputs }
         if let leaf = node.operation as? Leaf {
             let value = node.outputs[0]
             let home: Home = switch leaf.kind {
@@ -124,15 +129,16 @@ final class PlanBuilder {
             phase = max(phase, ready + (ready + parity) % 2)
         }
         if let after = node.after { wait(for: after) }
-        let producers = node.inputs.map { graph.values[$0].node }
-        for (input, producer) in zip(node.inputs, producers) where isLowered[producer] { wait(for: input) }
-        for (input, producer) in zip(node.inputs, producers) where !isLowered[producer] {
+        let producers = inputs.map { graph.values[$0].node }
+        for (input, producer) in zip(inputs, producers) where isLowered[producer] { wait(for: input) }
+        for (input, producer) in zip(inputs, producers) where !isLowered[producer] {
             try lower(producer, for: phase, store: store)
             wait(for: input)
         }
-        for output in node.outputs { valuePhase[output] = phase }
+        for output in members.flatMap({ graph.nodes[$0].outputs }) { valuePhase[output] = phase }
         pass = index < graph.firstBackwardNode ?? .max ? .forward : .backward
-        try node.operation.lower(LoweringContext(builder: self, node: node, phase: phase))
+        let addition = pair.map { graph.nodes[$0.addition] }
+        try node.operation.lower(LoweringContext(builder: self, node: node, phase: phase, addition: addition))
     }
 
     private func offset(_ index: Int, in entries: [ParameterStore.Entry]?) throws -> Int {
