@@ -47,3 +47,17 @@ INLINE void narrow(const float *x, uint16_t *y, int64_t n) {
         body(__VA_ARGS__, KERNEL_BFLOAT16);                                                                                            \
     else                                                                                                                               \
         body(__VA_ARGS__, KERNEL_FLOAT32)
+
+enum { ROWS = 4 };
+
+/// Runs a body for all rows, four at once while there are so many: with the first of them and with their number, which is a constant in
+/// each branch.
+#define FOR_ROWS(rows, body, ...)                                                                                                      \
+    for (int64_t row = 0; row < (rows);)                                                                                               \
+        if (row + ROWS <= (rows)) {                                                                                                    \
+            body(__VA_ARGS__, row, ROWS);                                                                                              \
+            row += ROWS;                                                                                                               \
+        } else {                                                                                                                       \
+            body(__VA_ARGS__, row, 1);                                                                                                 \
+            row += 1;                                                                                                                  \
+        }

@@ -2,7 +2,7 @@
 #include "elements.h"
 
 #define MAP(expression)                                                                                                                \
-    VECTORIZE                                                                                                                          \
+    VECTORIZE_CHAINS                                                                                                                      \
     for (int64_t i = 0; i < n; i++) {                                                                                                  \
         float v = x[i];                                                                                                                \
         y[i] = (expression);                                                                                                           \
@@ -59,7 +59,7 @@ KERNEL void kernel_unary(kernel_unary_op op, const void *x, void *y, int64_t n, 
 }
 
 #define MAP_GRADIENT(expression)                                                                                                       \
-    VECTORIZE                                                                                                                          \
+    VECTORIZE_CHAINS                                                                                                                      \
     for (int64_t i = 0; i < n; i++) {                                                                                                  \
         float v = saved[i], g = dy[i];                                                                                                 \
         dx[i] = (expression);                                                                                                          \
@@ -78,38 +78,17 @@ INLINE void unary_gradient(kernel_unary_op op, const float *saved, const float *
     case KERNEL_SIGMOID: MAP_GRADIENT(g * v * (1.0f - v));
     case KERNEL_RELU: MAP_GRADIENT(v > 0.0f ? g : 0.0f);
     case KERNEL_LEAKY_RELU: MAP_GRADIENT(v > 0.0f ? g : a * g);
+    // Made by `unary_with_slope`.
     case KERNEL_SWISH:
-        VECTORIZE
-        for (int64_t i = 0; i < n; i++) {
-            float v = saved[i], s = vector_sigmoid(a * v);
-            dx[i] = dy[i] * (s + a * v * s * (1.0f - s));
-        }
-        break;
     case KERNEL_GELU:
-        VECTORIZE
-        for (int64_t i = 0; i < n; i++) {
-            float v = saved[i];
-            float cumulative = 0.5f * (1.0f + vector_erf(v * SQRT_HALF));
-            float density = INVERSE_SQRT_TAU * vector_exp(-0.5f * v * v);
-            dx[i] = dy[i] * (cumulative + v * density);
-        }
-        break;
-    case KERNEL_GELU_TANH:
-        VECTORIZE
-        for (int64_t i = 0; i < n; i++) {
-            float v = saved[i];
-            float t = vector_tanh(SQRT_TWO_OVER_PI * (v + 0.044715f * v * v * v));
-            float inner = SQRT_TWO_OVER_PI * (1.0f + 3.0f * 0.044715f * v * v);
-            dx[i] = dy[i] * (0.5f * (1.0f + t) + 0.5f * v * (1.0f - t * t) * inner);
-        }
-        break;
+    case KERNEL_GELU_TANH: break;
     case KERNEL_SOFTPLUS: MAP_GRADIENT(g * vector_sigmoid(v));
     case KERNEL_POWER:
         for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * a * powf(saved[i], a - 1.0f);
         break;
     case KERNEL_ADD_SCALAR: memcpy(dx, dy, (size_t)n * sizeof(float)); break;
     case KERNEL_MULTIPLY_SCALAR:
-        VECTORIZE
+        VECTORIZE_CHAINS
         for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * a;
         break;
     }
@@ -125,6 +104,42 @@ KERNEL void kernel_unary_gradient(
         unary_gradient(
             op, floats(saved, start, count, saved_buffer, type), floats(dy, start, count, buffer, type), target, count, a);
         if (type == KERNEL_BFLOAT16) narrow(buffer, (uint16_t *)dx + start, count);
+    }
+}
+
+#define MAP_SLOPE(statements, value, derivative)                                                                                       \
+    VECTORIZE_CHAINS                                                                                                                   \
+    for (int64_t i = 0; i < n; i++) {                                                                                                  \
+        float v = x[i];                                                                                                                \
+        statements;                                                                                                                    \
+        y[i] = (value);                                                                                                                \
+        slope[i] = (derivative);                                                                                                       \
+    }                                                                                                                                  \
+    break
+
+INLINE void unary_with_slope(kernel_unary_op op, const float *x, float *y, float *slope, int64_t n, float a) {
+    switch (op) {
+    case KERNEL_SWISH: MAP_SLOPE(float s = vector_sigmoid(a * v), v * s, s + a * v * s * (1.0f - s));
+    case KERNEL_GELU:
+        MAP_SLOPE(float e = vector_erf(v * SQRT_HALF); float cumulative = 0.5f * (1.0f + e);
+                  float density = INVERSE_SQRT_TAU * vector_exp(-0.5f * v * v), 0.5f * v * (1.0f + e), cumulative + v * density);
+    case KERNEL_GELU_TANH:
+        MAP_SLOPE(float t = vector_tanh(SQRT_TWO_OVER_PI * (v + 0.044715f * v * v * v));
+                  float inner = SQRT_TWO_OVER_PI * (1.0f + 3.0f * 0.044715f * v * v), 0.5f * v * (1.0f + t),
+                  0.5f * (1.0f + t) + 0.5f * v * (1.0f - t * t) * inner);
+    default: break;
+    }
+}
+
+KERNEL void kernel_unary_with_slope(kernel_unary_op op, const void *x, void *y, void *slope, int64_t n, float a, kernel_type type) {
+    float x_buffer[PIECE], y_buffer[PIECE];
+    if (type == KERNEL_FLOAT32) return unary_with_slope(op, x, y, slope, n, a);
+    for (int64_t start = 0; start < n; start += PIECE) {
+        int64_t count = n - start < PIECE ? n - start : PIECE;
+        widen((const uint16_t *)x + start, x_buffer, count);
+        unary_with_slope(op, x_buffer, y_buffer, x_buffer, count, a);
+        narrow(y_buffer, (uint16_t *)y + start, count);
+        narrow(x_buffer, (uint16_t *)slope + start, count);
     }
 }
 

@@ -2,18 +2,7 @@
 #include "elements.h"
 
 // Four rows are taken at once: a row's sums, its division and its root wait for each other, those of different rows do not.
-enum { LANES = 16, ROWS = 4 };
-
-/// Runs a body for all rows, with their first and with their number, which is a constant in each branch.
-#define FOR_ROWS(rows, body, ...)                                                                                                      \
-    for (int64_t row = 0; row < (rows);)                                                                                               \
-        if (row + ROWS <= (rows)) {                                                                                                    \
-            body(__VA_ARGS__, row, ROWS);                                                                                              \
-            row += ROWS;                                                                                                               \
-        } else {                                                                                                                       \
-            body(__VA_ARGS__, row, 1);                                                                                                 \
-            row += 1;                                                                                                                  \
-        }
+enum { LANES = 16 };
 
 typedef float lanes __attribute__((ext_vector_type(LANES)));
 typedef int32_t lane_mask __attribute__((ext_vector_type(LANES)));

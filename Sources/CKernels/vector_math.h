@@ -14,6 +14,8 @@
 #endif
 /// Before a loop whose arrays are the same or apart, but never shifted against each other: outputs may be inputs, element by element.
 #define VECTORIZE _Pragma("clang loop vectorize(assume_safety)")
+/// Before such a loop over long chains of arithmetic: four vectors at a time, so that a chain need not wait for itself.
+#define VECTORIZE_CHAINS _Pragma("clang loop vectorize(assume_safety) interleave_count(4)")
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE float float_from_bits(int32_t bits) {

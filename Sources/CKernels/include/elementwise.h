@@ -9,7 +9,9 @@ typedef enum {
 } kernel_unary_op;
 
 void kernel_unary(kernel_unary_op op, const void *x, void *y, int64_t n, float a, kernel_type type);
-/// dx = dy f'(·), from y for exp, sqrt, reciprocal, tanh, sigmoid and ReLU, from x for all others.
+/// y = f(x) and slope = f'(x), which share most of their work, for swish and both GELUs. `slope` may be x.
+void kernel_unary_with_slope(kernel_unary_op op, const void *x, void *y, void *slope, int64_t n, float a, kernel_type type);
+/// dx = dy f'(·), from y for exp, sqrt, reciprocal, tanh, sigmoid and ReLU, from x for all others but swish and the GELUs.
 void kernel_unary_gradient(
     kernel_unary_op op, const void *saved, const void *dy, void *dx, int64_t n, float a, kernel_type type);
 

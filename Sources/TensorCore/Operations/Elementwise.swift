@@ -30,9 +30,12 @@ struct Unary: Operation {
         }
     }
 
+    /// Functions whose derivative is made with y, for they share most of their work: a second output, which takes x's place in memory.
+    var makesSlope: Bool { [KERNEL_SWISH, KERNEL_GELU, KERNEL_GELU_TANH].contains(function) }
+
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         guard inputs[0].dtype.isActivation else { throw ShapeError("of \(inputs[0]): expected float32 or bfloat16") }
-        return inputs
+        return makesSlope ? inputs + inputs : inputs
     }
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
@@ -40,6 +43,8 @@ struct Unary: Operation {
         switch function {
         case KERNEL_ADD_SCALAR: return [dy]
         case KERNEL_MULTIPLY_SCALAR: return [dy * parameter]
+        case _ where makesSlope:
+            return [dy.graph.record(one: Binary(function: KERNEL_MULTIPLY, name: "\(name) gradient"), node.outputs[1], dy)]
         default:
             let saved = savesOutput ? node.outputs[0] : node.inputs[0]
             return [dy.graph.record(one: UnaryGradient(of: self), saved, dy)]
@@ -49,6 +54,12 @@ struct Unary: Operation {
     func lower(_ context: LoweringContext) {
         let x = context.input(0), y = context.output(0), n = context.outputTypes[0].shape.elementCount
         let type = context.inputTypes[0].dtype.kernelType
+        if makesSlope, context.isUsed(output: 1) {
+            let slope = context.output(1)
+            return context.emit(reads: [x], writes: [y, slope], overwrites: (slope, x)) { [function, parameter] c in
+                kernel_unary_with_slope(function, c.raw(x), c.raw(y), c.raw(slope), Int64(n), parameter, type)
+            }
+        }
         context.emit(reads: [x], writes: [y], overwrites: (y, x)) { [function, parameter] c in
             kernel_unary(function, c.raw(x), c.raw(y), Int64(n), parameter, type)
         }
@@ -74,7 +85,7 @@ struct UnaryGradient: Operation {
 
 extension Tensor {
     private func unary(_ function: kernel_unary_op, _ name: String, _ parameter: Float = 0) -> Tensor {
-        graph.record(one: Unary(function: function, parameter: parameter, name: name), self)
+        graph.record(Unary(function: function, parameter: parameter, name: name), [self])[0]
     }
 
     public func exp() -> Tensor { unary(KERNEL_EXP, "exp") }
