@@ -2,7 +2,7 @@
 #include "elements.h"
 
 #define MAP(expression)                                                                                                                \
-    VECTORIZE_CHAINS                                                                                                                      \
+    VECTORIZE_CHAINS                                                                                                                   \
     for (int64_t i = 0; i < n; i++) {                                                                                                  \
         float v = x[i];                                                                                                                \
         y[i] = (expression);                                                                                                           \
@@ -59,7 +59,7 @@ KERNEL void kernel_unary(kernel_unary_op op, const void *x, void *y, int64_t n, 
 }
 
 #define MAP_GRADIENT(expression)                                                                                                       \
-    VECTORIZE_CHAINS                                                                                                                      \
+    VECTORIZE_CHAINS                                                                                                                   \
     for (int64_t i = 0; i < n; i++) {                                                                                                  \
         float v = saved[i], g = dy[i];                                                                                                 \
         dx[i] = (expression);                                                                                                          \

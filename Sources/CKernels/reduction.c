@@ -83,15 +83,29 @@ KERNEL void kernel_reduce(
 
 enum { TREE_WIDTH = 512, TREE_DEPTH = 16 };
 
-// Pairs of equal weight are added as in a binary counter; what remains is added from the right.
+// Pairs of equal weight are added as in a binary counter; what remains is added from the right. Two and four terms, the usual numbers, need
+// no memory for what is on its way.
 #define TREE_SUM(type)                                                                                                                 \
     type *result = y;                                                                                                                  \
+    const type *const *terms = (const type *const *)sources;                                                                           \
+    if (count == 2) {                                                                                                                  \
+        const type *a = terms[0], *b = terms[1];                                                                                       \
+        VECTORIZE                                                                                                                      \
+        for (int64_t i = 0; i < n; i++) result[i] = a[i] + b[i];                                                                       \
+        return;                                                                                                                        \
+    }                                                                                                                                  \
+    if (count == 4) {                                                                                                                  \
+        const type *a = terms[0], *b = terms[1], *c = terms[2], *d = terms[3];                                                         \
+        VECTORIZE                                                                                                                      \
+        for (int64_t i = 0; i < n; i++) result[i] = (a[i] + b[i]) + (c[i] + d[i]);                                                     \
+        return;                                                                                                                        \
+    }                                                                                                                                  \
     for (int64_t start = 0; start < n; start += TREE_WIDTH) {                                                                          \
         int64_t width = n - start < TREE_WIDTH ? n - start : TREE_WIDTH;                                                               \
         type stack[TREE_DEPTH][TREE_WIDTH];                                                                                            \
         int depth = 0;                                                                                                                 \
         for (int64_t source = 0; source < count; source++) {                                                                           \
-            const type *x = (const type *)sources[source] + start;                                                                     \
+            const type *x = terms[source] + start;                                                                                     \
             for (int64_t i = 0; i < width; i++) stack[depth][i] = x[i];                                                                \
             depth++;                                                                                                                   \
             for (int64_t pairs = source + 1; pairs % 2 == 0; pairs /= 2) {                                                             \

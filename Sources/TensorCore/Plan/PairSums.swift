@@ -4,9 +4,9 @@ import Synchronization
 
 /// Sums of the neighbouring shards 2k and 2k + 1, the first level of the tree that sums all shards.
 ///
-/// Whichever shard of a pair comes first leaves its term; the other adds its own. The order of the operands is the shards', so the
-/// bits do not depend on who came first. Sharing between workers is safe because a pair's memory is touched only by who holds its
-/// flag, and read after the phase has ended.
+/// Whichever shard of a pair comes first makes its term where the sum will be; the other makes its own elsewhere and adds it. The order of
+/// the operands is the shards', so the bits do not depend on who came first. Sharing between workers is safe because a pair's memory is
+/// touched by the first until it publishes its term, by the second from then on, and read after the phase has ended.
 final class PairSums: @unchecked Sendable {
     private enum State {
         static let empty = 0, filled = 1, held = 2
@@ -29,31 +29,29 @@ final class PairSums: @unchecked Sendable {
     /// The last pair of an odd number of shards is one shard alone.
     static func pairCount(_ shardCount: Int) -> Int { (shardCount + 1) / 2 }
 
-    func add(_ term: UnsafeMutableRawPointer, to sum: UnsafeMutableRawPointer, shard: Int, count: Int, dtype: DType) {
-        let pair = shard / 2
-        if shard == shardCount - 1, shard % 2 == 0 {
-            sum.copyMemory(from: term, byteCount: count * dtype.byteCount)
-        } else if hold(pair) == State.empty {
-            sum.copyMemory(from: term, byteCount: count * dtype.byteCount)
-            states[pair].store(State.filled, ordering: .releasing)
-        } else {
-            let isFirst = shard % 2 == 0
-            withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: 2) { terms in
-                (terms[0], terms[1]) = (UnsafeRawPointer(isFirst ? term : sum), UnsafeRawPointer(isFirst ? sum : term))
-                treeSum(terms, to: sum, count: count, dtype: dtype)
-            }
-            states[pair].store(State.empty, ordering: .releasing)
-        }
+    /// Whether this shard comes first: it may write its term where the sum will be, and says so by `publish`. The other adds its own.
+    func comesFirst(_ shard: Int) -> Bool {
+        shard == shardCount - 1 && shard % 2 == 0
+            || states[shard / 2].compareExchange(expected: State.empty, desired: State.held, ordering: .acquiringAndReleasing).exchanged
     }
 
-    /// Takes the pair's flag and returns what it was; waits for a neighbour that is at it.
-    private func hold(_ pair: Int) -> Int {
-        while true {
-            let before = states[pair].exchange(State.held, ordering: .acquiringAndReleasing)
-            if before != State.held { return before }
+    func publish(_ shard: Int) {
+        if shard == shardCount - 1, shard % 2 == 0 { return }
+        states[shard / 2].store(State.filled, ordering: .releasing)
+    }
+
+    /// Adds the term of the shard that came second, when the first has its own in `sum`.
+    func add(_ term: UnsafeMutableRawPointer, to sum: UnsafeMutableRawPointer, shard: Int, count: Int, dtype: DType) {
+        while states[shard / 2].load(ordering: .acquiring) != State.filled {
             kernel_spin_hint()
             sched_yield()
         }
+        let isFirst = shard % 2 == 0
+        withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: 2) { terms in
+            (terms[0], terms[1]) = (UnsafeRawPointer(isFirst ? term : sum), UnsafeRawPointer(isFirst ? sum : term))
+            treeSum(terms, to: sum, count: count, dtype: dtype)
+        }
+        states[shard / 2].store(State.empty, ordering: .releasing)
     }
 }
 

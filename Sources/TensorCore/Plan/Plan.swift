@@ -95,7 +95,7 @@ public final class Plan {
                 case .buffer(let offset): UnsafeMutableRawPointer(store!.bufferValues.baseAddress!) + offset
                 case .gradient(let offset): UnsafeMutableRawPointer(store!.gradients.baseAddress!) + offset
                 case .constant: constants[index]!
-                case .input: sharedArena  // replaced at every run
+                case .input, .decidedAtRun: sharedArena  // replaced at every run
                 case .output(let output):
                     outputs[output].memory + (outputs[output].placement == .sharded ? shard * outputs[output].type.byteCount : 0)
                 }

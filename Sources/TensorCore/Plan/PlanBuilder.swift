@@ -9,6 +9,8 @@ final class PlanBuilder {
         case arena(Placement)
         /// In the arena of a pair of shards: a sum over the two.
         case pairArena
+        /// Where the kernel that writes it decides, at every run.
+        case decidedAtRun
         /// At a byte offset of the store's parameters, buffers or gradients.
         case parameter(Int), buffer(Int), gradient(Int)
         case constant(HostTensor)
@@ -33,6 +35,10 @@ final class PlanBuilder {
     private(set) var buffers: [Buffer] = []
     private(set) var phases: [Phase] = []
     private(set) var isUsed: [Bool]
+    /// How often each value is read by what is used.
+    private var readerCount: [Int]
+    /// Buffers of several values.
+    private var sharedBuffers: Set<BufferID> = []
     private(set) var primitiveCount = 0
     private var isLowered: [Bool]
     private var fusedAdditions: [Int: FusedAddition] = [:]
@@ -59,6 +65,7 @@ final class PlanBuilder {
         self.graph = graph
         self.workerCount = workerCount
         isUsed = Array(repeating: false, count: graph.values.count)
+        readerCount = Array(repeating: 0, count: graph.values.count)
         isLowered = Array(repeating: false, count: graph.nodes.count)
         valuePhase = Array(repeating: 0, count: graph.values.count)
         valueBuffer = Array(repeating: nil, count: graph.values.count)
@@ -97,10 +104,12 @@ final class PlanBuilder {
     }
 
     private func markUsed(_ roots: [Int]) {
-        for root in roots { isUsed[root] = true }
-        for node in graph.nodes.reversed() where node.outputs.contains(where: { isUsed[$0] }) {
-            for input in node.inputs { isUsed[input] = true }
+        func read(_ value: Int) {
+            isUsed[value] = true
+            readerCount[value] += 1
         }
+        for root in roots { read(root) }
+        for node in graph.nodes.reversed() where node.outputs.contains(where: { isUsed[$0] }) { node.inputs.forEach(read) }
     }
 
     /// Lowers a node, with the one that shares its kernel, and first what has to be computed again for it; `reader` is the phase of the
@@ -181,7 +190,11 @@ final class PlanBuilder {
         return buffer
     }
 
-    func alias(_ value: Int, to source: Int, for phase: Int) { valueBuffer[value] = rowMajor(source, for: phase) }
+    func alias(_ value: Int, to source: Int, for phase: Int) {
+        let buffer = rowMajor(source, for: phase)
+        valueBuffer[value] = buffer
+        sharedBuffers.insert(buffer)
+    }
 
     private func buffer(of value: Int) -> BufferID {
         guard let buffer = valueBuffer[value] else { preconditionFailure("a value is read before its op is lowered") }
@@ -289,11 +302,39 @@ final class PlanBuilder {
         let dtype = graph.values[input].type.dtype, byteCount = buffers[source.index].byteCount
         let partial = makeBuffer(byteCount, .pairArena), pairs = PairSums(shardCount: graph.shardCount)
         let count = byteCount / dtype.byteCount
+        let isInPlace = makeInPlace(input, of: pairs, in: partial, phase: phase - 1)
         emit(
             Kernel(name: "shard sum", reads: [source], writes: [partial], overwrites: nil) { context in
-                pairs.add(context.raw(source), to: context.raw(partial), shard: context.shard, count: count, dtype: dtype)
+                let term = context.raw(source), sum = context.raw(partial), shard = context.shard
+                if isInPlace ? term == sum : pairs.comesFirst(shard) {
+                    if !isInPlace { sum.copyMemory(from: term, byteCount: byteCount) }
+                    pairs.publish(shard)
+                } else {
+                    pairs.add(term, to: sum, shard: shard, count: count, dtype: dtype)
+                }
             }, phase: phase - 1)
         while phases.count <= phase { phases.append(Phase()) }
         phases[phase].reductions.append(Reduction(input: partial, output: target, count: count, dtype: dtype, pass: pass))
+    }
+
+    /// Lets the kernel that makes a term of a sum write it where the sum will be, if its shard is the first of the pair; false when
+    /// others read the term too.
+    private func makeInPlace(_ value: Int, of pairs: PairSums, in sum: BufferID, phase: Int) -> Bool {
+        let term = buffer(of: value)
+        let touching = phases[phase].kernels.indices.filter { (phases[phase].kernels[$0].reads + phases[phase].kernels[$0].writes).contains(term) }
+        guard readerCount[value] == 1, !sharedBuffers.contains(term), case .arena = buffers[term.index].home, touching.count == 1,
+            let index = touching.first
+        else { return false }
+        let writer = phases[phase].kernels[index]
+        let own = makeBuffer(buffers[term.index].byteCount, buffers[term.index].home)
+        buffers[term.index].home = .decidedAtRun
+        phases[phase].kernels[index] = Kernel(
+            name: writer.name, reads: writer.reads, writes: writer.writes + [own, sum], overwrites: writer.overwrites,
+            multiplyAdds: writer.multiplyAdds, byteCount: writer.byteCount, pass: writer.pass
+        ) { context in
+            context.addresses[term.index] = context.raw(pairs.comesFirst(context.shard) ? sum : own)
+            writer.run(context)
+        }
+        return true
     }
 }
