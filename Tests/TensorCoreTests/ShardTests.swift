@@ -88,6 +88,21 @@ struct ShardTests {
         #expect(values[1].floats == [8, 8, 8])
     }
 
+    /// What is summed may be an input, read by others too, or come from a view of something else.
+    @Test(arguments: [1, 2, 3, 8], [1, 2]) func sumsOverShardsLeaveTheirTermsToOthers(shards: Int, threads: Int) throws {
+        let graph = Graph(shardCount: shards)
+        let x = graph.input("x", [24 / shards, 2]), y = x * 3, view = (x + 1).reshaped([2, 24 / shards])
+        let values = HostTensor([24, 2], (0..<48).map(Float.init))
+        let alone = try evaluate([x.shardSum().sum(axes: [0, 1])], feeding: [(x, values)], threads: threads)
+        #expect(alone[0].floats == [1128])
+        let results = try evaluate(
+            [y.shardSum().sum(axes: [0, 1]), y * 1, view.shardSum().sum(axes: [0, 1]), view * 1], feeding: [(x, values)], threads: threads)
+        #expect(results[0].floats == [3 * 1128])
+        #expect(results[1].floats == values.floats.map { 3 * $0 })
+        #expect(results[2].floats == [1128 + 48])
+        #expect(results[3].floats == values.floats.map { $0 + 1 })
+    }
+
     /// Several kernels that write one shared buffer run in order, also where a wave is shared out.
     @Test func sharedBuffersAreWrittenInOrder() throws {
         let count = 40_000

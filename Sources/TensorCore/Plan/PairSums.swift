@@ -29,15 +29,16 @@ final class PairSums: @unchecked Sendable {
     /// The last pair of an odd number of shards is one shard alone.
     static func pairCount(_ shardCount: Int) -> Int { (shardCount + 1) / 2 }
 
+    private func isAlone(_ shard: Int) -> Bool { shard == shardCount - 1 && shard % 2 == 0 }
+
     /// Whether this shard comes first: it may write its term where the sum will be, and says so by `publish`. The other adds its own.
     func comesFirst(_ shard: Int) -> Bool {
-        shard == shardCount - 1 && shard % 2 == 0
+        isAlone(shard)
             || states[shard / 2].compareExchange(expected: State.empty, desired: State.held, ordering: .acquiringAndReleasing).exchanged
     }
 
     func publish(_ shard: Int) {
-        if shard == shardCount - 1, shard % 2 == 0 { return }
-        states[shard / 2].store(State.filled, ordering: .releasing)
+        if !isAlone(shard) { states[shard / 2].store(State.filled, ordering: .releasing) }
     }
 
     /// Adds the term of the shard that came second, when the first has its own in `sum`.

@@ -321,11 +321,12 @@ final class PlanBuilder {
     /// others read the term too.
     private func makeInPlace(_ value: Int, of pairs: PairSums, in sum: BufferID, phase: Int) -> Bool {
         let term = buffer(of: value)
-        let touching = phases[phase].kernels.indices.filter { (phases[phase].kernels[$0].reads + phases[phase].kernels[$0].writes).contains(term) }
-        guard readerCount[value] == 1, !sharedBuffers.contains(term), case .arena = buffers[term.index].home, touching.count == 1,
-            let index = touching.first
-        else { return false }
-        let writer = phases[phase].kernels[index]
+        guard readerCount[value] == 1, !sharedBuffers.contains(term), case .arena = buffers[term.index].home, phase < phases.count else {
+            return false
+        }
+        let kernels = phases[phase].kernels, touching = kernels.indices.filter { (kernels[$0].reads + kernels[$0].writes).contains(term) }
+        guard touching.count == 1, let index = touching.first else { return false }
+        let writer = kernels[index]
         let own = makeBuffer(buffers[term.index].byteCount, buffers[term.index].home)
         buffers[term.index].home = .decidedAtRun
         phases[phase].kernels[index] = Kernel(
