@@ -222,8 +222,9 @@ KERNEL void kernel_batch_norm(
     SPECIALIZE(type, batch_norm, x, mean, rstd, scale, offset, residual, y, rows, channels, relu);
 }
 
-/// The gradient behind a batch norm's ReLU. A choice between dy and 0 would be compiled to a load under a mask, which takes four times as
-/// long as this difference of the same bits.
+/// The gradient behind a batch norm's ReLU. A choice between dy and 0, or bits masked by it, would be compiled to a load under a mask, which
+/// takes up to four times as long as this difference. Its bits are the same for every finite gradient; one that is not becomes NaN here
+/// even where the ReLU stops it.
 INLINE float masked(float v, float dy, float center, float factor, float shift, int relu) {
     if (!relu) return dy;
     return dy - (normalized(v, center, factor, shift) > 0.0f ? 0.0f : dy);

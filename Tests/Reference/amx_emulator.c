@@ -156,11 +156,21 @@ static void identify(greg_t *registers) {
     registers[REG_RAX] = a, registers[REG_RBX] = b, registers[REG_RCX] = c, registers[REG_RDX] = d;
 }
 
+static const uintptr_t cpuid_offsets[] = {CPUID_OFFSETS};
+enum { CPUIDS = sizeof cpuid_offsets / sizeof *cpuid_offsets };
+static uintptr_t library;  // where oneDNN's code begins
+
+static int is_replaced_cpuid(const uint8_t *code) {
+    for (int i = 0; i < CPUIDS; i++)
+        if ((uintptr_t)code == library + cpuid_offsets[i]) return 1;
+    return 0;
+}
+
 static void handle(int signal_number, siginfo_t *information, void *context) {
     greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
     const uint8_t *code = (const uint8_t *)registers[REG_RIP];
     instruction decoded;
-    if (code[0] == 0x0F && code[1] == 0x0B) {
+    if (is_replaced_cpuid(code)) {
         identify(registers);
         registers[REG_RIP] += 2;
     } else if (decode(code, registers, &decoded) && execute(&decoded)) {
@@ -175,12 +185,11 @@ static void handle(int signal_number, siginfo_t *information, void *context) {
 /// Takes the place of oneDNN's function, which asks the kernel for permission to use tiles.
 int _ZN4dnnl4impl3cpu3x643amx12is_availableEv(void) { return 1; }
 
-static const uintptr_t cpuid_offsets[] = {CPUID_OFFSETS};
-
 static int replace_cpuid(struct dl_phdr_info *object, size_t size, void *unused) {
     if (!strstr(object->dlpi_name, "libdnnl.so")) return 0;
-    for (size_t i = 0; i < sizeof cpuid_offsets / sizeof *cpuid_offsets; i++) {
-        uint8_t *code = (uint8_t *)object->dlpi_addr + cpuid_offsets[i];
+    library = object->dlpi_addr;
+    for (int i = 0; i < CPUIDS; i++) {
+        uint8_t *code = (uint8_t *)library + cpuid_offsets[i];
         uint8_t *page = (uint8_t *)((uintptr_t)code & -4096);
         if (mprotect(page, 8192, PROT_READ | PROT_WRITE | PROT_EXEC) != 0 || code[0] != 0x0F || code[1] != 0xA2) _exit(70);
         code[1] = 0x0B;

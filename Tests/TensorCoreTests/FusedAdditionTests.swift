@@ -143,6 +143,14 @@ struct FusedAdditionTests {
             let sum = a + b, scale = a.graph.root.parameter("scale", [6], ShardTests.Ramp())
             return [sum.layerNorm(scale: scale.square(), offset: scale, epsilon: 1e-6)]
         }, ["add", "layer norm"]),
+        ("a sum with the norm's scale", { a, b in
+            let x = row(a), y = row(b)
+            return [(x + y).layerNorm(scale: x, offset: y, epsilon: 1e-6)]
+        }, ["add", "layer norm"]),
+        ("a gradient of what is scaled and scales", { a, b in
+            let x = row(a)
+            return gradients(of: x.layerNorm(scale: x, offset: row(b), epsilon: 1e-6).square().sum(axes: [0]).shardSum(), withRespectTo: [x])
+        }, ["layer norm", "layer norm gradient", "add"]),
         ("a gradient", { a, b in [gradient(a) + b] }, ["layer norm", "layer norm gradient + add"]),
         ("a gradient on the left or right", { a, b in [b + gradient(a)] }, ["layer norm", "layer norm gradient + add"]),
         ("a gradient that leaves the plan", { a, b in
@@ -169,6 +177,8 @@ struct FusedAdditionTests {
     private static func gradient(_ x: Tensor) -> Tensor {
         gradients(of: x.layerNorm(epsilon: 1e-6).square().sum(axes: [0, 1]).shardSum(), withRespectTo: [x])[0]
     }
+
+    private static func row(_ x: Tensor) -> Tensor { x.sliced(axis: 0, 0..<1).reshaped([6]) }
 
     @Test(arguments: patterns.indices)
     func onlyThePatternsAreFused(_ index: Int) throws {

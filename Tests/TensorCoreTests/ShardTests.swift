@@ -103,6 +103,30 @@ struct ShardTests {
         #expect(results[3].floats == values.floats.map { $0 + 1 })
     }
 
+    /// What makes a term of a sum may go on after it, as from the gradient of values to those of queries and keys: the term stays whole.
+    @Test(arguments: [1, 2], [1, 2]) func sumsOverShardsOutlastTheRestOfTheirNode(size: Int, threads: Int) throws {
+        let shape = Shape([1, 20 * size, 2, 5]), count = shape.elementCount
+        func found(shards: Range<Int>) throws -> [[Float]] {
+            let graph = Graph(mode: .training, shardCount: shards.count)
+            let inputs = ["query", "key", "weights"].map { graph.input($0, shape) }
+            let value = graph.root.parameter("value", shape, Ramp())
+            let y = Tensor.scaledDotProductAttention(query: inputs[0], key: inputs[1], value: value)
+            let loss = (y * inputs[2]).sum(axes: [0, 1, 2, 3]).shardSum()
+            let numbers = inputs.indices.map { input in
+                (shards.lowerBound * count..<shards.upperBound * count).map { Float(($0 * 37 + 11 * input) % 101) / 50 - 1 }
+            }
+            return try evaluate(
+                gradients(of: loss, withRespectTo: [value, inputs[0], inputs[1]]),
+                feeding: zip(inputs, numbers).map { ($0, HostTensor([shards.count, shape[1], shape[2], shape[3]], $1)) },
+                store: ParameterStore(graph, seed: 0), threads: threads
+            ).map(\.floats)
+        }
+        let both = try found(shards: 0..<2), first = try found(shards: 0..<1), second = try found(shards: 1..<2)
+        #expect(both[0] == zip(first[0], second[0]).map { $0 + $1 })
+        #expect(both[1] == first[1] + second[1])
+        #expect(both[2] == first[2] + second[2])
+    }
+
     /// Several kernels that write one shared buffer run in order, also where a wave is shared out.
     @Test func sharedBuffersAreWrittenInOrder() throws {
         let count = 40_000

@@ -31,12 +31,15 @@ extension Graph {
             let value = node.outputs[0]
             var pair: FusedAddition?
             if isAddition(node) {
+                // The sum may take the place of what is added, which therefore must not be the norm's scale or offset.
                 pair = readers[value].first {
                     nodes[$0].operation is LayerNormalization && nodes[$0].inputs[0] == value && isReady(nodes[$0], at: index)
+                        && Set(node.inputs).isDisjoint(with: nodes[$0].inputs.dropFirst())
                 }.map { FusedAddition(normalization: $0, addition: index) }
             } else if node.operation is LayerNormalizationGradient, readers[value].count == 1, !roots.contains(value) {
                 let reader = readers[value][0]
-                if isAddition(nodes[reader]), isReady(nodes[reader], at: index) {
+                let addendIsOfThisNode = !Set(nodes[reader].inputs).isDisjoint(with: node.outputs.dropFirst())
+                if isAddition(nodes[reader]), isReady(nodes[reader], at: index), !addendIsOfThisNode {
                     pair = FusedAddition(normalization: index, addition: reader)
                 }
             }

@@ -302,9 +302,9 @@ final class PlanBuilder {
         let dtype = graph.values[input].type.dtype, byteCount = buffers[source.index].byteCount
         let partial = makeBuffer(byteCount, .pairArena), pairs = PairSums(shardCount: graph.shardCount)
         let count = byteCount / dtype.byteCount
-        let isInPlace = makeInPlace(input, of: pairs, in: partial, phase: phase - 1)
+        let own = makeInPlace(input, of: pairs, in: partial, phase: phase - 1), isInPlace = own != nil
         emit(
-            Kernel(name: "shard sum", reads: [source], writes: [partial], overwrites: nil) { context in
+            Kernel(name: "shard sum", reads: [own ?? source], writes: [partial], overwrites: nil) { context in
                 let term = context.raw(source), sum = context.raw(partial), shard = context.shard
                 if isInPlace ? term == sum : pairs.comesFirst(shard) {
                     if !isInPlace { sum.copyMemory(from: term, byteCount: byteCount) }
@@ -317,15 +317,15 @@ final class PlanBuilder {
         phases[phase].reductions.append(Reduction(input: partial, output: target, count: count, dtype: dtype, pass: pass))
     }
 
-    /// Lets the kernel that makes a term of a sum write it where the sum will be, if its shard is the first of the pair; false when
-    /// others read the term too.
-    private func makeInPlace(_ value: Int, of pairs: PairSums, in sum: BufferID, phase: Int) -> Bool {
+    /// Lets the kernel that makes a term of a sum write it where the sum will be, if its shard is the first of the pair. Returns the
+    /// memory of the other shard's term, or nil when others read the term too and all stays as it was.
+    private func makeInPlace(_ value: Int, of pairs: PairSums, in sum: BufferID, phase: Int) -> BufferID? {
         let term = buffer(of: value)
         guard readerCount[value] == 1, !sharedBuffers.contains(term), case .arena = buffers[term.index].home, phase < phases.count else {
-            return false
+            return nil
         }
         let kernels = phases[phase].kernels, touching = kernels.indices.filter { (kernels[$0].reads + kernels[$0].writes).contains(term) }
-        guard touching.count == 1, let index = touching.first else { return false }
+        guard touching.count == 1, let index = touching.first else { return nil }
         let writer = kernels[index]
         let own = makeBuffer(buffers[term.index].byteCount, buffers[term.index].home)
         buffers[term.index].home = .decidedAtRun
@@ -336,6 +336,6 @@ final class PlanBuilder {
             context.addresses[term.index] = context.raw(pairs.comesFirst(context.shard) ? sum : own)
             writer.run(context)
         }
-        return true
+        return own
     }
 }
