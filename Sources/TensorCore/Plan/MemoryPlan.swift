@@ -11,12 +11,12 @@ struct MemoryPlan {
     init(_ builder: PlanBuilder, _ schedule: [PhaseSchedule]) {
         struct Life {
             var first = Int.max, last = -1
-            var phases = ClosedRange(uncheckedBounds: (Int.max, Int.min))
+            var phases = 0...0
 
             mutating func touch(time: Int, phase: Int) {
+                phases = last < 0 ? phase...phase : min(phases.lowerBound, phase)...max(phases.upperBound, phase)
                 first = min(first, time)
                 last = max(last, time)
-                phases = min(phases.lowerBound, phase)...max(phases.upperBound, phase)
             }
         }
 
