@@ -12,7 +12,7 @@ public final class SweepTail {
     private var outcomes: [String: String]?
     /// How long the trials took that are finished; nil for those that do not say.
     private var seconds: [String: Double?] = [:]
-    private var told: (counts: String, time: ContinuousClock.Instant)?
+    private var told: (counts: String, hasTime: Bool, time: ContinuousClock.Instant)?
     /// How often the progress is told while no trial ends.
     private let interval: Duration
 
@@ -48,9 +48,10 @@ public final class SweepTail {
         outcomes = Dictionary(trials.map { ($0.name, $0.outcome) }) { $1 }
         let counts = self.counts(trials, running: running.count)
         if !isGoingOn { return (lines, ending(trials, counts)) }
-        if told.map({ $0.counts != counts || .now - $0.time >= interval }) ?? true {
-            told = (counts, .now)
-            lines.append(counts + (timeLeft(trials, running).map { "  \(duration($0)) left" } ?? ""))
+        let time = timeLeft(trials, running)
+        if told.map({ $0.counts != counts || !$0.hasTime && time != nil || .now - $0.time >= interval }) ?? true {
+            told = (counts, time != nil, .now)
+            lines.append(counts + (time.map { "  \(duration($0)) left" } ?? ""))
         }
         return (lines, nil)
     }
