@@ -91,8 +91,8 @@ public struct SweepFile: Sendable, Equatable {
 
     /// Writes the file so that its path holds the old one or the new one, whole, at any moment.
     public func write(to path: String) throws {
-        try replaceFile(at: path) { temporary in
-            let file = try HDF5Writer(temporary, for: path)
+        try replaceSealedFile(at: path) { temporary in
+            let file = try HDF5Writer(temporary, for: path, userBlockByteCount: Seal.byteCount)
             try file.setAttribute("format_version", of: "/", to: Int64(sweepFormatVersion))
             try file.setAttribute("experiment", of: "/", to: experiment)
             if let definition { try file.setAttribute("definition", of: "/", to: definition) }
@@ -124,12 +124,14 @@ public struct SweepFile: Sendable, Equatable {
     ///
     /// - Throws: `.data` when it is damaged or something else, `.noInput` when it is not there.
     public init(reading path: String) throws {
+        let seal = try Seal.state(of: path)
         let file = try HDF5Reader(path)
         guard file.exists("/trials"), file.exists("/sweep"), let version = try file.attribute("format_version", of: "/", as: Int64.self)?.first
         else { throw file.error("is not the plan of a sweep (it has no /trials)") }
         guard version <= sweepFormatVersion else {
             throw file.error("has format \(version), which is newer than this program's \(sweepFormatVersion)")
         }
+        guard version == 1 || seal == .whole else { throw file.error("is damaged: it has no digest of its content") }
         func text(_ name: String, _ object: String) throws -> String {
             guard let value = try file.attributeStrings(name, of: object)?.first else { throw file.error("\(object)@\(name) is missing") }
             return value
@@ -168,6 +170,7 @@ public struct SweepFile: Sendable, Equatable {
     ///
     /// - Throws: `.data` when it is damaged or something else, `.noInput` when it is not there.
     public static func outcomes(in path: String) throws -> [(name: String, outcome: String)] {
+        _ = try Seal.state(of: path)
         let file = try HDF5Reader(path)
         guard file.exists("/trials") else { throw file.error("is not the plan of a sweep (it has no /trials)") }
         return try file.children(of: "/trials").map { name in
@@ -180,6 +183,7 @@ public struct SweepFile: Sendable, Equatable {
 
     /// The names of the trials that a plan has stopped, with their last epochs, without reading the rest of it.
     fileprivate static func stoppedTrials(in path: String) throws -> [String: Int] {
+        _ = try Seal.state(of: path)
         let file = try HDF5Reader(path)
         return try file.children(of: "/trials").reduce(into: [:]) { stopped, name in
             guard let epoch = try file.attribute("epoch", of: "/trials/\(name)", as: Int64.self)?.first else { return }
@@ -194,7 +198,7 @@ public struct SweepFile: Sendable, Equatable {
     }
 }
 
-private let sweepFormatVersion = 1
+private let sweepFormatVersion = 2
 
 extension RunFolder {
     /// Whether the sweep in whose folder the run lies ended it, because others did better.
