@@ -75,7 +75,7 @@ public struct Comparison {
     ///   do not occur and for runs that have nothing in common.
     public init(under paths: [String], options: Options = Options()) throws {
         var seen: Set<RunFolder> = []
-        let folders = try paths.flatMap { try RunFolder.discover(under: $0) }.filter { seen.insert($0).inserted }
+        let folders = try paths.flatMap { try RunFolder.runs(of: $0) }.filter { seen.insert($0).inserted }
         guard !folders.isEmpty else { throw UserError(.noInput, "there are no runs under \(paths.joined(separator: ", "))") }
         try self.init(folders, options: options, isSorted: true)
         guard rows.contains(where: { !$0.measured.isEmpty }) else {

@@ -14,7 +14,7 @@ public struct Inspection {
             throw UserError(.noInput, "\(path): there is no such file or folder")
         }
         if isFolder.boolValue {
-            let folders = try RunFolder.discover(under: path)
+            let folders = try RunFolder.runs(of: path)
             guard let first = folders.first else { throw UserError(.noInput, "\(path): there are no runs in this folder") }
             let isOneRun = RunFolder(path: path).hasRun
             (text, json) = isOneRun ? try RunInspection(first).rendered() : try Self.list(folders)

@@ -47,7 +47,7 @@ struct CompareCommand: ParsableCommand {
         var options = Comparison.Options()
         (options.metric, options.others) = (metric.values[0], Array(metric.values.dropFirst()))
         (options.by, options.conditions, options.baseline, options.onlyChanged) = (by, `where`, baseline, onlyChanged)
-        let comparison = try Comparison(under: folders.map { workspace.display(try workspace.result($0)) }, options: options)
+        let comparison = try Comparison(under: folders.flatMap(workspace.comparable), options: options)
         print(try comparison.rendered(as: format))
         for note in comparison.notes { Harness.say(note) }
         try comparison.throwDamages()

@@ -45,15 +45,17 @@ struct SweepCommand: ParsableCommand {
 
     func run() throws {
         let results = results.map { URL(filePath: $0) } ?? Workspace.current.results
-        var plan = try SweepPlan(words.written(), change: words.change)
-        if !fresh { plan = try plan.inForce(results: results, replans: replan, say: Harness.say) }
+        let progress = PlanningProgress()
+        let plan = try SweepPlan(words.written(), progress: progress, change: words.change)
+            .inForce(results: results, replans: replan, startsOver: fresh, say: Harness.say)
         if dryRun {
-            try plan.check(dataDirectory: words.dataOptions.dataDirectory)
+            try plan.check(dataDirectory: words.dataOptions.dataDirectory, progress: progress)
+            progress.end()
             return print(Self.table(plan, results).text)
         }
         let runner = try SweepRunner(plan, options: SweepRunner.Options(
             threads: threadOptions.count, jobs: jobs, results: results, dataDirectory: words.dataOptions.dataDirectory, startsOver: fresh,
-            retriesFailed: retryFailed, command: CommandLine.arguments))
+            retriesFailed: retryFailed, command: CommandLine.arguments), progress: progress)
         Interrupt.listen()
         let outcome = try runner.run { Interrupt.isRequested }
 

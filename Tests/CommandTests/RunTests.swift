@@ -216,7 +216,7 @@ import Testing
             [isSweep ? "sweep" : "run", "experiments/\(name)", isSweep ? "--dry-run" : "--smoke", "--results", folder.url.appending(path: "smoke").path],
             in: Program.packageRoot)
         #expect(result.exitCode == 0, "\(result.errors)")
-        #expect(isSweep || FileManager.default.fileExists(atPath: folder.url.appending(path: "smoke/\((name as NSString).lastPathComponent)-smoke").path))
+        #expect(isSweep || FileManager.default.fileExists(atPath: folder.url.appending(path: "smoke/\(name)-smoke").path))
     }
 
     private func checkpoints(of run: String) -> Set<String> {

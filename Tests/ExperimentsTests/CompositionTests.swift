@@ -65,6 +65,23 @@ import Testing
         #expect(composition.name == "x")
     }
 
+    @Test(arguments: [
+        ("/home/a/Experiments/depth.yaml", "depth"), ("/home/a/Experiments/ablations/depth.yaml", "ablations/depth"),
+        ("/Experiments/a.b/c/d.e.yml", "a.b/c/d.e"), ("/home/a/work/depth.yaml", "depth"), ("/Experiments/x/Experiments/y/z.yaml", "y/z"),
+        ("/home/experiments/z", "z"), ("/home/Experiments", "Experiments"),
+    ])
+    func anExperimentIsNamedByItsPathBelowExperiments(path: String, name: String) {
+        #expect(DefinitionFile(URL(filePath: path)).experiment == name)
+    }
+
+    @Test(arguments: [
+        ("/a/Experiments/b/c.yaml", "/x/Results", "Experiments/b/c.yaml"), ("/a/c.yaml", "/a/Results", "c.yaml"), ("/a/b/c.yaml", "/a/Results", "b/c.yaml"),
+        ("/a/b/c.yaml", "/a/d/Results", "../b/c.yaml"), ("/a/c.yaml", "/x/y/Results", "../../a/c.yaml"),
+    ])
+    func plansNameADefinitionByARelativePath(path: String, results: String, name: String) {
+        #expect(DefinitionFile(URL(filePath: path)).name(results: URL(filePath: results)) == name)
+    }
+
     @Test func loopsAndMissingFilesAreSentences() {
         #expect(error(["x.yaml": "a: 1\nextends: y.yaml", "y.yaml": "extends: z.yaml", "z.yaml": "b: 2\n\nextends: [y.yaml]"])
             == UserError(.usage, "z.yaml:3: extends: a loop: y.yaml → z.yaml → y.yaml"))

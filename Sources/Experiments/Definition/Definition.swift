@@ -32,8 +32,10 @@ public struct Definition: Sendable {
         }
     }
 
-    /// The experiment's name: the definition's file name without its ending.
+    /// The experiment's name (`Composition.name`).
     public var name: String
+    /// Where it was written; nil for what a run or a plan keeps.
+    private(set) var file: DefinitionFile?
     public var data: DataConfiguration
     public var train: TrainConfiguration
     public var seeds: [Int]
@@ -52,6 +54,7 @@ public struct Definition: Sendable {
     /// - Throws: `.usage` with every error at once, each with its place and key path.
     public init(_ composition: Composition) throws {
         try self.init(composition.root, name: composition.name)
+        file = composition.file
     }
 
     /// Reads the text that a run keeps as its definition (`Trial.resolvedDefinition`); `place` names it in errors.
@@ -87,12 +90,15 @@ public struct Definition: Sendable {
         }
     }
 
+    /// More of either would fit no table and no life.
+    static let largestSeedCount = 10_000, largestModelCount = 1_000
+
     private static func seeds(from fields: inout FieldReader) -> [Int] {
         let errorCount = fields.errors.messages.count
         guard let seeds = fields.integers("seeds", in: 0...) else { return [0] }
         if seeds.isEmpty, fields.errors.messages.count == errorCount { fields.report("expected at least one seed, found none", at: "seeds") }
         if Set(seeds).count < seeds.count { fields.report("a seed is listed twice", at: "seeds") }
-        return seeds
+        return fields.limited(seeds, to: largestSeedCount, "seeds", at: "seeds")
     }
 
     private static func models(from fields: inout FieldReader) -> [Model] {
@@ -101,7 +107,7 @@ public struct Definition: Sendable {
             fields.report("expected a map of at least one model, such as {small: {vit: {width: 96}}}, found \(found)", at: "models")
             return []
         }
-        return entries.compactMap { entry in
+        return fields.limited(entries, to: largestModelCount, "models", at: "models").compactMap { entry in
             let path = "models.\(entry.key)"
             // A model's name is part of its runs' folder names and of dotted paths.
             if entry.key.wholeMatch(of: /[A-Za-z0-9_][A-Za-z0-9_+\-]*/) == nil {
@@ -122,6 +128,13 @@ public enum Match: String, Codable, CaseIterable, Sendable {
 }
 
 extension FieldReader {
+    /// The values of a list; none, and an error, where they are more than can be meant.
+    func limited<Value>(_ values: [Value], to limit: Int, _ name: String, at key: String) -> [Value] {
+        if values.count <= limit { return values }
+        report("found \(grouped(values.count)) \(name), expected at most \(grouped(limit))", at: key)
+        return []
+    }
+
     /// A reader for the map under `key`; one without entries, at this map's place, when the key is absent.
     fileprivate mutating func section(_ key: String) -> FieldReader {
         fields(key) ?? FieldReader(ConfigurationNode(.null, mark: node.mark), path: path(of: key), errors: errors)

@@ -45,7 +45,8 @@ public struct ExperimentPreview {
                 byteCount: try experiment.training(of: trial, pool: pool).byteCount)
         }
         trials = allTrials.map { trial in
-            let folder = trial.folder(experiment: experiment.definition.name, results: results)
+            let name = experiment.definition.name
+            let folder = SharedRuns.earlierRun(named: trial.name, of: name, results: results) ?? trial.folder(experiment: name, results: results)
             return Trial(name: trial.name, state: Self.state(of: folder))
         }
     }

@@ -64,7 +64,12 @@ public final class Runner {
     public func run(shouldStop: () -> Bool) throws -> Outcome {
         var outcome = Outcome()
         for trial in trials where !outcome.isInterrupted {
-            let folder = trial.folder(experiment: experiment.definition.name, results: options.results)
+            let name = experiment.definition.name, folder = trial.folder(experiment: name, results: options.results)
+            if options.startsOver {
+                try SharedRuns.removeLink(at: folder)
+            } else {
+                try SharedRuns.linkEarlierRun(named: trial.name, of: name, results: options.results)
+            }
             outcome.folders.append(folder)
             switch try train(trial, in: folder, shouldStop) {
             case .finished: break

@@ -35,6 +35,11 @@ public struct Terminal: Sendable {
         write("\r\u{1B}[K\(text.prefix(columns - 1))")
     }
 
+    /// Takes the rewritten line away, so that other output begins on a line of its own. Nothing where lines cannot be rewritten.
+    public func endStatus() {
+        if isInteractive { write("\r\u{1B}[K") }
+    }
+
     private var columns: Int {
         var size = winsize()
         guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 1 else { return 80 }
