@@ -7,6 +7,11 @@ extension HDF5Writer {
         try makeAttribute(name, of: object, shape: [], type: { _ in nil }, memoryType: Element.memoryType, values: [value])
     }
 
+    /// Gives a group or dataset an attribute that holds a list of numbers.
+    public func setAttribute<Element: HDF5Element>(_ name: String, of object: String, to values: [Element]) throws {
+        try makeAttribute(name, of: object, shape: [values.count], type: { _ in nil }, memoryType: Element.memoryType, values: values)
+    }
+
     /// Gives a group or dataset an attribute that holds one text.
     public func setAttribute(_ name: String, of object: String, to text: String) throws {
         try setAttribute(name, of: object, texts: [text], shape: [])
@@ -37,6 +42,8 @@ extension HDF5Writer {
             let made = H5Acreate2(owner.id, name, type?.id ?? memoryType, space.id, defaultID, defaultID)
             let attribute = try Handle(made, H5Aclose, place, "created")
             guard H5Awrite(attribute.id, type?.id ?? memoryType, values) >= 0 else { throw place.failure("written") }
+            try attribute.close()
+            try owner.close()
         }
     }
 }

@@ -1,12 +1,17 @@
 import HDF5
 
 /// The format that this program writes; a reader refuses a newer one.
-let runFormatVersion = 2
+let runFormatVersion = 3
+/// Files up to this format have no seal.
+let lastUnsealedRunFormatVersion = 2
 
 /// A run file in its making: the schema of `run.h5`, created whole before anything is appended.
 ///
 ///     /                                 format_version, experiment, model, seed, parameters, multiply_adds, classes, trial_sha256, data_sha256
+///                                       arithmetic_version, arithmetic_from_step: the versions of the arithmetic, and the finished steps from which each counts
 ///     /config                           the resolved definition, UTF-8
+///     /data/{image_shape,mean,standard_deviation,class_names}     what a user of the model needs; without names in data sets that have none
+///     /data/split/{training,validation,test}                     places of the images in the data set's own lists
 ///     /status                           running, finished, interrupted, diverged
 ///     /metrics/train/{step,epoch,loss,accuracy,learning_rate,gradient_norm}
 ///     /metrics/epoch/{epoch,train_loss,train_accuracy,val_loss,val_accuracy}
@@ -24,7 +29,7 @@ struct RunLayout: ~Copyable {
 
     /// - Parameter target: the path that errors name, `path` being a temporary one.
     init(_ path: String, for target: String, description: RunDescription) throws {
-        let file = try HDF5Writer(path, for: target)
+        let file = try HDF5Writer(path, for: target, userBlockByteCount: Seal.byteCount)
         try file.setAttribute("format_version", of: "/", to: Int64(runFormatVersion))
         try file.setAttribute("experiment", of: "/", to: description.experiment)
         try file.setAttribute("model", of: "/", to: description.model)
@@ -34,9 +39,11 @@ struct RunLayout: ~Copyable {
         try file.setAttribute("classes", of: "/", to: Int64(description.classes))
         if let digest = description.trialDigest { try file.setAttribute("trial_sha256", of: "/", to: digest) }
         if let digest = description.dataDigest { try file.setAttribute("data_sha256", of: "/", to: digest) }
+        try description.arithmetic.write(to: file)
         try file.setAttribute("NX_class", of: "/", to: "NXroot")
         try file.setAttribute("default", of: "/", to: "metrics")
         try file.write(description.configuration, to: "/config")
+        try description.data?.write(to: file)
         let columns = try RunColumns(in: file, description)
         for (group, content) in [("/metrics", "epoch"), ("/evaluation", "test")] {
             try file.setAttribute("NX_class", of: group, to: "NXentry")
@@ -46,7 +53,10 @@ struct RunLayout: ~Copyable {
         self.columns = columns
     }
 
-    consuming func close() throws { try file.close() }
+    consuming func close() throws {
+        try columns.close()
+        try file.close()
+    }
 
     consuming func startAppending() throws -> LiveHDF5File { try file.startAppending() }
 }
@@ -86,5 +96,14 @@ struct RunColumns {
         try digests.flush()
         try layers?.flush()
         try evaluation.flush()
+    }
+
+    func close() throws {
+        try status.close()
+        try steps.close()
+        try epochs.close()
+        try digests.close()
+        try layers?.close()
+        try evaluation.close()
     }
 }
