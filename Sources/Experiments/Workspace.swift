@@ -88,7 +88,10 @@ public struct Workspace: Sendable {
             }
         }
         let folder = results
-        let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).filter { !$0.hasPrefix(".") }
+        let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).filter {
+            // The documents beside the results are nothing to read for a command.
+            !$0.hasPrefix(".") && ($0.hasSuffix(".h5") || Self.isFolder(folder.appending(path: $0)))
+        }
         throw UserError(.noInput, "there is no file or folder '\(word)'\(suggestion(for: word, among: names))")
     }
 
