@@ -45,7 +45,7 @@ public struct ConfigurationNode: Sendable, Equatable {
     /// What the node is, for "expected a number, found a list".
     public var kind: String {
         switch value {
-        case .scalar(let text, let quoted): quoted ? "the text \"\(text)\"" : "\(text)"
+        case .scalar(let text, let quoted): quoted ? "the text \"\(text.shortened())\"" : text.shortened()
         case .list: "a list"
         case .map: "a map"
         case .null: "nothing"

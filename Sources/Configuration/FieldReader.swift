@@ -9,8 +9,10 @@ public final class ConfigurationErrors {
     public init() {}
 
     public func report(_ message: String, at mark: SourceMark, path: String) {
-        let place = path.isEmpty ? "\(mark)" : "\(mark): \(path)"
-        let line = "\(place): \(message)"
+        // A key of a file that is no definition may be of any length.
+        let place = path.isEmpty ? "\(mark)" : "\(mark): \(path.shortened(to: 120))"
+        // Errors are told apart by lines, which no name can begin.
+        let line = "\(place): \(message)".visibleOnOneLine
         if known.insert(line).inserted { messages.append(line) }
         paths.insert(path)
     }
@@ -127,7 +129,7 @@ public struct FieldReader {
     public mutating func choice<T: RawRepresentable & CaseIterable>(_ key: String, default value: T) -> T where T.RawValue == String {
         guard let text = string(key) else { return value }
         if let choice = T(rawValue: text) { return choice }
-        report("unknown value '\(text)'\(suggestion(for: text, among: T.allCases.map(\.rawValue)))", at: key)
+        report("unknown value '\(text.shortened())'\(suggestion(for: text, among: T.allCases.map(\.rawValue)))", at: key)
         return value
     }
 
@@ -187,7 +189,8 @@ public struct FieldReader {
     public func finish() {
         let known = Set(asked), unknown = (node.entries ?? []).filter { !known.contains($0.key) }
         for entry in unknown.prefix(20) {
-            errors.report("unknown key '\(entry.key)'\(suggestion(for: entry.key, among: known))", at: entry.mark, path: path(of: entry.key))
+            errors.report(
+                "unknown key '\(entry.key.shortened())'\(suggestion(for: entry.key, among: known))", at: entry.mark, path: path(of: entry.key))
         }
         if unknown.count > 20 { errors.report("and \(grouped(unknown.count - 20)) more unknown keys", at: unknown[20].mark, path: path) }
     }

@@ -29,7 +29,8 @@ struct RunInspection {
     }
 
     private struct Report: Encodable {
-        let path, experiment, model, state, definition: String
+        let path, experiment, model, state: String
+        let definition: DefinitionValue
         let seed, parameters, multiplyAdds, classes, steps: Int
         let epochs: [Epoch]
         /// nil where they were not measured.
@@ -40,6 +41,7 @@ struct RunInspection {
     }
 
     private let report: Report
+    private let definitionText: String
 
     init(_ folder: RunFolder) throws {
         let weights = try RunFolder.Weights.allCases.map(folder.weightsFile).filter(FileManager.default.fileExists).map { path in
@@ -57,9 +59,10 @@ struct RunInspection {
 
     private init(_ reader: RunReader, state: RunSummary.State, weights: [Weights], machine: MachineRecord?) throws {
         let description = reader.description
+        definitionText = description.configuration
         report = Report(
             path: reader.path, experiment: description.experiment, model: description.model, state: state.rawValue,
-            definition: description.configuration, seed: description.seed, parameters: description.parameters,
+            definition: DefinitionValue(description.configuration), seed: description.seed, parameters: description.parameters,
             multiplyAdds: description.multiplyAdds, classes: description.classes, steps: try reader.stepCount(),
             epochs: try reader.epochs().map {
                 Epoch(
@@ -91,7 +94,7 @@ struct RunInspection {
         if let layers = report.layers { sections.append(describe(layers)) }
         if let test = report.test { sections.append(describe(test)) }
         if let machine = report.machine { sections.append(describe(machine)) }
-        sections.append("definition\n" + report.definition.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n"))
+        sections.append("definition\n" + definitionText.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n"))
         return (sections.joined(separator: "\n\n"), try json(report))
     }
 

@@ -84,7 +84,7 @@ struct BenchCommand: ParsableCommand {
             return print(json ? try Self.json(study) : text(BenchTable.scaling(study)))
         }
         let chosen = try workloads.isEmpty ? Workload.all : workloads.map(Workload.named)
-        let pool = WorkerPool(threads: threadOptions.count)
+        let pool = WorkerPool(threads: threadOptions.count, shards: shards ?? TrainConfiguration().shards)
         let peak = roofline ? try MachinePeak(precision: precision, pool: pool) : nil
         let results = try chosen.map {
             try $0.measure(

@@ -21,14 +21,13 @@ struct CheckCommand: ParsableCommand {
     @OptionGroup var words: ExperimentOptions
     @OptionGroup var threadOptions: ThreadOptions
 
-    @Option(help: ArgumentHelp("Look for runs here (default: Results beside Experiments).", valueName: "folder"))
-    var results: String?
+    @OptionGroup var resultsOptions: ResultsOptions
 
     func run() throws {
         let definition = try words.definition()
         let experiment = try Experiment(definition, dataDirectory: words.dataOptions.dataDirectory)
         let preview = try ExperimentPreview(
-            experiment, results: results.map { URL(filePath: $0) } ?? Workspace.current.results, threads: threadOptions.count)
+            experiment, results: resultsOptions.folder, threads: threadOptions.count)
 
         print("# \(definition.name): the definition, with every default\n\(definition.resolvedText)")
         print(preview.dataLine + "\n")

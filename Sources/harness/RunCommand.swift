@@ -21,8 +21,7 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var words: ExperimentOptions
     @OptionGroup var threadOptions: ThreadOptions
 
-    @Option(help: ArgumentHelp("Put results here (default: Results beside Experiments).", valueName: "folder"))
-    var results: String?
+    @OptionGroup var resultsOptions: ResultsOptions
 
     @Flag(help: "Repeat runs that are there already; those move to .replaced.")
     var fresh = false
@@ -32,12 +31,13 @@ struct RunCommand: ParsableCommand {
         if definition.sweep != nil { throw UserError(.usage, "\(definition.name) varies its values; harness sweep \(words.experiment) trains them") }
         let experiment = try Experiment(definition, dataDirectory: words.dataOptions.dataDirectory)
         let runner = Runner(experiment, options: Runner.Options(
-            threads: threadOptions.count, results: results.map { URL(filePath: $0) } ?? Workspace.current.results, startsOver: fresh,
+            threads: threadOptions.count, results: resultsOptions.folder, startsOver: fresh,
             command: CommandLine.arguments))
         Interrupt.listen()
         let outcome = try runner.run { Interrupt.isRequested }
 
         try Comparison(outcome.folders).printAll()
+        for line in outcome.neighbours { Harness.say(line) }
         if outcome.isInterrupted {
             Harness.say("interrupted; the same command goes on from here")
             throw ExitCode(Interrupt.exitCode)

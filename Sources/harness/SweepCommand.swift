@@ -24,8 +24,7 @@ struct SweepCommand: ParsableCommand {
     @Option(help: ArgumentHelp("How many trials are trained at a time; they share the threads.", valueName: "n"))
     var jobs = 1
 
-    @Option(help: ArgumentHelp("Put results here (default: Results beside Experiments).", valueName: "folder"))
-    var results: String?
+    @OptionGroup var resultsOptions: ResultsOptions
 
     @Flag(help: "Show the plan and train nothing.")
     var dryRun = false
@@ -44,7 +43,7 @@ struct SweepCommand: ParsableCommand {
     }
 
     func run() throws {
-        let results = results.map { URL(filePath: $0) } ?? Workspace.current.results
+        let results = resultsOptions.folder
         let progress = PlanningProgress()
         let plan = try SweepPlan(words.written(), progress: progress, change: words.change)
             .inForce(results: results, replans: replan, startsOver: fresh, say: Harness.say)
@@ -63,7 +62,7 @@ struct SweepCommand: ParsableCommand {
         let failures = outcome.failures
         if outcome.isInterrupted {
             Harness.say("interrupted; the same command goes on from here")
-            throw ExitCode(128 + SIGINT)
+            throw ExitCode(Interrupt.exitCode)
         }
         if !failures.isEmpty {
             let count = "\(grouped(failures.count)) of \(grouped(outcome.entries.count)) trials failed or diverged (--retry-failed tries them again):"

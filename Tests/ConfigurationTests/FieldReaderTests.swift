@@ -103,6 +103,15 @@ private enum Colour: String, CaseIterable { case red, green }
 
 @Suite struct SuggestionTests {
     @Test(arguments: [
+        ("lr", ["learning_rate", "l1", "momentum"], "learning_rate"), ("LR", ["learning_rate"], "learning_rate"),
+        ("wd", ["momentum", "weight_decay"], "weight_decay"), ("bs", ["batch_size", "shards"], "batch_size"),
+        ("eps", ["epochs", "epsilon"], "epsilon"), ("train", ["run", "tail"], "run"), ("epoch", ["epochs", "shards"], "epochs"),
+        // An abbreviation of nothing that there is, is a word like any other.
+        ("lr", ["l1", "momentum"], "l1"), ("mu", ["nesterov"], nil),
+    ] as [(String, [String], String?)])
+    func knowsAbbreviations(word: String, candidates: [String], expected: String?) { #expect(nearest(to: word, among: candidates) == expected) }
+
+    @Test(arguments: [
         ("lernet5", "lenet5"), ("resnet2O", "resnet20"), ("vit-", "vit"), ("RESNET20", "resnet20"), ("resent20", "resnet20"),
     ])
     func findsSlipsOfThePen(word: String, meant: String) {

@@ -51,9 +51,10 @@ public struct Definition: Sendable {
 
     /// Reads what was put together.
     ///
+    /// - Parameter images: loads the data, where something is wrong: what does not fit the images is then said with the rest.
     /// - Throws: `.usage` with every error at once, each with its place and key path.
-    public init(_ composition: Composition) throws {
-        try self.init(composition.root, name: composition.name)
+    public init(_ composition: Composition, images: ((DataConfiguration) throws -> ImageDataset)? = nil) throws {
+        try self.init(composition.root, name: composition.name, images: images)
         file = composition.file
     }
 
@@ -62,7 +63,7 @@ public struct Definition: Sendable {
         try self.init(YAML.node(text) { SourceMark(file: place, line: $0) }, name: name)
     }
 
-    init(_ root: ConfigurationNode, name: String) throws {
+    init(_ root: ConfigurationNode, name: String, images: ((DataConfiguration) throws -> ImageDataset)? = nil) throws {
         let errors = ConfigurationErrors()
         var fields = FieldReader(root, path: "", errors: errors)
         self.name = name
@@ -77,16 +78,33 @@ public struct Definition: Sendable {
         models = Self.models(from: &fields)
         if var sweepFields = fields.fields("sweep") { sweep = SweepDefinition(from: &sweepFields) } else { sweep = nil }
         fields.finish()
+        if let images, !errors.messages.isEmpty, !errors.hasAny(under: "data") { reportMisfits(to: images, errors) }
         try errors.throwIfAny()
+    }
+
+    /// Reports which models do not fit the images, and what the data do not have. Data that cannot be read are no fault of the definition.
+    private func reportMisfits(to images: (DataConfiguration) throws -> ImageDataset, _ errors: ConfigurationErrors) {
+        do {
+            let dataset = try images(data)
+            for model in models { model.validate(input: dataset.shape, classes: dataset.classCount, errors: errors) }
+        } catch let error as UserError {
+            guard let keyPath = error.keyPath else { return }
+            errors.report(String(error.message.dropFirst("\(keyPath): ".count)), at: mark(of: keyPath), path: keyPath)
+        } catch {}
+    }
+
+    /// Where a value, or the nearest map around it, was written.
+    private func mark(of keyPath: String) -> SourceMark {
+        var node = root
+        for key in keyPath.split(separator: ".") { node = node[String(key)] ?? node }
+        return node.mark
     }
 
     /// Gives an error about one of the definition's values the place where that, or the nearest map around it, was written.
     func placing<Result>(_ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let error as UserError {
             guard let keyPath = error.keyPath else { throw error }
-            var node = root
-            for key in keyPath.split(separator: ".") { node = node[String(key)] ?? node }
-            throw UserError(error.kind, "\(node.mark): \(error)")
+            throw UserError(error.kind, "\(mark(of: keyPath)): \(error)")
         }
     }
 

@@ -36,7 +36,7 @@ public struct ExperimentPreview {
         dataLine = """
             \(dataset.name): \(counts[0]), \(counts[1]) and \(counts[2]) images of \(dataset.shape), \(dataset.classCount) classes
             """
-        let pool = WorkerPool(threads: threads)
+        let pool = WorkerPool(threads: threads, shards: experiment.definition.train.shards)
         let allTrials = experiment.definition.trials
         models = try experiment.models.map { model in
             guard let trial = allTrials.first(where: { $0.model.name == model.name }) else { preconditionFailure("every model has a trial") }

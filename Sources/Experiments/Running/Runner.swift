@@ -53,7 +53,7 @@ public final class Runner {
         self.options = options
         self.terminal = terminal
         self.watchers = watchers
-        pool = WorkerPool(threads: options.threads)
+        pool = WorkerPool(threads: options.threads, shards: experiment.definition.train.shards)
         trials = experiment.definition.trials
         labelWidth = trials.map { Self.label($0, seeds: experiment.definition.seeds).count }.max() ?? 0
     }
@@ -109,7 +109,7 @@ public final class Runner {
         var described = description
         described.tensors = loop.tensorNames
         described.layers = LayerDescription(trial.model.definition, measuredBy: loop)
-        var machine = MachineRecord.here(threads: options.threads, command: options.command)
+        var machine = MachineRecord.here(threads: pool.threadCount, command: options.command)
         let resumption = try resumption(of: trial, described, &writer, machine)
         if let resumption { try restore(loop, resumption, folder) }
         let recorder = try RunRecorder(described, resumption, in: writer, loop)

@@ -64,7 +64,8 @@ public struct Verification {
         guard let last = run.steps.last?.step, last == run.steps.count else {
             throw UserError(.data, "\(folder.runFile): has no whole list of steps to compare with")
         }
-        let loop = try experiment.training(of: trial, pool: WorkerPool(threads: threads))
+        let pool = WorkerPool(threads: threads, shards: trial.train.shards)
+        let loop = try experiment.training(of: trial, pool: pool)
         guard description.tensors.isEmpty || description.tensors == loop.tensorNames else {
             throw UserError(.data, "\(folder.runFile): has checksums of other tensors than \(description.model) has")
         }
@@ -93,8 +94,8 @@ public struct Verification {
         self.folder = folder
         shards = trial.train.shards
         machineDifferences = try MachineRecord(folder).map { earlier in
-            let here = MachineRecord.here(threads: threads, command: command)
-            let threadNote = earlier.threads == threads ? [] : ["threads \(earlier.threads) → \(threads)"]
+            let here = MachineRecord.here(threads: pool.threadCount, command: command)
+            let threadNote = earlier.threads == here.threads ? [] : ["threads \(earlier.threads) → \(here.threads)"]
             return here.differences(from: earlier) + threadNote
         } ?? ["the run has no machine.json to compare with"]
     }
