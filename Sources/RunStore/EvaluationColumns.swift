@@ -60,12 +60,18 @@ struct EvaluationColumns {
         try accuracy.close()
     }
 
-    /// The evaluation, or nil when there is none yet.
-    static func read(from file: HDF5Reader, classes: Int) throws -> TestEvaluation? {
+    /// The mean loss and the accuracy, or nil when there is no evaluation yet.
+    static func readFigures(from file: HDF5Reader) throws -> (loss: Double, accuracy: Double)? {
         // Flushed last, so that its row stands for all others.
         guard let accuracy = try file.read("\(group)/accuracy", as: Double.self).first,
             let loss = try file.read("\(group)/loss", as: Double.self).first
         else { return nil }
+        return (loss, accuracy)
+    }
+
+    /// The evaluation, or nil when there is none yet.
+    static func read(from file: HDF5Reader, classes: Int) throws -> TestEvaluation? {
+        guard let (loss, accuracy) = try readFigures(from: file) else { return nil }
         let confusion = try file.read("\(group)/confusion", as: Int64.self).map { Int($0) }
         guard confusion.count == classes * classes else {
             throw file.error("\(group)/confusion has \(confusion.count) numbers, expected \(classes)×\(classes)")

@@ -20,6 +20,7 @@ struct RunCommand: ParsableCommand {
 
     @OptionGroup var words: ExperimentOptions
     @OptionGroup var threadOptions: ThreadOptions
+    @OptionGroup var wideOption: WideOption
 
     @Option(help: ArgumentHelp("Put results here (default: Results beside Experiments).", valueName: "folder"))
     var results: String?
@@ -37,7 +38,7 @@ struct RunCommand: ParsableCommand {
         Interrupt.listen()
         let outcome = try runner.run { Interrupt.isRequested }
 
-        try Comparison(outcome.folders).printAll()
+        try Comparison(outcome.folders).printAll(width: wideOption.width)
         if outcome.isInterrupted {
             Harness.say("interrupted; the same command goes on from here")
             throw ExitCode(Interrupt.exitCode)
