@@ -88,11 +88,11 @@ struct RunInspection {
         }
     }
 
-    func rendered() throws -> (text: String, json: String) {
+    func rendered(width: Int?) throws -> (text: String, json: String) {
         var sections = [head]
-        if !report.epochs.isEmpty { sections.append(epochs) }
-        if let layers = report.layers { sections.append(describe(layers)) }
-        if let test = report.test { sections.append(describe(test)) }
+        if !report.epochs.isEmpty { sections.append(epochs(width)) }
+        if let layers = report.layers { sections.append(describe(layers, width)) }
+        if let test = report.test { sections.append(describe(test, width)) }
         if let machine = report.machine { sections.append(describe(machine)) }
         sections.append("definition\n" + definitionText.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n"))
         return (sections.joined(separator: "\n\n"), try json(report))
@@ -113,7 +113,7 @@ struct RunInspection {
         return aligned(lines + weights)
     }
 
-    private var epochs: String {
+    private func epochs(_ width: Int?) -> String {
         var table = TextTable(
             ["epoch", "train loss (nat)", "train accuracy", "val loss (nat)", "val accuracy"].map { TextTable.Column($0) })
         func number(_ value: Double?) -> String { value.map { decimals($0, 4) } ?? none }
@@ -122,11 +122,11 @@ struct RunInspection {
                 "\(row.epoch)", number(row.trainLoss), number(row.trainAccuracy), number(row.valLoss), number(row.valAccuracy),
             ])
         }
-        return table.text
+        return table.text(width: width)
     }
 
     /// The variances of each layer's output and of the loss's gradient with respect to it: measured at the start, predicted, and in the end.
-    private func describe(_ layers: [Layer]) -> String {
+    private func describe(_ layers: [Layer], _ width: Int?) -> String {
         let count = layers[0].activationVariance.count
         guard count > 0 else { return "the layers were not yet measured" }
         let isPredicted = layers.contains { $0.predictedActivationVariance != nil }
@@ -145,11 +145,11 @@ struct RunInspection {
                 [layer.layer] + cells(layer.activationVariance, layer.predictedActivationVariance)
                     + cells(layer.gradientVariance, layer.predictedGradientVariance))
         }
-        return table.text
+        return table.text(width: width)
     }
 
     /// The figures of the test set, and for up to 20 classes who was taken for whom.
-    private func describe(_ test: Test) -> String {
+    private func describe(_ test: Test, _ width: Int?) -> String {
         let lines = aligned([
             ("test accuracy", test.accuracy.map { decimals($0, 4) } ?? none), ("test loss (nat)", test.loss.map { decimals($0, 4) } ?? none),
             ("test images", grouped(test.images)),
@@ -162,7 +162,7 @@ struct RunInspection {
             let recall = total == 0 ? none : decimals(Double(row[label]) / Double(total), 4)
             table.append(["\(label)"] + row.map(grouped) + [recall])
         }
-        return lines + "\n\nimages by class (rows) and predicted class (columns)\n" + table.text
+        return lines + "\n\nimages by class (rows) and predicted class (columns)\n" + table.text(width: width)
     }
 
     private func describe(_ machine: MachineRecord) -> String {

@@ -21,8 +21,10 @@ struct RunSummary {
     let epochs: [EpochRecord]
     /// None in runs that do not measure their layers.
     let layers: [LayerRecord]
-    let evaluation: TestEvaluation?
+    let evaluation: (loss: Double, accuracy: Double)?
     let machine: MachineRecord?
+    /// What is wrong with `machine.json`, of which nothing but times is read here.
+    let machineDamage: String?
 
     init(_ folder: RunFolder) throws {
         let reader = try RunReader(folder)
@@ -49,8 +51,12 @@ struct RunSummary {
         stepCount = try reader.stepCount()
         epochs = try reader.epochs()
         layers = try reader.layers()
-        evaluation = try reader.evaluation()
-        machine = try MachineRecord(folder)
+        evaluation = try reader.testFigures()
+        do {
+            (machine, machineDamage) = (try MachineRecord(folder), nil)
+        } catch let error as UserError {
+            (machine, machineDamage) = (nil, "\(error)")
+        }
     }
 
     var name: String { String(folder.path.split(separator: "/").last ?? "") }

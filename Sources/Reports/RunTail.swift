@@ -51,7 +51,7 @@ public final class RunTail {
     private static func line(_ step: StepRecord) -> String {
         """
         step \(grouped(step.step))  epoch \(step.epoch)  loss \(decimals(step.loss, 4))  accuracy \(decimals(step.accuracy, 4))  \
-        learning rate \(step.learningRate)  gradient norm \(decimals(step.gradientNorm, 4))
+        learning rate \(significant(step.learningRate))  gradient norm \(decimals(step.gradientNorm, 4))
         """
     }
 

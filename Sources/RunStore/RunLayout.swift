@@ -22,6 +22,9 @@ let lastUnsealedRunFormatVersion = 2
 ///     /digests/{step,tensor,checksum}   checksums of the weights, a row now and then, a column for each tensor
 ///     /evaluation/test/{loss,accuracy,confusion,predictions,labels}     without rows until the test set was evaluated
 ///
+/// The groups of metrics and of the evaluation are plots to a viewer (`NXdata`), so that each has a `title`, and the evaluation the places along
+/// the axes of its confusion matrix, `class` and `predicted_class`. Nothing here reads them.
+///
 /// From here the file is either closed (`close`), or handed to readers while it grows (`startAppending`), which takes away the means to
 /// create anything.
 struct RunLayout: ~Copyable {

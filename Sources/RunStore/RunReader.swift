@@ -76,6 +76,9 @@ public final class RunReader {
         try read { try EvaluationColumns.read(from: $0, classes: description.classes) }
     }
 
+    /// The loss and the accuracy of that evaluation alone, without a look at what was predicted for each image.
+    public func testFigures() throws -> (loss: Double, accuracy: Double)? { try read { try EvaluationColumns.readFigures(from: $0) } }
+
     public func contents() throws -> RunContents {
         RunContents(
             description: description, status: status, steps: try steps(), epochs: try epochs(), digests: try digests(),

@@ -20,6 +20,7 @@ struct CheckCommand: ParsableCommand {
 
     @OptionGroup var words: ExperimentOptions
     @OptionGroup var threadOptions: ThreadOptions
+    @OptionGroup var wideOption: WideOption
 
     @OptionGroup var resultsOptions: ResultsOptions
 
@@ -35,7 +36,7 @@ struct CheckCommand: ParsableCommand {
         for model in preview.models {
             models.append([model.name, grouped(model.parameters), grouped(model.multiplyAdds), grouped(model.byteCount >> 20)])
         }
-        print(models.text + "\n")
+        print(models.text(width: wideOption.width) + "\n")
         printProposals(experiment, preview)
         if definition.sweep != nil {
             let plan = try SweepPlan(words.written(), change: words.change)
@@ -45,7 +46,7 @@ struct CheckCommand: ParsableCommand {
         }
         var trials = TextTable(["trial", "state"].map { TextTable.Column($0, .left) })
         for trial in preview.trials { trials.append([trial.name, trial.state]) }
-        print(trials.text)
+        print(trials.text(width: wideOption.width))
     }
 
     /// Which widths meet the first model's budget, where the definition has `match`.

@@ -20,6 +20,7 @@ struct RunCommand: ParsableCommand {
 
     @OptionGroup var words: ExperimentOptions
     @OptionGroup var threadOptions: ThreadOptions
+    @OptionGroup var wideOption: WideOption
 
     @OptionGroup var resultsOptions: ResultsOptions
 
@@ -36,7 +37,7 @@ struct RunCommand: ParsableCommand {
         Interrupt.listen()
         let outcome = try runner.run { Interrupt.isRequested }
 
-        try Comparison(outcome.folders).printAll()
+        try Comparison(outcome.folders).printAll(width: wideOption.width)
         for line in outcome.neighbours { Harness.say(line) }
         if outcome.isInterrupted {
             Harness.say("interrupted; the same command goes on from here")

@@ -20,6 +20,7 @@ struct SweepCommand: ParsableCommand {
 
     @OptionGroup var words: ExperimentOptions
     @OptionGroup var threadOptions: ThreadOptions
+    @OptionGroup var wideOption: WideOption
 
     @Option(help: ArgumentHelp("How many trials are trained at a time; they share the threads.", valueName: "n"))
     var jobs = 1
@@ -50,7 +51,7 @@ struct SweepCommand: ParsableCommand {
         if dryRun {
             try plan.check(dataDirectory: words.dataOptions.dataDirectory, progress: progress)
             progress.end()
-            return print(Self.table(plan, results).text)
+            return print(Self.table(plan, results).text(width: wideOption.width))
         }
         let runner = try SweepRunner(plan, options: SweepRunner.Options(
             threads: threadOptions.count, jobs: jobs, results: results, dataDirectory: words.dataOptions.dataDirectory, startsOver: fresh,
@@ -58,7 +59,7 @@ struct SweepCommand: ParsableCommand {
         Interrupt.listen()
         let outcome = try runner.run { Interrupt.isRequested }
 
-        try Comparison(outcome.folders).printAll()
+        try Comparison(outcome.folders).printAll(width: wideOption.width)
         let failures = outcome.failures
         if outcome.isInterrupted {
             Harness.say("interrupted; the same command goes on from here")
