@@ -1,5 +1,6 @@
 import Configuration
 import RunStore
+import TensorCore
 import Training
 
 /// What an unfinished run goes on from: a checkpoint, the weights of the best epoch so far, and the log up to the checkpoint.
@@ -54,7 +55,9 @@ struct Resumption {
             throw UserError(
                 .data, "\(folder.runFile): has \(contents.steps.count) of the \(progress.step) steps before the checkpoint \(file.path)")
         }
+        let arithmetic = contents.description.arithmetic
         contents.description = description
+        contents.description.arithmetic = arithmetic.resumed(after: progress.step, with: arithmeticVersion)
         self.contents = contents
     }
 
