@@ -3,7 +3,7 @@
 
 // Four rows are taken at once: a row's sums, its division and its root wait for each other, those of different rows do not. Sums in float32
 // end after so many columns or rows, and go on in double.
-enum { LANES = 16, COLUMN_BLOCK = 1024, ROW_BLOCK = 64 };
+enum { LANES = 16, COLUMN_BLOCK = 1024, ROW_BLOCK = 16 };
 
 typedef float lanes __attribute__((ext_vector_type(LANES)));
 typedef int32_t lane_mask __attribute__((ext_vector_type(LANES)));

@@ -129,7 +129,8 @@ struct NumericalCornerTests {
     @Test func batchNormOfOutliersAndConstants() throws {
         let rows = 512, graph = Graph(mode: .training)
         let x = graph.input("x", [rows, 2])
-        let column = [1e4] + (1..<rows).map { 3 + 1e-3 * Double(Float(($0 * 37) % 101) / 101) }
+        func small(_ index: Int) -> Double { 3 + Double(index * 37 % 101) / 101_000 }
+        let column = [1e4] + (1..<rows).map(small)
         let one = graph.constant(HostTensor([2], repeating: Float(1))), zero = graph.constant(HostTensor([2], repeating: Float(0)))
         let y = x.batchNorm(
             scale: one, offset: zero, runningMean: graph.root.buffer("mean", [2], initialValue: 0),
