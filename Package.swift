@@ -61,7 +61,9 @@ let package = Package(
         .testTarget(name: "VisionDataTests", dependencies: ["VisionData", "TensorCore", "HDF5", "CZlib", "Configuration"]),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "VisionData", "TensorCore", "Configuration", "TestSupport"]),
         .testTarget(name: "RunStoreTests", dependencies: ["RunStore", "HDF5", "Configuration", "TestSupport"]),
-        .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "RunStore", "VisionData", "Configuration", "TestSupport"]),
+        .testTarget(
+            name: "ExperimentsTests",
+            dependencies: ["Experiments", "Training", "RunStore", "VisionData", "TensorCore", "Checksums", "Configuration", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "RunStore", "Configuration", "TestSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["RunStore", "TestSupport"]),
     ]

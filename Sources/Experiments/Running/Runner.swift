@@ -162,7 +162,7 @@ public final class Runner {
         return RunDescription(
             experiment: experiment.definition.name, model: trial.model.name, seed: trial.seed, configuration: trial.resolvedDefinition,
             parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds, classes: experiment.dataset.classCount,
-            trialDigest: trial.identityDigest, dataDigest: experiment.dataDigest)
+            trialDigest: trial.identityDigest, dataDigest: experiment.dataDigest, arithmetic: [ArithmeticSpan(version: arithmeticVersion)])
     }
 
     // MARK: Earlier runs
@@ -210,6 +210,10 @@ public final class Runner {
         for file in search.rejected { try writer.remove(file) }
         let progress = resumption.state.progress
         say(trial, "goes on after step \(grouped(progress.step))\(search.rejected.isEmpty ? "" : ", with the checkpoint before")")
+        let arithmetic = resumption.contents.description.arithmetic
+        if arithmetic.count > 1 {
+            say(trial, "its steps are of more than one version of the arithmetic: \(arithmetic.text); its bits are those of neither alone")
+        }
         if let earlier = try? MachineRecord(folder) {
             let differences = machine.differences(from: earlier)
             if !differences.isEmpty {

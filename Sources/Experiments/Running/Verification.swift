@@ -31,13 +31,16 @@ public struct Verification {
     /// What the run was trained with, and here: only what is not the same.
     public let machineDifferences: [String]
     public let shards: Int
+    /// A sentence about the run's version of the arithmetic when it is not this program's alone.
+    public let arithmeticNote: String?
 
     /// Trains again.
     ///
     /// - Parameters:
     ///   - steps: end after so many; nil: as far as the record goes.
     ///   - shouldStop: asked after every step.
-    /// - Throws: `.data` when the run cannot be repeated: its file is damaged, its definition is not the one it was made with, or the images are others.
+    /// - Throws: `.data` when the run cannot be repeated: its file is damaged, its definition is not the one it was made with, or the images are others; also when it
+    ///   differs because it was trained with another version of the arithmetic.
     public init(
         _ folder: RunFolder, threads: Int, steps: Int?, dataDirectory: String?, command: [String],
         terminal: Terminal = .standardError, shouldStop: @escaping () -> Bool
@@ -91,6 +94,16 @@ public struct Verification {
         } catch let difference as Difference {
             verdict = .different(difference)
         }
+        if case .different(let difference) = verdict, description.arithmetic.version(through: difference.step) != arithmeticVersion {
+            throw UserError(
+                .data, """
+                    \(folder.runFile): was trained with \(description.arithmetic.text) of the arithmetic, and this program has version \
+                    \(arithmeticVersion): bits differ between them on purpose (here from \(Self.place(difference.step)) on), so it cannot be verified \
+                    with this program
+                    """)
+        }
+        arithmeticNote = description.arithmetic.version(through: end) == arithmeticVersion ? nil
+            : "the run was trained with \(description.arithmetic.text) of the arithmetic, this program has version \(arithmeticVersion): here they agree"
         self.folder = folder
         shards = trial.train.shards
         machineDifferences = try MachineRecord(folder).map { earlier in
