@@ -26,7 +26,7 @@ let package = Package(
         .target(name: "Configuration"),
         .target(name: "Checksums", dependencies: ["CCrypto"]),
         .target(name: "HDF5", dependencies: ["CHDF5", "Configuration"]),
-        .target(name: "TensorCore", dependencies: ["COneDNN", "CKernels"]),
+        .target(name: "TensorCore", dependencies: ["COneDNN", "CKernels", "Configuration"]),
         .target(name: "Layers", dependencies: ["TensorCore"]),
         .target(name: "Models", dependencies: ["Layers", "TensorCore", "Configuration"]),
         .target(name: "VisionData", dependencies: ["TensorCore", "HDF5", "CZlib", "Checksums", "Configuration"]),

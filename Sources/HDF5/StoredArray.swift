@@ -35,16 +35,15 @@ struct StoredArray {
         }
     }
 
-    /// The number of elements, refused when their bytes exceed what this machine could hold.
+    /// The number of elements, refused when their bytes exceed what this process may use.
     private func count(of shape: [Int], elementSize: Int) throws -> Int {
-        let memory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
         var count = 1, bytes = elementSize, overflows = false
         for size in shape where !overflows {
             count = count.multipliedReportingOverflow(by: size).partialValue
             (bytes, overflows) = bytes.multipliedReportingOverflow(by: size)
         }
-        if overflows || bytes > memory {
-            throw place.error(.data, "has the shape \(shape), which is more than this machine's memory")
+        if overflows || bytes > MachineLimits.memory() {
+            throw place.error(.data, "has the shape \(shape), which is more than the memory that this process may use")
         }
         return count
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Experiments
 import Foundation
 import TensorCore
@@ -67,14 +68,14 @@ struct DataOptions: ParsableArguments {
 
 /// `--threads`, for every command that computes.
 struct ThreadOptions: ParsableArguments {
-    @Option(help: "How many threads compute; results do not depend on it (default: one for each processor).")
+    @Option(help: "How many threads compute; results do not depend on it (default: one for each processor that the process may use).")
     var threads: Int?
 
     mutating func validate() throws {
         if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads: expected a number from 1 to 1024, found \(threads)") }
     }
 
-    var count: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+    var count: Int { threads ?? MachineLimits.current.processors }
 }
 
 extension Precision: ExpressibleByArgument {}
