@@ -63,6 +63,6 @@ let package = Package(
         .testTarget(name: "RunStoreTests", dependencies: ["RunStore", "HDF5", "Configuration", "TestSupport"]),
         .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "RunStore", "VisionData", "Configuration", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "RunStore", "Configuration", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["RunStore", "TestSupport"]),
+        .testTarget(name: "CommandTests", dependencies: ["RunStore", "HDF5", "TestSupport"]),
     ]
 )

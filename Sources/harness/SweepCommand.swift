@@ -48,12 +48,14 @@ struct SweepCommand: ParsableCommand {
         var plan = try SweepPlan(words.written(), change: words.change)
         if !fresh { plan = try plan.inForce(results: results, replans: replan, say: Harness.say) }
         if dryRun {
-            try plan.check(dataDirectory: words.dataOptions.dataDirectory)
+            let experiments = try plan.check(dataDirectory: words.dataOptions.dataDirectory)
+            for note in plan.notes(about: experiments) { Harness.say("note: \(note)") }
             return print(Self.table(plan, results).text)
         }
         let runner = try SweepRunner(plan, options: SweepRunner.Options(
             threads: threadOptions.count, jobs: jobs, results: results, dataDirectory: words.dataOptions.dataDirectory, startsOver: fresh,
             retriesFailed: retryFailed, command: CommandLine.arguments))
+        for note in runner.notes { Harness.say("note: \(note)") }
         Interrupt.listen()
         let outcome = try runner.run { Interrupt.isRequested }
 

@@ -56,7 +56,13 @@ public struct Definition: Sendable {
 
     /// Reads the text that a run keeps as its definition (`Trial.resolvedDefinition`); `place` names it in errors.
     public init(resolved text: String, name: String, place: String) throws {
-        try self.init(YAML.node(text) { SourceMark(file: place, line: $0) }, name: name)
+        var root = try YAML.node(text) { SourceMark(file: place, line: $0) }
+        if case .map(var entries) = root.value, let index = entries.firstIndex(where: { $0.key == "models" }) {
+            entries[index].node = ModelRegistry.completed(stored: entries[index].node)
+            root.value = .map(entries)
+        }
+        try self.init(root, name: name)
+        data.places.isRecorded = true
     }
 
     init(_ root: ConfigurationNode, name: String) throws {
@@ -75,6 +81,16 @@ public struct Definition: Sendable {
         if var sweepFields = fields.fields("sweep") { sweep = SweepDefinition(from: &sweepFields) } else { sweep = nil }
         fields.finish()
         try errors.throwIfAny()
+    }
+
+    /// Sentences about what is written and has no effect.
+    var notes: [String] {
+        let schedule = root["train"]?["schedule"]
+        return train.schedule.unreachedEpochs(in: train.epochs).map { key, epochs in
+            let place = schedule?["step"]?[key]?.mark ?? schedule?.mark ?? root.mark
+            let list = epochs.map { grouped($0) }.joined(separator: ", ")
+            return "\(place): train.schedule.step.\(key): the training ends after \(grouped(train.epochs)) epochs, so nothing changes after \(list)"
+        }
     }
 
     /// Gives an error about one of the definition's values the place where that, or the nearest map around it, was written.

@@ -30,9 +30,9 @@ public struct Trial: Sendable {
 
     /// SHA-256 over what determines the result: the model's definition, data, training, seed and precision. The other models of the
     /// definition, the experiment's and the model's name, the number of threads and the machine do not count, nor what changes no bit
-    /// (`TrainConfiguration.withoutEffortOptions`).
+    /// (`TrainConfiguration.withoutEffortOptions`) or only makes the definition clear (`DataConfiguration.identity`, `ModelDefinition.identity`).
     public var identityDigest: String {
-        let identity = Identity(data: data, model: model.definition, precision: precision, seed: seed, train: train.withoutEffortOptions)
+        let identity = Identity(data: data.identity, model: model.definition.identity, precision: precision, seed: seed, train: train.withoutEffortOptions)
         let digest = SHA256()
         digest.update(YAML.json(identity))
         return digest.finish()

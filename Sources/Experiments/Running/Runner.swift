@@ -105,6 +105,7 @@ public final class Runner {
         described.tensors = loop.tensorNames
         described.layers = LayerDescription(trial.model.definition, measuredBy: loop)
         var machine = MachineRecord.here(threads: options.threads, command: options.command)
+        machine.dataFile = experiment.dataset.location
         let resumption = try resumption(of: trial, described, &writer, machine)
         if let resumption { try restore(loop, resumption, folder) }
         let recorder = try RunRecorder(described, resumption, in: writer, loop)
@@ -157,7 +158,7 @@ public final class Runner {
         return RunDescription(
             experiment: experiment.definition.name, model: trial.model.name, seed: trial.seed, configuration: trial.resolvedDefinition,
             parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds, classes: experiment.dataset.classCount,
-            trialDigest: trial.identityDigest, dataDigest: experiment.dataDigest)
+            trialDigest: trial.identityDigest, dataDigest: experiment.dataDigest, data: DataDescription(experiment.dataset))
     }
 
     // MARK: Earlier runs

@@ -1,12 +1,17 @@
 import Configuration
 import Foundation
 import RunStore
+import VisionData
 
 /// The trials of a sweep in the order in which they are trained, frozen in a file before the first of them.
 public struct SweepPlan: Sendable {
     public internal(set) var file: SweepFile
     /// The cells that the plan was made from, whose values know where they were written; none in one that was read.
     private var cells: [SweepCell] = []
+    /// Sentences about what is written in the sweep and has no effect.
+    private var notes: [String] = []
+    /// Where the definition's data are looked for, which the file does not say.
+    var dataPlaces = DataPlaces()
 
     public var entries: [SweepFile.Entry] { file.entries }
     public var experiment: String { file.experiment }
@@ -24,7 +29,8 @@ public struct SweepPlan: Sendable {
         }
         var base = definition
         try change(&base)
-        let cells = try definition.cells(of: sweep).map { cell in
+        var notes: [String] = []
+        let cells = try definition.cells(of: sweep, say: { notes.append($0) }).map { cell in
             var definition = cell.definition
             definition.seeds = sweep.seeds ?? definition.seeds
             try change(&definition)
@@ -44,6 +50,8 @@ public struct SweepPlan: Sendable {
         let halving = sweep.halving.map { SweepFile.Halving(metric: $0.metric.rawValue, factor: $0.factor, first: $0.first) }
         file = SweepFile(experiment: base.name, halving: halving, sweep: YAML.text(sweep.node, .yaml), entries: entries)
         self.cells = cells
+        self.notes = notes
+        dataPlaces = base.data.places
     }
 
     /// Reads a plan that was written before.
@@ -51,7 +59,9 @@ public struct SweepPlan: Sendable {
 
     /// The trial of an entry, for training it.
     func definition(of entry: SweepFile.Entry) throws -> Definition {
-        try Definition(resolved: entry.configuration, name: experiment, place: "\(experiment)/sweep.h5: \(entry.name)")
+        var definition = try Definition(resolved: entry.configuration, name: experiment, place: "\(experiment)/sweep.h5: \(entry.name)")
+        definition.data.places = cells.indices.contains(entry.cell) ? cells[entry.cell].definition.data.places : dataPlaces
+        return definition
     }
 
     /// The same with the places of its values in the definition's files, as long as they are known.
@@ -109,12 +119,18 @@ public struct SweepPlan: Sendable {
     }
 }
 
+extension SweepPlan {
+    /// What may be wrong with the sweep, and with the data and the definitions of its checked trials; each sentence once.
+    public func notes(about experiments: [String: Experiment]) -> [String] { notes + Set(experiments.values.flatMap(\.notes)).sorted() }
+}
+
 extension Definition {
     /// Equal for definitions whose images are the same in memory; augmentation comes later.
     var imagesKey: String {
         var data = data
         data.augment = []
-        return YAML.json(data)
+        let places = [data.places.pathFolder, data.places.directoryFolder].map { $0 ?? "" }
+        return YAML.json(data) + places.joined(separator: "\n")
     }
 }
 
