@@ -142,7 +142,7 @@ import Testing
         #expect(abs(data.mean[0] - mean) < 1e-12 && abs(data.standardDeviation[0] - variance.squareRoot()) < 1e-12)
 
         let inspected = try run("inspect", folder.path).output
-        #expect(inspected.contains("\nclasses            2: round, square\n"), "\(inspected)")
+        #expect(inspected.contains(/\nclasses +2: round, square\n/), "\(inspected)")
         #expect(inspected.contains(/\n *class  name +→0 +→1 +recall\n/), "\(inspected)")
         #expect(inspected.contains(/\n +1  square +\d/))
     }
