@@ -65,6 +65,6 @@ let package = Package(
             name: "ExperimentsTests",
             dependencies: ["Experiments", "Training", "RunStore", "VisionData", "TensorCore", "Checksums", "Configuration", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "RunStore", "Configuration", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["RunStore", "TestSupport"]),
+        .testTarget(name: "CommandTests", dependencies: ["RunStore", "HDF5", "TestSupport"]),
     ]
 )

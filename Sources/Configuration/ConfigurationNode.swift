@@ -2,10 +2,13 @@
 public struct SourceMark: Hashable, Sendable, CustomStringConvertible {
     public let file: String
     public let line: Int?
+    /// The folder of the file, where relative paths in it begin; nil: the current folder, as for words of the command line.
+    public let folder: String?
 
-    public init(file: String, line: Int?) {
+    public init(file: String, line: Int?, folder: String? = nil) {
         self.file = file
         self.line = line
+        self.folder = folder
     }
 
     public var description: String { line.map { "\(file):\($0)" } ?? file }

@@ -97,18 +97,16 @@ public struct FieldReader {
         integer(key, in: range) ?? value
     }
 
-    /// Finite numbers only; `1e-3`, `3` and `.5` are numbers.
+    /// A number that single precision can hold (`WrittenNumber`); `1e-3`, `3` and `.5` are numbers.
     public mutating func number(_ key: String, in range: some RangeExpression<Double> = (-Double.infinity)...) -> Double? {
-        let convert: (String, Bool) -> Double? = { text, quoted in
-            guard !quoted, let number = Double(text), number.isFinite else { return nil }
-            return number
-        }
-        guard let value = scalar(key, expected: "a number", convert) else { return nil }
-        guard range.contains(value) else {
-            report("expected \(describe(range)), found \(value)", at: key)
+        guard let found = node(key) else { return nil }
+        guard let number = WrittenNumber(found) else {
+            report("expected a number, found \(found.kind)", at: key)
             return nil
         }
-        return value
+        guard let complaint = number.complaint(range) else { return number.value }
+        report(complaint, at: key)
+        return nil
     }
 
     public mutating func number(_ key: String, default value: Double, in range: some RangeExpression<Double> = (-Double.infinity)...) -> Double {
@@ -150,17 +148,20 @@ public struct FieldReader {
         return values
     }
 
-    /// A list of finite numbers; a lone number counts as a list of one.
+    /// A list of numbers that single precision can hold; a lone number counts as a list of one.
     public mutating func numbers(_ key: String, in range: some RangeExpression<Double> = (-Double.infinity)...) -> [Double]? {
         guard let found = node(key) else { return nil }
         let items: [ConfigurationNode] = if case .list(let items) = found.value { items } else { [found] }
         var values: [Double] = []
         for (index, item) in items.enumerated() {
-            guard case .scalar(let text, quoted: false) = item.value, let value = Double(text), value.isFinite, range.contains(value) else {
-                errors.report("expected \(describe(range)), found \(item.kind)", at: item.mark, path: "\(path(of: key))[\(index)]")
+            let number = WrittenNumber(item)
+            guard let number, range.contains(number.value), number.complaint(range) == nil else {
+                let complaint = number.flatMap { range.contains($0.value) ? $0.complaint(range) : nil }
+                errors.report(
+                    complaint ?? "expected \(describe(range)), found \(item.kind)", at: item.mark, path: "\(path(of: key))[\(index)]")
                 continue
             }
-            values.append(value)
+            values.append(number.value)
         }
         return values
     }
@@ -197,7 +198,7 @@ public struct FieldReader {
 }
 
 /// A range in words.
-private func describe<Bound>(_ range: some RangeExpression<Bound>) -> String {
+func describe<Bound>(_ range: some RangeExpression<Bound>) -> String {
     switch range {
     case let range as ClosedRange<Bound>: "a value from \(range.lowerBound) to \(range.upperBound)"
     case let range as PartialRangeFrom<Bound>: "\(Bound.self == Int.self ? "an integer" : "a number") of at least \(range.lowerBound)"

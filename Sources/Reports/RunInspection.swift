@@ -32,6 +32,8 @@ struct RunInspection {
         let path, experiment, model, state: String
         let definition: DefinitionValue
         let seed, parameters, multiplyAdds, classes, steps: Int
+        /// nil where the classes have no names, or the file is of an earlier format.
+        let classNames: [String]?
         let epochs: [Epoch]
         /// nil where they were not measured.
         let layers: [Layer]?
@@ -64,6 +66,7 @@ struct RunInspection {
             path: reader.path, experiment: description.experiment, model: description.model, state: state.rawValue,
             definition: DefinitionValue(description.configuration), seed: description.seed, parameters: description.parameters,
             multiplyAdds: description.multiplyAdds, classes: description.classes, steps: try reader.stepCount(),
+            classNames: description.data.flatMap { $0.classNames.isEmpty ? nil : $0.classNames },
             epochs: try reader.epochs().map {
                 Epoch(
                     epoch: $0.epoch, trainLoss: finite($0.trainLoss), trainAccuracy: finite($0.trainAccuracy), valLoss: finite($0.valLoss),
@@ -104,7 +107,8 @@ struct RunInspection {
         let lines = [
             ("run", report.path), ("experiment", report.experiment), ("model", report.model), ("seed", "\(report.seed)"),
             ("state", report.state), ("parameters", grouped(report.parameters)), ("MACs", grouped(report.multiplyAdds)),
-            ("classes", grouped(report.classes)), ("steps", grouped(report.steps)),
+            ("classes", grouped(report.classes) + (report.classNames.map { ": " + Self.list($0) } ?? "")),
+            ("steps", grouped(report.steps)),
         ]
         let weights = report.weights.map { weights in
             let progress = weights.progress["epoch"].map { " after epoch \(grouped(Int($0)))" } ?? ""
@@ -112,6 +116,9 @@ struct RunInspection {
         }
         return aligned(lines + weights)
     }
+
+    /// The names of up to 20 classes.
+    private static func list(_ names: [String]) -> String { names.prefix(20).joined(separator: ", ") + (names.count > 20 ? ", …" : "") }
 
     private func epochs(_ width: Int?) -> String {
         var table = TextTable(
@@ -155,12 +162,13 @@ struct RunInspection {
             ("test images", grouped(test.images)),
         ])
         guard test.confusion.count <= 20 else { return lines }
+        let names = report.classNames.flatMap { $0.count == test.confusion.count ? $0 : nil }
         var table = TextTable(
-            [TextTable.Column("class")] + test.confusion.indices.map { TextTable.Column("→\($0)") } + [TextTable.Column("recall")])
+            [TextTable.Column("class")] + (names == nil ? [] : [TextTable.Column("name", .left)]) + test.confusion.indices.map { TextTable.Column("→\($0)") } + [TextTable.Column("recall")])
         for (label, row) in test.confusion.enumerated() {
             let total = row.reduce(0, +)
             let recall = total == 0 ? none : decimals(Double(row[label]) / Double(total), 4)
-            table.append(["\(label)"] + row.map(grouped) + [recall])
+            table.append(["\(label)"] + (names.map { [$0[label]] } ?? []) + row.map(grouped) + [recall])
         }
         return lines + "\n\nimages by class (rows) and predicted class (columns)\n" + table.text(width: width)
     }

@@ -31,7 +31,7 @@ struct CheckCommand: ParsableCommand {
             experiment, results: resultsOptions.folder, threads: threadOptions.count)
 
         print("# \(definition.name): the definition, with every default\n\(definition.resolvedText)")
-        print(preview.dataLine + "\n")
+        print(([preview.dataLine] + (preview.classLine.map { [$0] } ?? []) + preview.notes.map { "note: \($0)" }).joined(separator: "\n") + "\n")
         var models = TextTable([TextTable.Column("model", .left)] + ["parameters", "MACs", "memory (MB)"].map { TextTable.Column($0) })
         for model in preview.models {
             models.append([model.name, grouped(model.parameters), grouped(model.multiplyAdds), grouped(model.byteCount >> 20)])
@@ -40,7 +40,8 @@ struct CheckCommand: ParsableCommand {
         printProposals(experiment, preview)
         if definition.sweep != nil {
             let plan = try SweepPlan(words.written(), change: words.change)
-            try plan.check(dataDirectory: words.dataOptions.dataDirectory)
+            let experiments = try plan.check(dataDirectory: words.dataOptions.dataDirectory)
+            for note in plan.notes(about: experiments) where !preview.notes.contains(note) { print("note: \(note)") }
             print("sweep: \(grouped(plan.entries.count)) trials; harness sweep \(words.experiment) --dry-run lists them")
             return
         }

@@ -34,6 +34,7 @@ struct RunCommand: ParsableCommand {
         let runner = Runner(experiment, options: Runner.Options(
             threads: threadOptions.count, results: resultsOptions.folder, startsOver: fresh,
             command: CommandLine.arguments))
+        for note in experiment.notes { Harness.say("note: \(note)") }
         Interrupt.listen()
         let outcome = try runner.run { Interrupt.isRequested }
 

@@ -49,13 +49,15 @@ struct SweepCommand: ParsableCommand {
         let plan = try SweepPlan(words.written(), progress: progress, change: words.change)
             .inForce(results: results, replans: replan, startsOver: fresh, say: Harness.say)
         if dryRun {
-            try plan.check(dataDirectory: words.dataOptions.dataDirectory, progress: progress)
+            let experiments = try plan.check(dataDirectory: words.dataOptions.dataDirectory, progress: progress)
             progress.end()
+            for note in plan.notes(about: experiments) { Harness.say("note: \(note)") }
             return print(Self.table(plan, results).text(width: wideOption.width))
         }
         let runner = try SweepRunner(plan, options: SweepRunner.Options(
             threads: threadOptions.count, jobs: jobs, results: results, dataDirectory: words.dataOptions.dataDirectory, startsOver: fresh,
             retriesFailed: retryFailed, command: CommandLine.arguments), progress: progress)
+        for note in runner.notes { Harness.say("note: \(note)") }
         Interrupt.listen()
         let outcome = try runner.run { Interrupt.isRequested }
 

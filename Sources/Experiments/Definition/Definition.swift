@@ -60,7 +60,13 @@ public struct Definition: Sendable {
 
     /// Reads the text that a run keeps as its definition (`Trial.resolvedDefinition`); `place` names it in errors.
     public init(resolved text: String, name: String, place: String) throws {
-        try self.init(YAML.node(text) { SourceMark(file: place, line: $0) }, name: name)
+        var root = try YAML.node(text) { SourceMark(file: place, line: $0) }
+        if case .map(var entries) = root.value, let index = entries.firstIndex(where: { $0.key == "models" }) {
+            entries[index].node = ModelRegistry.completed(stored: entries[index].node)
+            root.value = .map(entries)
+        }
+        try self.init(root, name: name)
+        data.places.isRecorded = true
     }
 
     init(_ root: ConfigurationNode, name: String, images: ((DataConfiguration) throws -> ImageDataset)? = nil) throws {
@@ -80,6 +86,16 @@ public struct Definition: Sendable {
         fields.finish()
         if let images, !errors.messages.isEmpty, !errors.hasAny(under: "data") { reportMisfits(to: images, errors) }
         try errors.throwIfAny()
+    }
+
+    /// Sentences about what is written and has no effect.
+    var notes: [String] {
+        let schedule = root["train"]?["schedule"]
+        return train.schedule.unreachedEpochs(in: train.epochs).map { key, epochs in
+            let place = schedule?["step"]?[key]?.mark ?? schedule?.mark ?? root.mark
+            let list = epochs.map { grouped($0) }.joined(separator: ", ")
+            return "\(place): train.schedule.step.\(key): the training ends after \(grouped(train.epochs)) epochs, so nothing changes after \(list)"
+        }
     }
 
     /// Reports which models do not fit the images, and what the data do not have. Data that cannot be read are no fault of the definition.

@@ -28,7 +28,7 @@ public struct Trial: Sendable {
 
     /// SHA-256 over what determines the result: the model's definition, data, training, seed and precision. The other models of the
     /// definition, the experiment's and the model's name, the number of threads and the machine do not count, nor what changes no bit
-    /// (`TrainConfiguration.withoutEffortOptions`).
+    /// (`TrainConfiguration.withoutEffortOptions`) or only makes the definition clear (`DataConfiguration.identity`, `ModelDefinition.identity`).
     public var identityDigest: String { text.digest(seed: seed) }
 
     /// The definition of this trial alone, with every default filled in: JSON, and so YAML, that `Definition(resolved:)` reads. Like the hash it leaves out what

@@ -11,10 +11,13 @@ struct TrialText: Sendable {
         let json: String
         let entry: String
 
-        /// - Parameter name: nil where the part is the whole entry; of a model its name, under which the entry has it.
-        init(_ key: String, name: String? = nil, _ value: some Encodable) {
-            json = YAML.json(value)
-            var node = YAML.node(ofJSON: json)
+        /// - Parameters:
+        ///   - name: nil where the part is the whole entry; of a model its name, under which the entry has it.
+        ///   - identity: `value` without what only makes a definition clear.
+        init<Value: Encodable & Equatable>(_ key: String, name: String? = nil, _ value: Value, identity: Value) {
+            let text = YAML.json(value)
+            json = identity == value ? text : YAML.json(identity)
+            var node = YAML.node(ofJSON: text)
             if let name { node = ConfigurationNode(.map([.init(key: name, mark: node.mark, node: node)]), mark: node.mark) }
             entry = YAML.entry(key, node, .json, indentation: 2)
         }
@@ -49,10 +52,10 @@ struct TrialTexts {
     mutating func text(
         model: Definition.Model, data: DataConfiguration, train: TrainConfiguration, precision: String, match: String?
     ) -> TrialText {
-        if self.data?.value != data { self.data = (data, TrialText.Part("data", data)) }
-        if self.train?.value != train { self.train = (train, TrialText.Part("train", train)) }
+        if self.data?.value != data { self.data = (data, TrialText.Part("data", data, identity: data.identity)) }
+        if self.train?.value != train { self.train = (train, TrialText.Part("train", train, identity: train)) }
         if models[model.name]?.value != model.definition {
-            models[model.name] = (model.definition, TrialText.Part("models", name: model.name, model.definition))
+            models[model.name] = (model.definition, TrialText.Part("models", name: model.name, model.definition, identity: model.definition.identity))
         }
         return TrialText(
             data: self.data!.part, train: self.train!.part, model: models[model.name]!.part, precision: precision, match: match)

@@ -24,7 +24,8 @@ enum YAML {
         room -= data.count
         guard room >= 0 else { throw UserError(.usage, "\(name): a definition and what it extends may have \(grouped(largestByteCount)) bytes together; found more") }
         guard let text = String(data: data, encoding: .utf8) else { throw UserError(.usage, "\(name): not UTF-8 text") }
-        let root = try node(text) { SourceMark(file: name, line: $0) }
+        let folder = url.standardizedFileURL.deletingLastPathComponent().path
+        let root = try node(text) { SourceMark(file: name, line: $0, folder: folder) }
         guard root.entries?.isEmpty == false else {
             throw UserError(.usage, "\(name): expected a map with data, train and models, found \(root.kind)")
         }

@@ -110,6 +110,7 @@ public final class Runner {
         described.tensors = loop.tensorNames
         described.layers = LayerDescription(trial.model.definition, measuredBy: loop)
         var machine = MachineRecord.here(threads: pool.threadCount, command: options.command)
+        machine.dataFile = experiment.dataset.location
         let resumption = try resumption(of: trial, described, &writer, machine)
         if let resumption { try restore(loop, resumption, folder) }
         let recorder = try RunRecorder(described, resumption, in: writer, loop)
@@ -162,7 +163,8 @@ public final class Runner {
         return RunDescription(
             experiment: experiment.definition.name, model: trial.model.name, seed: trial.seed, configuration: trial.resolvedDefinition,
             parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds, classes: experiment.dataset.classCount,
-            trialDigest: trial.identityDigest, dataDigest: experiment.dataDigest, arithmetic: [ArithmeticSpan(version: arithmeticVersion)])
+            trialDigest: trial.identityDigest, dataDigest: experiment.dataDigest, data: DataDescription(experiment.dataset),
+            arithmetic: [ArithmeticSpan(version: arithmeticVersion)])
     }
 
     // MARK: Earlier runs

@@ -15,7 +15,11 @@ extension Definition {
     ///
     /// - Throws: `.usage` with all errors of all cells, each at the place of the value that causes it; when no cell is left; when a condition is about
     ///   a key that is in no cell.
-    func cells(of sweep: SweepDefinition, progress: PlanningProgress? = nil) throws -> [SweepCell] {
+    ///
+    /// - Parameters:
+    ///   - progress: hears how far it is.
+    ///   - say: hears of conditions that match no cell.
+    func cells(of sweep: SweepDefinition, progress: PlanningProgress? = nil, say: (String) -> Void = { _ in }) throws -> [SweepCell] {
         let place = "\(sweep.node.mark): sweep"
         let count = sweep.factors.reduce(1) { min($0 * $1.count, Self.largestCellCount + 1) }
         guard count <= Self.largestCellCount else {
@@ -34,6 +38,11 @@ extension Definition {
         }
         try errors.throwIfAny()
         try requireKnownKeys(of: sweep, in: roots.map(\.root))
+        for (conditions, key) in [(sweep.excluded, "exclude"), (sweep.kept, "where")] {
+            for condition in conditions where !roots.contains(where: { condition.holds(for: $0.root) }) {
+                say("\(condition.mark): sweep.\(key): matches no cell")
+            }
+        }
         roots.removeAll { _, root in
             sweep.excluded.contains { $0.holds(for: root) } || (!sweep.kept.isEmpty && !sweep.kept.contains { $0.holds(for: root) })
         }

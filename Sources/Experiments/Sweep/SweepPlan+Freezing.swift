@@ -42,6 +42,8 @@ extension SweepPlan {
             say("the plan of \(grouped(frozen.entries.count)) trials is done; the definition's takes its place")
         case .contradicts(let difference):
             guard replans else {
+                var frozen = frozen
+                frozen.dataPlaces = dataPlaces
                 say("the definition has changed since the plan was made (\(difference)): the plan goes on; --replan takes the definition's")
                 return frozen
             }

@@ -11,6 +11,10 @@ public struct SweepPlan: Sendable {
     private var cells: [SweepCell] = []
     /// The file of the definition that the plan was made from; nil in one that was read.
     private(set) var source: DefinitionFile?
+    /// Sentences about what is written in the sweep and has no effect.
+    private var notes: [String] = []
+    /// Where the definition's data are looked for, which the file does not say.
+    var dataPlaces = DataPlaces()
 
     public var entries: [SweepFile.Entry] { file.entries }
     public var experiment: String { file.experiment }
@@ -30,7 +34,8 @@ public struct SweepPlan: Sendable {
         }
         var base = definition
         try change(&base)
-        let cells = try definition.cells(of: sweep, progress: progress).map { cell in
+        var notes: [String] = []
+        let cells = try definition.cells(of: sweep, progress: progress, say: { notes.append($0) }).map { cell in
             var definition = cell.definition
             definition.seeds = sweep.seeds ?? definition.seeds
             try change(&definition)
@@ -61,6 +66,8 @@ public struct SweepPlan: Sendable {
             experiment: base.name, halving: halving, sweep: YAML.text(sweep.node, .yaml), entries: seeds.flatMap { bySeed[$0] ?? [] })
         self.cells = cells
         source = definition.file
+        self.notes = notes
+        dataPlaces = base.data.places
     }
 
     /// More would not fit a disk or a life.
@@ -71,7 +78,9 @@ public struct SweepPlan: Sendable {
 
     /// The trial of an entry, for training it.
     func definition(of entry: SweepFile.Entry) throws -> Definition {
-        try Definition(resolved: entry.configuration, name: experiment, place: "\(experiment)/sweep.h5: \(entry.name)")
+        var definition = try Definition(resolved: entry.configuration, name: experiment, place: "\(experiment)/sweep.h5: \(entry.name)")
+        definition.data.places = cells.indices.contains(entry.cell) ? cells[entry.cell].definition.data.places : dataPlaces
+        return definition
     }
 
     /// The same with the places of its values in the definition's files, as long as they are known.
@@ -136,12 +145,18 @@ public struct SweepPlan: Sendable {
     }
 }
 
+extension SweepPlan {
+    /// What may be wrong with the sweep, and with the data and the definitions of its checked trials; each sentence once.
+    public func notes(about experiments: [String: Experiment]) -> [String] { notes + Set(experiments.values.flatMap(\.notes)).sorted() }
+}
+
 extension Definition {
     /// Equal for definitions whose images are the same in memory; augmentation comes later.
     var imagesKey: String {
         var data = data
         data.augment = []
-        return YAML.json(data)
+        let places = [data.places.pathFolder, data.places.directoryFolder].map { $0 ?? "" }
+        return YAML.json(data) + places.joined(separator: "\n")
     }
 }
 

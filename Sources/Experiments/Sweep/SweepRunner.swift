@@ -33,6 +33,8 @@ public final class SweepRunner: Sendable {
         }
     }
 
+    /// What may be wrong with the data or the definitions of what is still to be trained.
+    public let notes: [String]
     private let options: Options
     private let terminal: Terminal
     private let path: String
@@ -71,7 +73,9 @@ public final class SweepRunner: Sendable {
         self.options = options
         self.terminal = terminal
         self.restarts = Mutex(restarts)
-        loaded = Mutex(try plan.check(dataDirectory: options.dataDirectory, progress: progress))
+        let experiments = try plan.check(dataDirectory: options.dataDirectory, progress: progress)
+        loaded = Mutex(experiments)
+        notes = plan.notes(about: experiments)
         path = SweepFile.path(experiment: plan.experiment, results: options.results.path)
         lock = try SweepLock(folder: (path as NSString).deletingLastPathComponent)
         try plan.file.write(to: path)

@@ -43,6 +43,8 @@ struct BatchStatistics: Operation {
     var name: String { "batch statistics" }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        // One value is its own mean: whatever comes in, 0 would come out. PyTorch refuses it too.
+        guard count > 1 else { throw ShapeError("over a batch with one value a channel: expected more images, larger ones, or another norm") }
         let channels = Shape([inputs[0].shape[1]])
         guard inputs[1].shape == channels, inputs[2].shape == channels else {
             throw ShapeError("over \(channels[0]) channels: running statistics of \(inputs[1].shape) and \(inputs[2].shape)")

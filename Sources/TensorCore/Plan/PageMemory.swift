@@ -18,10 +18,10 @@ final class PageMemory {
 }
 
 /// Throws when `byteCount` is more than this process may use, before the system ends it for that.
-public func requireMemory(_ byteCount: Int) throws(RecordingError) {
-    let limit = MachineLimits.memory()
-    guard byteCount <= limit else {
-        let sizes = [byteCount, limit].map { String(format: "%.1f GB", Double($0) / 1e9) }
-        throw RecordingError(path: "", message: "needs at least \(sizes[0]) of memory, more than the \(sizes[1]) that this process may use")
+///
+/// - Parameter held: what of it has been allocated already.
+public func requireMemory(_ byteCount: Int, held: Int = 0) throws(RecordingError) {
+    if let shortage = MemoryDemand(total: Double(byteCount), held: Double(held)).shortage {
+        throw RecordingError(path: "", message: "needs \(shortage)")
     }
 }
