@@ -11,7 +11,7 @@ public struct UserError: Error, Equatable, Sendable, CustomStringConvertible {
         case data = 65
         /// An input that is not there (`EX_NOINPUT`).
         case noInput = 66
-        /// Something that only a defect in this program can cause (`EX_SOFTWARE`).
+        /// More memory than this process may have, or something that only a defect in this program can cause (`EX_SOFTWARE`).
         case `internal` = 70
         /// The system refused to read or write (`EX_IOERR`).
         case io = 74

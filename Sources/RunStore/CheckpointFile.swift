@@ -20,13 +20,21 @@ extension RunFolder {
     func checkpointFile(step: Int) -> String { "\(checkpointsFolder)/step-\(step).h5" }
 
     /// The checkpoints, whole or not, the newest first; none in the folder of a finished run.
+    ///
+    /// - Throws: `.io` when their folder is there and cannot be listed.
     public var checkpoints: [CheckpointFile] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: checkpointsFolder)) ?? []
-        let found = names.compactMap { name -> CheckpointFile? in
-            guard let step = name.wholeMatch(of: /step-(\d+)\.h5/).flatMap({ Int($0.1) }) else { return nil }
-            return CheckpointFile(path: "\(checkpointsFolder)/\(name)", step: step)
+        get throws {
+            guard FileManager.default.fileExists(atPath: checkpointsFolder) else { return [] }
+            let names: [String]
+            do { names = try FileManager.default.contentsOfDirectory(atPath: checkpointsFolder) } catch {
+                throw UserError(.io, "\(checkpointsFolder): cannot be listed: \(reason(error))")
+            }
+            let found = names.compactMap { name -> CheckpointFile? in
+                guard let step = name.wholeMatch(of: /step-(\d+)\.h5/).flatMap({ Int($0.1) }) else { return nil }
+                return CheckpointFile(path: "\(checkpointsFolder)/\(name)", step: step)
+            }
+            return found.sorted { $0.step > $1.step }
         }
-        return found.sorted { $0.step > $1.step }
     }
 }
 
@@ -41,7 +49,7 @@ extension RunWriter {
 
     /// Of the checkpoints the newest two stay: the one before the last in case that the last is damaged later.
     public func removeOldCheckpoints() throws {
-        for old in folder.checkpoints.dropFirst(2) { try remove(old.path) }
+        for old in try folder.checkpoints.dropFirst(2) { try remove(old.path) }
     }
 
     /// Gives the checkpoint after `step` finished steps the name `weights/last.h5` too: one file under two names, or a copy where the file

@@ -29,7 +29,7 @@ public struct RunFolder: Sendable, Hashable {
     }
 
     /// Whether there are weights or checkpoints of a run.
-    public var hasWeights: Bool { missingWeights.count < Weights.allCases.count || !checkpoints.isEmpty }
+    public var hasWeights: Bool { get throws { try missingWeights.count < Weights.allCases.count || !checkpoints.isEmpty } }
 
     /// Whether a run was begun here.
     public var hasRun: Bool { FileManager.default.fileExists(atPath: runFile) }
@@ -66,7 +66,7 @@ public struct RunFolder: Sendable, Hashable {
         while let path = rest.popLast() {
             guard let identity = FolderIdentity(path), visited.insert(identity).inserted else { continue }
             let folder = RunFolder(path: path)
-            if folder.hasRun || includingRemains && folder.hasWeights {
+            if try folder.hasRun || includingRemains && folder.hasWeights {
                 found.append(folder)
                 continue
             }

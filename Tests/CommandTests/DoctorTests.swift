@@ -75,10 +75,10 @@ import Testing
     @Test func anUnfinishedRunIsListedAndClosedInACopy() throws {
         let process = try Program.start(runs.words(results.lastPathComponent + "/cut"), in: runs.folder.url)
         let folder = RunFolder(path: runs.runFolder(results.lastPathComponent + "/cut").path)
-        while process.isRunning, folder.checkpoints.count < 2 { usleep(1000) }
+        while process.isRunning, try folder.checkpoints.count < 2 { usleep(1000) }
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
-        let newest = try #require(folder.checkpoints.first)
+        let newest = try #require(try folder.checkpoints.first)
         let result = try doctor("--repair")
         #expect(result.exitCode == 0)
         #expect(result.output.contains(/: unfinished\n  was cut off after step \d+, in epoch \d+\n/), "\(result.output)")

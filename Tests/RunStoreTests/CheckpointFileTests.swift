@@ -19,14 +19,14 @@ import Testing
 
     @Test func theNewestTwoAreKept() throws {
         try withWriter { writer, folder in
-            #expect(folder.checkpoints == [])
+            #expect(try folder.checkpoints == [])
             for step in [9, 100, 20, 101] { try save(Example.weights, step, writer) }
-            #expect(folder.checkpoints.map(\.step) == [101, 100])
+            #expect(try folder.checkpoints.map(\.step) == [101, 100])
             #expect(try StoredWeights(folder.checkpoints[0].open()) == Example.weights)
             // Under its seal it is a weights file like any other.
             #expect(try StoredWeights(reading: folder.checkpoints[1].path) == Example.weights)
             try writer.remove(folder.checkpoints[0])
-            #expect(folder.checkpoints.map(\.step) == [100])
+            #expect(try folder.checkpoints.map(\.step) == [100])
             try writer.removeCheckpoints()
             try writer.removeCheckpoints()
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["weights"])
@@ -37,7 +37,7 @@ import Testing
         try withWriter { writer, folder in
             let small = StoredWeights(parameters: [NamedArray(name: "fc.weight", shape: [8, 4], values: (0..<32).map { Float($0) })])
             try save(small, 1, writer)
-            let file = folder.checkpoints[0]
+            let file = try folder.checkpoints[0]
             let whole = try Data(contentsOf: URL(filePath: file.path))
             let damaged = UserError(.data, "\(file.path): is damaged: its digest is not that of its content")
             let unsealed = UserError(.data, "\(file.path): is damaged: it has no digest of its content")

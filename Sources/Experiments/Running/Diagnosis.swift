@@ -46,7 +46,7 @@ public struct Diagnosis {
         } catch {
             state = .damaged
             findings.append(folder.hasRun ? "\(error)" : "\(folder.runFile): is missing")
-            let whole = Self.readableWeights(in: folder) + folder.checkpoints.filter { (try? $0.open()) != nil }.map(\.path)
+            let whole = ((try? Self.wholeWeights(in: folder)) ?? []) + ((try? Self.wholeCheckpoints(in: folder)) ?? []).map(\.path)
             findings.append(whole.isEmpty ? "no weights can be saved" : "whole: \(whole.joined(separator: ", "))")
         }
         if let error = Self.error({ _ = try MachineRecord(folder) }) { add(damage: "\(error)") }
@@ -63,7 +63,7 @@ public struct Diagnosis {
         for path in RunFolder.Weights.allCases.map(folder.weightsFile) {
             if let complaint = Self.complaint(about: path, run) { add(damage: complaint) }
         }
-        let leftover = folder.checkpoints.count
+        let leftover = (try? folder.checkpoints.count) ?? 0
         if leftover > 0 { findings.append("\(leftover) checkpoints are left over; the next run of the experiment removes them") }
     }
 
@@ -96,8 +96,22 @@ public struct Diagnosis {
         }
     }
 
-    private static func readableWeights(in folder: RunFolder) -> [String] {
-        RunFolder.Weights.allCases.map(folder.weightsFile).filter { (try? WeightsReader($0)) != nil }
+    private static func wholeWeights(in folder: RunFolder) throws -> [String] {
+        try RunFolder.Weights.allCases.map(folder.weightsFile).filter { path in try isWhole { try WeightsReader(path) } }
+    }
+
+    private static func wholeCheckpoints(in folder: RunFolder) throws -> [CheckpointFile] {
+        try folder.checkpoints.filter { file in try isWhole(file.open) }
+    }
+
+    /// Whether a file can be opened. One that the system does not let read now is not known to be damaged: that is thrown.
+    private static func isWhole(_ open: () throws -> WeightsReader) throws -> Bool {
+        do {
+            _ = try open()
+            return true
+        } catch let error as UserError where error.kind != .io {
+            return false
+        }
     }
 
     private static func error(_ body: () throws -> Void) -> (any Error)? {
@@ -124,17 +138,18 @@ public struct Diagnosis {
                 actions.append("run.h5 had nothing to save and is not in the copy")
             }
         }
-        let readable = Self.readableWeights(in: copy)
+        let readable = try Self.wholeWeights(in: copy)
         for which in RunFolder.Weights.allCases where !readable.contains(copy.weightsFile(which)) {
             guard FileManager.default.fileExists(atPath: copy.weightsFile(which)) else { continue }
             try FileManager.default.removeItem(atPath: copy.weightsFile(which))
             actions.append("weights/\(which.rawValue).h5 was damaged and is not in the copy")
         }
-        for file in copy.checkpoints where (try? file.open()) == nil {
+        let whole = try Self.wholeCheckpoints(in: copy)
+        for file in try copy.checkpoints where !whole.contains(file) {
             try writer.remove(file)
             actions.append("the damaged checkpoint of step \(grouped(file.step)) is not in the copy")
         }
-        if !readable.contains(copy.weightsFile(.last)), let newest = copy.checkpoints.first {
+        if !readable.contains(copy.weightsFile(.last)), let newest = whole.first {
             try writer.nameLast(checkpoint: newest.step)
             actions.append("weights/last.h5 comes from the checkpoint of step \(grouped(newest.step))")
         }

@@ -31,11 +31,11 @@ struct Resumption {
             return search
         }
         try contents.description.checkIdentity(with: description, path: folder.path)
-        for file in folder.checkpoints {
+        for file in try folder.checkpoints {
             do {
                 search.resumption = try Resumption(file, of: contents, in: folder, description)
                 return search
-            } catch let error as UserError {
+            } catch let error as UserError where error.kind != .io {
                 search.complaints.append("\(error)")
                 search.rejected.append(file)
             }

@@ -121,7 +121,8 @@ public final class Runner {
         do {
             outcome = try loop.run([recorder] + progress + watchers, keeping: recorder, epochLimit: options.epochLimit, shouldStop: shouldStop)
         } catch {
-            let next = folder.checkpoints.isEmpty ? "starts again" : "goes on from the last checkpoint"
+            let isNew = (try? folder.checkpoints.isEmpty) ?? true
+            let next = isNew ? "starts again" : "goes on from the last checkpoint"
             say(trial, "ended after step \(grouped(loop.progress.step)); the same command \(next)")
             throw error
         }
@@ -179,7 +180,7 @@ public final class Runner {
         }
         guard folder.missingWeights.isEmpty else { return nil }
         // A process that was killed at the very end has left them.
-        if !folder.checkpoints.isEmpty, !folder.isBeingWritten { try RunWriter(folder).removeCheckpoints() }
+        if try !folder.checkpoints.isEmpty, !folder.isBeingWritten { try RunWriter(folder).removeCheckpoints() }
         say(trial, "already done (--fresh repeats it)")
         return .finished
     }
@@ -189,7 +190,7 @@ public final class Runner {
         of trial: Trial, _ description: RunDescription, _ writer: inout RunWriter, _ machine: MachineRecord
     ) throws -> Resumption? {
         let folder = writer.folder
-        guard folder.hasRun || folder.hasWeights else { return nil }
+        guard try folder.hasRun || folder.hasWeights else { return nil }
         if options.startsOver {
             say(trial, "the earlier run moves to \(try moveAside(&writer))")
             return nil
@@ -202,7 +203,7 @@ public final class Runner {
         let search = try Resumption.search(folder, for: description)
         for complaint in search.complaints { say(trial, complaint) }
         guard let resumption = search.resumption else {
-            if folder.hasWeights || !search.complaints.isEmpty {
+            if try folder.hasWeights || !search.complaints.isEmpty {
                 say(trial, "was cut off, and there is no checkpoint to go on from; that run moves to \(try moveAside(&writer)), and it starts again")
             } else {
                 say(trial, "was cut off before its first checkpoint; it starts again")

@@ -38,6 +38,8 @@ struct ShardMoments: Operation {
 
 /// From moments and running statistics: mean (float64), 1/√(var + ε), and the new running mean and variance.
 struct BatchStatistics: Operation {
+    /// The values of a channel in the whole batch.
+    let count: Int
     let epsilon: Float
     let momentum: Float
     var name: String { "batch statistics" }
@@ -205,7 +207,7 @@ extension Tensor {
         if graph.mode == .training {
             let count = shape.elementCount / Swift.max(shape[-1], 1) * graph.shardCount
             let moments = graph.record(one: ShardMoments(), graph.record(one: ChannelMoments(), self))
-            let statistics = graph.record(BatchStatistics(epsilon: epsilon, momentum: momentum), [moments, runningMean, runningVariance])
+            let statistics = graph.record(BatchStatistics(count: count, epsilon: epsilon, momentum: momentum), [moments, runningMean, runningVariance])
             graph.update(runningMean, to: statistics[2])
             graph.update(runningVariance, to: statistics[3])
             return normalized(count: count, mean: statistics[0], rstd: statistics[1])

@@ -22,6 +22,6 @@ final class PageMemory {
 /// - Parameter held: what of it has been allocated already.
 public func requireMemory(_ byteCount: Int, held: Int = 0) throws(RecordingError) {
     if let shortage = MemoryDemand(total: Double(byteCount), held: Double(held)).shortage {
-        throw RecordingError(path: "", message: "needs \(shortage)")
+        throw RecordingError(path: "", message: "needs \(shortage)", isShortOfMemory: true)
     }
 }
