@@ -82,11 +82,13 @@ extension DataDescription {
     }
 
     /// The description in a file; nil in one of an earlier format.
-    init?(from file: HDF5Reader) throws {
+    ///
+    /// - Parameter includingSplit: whether the places of all images are read too.
+    init?(from file: HDF5Reader, includingSplit: Bool) throws {
         let group = Self.group
         guard file.exists("\(group)/image_shape") else { return nil }
         func places(_ name: String) throws -> [Int32] { try file.read("\(group)/split/\(name)", as: Int32.self) }
-        let split = file.exists("\(group)/split")
+        let split = includingSplit && file.exists("\(group)/split")
             ? SplitDescription(
                 training: try places("training"), validation: try places("validation"),
                 bringsValidation: try file.attributeStrings("images", of: "\(group)/split/validation")?.first == "validation",

@@ -5,6 +5,7 @@ import HDF5
 /// A run file, open for reading: finished, still growing, or left behind by a process that was killed (then at its last flush).
 public final class RunReader {
     public let path: String
+    /// Without the split of the data if the run has ended; `contents` has it.
     public let description: RunDescription
     public let status: RunStatus
     private let file: HDF5Reader
@@ -42,7 +43,7 @@ public final class RunReader {
             multiplyAdds: file.integer("multiply_adds"), classes: file.integer("classes"),
             trialDigest: file.attributeStrings("trial_sha256", of: "/")?.first,
             dataDigest: file.attributeStrings("data_sha256", of: "/")?.first, tensors: DigestColumns.tensors(in: file),
-            layers: LayerColumns.description(in: file), data: DataDescription(from: file), arithmetic: [ArithmeticSpan](from: file))
+            layers: LayerColumns.description(in: file), data: DataDescription(from: file, includingSplit: seal != .whole), arithmetic: [ArithmeticSpan](from: file))
         // A sealed file was checked as a whole.
         if version > lastUnsealedRunFormatVersion, seal != .whole,
             try file.attributeStrings("description_sha256", of: "/")?.first != description.digest
@@ -80,7 +81,9 @@ public final class RunReader {
     public func testFigures() throws -> (loss: Double, accuracy: Double)? { try read { try EvaluationColumns.readFigures(from: $0) } }
 
     public func contents() throws -> RunContents {
-        RunContents(
+        var description = description
+        if description.data?.split == nil { description.data = try DataDescription(from: file, includingSplit: true) }
+        return RunContents(
             description: description, status: status, steps: try steps(), epochs: try epochs(), digests: try digests(),
             layers: try layers(), evaluation: try evaluation())
     }

@@ -61,7 +61,7 @@ public final class WeightsReader {
             progress[name] = try Self.scalar("/progress/\(name)", file)
         }
         notes = WeightsNotes(
-            progress: progress, data: try DataDescription(from: file),
+            progress: progress, data: try DataDescription(from: file, includingSplit: true),
             logDigest: file.exists("/log/sha256") ? try file.readString("/log/sha256") : nil)
     }
 
