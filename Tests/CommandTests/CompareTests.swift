@@ -82,6 +82,6 @@ struct CompareTests {
         #expect(folded.joined(separator: "\n").contains("56,789") && folded.joined().contains("images/s"))
         #expect(try lines("compare e --wide") == whole)
         #expect(try lines("inspect e").allSatisfy { $0.count <= columns })
-        #expect(try lines("check e").drop { !$0.hasPrefix("model") }.allSatisfy { $0.count <= columns })
+        #expect(try lines("check e").drop { !$0.hasPrefix("model  ") }.allSatisfy { $0.count <= columns })
     }
 }

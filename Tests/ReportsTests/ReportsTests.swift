@@ -194,11 +194,12 @@ struct InspectionTests {
             try Example.writeRun(results, model: "vit", seed: 1, accuracy: 0.88)
             let damaged = try Example.writeRun(results, model: "vit", seed: 2, accuracy: 0.88)
             try Data().write(to: URL(filePath: damaged.runFile))
+            let damage = try #require(throws: UserError.self) { try RunReader(damaged) }
             let inspection = try Inspection(results)
             #expect(inspection.text.split(separator: "\n").count == 3 && inspection.text.contains("vit-s1-00000002"))
-            #expect(inspection.notes == ["vit-s2-00000002 is left out: \(damaged.runFile): is empty, expected an HDF5 file"])
+            #expect(inspection.notes == ["vit-s2-00000002 is left out: \(damage)"])
             try FileManager.default.removeItem(atPath: "\(results)/e/vit-s1-00000002")
-            #expect(throws: UserError(.data, "\(damaged.runFile): is empty, expected an HDF5 file")) { try Inspection(results) }
+            #expect(throws: damage) { try Inspection(results) }
         }
     }
 
