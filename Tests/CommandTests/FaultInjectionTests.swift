@@ -40,7 +40,7 @@ import Testing
 
     @Test(
         .enabled(if: pythonWithH5py != nil && hasCompiler, "needs a Python with h5py, HARNESS_PYTHON or python3, and a C compiler"),
-        arguments: [("finished", 40), ("reading", 16), ("unfinished", 16)])
+        arguments: [("finished", 40), ("reading", 16), ("plan", 16), ("unfinished", 16)])
     func aBitThatFlipsIsFoundOrHarmless(test: String, count: Int) throws {
         try inject("bit_flips", by: Self.pythonWithH5py, ["--tests", test, "--count", "\(Self.isThorough ? 500 : count)"])
     }
