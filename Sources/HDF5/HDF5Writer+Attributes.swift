@@ -7,6 +7,11 @@ extension HDF5Writer {
         try makeAttribute(name, of: object, shape: [], type: { _ in nil }, memoryType: Element.memoryType, values: [value])
     }
 
+    /// Gives a group or dataset an attribute that holds a list of numbers.
+    public func setAttribute<Element: HDF5Element>(_ name: String, of object: String, to values: [Element]) throws {
+        try makeAttribute(name, of: object, shape: [values.count], type: { _ in nil }, memoryType: Element.memoryType, values: values)
+    }
+
     /// Gives a group or dataset an attribute that holds one text.
     public func setAttribute(_ name: String, of object: String, to text: String) throws {
         try setAttribute(name, of: object, texts: [text], shape: [])

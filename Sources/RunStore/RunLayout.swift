@@ -1,12 +1,15 @@
 import HDF5
 
 /// The format that this program writes; a reader refuses a newer one.
-let runFormatVersion = 2
+let runFormatVersion = 3
 
 /// A run file in its making: the schema of `run.h5`, created whole before anything is appended.
 ///
 ///     /                                 format_version, experiment, model, seed, parameters, multiply_adds, classes, trial_sha256, data_sha256
+///                                       arithmetic_version, arithmetic_from_step: the versions of the arithmetic, and the finished steps from which each counts
 ///     /config                           the resolved definition, UTF-8
+///     /data/{image_shape,mean,standard_deviation,class_names}     what a user of the model needs; without names in data sets that have none
+///     /data/split/{training,validation,test}                     places of the images in the data set's own lists
 ///     /status                           running, finished, interrupted, diverged
 ///     /metrics/train/{step,epoch,loss,accuracy,learning_rate,gradient_norm}
 ///     /metrics/epoch/{epoch,train_loss,train_accuracy,val_loss,val_accuracy}
@@ -34,9 +37,11 @@ struct RunLayout: ~Copyable {
         try file.setAttribute("classes", of: "/", to: Int64(description.classes))
         if let digest = description.trialDigest { try file.setAttribute("trial_sha256", of: "/", to: digest) }
         if let digest = description.dataDigest { try file.setAttribute("data_sha256", of: "/", to: digest) }
+        try description.arithmetic.write(to: file)
         try file.setAttribute("NX_class", of: "/", to: "NXroot")
         try file.setAttribute("default", of: "/", to: "metrics")
         try file.write(description.configuration, to: "/config")
+        try description.data?.write(to: file)
         let columns = try RunColumns(in: file, description)
         for (group, content) in [("/metrics", "epoch"), ("/evaluation", "test")] {
             try file.setAttribute("NX_class", of: group, to: "NXentry")

@@ -26,7 +26,7 @@ public final class RunReader {
             multiplyAdds: file.integer("multiply_adds"), classes: file.integer("classes"),
             trialDigest: file.attributeStrings("trial_sha256", of: "/")?.first,
             dataDigest: file.attributeStrings("data_sha256", of: "/")?.first, tensors: DigestColumns.tensors(in: file),
-            layers: LayerColumns.description(in: file))
+            layers: LayerColumns.description(in: file), data: DataDescription(from: file), arithmetic: [ArithmeticSpan](from: file))
         let code = try file.read("/status", as: UInt8.self)
         guard let first = code.first, let status = RunStatus(rawValue: first) else { throw file.error("/status is \(code), expected 0…3") }
         self.status = status

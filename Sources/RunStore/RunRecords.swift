@@ -37,10 +37,15 @@ public struct RunDescription: Sendable, Equatable {
     public var tensors: [String]
     /// nil in runs that do not measure their layers.
     public var layers: LayerDescription?
+    /// nil in files of format 1 and 2.
+    public var data: DataDescription?
+    /// The versions of the arithmetic, in the order of the steps; never empty.
+    public var arithmetic: [ArithmeticSpan]
 
     public init(
         experiment: String, model: String, seed: Int, configuration: String, parameters: Int, multiplyAdds: Int, classes: Int,
-        trialDigest: String? = nil, dataDigest: String? = nil, tensors: [String] = [], layers: LayerDescription? = nil
+        trialDigest: String? = nil, dataDigest: String? = nil, tensors: [String] = [], layers: LayerDescription? = nil,
+        data: DataDescription? = nil, arithmetic: [ArithmeticSpan] = ArithmeticSpan.unrecorded
     ) {
         self.experiment = experiment
         self.model = model
@@ -53,6 +58,8 @@ public struct RunDescription: Sendable, Equatable {
         self.dataDigest = dataDigest
         self.tensors = tensors
         self.layers = layers
+        self.data = data
+        self.arithmetic = arithmetic
     }
 }
 

@@ -22,7 +22,8 @@ extension WeightsFile {
         }
         self.init(
             parameters: try Self.arrays(under: "/parameters", file), buffers: try Self.arrays(under: "/buffers", file),
-            optimizer: optimizer, optimizerScalars: scalars, progress: progress)
+            optimizer: optimizer, optimizerScalars: scalars, progress: progress,
+            data: try DataDescription(from: file))
     }
 
     /// The dotted names and shapes of what a file holds under `/parameters` or `/buffers`, without reading the numbers.

@@ -31,22 +31,27 @@ public enum WeightsScalar: Sendable, Equatable, ExpressibleByIntegerLiteral, Exp
 ///     /optimizer/<slot>/blocks/0/…             such as the first and second moments
 ///     /optimizer/<scalar>                      such as the number of updates
 ///     /progress/<scalar>                       epoch, step, best validation accuracy, …
+///     /data/{image_shape,mean,…}               what a user of the model needs (`DataDescription`)
 public struct WeightsFile: Sendable, Equatable {
     public var parameters: [NamedArray]
     public var buffers: [NamedArray]
     public var optimizer: [String: [NamedArray]]
     public var optimizerScalars: [String: WeightsScalar]
     public var progress: [String: WeightsScalar]
+    /// What a user of the weights needs to know of the data; nil in files of format 1 and of others.
+    public var data: DataDescription?
 
     public init(
         parameters: [NamedArray], buffers: [NamedArray] = [], optimizer: [String: [NamedArray]] = [:],
-        optimizerScalars: [String: WeightsScalar] = [:], progress: [String: WeightsScalar] = [:]
+        optimizerScalars: [String: WeightsScalar] = [:], progress: [String: WeightsScalar] = [:],
+        data: DataDescription? = nil
     ) {
         self.parameters = parameters
         self.buffers = buffers
         self.optimizer = optimizer
         self.optimizerScalars = optimizerScalars
         self.progress = progress
+        self.data = data
     }
 
     /// Writes the file so that its path holds the old one or the new one, whole, at any moment.
@@ -67,6 +72,7 @@ public struct WeightsFile: Sendable, Equatable {
             }
             try Self.write(optimizerScalars, under: "/optimizer", file)
             try Self.write(progress, under: "/progress", file)
+            try data?.write(to: file)
             try file.close()
             if isSealed { try Seal.close(temporary, naming: path) }
         }
@@ -96,4 +102,4 @@ public struct WeightsFile: Sendable, Equatable {
 }
 
 /// The format that this program writes; a reader refuses a newer one.
-let weightsFormatVersion = 1
+let weightsFormatVersion = 2

@@ -5,7 +5,11 @@ enum Example {
     static let description = RunDescription(
         experiment: "vit_vs_resnet", model: "resnet20", seed: 3, configuration: "models:\n  größe: {resnet: {depth: 20}}\n",
         parameters: 269_722, multiplyAdds: 40_551_872, classes: 3,
-        trialDigest: "5eed", dataDigest: "da7a", tensors: ["conv1.weight", "größe"])
+        trialDigest: "5eed", dataDigest: "da7a", tensors: ["conv1.weight", "größe"],
+        data: DataDescription(
+            imageShape: [28, 28, 1], mean: [0.25], standardDeviation: [0.5], classNames: ["Stiefel", "Mütze", "coat"],
+            split: SplitDescription(training: [0, 2, 3], validation: [1], test: [0, 1, 2])),
+        arithmetic: [ArithmeticSpan(version: 1), ArithmeticSpan(fromStep: 100, version: 2)])
 
     /// Of a run that measures its layers.
     static let measured: RunDescription = {
@@ -51,7 +55,8 @@ enum Example {
             "second_moment": [NamedArray(name: "head.weight", shape: [1, 2], values: [0.3, 0.4])],
         ],
         optimizerScalars: ["updates": 1407],
-        progress: ["epoch": 3, "step": 1407, "best_val_accuracy": 0.9125])
+        progress: ["epoch": 3, "step": 1407, "best_val_accuracy": 0.9125],
+        data: DataDescription(imageShape: [8, 8, 3], mean: [0.5, 0.25, 0.125], standardDeviation: [1, 2, 3]))
 
     static let machine = MachineRecord(
         host: "bench", operatingSystem: "Debian 12", processor: "x86-64", threads: 2, versions: ["harness": "1", "onednn": "2.6.3"],
