@@ -15,10 +15,11 @@
  *   FAULTS_KILL     how many counted calls after the last that failed the process is killed (0: it is not)
  *   FAULTS_LOG      a file outside the folder that gets a line for each counted call: number, kind, function, bytes, result, path
  *
- * `open` counts where it creates or opens for writing, and under `read` where it opens for reading; `close` counts for descriptors that can
+ * `open` counts where it creates or opens for writing, and as `read` where it opens for reading, like `opendir`; `close` counts for descriptors that can
  * be written to. Calls that the C library makes within itself (stdio) are not seen.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -319,6 +320,13 @@ int openat(int parent, const char *name, int flags, ...) { OPENING(openat, paren
 int openat64(int parent, const char *name, int flags, ...) { OPENING(openat64, parent, real(parent, name, flags, mode)); }
 int creat(const char *name, mode_t mode) { REAL(creat); ON_NAME(OPEN, "creat", AT_FDCWD, name); return real(name, mode); }
 int mkstemp(char *template) { REAL(mkstemp); ON_NAME(OPEN, "mkstemp", AT_FDCWD, template); return real(template); }
+
+DIR *opendir(const char *name) {
+    REAL(opendir);
+    char path[PATH_MAX];
+    if (named_path(AT_FDCWD, name, path) && decide(READ, "opendir", 0, path) == FAIL) return NULL;
+    return real(name);
+}
 
 /// Into the folder or out of it.
 #define RENAMING(function, from_parent, to_parent) \
