@@ -48,7 +48,7 @@ let package = Package(
             ]),
 
         // Tests
-        .target(name: "TestSupport", dependencies: ["TensorCore", "HDF5"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["TensorCore", "HDF5", "RunStore"], path: "Tests/TestSupport"),
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
         .testTarget(name: "ChecksumsTests", dependencies: ["Checksums"]),
@@ -63,6 +63,6 @@ let package = Package(
         .testTarget(name: "RunStoreTests", dependencies: ["RunStore", "HDF5", "Configuration", "TestSupport"]),
         .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "RunStore", "VisionData", "Configuration", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "RunStore", "Configuration", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["RunStore"]),
+        .testTarget(name: "CommandTests", dependencies: ["RunStore", "TestSupport"]),
     ]
 )

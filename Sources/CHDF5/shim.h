@@ -1,4 +1,6 @@
 #pragma once
+#include <sys/syscall.h>
+#include <unistd.h>
 // The 1.10 names and formats on every later release too.
 #define H5_USE_110_API
 #include <hdf5.h>
@@ -11,10 +13,14 @@ static inline hid_t chdf5_group_create(void) { return H5P_GROUP_CREATE; }
 static inline hid_t chdf5_dataset_create(void) { return H5P_DATASET_CREATE; }
 static inline hid_t chdf5_dataset_transfer(void) { return H5P_DATASET_XFER; }
 
+// A file without a name that lives in memory, closed in programs that this one starts; -1 with errno.
+static inline int chdf5_memory_file(void) { return (int)syscall(SYS_memfd_create, "hdf5", 1u /* MFD_CLOEXEC */); }
+
 static inline unsigned chdf5_read_only(void) { return H5F_ACC_RDONLY; }
 static inline unsigned chdf5_read_live(void) { return H5F_ACC_RDONLY | H5F_ACC_SWMR_READ; }
 static inline unsigned chdf5_truncate(void) { return H5F_ACC_TRUNC; }
 
+static inline haddr_t chdf5_undefined_address(void) { return HADDR_UNDEF; }
 static inline hsize_t chdf5_unlimited(void) { return H5S_UNLIMITED; }
 
 static inline hid_t chdf5_float32(void) { return H5T_NATIVE_FLOAT; }

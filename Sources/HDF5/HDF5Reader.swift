@@ -144,7 +144,7 @@ public final class HDF5Reader: Sendable {
         return try Handle(H5Oopen(handle.id, object, defaultID), H5Oclose, place.at(object), "opened")
     }
 
-    private func openDataset(_ object: String) throws -> StoredArray {
+    func openDataset(_ object: String) throws -> StoredArray {
         let opened = try openObject(object)
         guard H5Iget_type(opened.id) == H5I_DATASET else { throw place.at(object).error(.data, "is a group, expected a dataset") }
         return StoredArray(handle: opened, place: place.at(object), isDataset: true, verifiesChecksums: verifiesChecksums)

@@ -42,6 +42,8 @@ extension HDF5Writer {
             let made = H5Acreate2(owner.id, name, type?.id ?? memoryType, space.id, defaultID, defaultID)
             let attribute = try Handle(made, H5Aclose, place, "created")
             guard H5Awrite(attribute.id, type?.id ?? memoryType, values) >= 0 else { throw place.failure("written") }
+            try attribute.close()
+            try owner.close()
         }
     }
 }

@@ -57,8 +57,11 @@ final class Handle: @unchecked Sendable {
     }
 
     deinit {
-        // What belongs to a file that could not be written stays open: see `WriteHealth`.
-        Library.locked { if isOpen, place.health?.failure == nil { _ = closer(id) } }
+        // What belongs to a file that could not be written stays open: see `WriteHealth`. Whoever writes closes what can still write by
+        // `close()`, and learns whether it did; here it can only be remembered, for the other handles of the file.
+        Library.locked {
+            if isOpen, place.health?.failure == nil, closer(id) < 0, place.health != nil { _ = place.failure("written") }
+        }
     }
 }
 
@@ -84,7 +87,11 @@ extension Place {
 
     /// What the error stack says about the call that just failed; `action` completes "cannot be …".
     func failure(_ action: String) -> UserError {
-        let failure = sentence(action)
+        spoiled(sentence(action))
+    }
+
+    /// Remembers that the file is not to be touched any more, and returns `failure`.
+    func spoiled(_ failure: UserError) -> UserError {
         if let health, health.failure == nil { health.failure = failure }
         return failure
     }

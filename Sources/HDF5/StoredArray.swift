@@ -73,18 +73,32 @@ struct StoredArray {
         return try fill(count: count, memorySpace: memorySpace.id, fileSpace: fileSpace.id)
     }
 
+    /// All elements, into memory for as many.
+    func read<Element: HDF5Element>(into target: UnsafeMutableBufferPointer<Element>) throws {
+        if try elementType() == .string { throw place.error(.data, "holds text, expected numbers") }
+        let shape = try shape()
+        guard try count(of: shape, elementSize: MemoryLayout<Element>.size) == target.count else {
+            throw place.error(.data, "has the shape \(shape), expected \(target.count) numbers")
+        }
+        if !target.isEmpty { try fill(target.baseAddress!, memorySpace: defaultID, fileSpace: defaultID) }
+    }
+
     private func fill<Element: HDF5Element>(count: Int, memorySpace: hid_t, fileSpace: hid_t) throws -> [Element] {
         if count == 0 { return [] }
-        let transfer = try Handle(H5Pcreate(chdf5_dataset_transfer()), H5Pclose, place, "read")
-        H5Pset_edc_check(transfer.id, verifiesChecksums ? H5Z_ENABLE_EDC : H5Z_DISABLE_EDC)
         return try [Element](unsafeUninitializedCapacity: count) { buffer, initialized in
-            let status =
-                isDataset
-                ? H5Dread(handle.id, Element.memoryType, memorySpace, fileSpace, transfer.id, buffer.baseAddress)
-                : H5Aread(handle.id, Element.memoryType, buffer.baseAddress)
-            guard status >= 0 else { throw place.failure("read") }
+            try fill(buffer.baseAddress!, memorySpace: memorySpace, fileSpace: fileSpace)
             initialized = count
         }
+    }
+
+    private func fill<Element: HDF5Element>(_ target: UnsafeMutablePointer<Element>, memorySpace: hid_t, fileSpace: hid_t) throws {
+        let transfer = try Handle(H5Pcreate(chdf5_dataset_transfer()), H5Pclose, place, "read")
+        H5Pset_edc_check(transfer.id, verifiesChecksums ? H5Z_ENABLE_EDC : H5Z_DISABLE_EDC)
+        let status =
+            isDataset
+            ? H5Dread(handle.id, Element.memoryType, memorySpace, fileSpace, transfer.id, target)
+            : H5Aread(handle.id, Element.memoryType, target)
+        guard status >= 0 else { throw place.failure("read") }
     }
 
     /// All elements as texts, of fixed or variable length.

@@ -43,7 +43,7 @@ struct RunInspection {
 
     init(_ folder: RunFolder) throws {
         let weights = try RunFolder.Weights.allCases.map(folder.weightsFile).filter(FileManager.default.fileExists).map { path in
-            Weights(path: path, progress: try WeightsInspection.numbers(inProgressOf: path))
+            Weights(path: path, progress: WeightsInspection.numbers(in: try WeightsReader(path).notes))
         }
         try self.init(RunReader(folder), state: RunSummary(folder).state, weights: weights, machine: MachineRecord(folder))
     }

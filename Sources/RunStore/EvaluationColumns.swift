@@ -44,6 +44,14 @@ struct EvaluationColumns {
         try accuracy.flush()
     }
 
+    func close() throws {
+        try confusion.close()
+        try predictions.close()
+        try labels.close()
+        try loss.close()
+        try accuracy.close()
+    }
+
     /// The evaluation, or nil when there is none yet.
     static func read(from file: HDF5Reader, classes: Int) throws -> TestEvaluation? {
         // Flushed last, so that its row stands for all others.

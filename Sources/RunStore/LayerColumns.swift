@@ -66,6 +66,11 @@ struct LayerColumns {
         try epochs.flush()
     }
 
+    func close() throws {
+        for column in columns { try column.close() }
+        try epochs.close()
+    }
+
     /// nil in a run that does not measure its layers.
     static func description(in file: HDF5Reader) throws -> LayerDescription? {
         guard file.exists(group) else { return nil }

@@ -114,6 +114,15 @@ struct MetricTable<Record: MetricRecord> {
         }
     }
 
+    func close() throws {
+        for column in columns {
+            switch column {
+            case .integer(_, let dataset): try dataset.close()
+            case .real(_, let dataset): try dataset.close()
+            }
+        }
+    }
+
     /// Reads the records back: as many as every column holds, which in a file that is being written can differ by the last few.
     static func read(from file: HDF5Reader, startingAt first: Int = 0) throws -> [Record] {
         let columns = Record.columns

@@ -2,6 +2,8 @@ import HDF5
 
 /// The format that this program writes; a reader refuses a newer one.
 let runFormatVersion = 3
+/// Files up to this format have no seal.
+let lastUnsealedRunFormatVersion = 2
 
 /// A run file in its making: the schema of `run.h5`, created whole before anything is appended.
 ///
@@ -27,7 +29,7 @@ struct RunLayout: ~Copyable {
 
     /// - Parameter target: the path that errors name, `path` being a temporary one.
     init(_ path: String, for target: String, description: RunDescription) throws {
-        let file = try HDF5Writer(path, for: target)
+        let file = try HDF5Writer(path, for: target, userBlockByteCount: Seal.byteCount)
         try file.setAttribute("format_version", of: "/", to: Int64(runFormatVersion))
         try file.setAttribute("experiment", of: "/", to: description.experiment)
         try file.setAttribute("model", of: "/", to: description.model)
@@ -51,7 +53,10 @@ struct RunLayout: ~Copyable {
         self.columns = columns
     }
 
-    consuming func close() throws { try file.close() }
+    consuming func close() throws {
+        try columns.close()
+        try file.close()
+    }
 
     consuming func startAppending() throws -> LiveHDF5File { try file.startAppending() }
 }
@@ -91,5 +96,14 @@ struct RunColumns {
         try digests.flush()
         try layers?.flush()
         try evaluation.flush()
+    }
+
+    func close() throws {
+        try status.close()
+        try steps.close()
+        try epochs.close()
+        try digests.close()
+        try layers?.close()
+        try evaluation.close()
     }
 }

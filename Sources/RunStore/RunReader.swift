@@ -9,8 +9,21 @@ public final class RunReader {
     public let status: RunStatus
     private let file: HDF5Reader
 
-    /// Opens `path`, a `run.h5`.
-    public init(_ path: String) throws {
+    /// Opens `path`, a `run.h5`, and checks its digest if the run has ended.
+    public convenience init(_ path: String) throws {
+        let seal = try Seal.state(of: path)
+        try self.init(path, seal)
+        guard seal == .open, status != .running else { return }
+        // Its writer may have put the finished file in the place of the growing one meanwhile.
+        guard try Seal.state(of: path) == .whole else {
+            throw file.error("is damaged: the run is \(status.name), but the file has no digest of its content")
+        }
+    }
+
+    /// Opens what is left of a run file, whatever its digest says.
+    convenience init(salvaging path: String) throws { try self.init(path, .whole) }
+
+    private init(_ path: String, _ seal: Seal.State) throws {
         self.path = path
         let file = try HDF5Reader(path, live: true)
         self.file = file
@@ -19,6 +32,9 @@ public final class RunReader {
         }
         guard version <= runFormatVersion else {
             throw file.error("has format \(version), which is newer than this program's \(runFormatVersion)")
+        }
+        guard version <= lastUnsealedRunFormatVersion || seal != .absent else {
+            throw file.error("is damaged: it has no digest of its content")
         }
         description = try RunDescription(
             experiment: file.text("experiment"), model: file.text("model"), seed: file.integer("seed"),

@@ -87,8 +87,8 @@ public struct SweepFile: Sendable, Equatable {
 
     /// Writes the file so that its path holds the old one or the new one, whole, at any moment.
     public func write(to path: String) throws {
-        try replaceFile(at: path) { temporary in
-            let file = try HDF5Writer(temporary, for: path)
+        try replaceSealedFile(at: path) { temporary in
+            let file = try HDF5Writer(temporary, for: path, userBlockByteCount: Seal.byteCount)
             try file.setAttribute("format_version", of: "/", to: Int64(sweepFormatVersion))
             try file.setAttribute("experiment", of: "/", to: experiment)
             if let halving {
@@ -119,12 +119,14 @@ public struct SweepFile: Sendable, Equatable {
     ///
     /// - Throws: `.data` when it is damaged or something else, `.noInput` when it is not there.
     public init(reading path: String) throws {
+        let seal = try Seal.state(of: path)
         let file = try HDF5Reader(path)
         guard file.exists("/trials"), file.exists("/sweep"), let version = try file.attribute("format_version", of: "/", as: Int64.self)?.first
         else { throw file.error("is not the plan of a sweep (it has no /trials)") }
         guard version <= sweepFormatVersion else {
             throw file.error("has format \(version), which is newer than this program's \(sweepFormatVersion)")
         }
+        guard version == 1 || seal == .whole else { throw file.error("is damaged: it has no digest of its content") }
         func text(_ name: String, _ object: String) throws -> String {
             guard let value = try file.attributeStrings(name, of: object)?.first else { throw file.error("\(object)@\(name) is missing") }
             return value
@@ -165,7 +167,7 @@ public struct SweepFile: Sendable, Equatable {
     }
 }
 
-private let sweepFormatVersion = 1
+private let sweepFormatVersion = 2
 
 extension RunFolder {
     /// Whether the sweep in whose folder the run lies ended it, because others did better.

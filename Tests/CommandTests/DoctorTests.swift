@@ -1,5 +1,6 @@
 import Foundation
 import RunStore
+import TestSupport
 import Testing
 
 /// `harness doctor` on copies of a run to which something has happened.
@@ -36,7 +37,7 @@ import Testing
 
     @Test func oneChangedBitOfAWeightNamesItsTensor() throws {
         let path = copy.weightsFile(.best)
-        var weights = try WeightsFile(reading: path)
+        var weights = try StoredWeights(reading: path)
         let index = try #require(weights.parameters.firstIndex { $0.name == "head.weight" })
         weights.parameters[index].values[7] = Float(bitPattern: weights.parameters[index].values[7].bitPattern ^ 1)
         try weights.write(to: path)
@@ -63,7 +64,7 @@ import Testing
         #expect(result.output.contains("whole: ") && result.output.contains("weights/best.h5"))
         #expect(result.output.contains("  repaired copy: "))
         #expect(try bytes() == before, "the original stays as it is")
-        #expect(try WeightsFile(reading: repaired.weightsFile(.best)) == WeightsFile(reading: copy.weightsFile(.best)))
+        #expect(try StoredWeights(reading: repaired.weightsFile(.best)) == StoredWeights(reading: copy.weightsFile(.best)))
         // What can be read is right; in a file that lacks only its end that are all metrics.
         let saved = try RunReader(repaired).contents()
         #expect(saved.description == whole.description && saved.status == .interrupted && saved.evaluation == nil)

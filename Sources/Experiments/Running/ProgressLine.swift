@@ -29,7 +29,7 @@ final class ProgressLine: TrainingListener {
             if terminal.isInteractive { terminal.status(line) } else { terminal.line(line) }
         case .stoppedEarly(let epoch):
             terminal.line("\(label)  stopped early after epoch \(epoch + 1)")
-        case .digested, .layersMeasured, .stepFinished, .interrupted, .diverged, .tested:
+        case .digested, .layersMeasured, .stepFinished, .epochTrained, .interrupted, .diverged, .tested:
             break
         }
     }

@@ -113,7 +113,7 @@ public final class Runner {
 
         let outcome: TrainingOutcome
         do {
-            outcome = try loop.run([recorder] + progress + watchers, epochLimit: options.epochLimit, shouldStop: shouldStop)
+            outcome = try loop.run([recorder] + progress + watchers, keeping: recorder, epochLimit: options.epochLimit, shouldStop: shouldStop)
         } catch {
             let next = folder.checkpoints.isEmpty ? "starts again" : "goes on from the last checkpoint"
             say(trial, "ended after step \(grouped(loop.progress.step)); the same command \(next)")
@@ -143,7 +143,7 @@ public final class Runner {
 
     private func restore(_ loop: TrainingLoop, _ resumption: Resumption, _ folder: RunFolder) throws {
         do {
-            try loop.restore(resumption.checkpoint, best: resumption.best)
+            try loop.resume(resumption.state, filling: resumption.fill)
         } catch let error as UserError {
             // The same definition means another model to this version of the program.
             throw UserError(error.kind, "\(folder.path): \(error); --fresh moves it aside and starts again")
@@ -203,7 +203,7 @@ public final class Runner {
             return nil
         }
         for file in search.rejected { try writer.remove(file) }
-        let progress = resumption.checkpoint.progress
+        let progress = resumption.state.progress
         say(trial, "goes on after step \(grouped(progress.step))\(search.rejected.isEmpty ? "" : ", with the checkpoint before")")
         if let earlier = try? MachineRecord(folder) {
             let differences = machine.differences(from: earlier)

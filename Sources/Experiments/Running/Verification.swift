@@ -158,7 +158,7 @@ private final class Replay: TrainingListener {
             let now = TestEvaluation(result)
             let predictions = recorded.predictions == now.predictions ? [] : ["predictions on the test images"]
             try check(step: stepCount, [("test loss", recorded.loss, now.loss), ("test accuracy", recorded.accuracy, now.accuracy)], predictions)
-        case .layersMeasured, .progress, .stoppedEarly, .interrupted, .diverged:
+        case .layersMeasured, .progress, .epochTrained, .stoppedEarly, .interrupted, .diverged:
             break
         }
     }
