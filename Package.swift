@@ -26,7 +26,7 @@ let package = Package(
         .target(name: "Configuration"),
         .target(name: "Checksums", dependencies: ["CCrypto"]),
         .target(name: "HDF5", dependencies: ["CHDF5", "Configuration"]),
-        .target(name: "TensorCore", dependencies: ["COneDNN", "CKernels"]),
+        .target(name: "TensorCore", dependencies: ["COneDNN", "CKernels", "Configuration"]),
         .target(name: "Layers", dependencies: ["TensorCore"]),
         .target(name: "Models", dependencies: ["Layers", "TensorCore", "Configuration"]),
         .target(name: "VisionData", dependencies: ["TensorCore", "HDF5", "CZlib", "Checksums", "Configuration"]),
@@ -61,8 +61,10 @@ let package = Package(
         .testTarget(name: "VisionDataTests", dependencies: ["VisionData", "TensorCore", "HDF5", "CZlib", "Configuration"]),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "VisionData", "TensorCore", "Configuration", "TestSupport"]),
         .testTarget(name: "RunStoreTests", dependencies: ["RunStore", "HDF5", "Configuration", "TestSupport"]),
-        .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "RunStore", "VisionData", "Configuration", "TestSupport"]),
+        .testTarget(
+            name: "ExperimentsTests",
+            dependencies: ["Experiments", "Training", "RunStore", "VisionData", "TensorCore", "Checksums", "Configuration", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "RunStore", "Configuration", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["RunStore", "TestSupport"]),
+        .testTarget(name: "CommandTests", dependencies: ["RunStore", "HDF5", "TestSupport"]),
     ]
 )

@@ -13,6 +13,7 @@ static inline hid_t chdf5_group_create(void) { return H5P_GROUP_CREATE; }
 static inline hid_t chdf5_dataset_create(void) { return H5P_DATASET_CREATE; }
 static inline hid_t chdf5_dataset_transfer(void) { return H5P_DATASET_XFER; }
 
+static inline hid_t chdf5_dataset_access(void) { return H5P_DATASET_ACCESS; }
 // A file without a name that lives in memory, closed in programs that this one starts; -1 with errno.
 static inline int chdf5_memory_file(void) { return (int)syscall(SYS_memfd_create, "hdf5", 1u /* MFD_CLOEXEC */); }
 
@@ -34,3 +35,11 @@ static inline hid_t chdf5_uint16(void) { return H5T_NATIVE_UINT16; }
 static inline hid_t chdf5_uint32(void) { return H5T_NATIVE_UINT32; }
 static inline hid_t chdf5_uint64(void) { return H5T_NATIVE_UINT64; }
 static inline hid_t chdf5_c_string(void) { return H5T_C_S1; }
+
+// H5L_info_t has another layout from 1.12 on. Returns the link's type, with the bytes of its value unless it is a hard one.
+static inline int chdf5_link_type(hid_t group, const char *name, size_t *value_size) {
+    H5L_info_t information;
+    if (H5Lget_info(group, name, &information, H5P_DEFAULT) < 0) return H5L_TYPE_ERROR;
+    *value_size = information.type == H5L_TYPE_HARD ? 0 : information.u.val_size;
+    return information.type;
+}

@@ -50,11 +50,11 @@ INLINE void narrow(const float *x, uint16_t *y, int64_t n) {
 
 enum { ROWS = 4 };
 
-/// Runs a body for all rows, four at once while there are so many: with the first of them and with their number, which is a constant in
-/// each branch.
-#define FOR_ROWS(rows, body, ...)                                                                                                      \
-    for (int64_t row = 0; row < (rows);)                                                                                               \
-        if (row + ROWS <= (rows)) {                                                                                                    \
+/// Runs a body for the rows from `begin` to before `end`, four at once while there are so many: with the first of them and with their number,
+/// which is a constant in each branch.
+#define FOR_ROWS(begin, end, body, ...)                                                                                                \
+    for (int64_t row = (begin); row < (end);)                                                                                          \
+        if (row + ROWS <= (end)) {                                                                                                     \
             body(__VA_ARGS__, row, ROWS);                                                                                              \
             row += ROWS;                                                                                                               \
         } else {                                                                                                                       \

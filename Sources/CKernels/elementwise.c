@@ -76,7 +76,7 @@ INLINE void unary_gradient(kernel_unary_op op, const float *saved, const float *
     case KERNEL_RECIPROCAL: MAP_GRADIENT(-g * v * v);
     case KERNEL_TANH: MAP_GRADIENT(g * (1.0f - v * v));
     case KERNEL_SIGMOID: MAP_GRADIENT(g * v * (1.0f - v));
-    case KERNEL_RELU: MAP_GRADIENT(v > 0.0f ? g : 0.0f);
+    case KERNEL_RELU: MAP_GRADIENT(v <= 0.0f ? 0.0f : g);
     case KERNEL_LEAKY_RELU: MAP_GRADIENT(v > 0.0f ? g : a * g);
     // Made by `unary_with_slope`.
     case KERNEL_SWISH:
@@ -84,7 +84,8 @@ INLINE void unary_gradient(kernel_unary_op op, const float *saved, const float *
     case KERNEL_GELU_TANH: break;
     case KERNEL_SOFTPLUS: MAP_GRADIENT(g * vector_sigmoid(v));
     case KERNEL_POWER:
-        for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * a * powf(saved[i], a - 1.0f);
+        // A constant has no slope, not even at 0.
+        for (int64_t i = 0; i < n; i++) dx[i] = a == 0.0f ? 0.0f : dy[i] * a * powf(saved[i], a - 1.0f);
         break;
     case KERNEL_ADD_SCALAR: memcpy(dx, dy, (size_t)n * sizeof(float)); break;
     case KERNEL_MULTIPLY_SCALAR:
@@ -173,6 +174,7 @@ INLINE void binary_row(kernel_binary_op op, const float *a, const float *b, floa
     case KERNEL_MINIMUM: ROW(p < q || p != p ? p : q);
     case KERNEL_EQUAL: ROW(p == q ? 1.0f : 0.0f);
     case KERNEL_GREATER: ROW(p > q ? 1.0f : p == q ? 0.5f : 0.0f);
+    case KERNEL_GATE: ROW(p == 0.0f ? 0.0f : p * q);
     }
 }
 

@@ -7,31 +7,28 @@
 enum { COLUMNS = 64 };
 
 void kernel_group_statistics(
-    const void *x, double *sums, float *mean, float *rstd, int64_t images, int64_t positions, int64_t channels, int64_t groups,
+    const void *x, double *moments, double *mean, float *rstd, int64_t images, int64_t positions, int64_t channels, int64_t groups,
     float epsilon, kernel_type type) {
     int64_t width = channels / groups;
-    double count = (double)(positions * width);
+    const double *means = moments + channels, *squares = moments + 2 * channels;
     for (int64_t image = 0; image < images; image++, mean += channels, rstd += channels) {
-        kernel_channel_moments(from(x, image * positions * channels, type), sums, positions, channels, type);
+        kernel_channel_moments(from(x, image * positions * channels, type), moments, positions, channels, type);
         for (int64_t start = 0; start < channels; start += width) {
-            double sum = 0.0, squares = 0.0;
+            double sum = 0.0, square = 0.0;
+            for (int64_t c = start; c < start + width; c++) sum += means[c] - means[start];
+            double m = means[start] + sum / (double)width;
+            for (int64_t c = start; c < start + width; c++)
+                square += squares[c] + (double)positions * (means[c] - m) * (means[c] - m);
             for (int64_t c = start; c < start + width; c++) {
-                sum += sums[c];
-                squares += sums[channels + c];
-            }
-            double m = sum / count;
-            double variance = squares / count - m * m;
-            if (variance < 0.0) variance = 0.0;
-            for (int64_t c = start; c < start + width; c++) {
-                mean[c] = (float)m;
-                rstd[c] = (float)(1.0 / sqrt(variance + (double)epsilon));
+                mean[c] = m;
+                rstd[c] = (float)(1.0 / sqrt(square / (double)(positions * width) + (double)epsilon));
             }
         }
     }
 }
 
 void kernel_group_norm(
-    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, void *y, int64_t images,
+    const void *x, const double *mean, const float *rstd, const float *scale, const float *offset, void *y, int64_t images,
     int64_t positions, int64_t channels, kernel_type type) {
     for (int64_t image = 0; image < images; image++) {
         int64_t start = image * positions * channels, row = image * channels;
@@ -42,7 +39,7 @@ void kernel_group_norm(
 
 /// dx of one image; `levels` and `slopes` are what the statistics take back, by channel.
 INLINE void image_gradient(
-    const void *x, const float *mean, const float *rstd, const float *scale, const void *dy, const double *levels, const double *slopes,
+    const void *x, const double *mean, const float *rstd, const float *scale, const void *dy, const double *levels, const double *slopes,
     void *dx, int64_t positions, int64_t channels, kernel_type type) {
     for (int64_t start = 0; start < channels; start += COLUMNS) {
         int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
@@ -50,10 +47,11 @@ INLINE void image_gradient(
         VECTORIZE
         for (int64_t c = 0; c < width; c++) {
             factor[c] = rstd[start + c];
-            center[c] = mean[start + c];
+            center[c] = (float)mean[start + c];
             weight[c] = scale[start + c];
-            level[c] = (float)levels[start + c];
             slope[c] = (float)slopes[start + c];
+            // What the float32 mean leaves of the mean.
+            level[c] = (float)(levels[start + c] - (mean[start + c] - (double)center[c]) * slopes[start + c]);
         }
         for (int64_t row = 0; row < positions; row++) {
             int64_t base = row * channels + start;
@@ -68,7 +66,7 @@ INLINE void image_gradient(
 }
 
 INLINE void group_norm_gradient(
-    const void *x, const float *mean, const float *rstd, const float *scale, const void *dy, double *sums, void *dx, float *dscale,
+    const void *x, const double *mean, const float *rstd, const float *scale, const void *dy, double *sums, void *dx, float *dscale,
     float *doffset, int64_t images, int64_t positions, int64_t channels, int64_t groups, kernel_type type) {
     int64_t width = channels / groups;
     double count = (double)(positions * width), *totals = sums + 2 * channels;
@@ -101,7 +99,7 @@ INLINE void group_norm_gradient(
 }
 
 KERNEL void kernel_group_norm_gradient(
-    const void *x, const float *mean, const float *rstd, const float *scale, const void *dy, double *sums, void *dx, float *dscale,
+    const void *x, const double *mean, const float *rstd, const float *scale, const void *dy, double *sums, void *dx, float *dscale,
     float *doffset, int64_t images, int64_t positions, int64_t channels, int64_t groups, kernel_type type) {
     SPECIALIZE(
         type, group_norm_gradient, x, mean, rstd, scale, dy, sums, dx, dscale, doffset, images, positions, channels, groups);

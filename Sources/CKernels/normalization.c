@@ -117,9 +117,13 @@ KERNEL void kernel_cross_entropy(
         VECTORIZE
         for (int64_t i = 0; i < columns; i++) probabilities[i] *= inverse;
         int32_t label = labels[row];
-        loss[row] = label < 0 || label >= columns
-            ? NAN
-            : (1.0f - smoothing) * (log_sum - (x[label] - top)) + smoothing * (log_sum - total / (float)columns);
+        if (label < 0 || label >= columns) {
+            loss[row] = NAN;
+        } else {
+            // Without smoothing, the other logits may be -infinity: a probability of 0 that nothing asks for.
+            loss[row] = (1.0f - smoothing) * (log_sum - (x[label] - top));
+            if (smoothing != 0.0f) loss[row] += smoothing * (log_sum - total / (float)columns);
+        }
     }
 }
 
@@ -141,165 +145,4 @@ KERNEL void kernel_binary_cross_entropy(const float *p, const float *t, float *y
         negative = negative < -100.0f ? -100.0f : negative;
         y[i] = -(t[i] * positive + (1.0f - t[i]) * negative);
     }
-}
-
-// Batch normalization sees [rows, channels]. Rows are read in the order in which they lie, 512 channels at a time, so that what belongs
-// to a channel stays in the nearest cache; sums take four rows at once, in order, to be loaded and stored a quarter as often.
-
-enum { CHANNELS = 512 };
-
-INLINE void add_moments(
-    const void *x, double *sum, double *square, int64_t start, int64_t width, int64_t channels, kernel_type type, int64_t row, int count) {
-    VECTORIZE
-    for (int64_t c = 0; c < width; c++) {
-        double s = sum[c], q = square[c];
-        for (int r = 0; r < count; r++) {
-            double d = load(x, (row + r) * channels + start + c, type);
-            s += d;
-            q += d * d;
-        }
-        sum[c] = s;
-        square[c] = q;
-    }
-}
-
-INLINE void channel_moments(const void *x, double *sums, int64_t rows, int64_t channels, kernel_type type) {
-    for (int64_t start = 0; start < channels; start += CHANNELS) {
-        int64_t width = channels - start < CHANNELS ? channels - start : CHANNELS;
-        double sum[CHANNELS] = {0}, square[CHANNELS] = {0};
-        FOR_ROWS(rows, add_moments, x, sum, square, start, width, channels, type);
-        memcpy(sums + start, sum, (size_t)width * sizeof(double));
-        memcpy(sums + channels + start, square, (size_t)width * sizeof(double));
-    }
-}
-
-KERNEL void kernel_channel_moments(
-    const void *x, double *sums, int64_t rows, int64_t channels, kernel_type type) {
-    SPECIALIZE(type, channel_moments, x, sums, rows, channels);
-}
-
-KERNEL void kernel_batch_statistics(
-    const double *sums, double count, float epsilon, float momentum, const float *running_mean, const float *running_variance, float *mean,
-    float *rstd, float *new_running_mean, float *new_running_variance, int64_t channels) {
-    for (int64_t c = 0; c < channels; c++) {
-        double m = sums[c] / count;
-        double variance = sums[channels + c] / count - m * m;
-        if (variance < 0.0) variance = 0.0;
-        double unbiased = count > 1.0 ? variance * count / (count - 1.0) : variance;
-        mean[c] = (float)m;
-        rstd[c] = (float)(1.0 / sqrt(variance + (double)epsilon));
-        new_running_mean[c] = (float)((1.0 - (double)momentum) * (double)running_mean[c] + (double)momentum * m);
-        new_running_variance[c] = (float)((1.0 - (double)momentum) * (double)running_variance[c] + (double)momentum * unbiased);
-    }
-}
-
-/// One expression for the forward pass and for the mask of its ReLU: both meet the same bits.
-INLINE float normalized(float x, float center, float factor, float shift) { return (x - center) * factor + shift; }
-
-INLINE void batch_norm(
-    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, const void *residual, void *y,
-    int64_t rows, int64_t channels, int relu, kernel_type type) {
-    for (int64_t start = 0; start < channels; start += CHANNELS) {
-        int64_t width = channels - start < CHANNELS ? channels - start : CHANNELS;
-        const float *center = mean + start, *shift = offset + start;
-        float factor[CHANNELS];
-        for (int64_t c = 0; c < width; c++) factor[c] = rstd[start + c] * scale[start + c];
-        for (int64_t row = 0; row < rows; row++) {
-            int64_t base = row * channels + start;
-            VECTORIZE
-            for (int64_t c = 0; c < width; c++) {
-                float v = normalized(load(x, base + c, type), center[c], factor[c], shift[c]);
-                if (residual) v = v + load(residual, base + c, type);
-                store(y, base + c, relu && v < 0.0f ? 0.0f : v, type);
-            }
-        }
-    }
-}
-
-KERNEL void kernel_batch_norm(
-    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, const void *residual, void *y,
-    int64_t rows, int64_t channels, int relu, kernel_type type) {
-    SPECIALIZE(type, batch_norm, x, mean, rstd, scale, offset, residual, y, rows, channels, relu);
-}
-
-/// The gradient behind a batch norm's ReLU. A choice between dy and 0, or bits masked by it, would be compiled to a load under a mask, which
-/// takes up to four times as long as this difference. Its bits are the same for every finite gradient; one that is not becomes NaN here
-/// even where the ReLU stops it.
-INLINE float masked(float v, float dy, float center, float factor, float shift, int relu) {
-    if (!relu) return dy;
-    return dy - (normalized(v, center, factor, shift) > 0.0f ? 0.0f : dy);
-}
-
-INLINE void add_gradient_sums(
-    const void *x, const void *dy, const float *factor, const float *center, const float *shift, double *sum, double *dot, int64_t start,
-    int64_t width, int64_t channels, int relu, kernel_type type, int64_t row, int count) {
-    VECTORIZE
-    for (int64_t c = 0; c < width; c++) {
-        double s = sum[c], d = dot[c];
-        for (int r = 0; r < count; r++) {
-            int64_t i = (row + r) * channels + start + c;
-            float v = load(x, i, type);
-            float g = masked(v, load(dy, i, type), center[c], factor[c], shift[c], relu);
-            s += (double)g;
-            d += (double)(g * (v - center[c]));
-        }
-        sum[c] = s;
-        dot[c] = d;
-    }
-}
-
-INLINE void batch_norm_gradient_sums(
-    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, const void *dy, double *sums,
-    int64_t rows, int64_t channels, int relu, kernel_type type) {
-    for (int64_t start = 0; start < channels; start += CHANNELS) {
-        int64_t width = channels - start < CHANNELS ? channels - start : CHANNELS;
-        float factor[CHANNELS];
-        double sum[CHANNELS] = {0}, dot[CHANNELS] = {0};
-        for (int64_t c = 0; c < width; c++) factor[c] = rstd[start + c] * scale[start + c];
-        FOR_ROWS(
-            rows, add_gradient_sums, x, dy, factor, mean + start, offset + start, sum, dot, start, width, channels, relu, type);
-        for (int64_t c = 0; c < width; c++) {
-            sums[start + c] = sum[c];
-            sums[channels + start + c] = dot[c] * (double)rstd[start + c];
-        }
-    }
-}
-
-KERNEL void kernel_batch_norm_gradient_sums(
-    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, const void *dy, double *sums,
-    int64_t rows, int64_t channels, int relu, kernel_type type) {
-    SPECIALIZE(type, batch_norm_gradient_sums, x, mean, rstd, scale, offset, dy, sums, rows, channels, relu);
-}
-
-INLINE void batch_norm_gradient(
-    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, const void *dy, const double *sums,
-    double count, void *dx, int64_t rows, int64_t channels, int relu, kernel_type type) {
-    for (int64_t start = 0; start < channels; start += CHANNELS) {
-        int64_t width = channels - start < CHANNELS ? channels - start : CHANNELS;
-        const float *center = mean + start, *shift = offset + start;
-        float factor[CHANNELS], level[CHANNELS] = {0}, slope[CHANNELS] = {0};
-        for (int64_t c = 0; c < width; c++) {
-            int64_t channel = start + c;
-            factor[c] = rstd[channel] * scale[channel];
-            if (count > 0.0) {
-                level[c] = (float)(sums[channel] / count);
-                slope[c] = (float)(sums[channels + channel] / count * (double)rstd[channel]);
-            }
-        }
-        for (int64_t row = 0; row < rows; row++) {
-            int64_t base = row * channels + start;
-            VECTORIZE
-            for (int64_t c = 0; c < width; c++) {
-                float v = load(x, base + c, type);
-                float g = masked(v, load(dy, base + c, type), center[c], factor[c], shift[c], relu);
-                store(dx, base + c, factor[c] * (g - level[c] - (v - center[c]) * slope[c]), type);
-            }
-        }
-    }
-}
-
-KERNEL void kernel_batch_norm_gradient(
-    const void *x, const float *mean, const float *rstd, const float *scale, const float *offset, const void *dy, const double *sums,
-    double count, void *dx, int64_t rows, int64_t channels, int relu, kernel_type type) {
-    SPECIALIZE(type, batch_norm_gradient, x, mean, rstd, scale, offset, dy, sums, count, dx, rows, channels, relu);
 }

@@ -1,23 +1,25 @@
 #include "reduction.h"
 #include "elements.h"
 
-enum { LANES = 16, COLUMNS = 64, BLOCK = 128 };
+enum { LANES = 16, COLUMNS = 64 };
 
-/// The sum of a contiguous run: 16 lanes over blocks of 2,048, then the blocks in order.
+// Sums are made of four terms in float32, then in double: all terms but a few of a sum in float32 would be small beside it, and their last
+// digits lost, the same for all where they are alike.
+
+/// The sum of a contiguous run, in 16 lanes.
 INLINE float row_sum(const void *x, int64_t n, kernel_type type) {
-    float total = 0.0f;
-    for (int64_t start = 0; start < n; start += BLOCK * LANES) {
-        int64_t end = start + BLOCK * LANES < n ? start + BLOCK * LANES : n;
-        float lanes[LANES] = {0};
-        int64_t i = start;
-        for (; i + LANES <= end; i += LANES)
-            for (int lane = 0; lane < LANES; lane++) lanes[lane] += load(x, i + lane, type);
-        for (int lane = 0; i < end; i++, lane++) lanes[lane] += load(x, i, type);
-        for (int width = LANES / 2; width > 0; width /= 2)
-            for (int lane = 0; lane < width; lane++) lanes[lane] += lanes[lane + width];
-        total += lanes[0];
-    }
-    return total;
+    double lanes[LANES] = {0};
+    int64_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+        for (int lane = 0; lane < LANES; lane++) {
+            float low = load(x, i + lane, type) + load(x, i + LANES + lane, type);
+            float high = load(x, i + 2 * LANES + lane, type) + load(x, i + 3 * LANES + lane, type);
+            lanes[lane] += (double)(low + high);
+        }
+    for (; i < n; i++) lanes[i % LANES] += (double)load(x, i, type);
+    for (int width = LANES / 2; width > 0; width /= 2)
+        for (int lane = 0; lane < width; lane++) lanes[lane] += lanes[lane + width];
+    return (float)lanes[0];
 }
 
 /// Not (v > best), so that a NaN wins.
@@ -29,21 +31,25 @@ INLINE float row_max(const void *x, int64_t n, kernel_type type) {
     return best;
 }
 
-/// The sums of `width` neighbouring columns of `length` rows, in blocks of rows.
-INLINE void column_sums(const void *x, int64_t length, int64_t inner, int64_t width, float *total, kernel_type type) {
-    for (int c = 0; c < COLUMNS; c++) total[c] = 0.0f;
-    for (int64_t start = 0; start < length; start += BLOCK) {
-        int64_t end = start + BLOCK < length ? start + BLOCK : length;
-        float partial[COLUMNS] = {0};
-        if (width == COLUMNS) {
-            for (int64_t row = start; row < end; row++)
-                for (int c = 0; c < COLUMNS; c++) partial[c] += load(x, row * inner + c, type);
-        } else {
-            for (int64_t row = start; row < end; row++)
-                for (int64_t c = 0; c < width; c++) partial[c] += load(x, row * inner + c, type);
-        }
-        for (int c = 0; c < COLUMNS; c++) total[c] += partial[c];
+INLINE void add_rows(const void *x, int64_t inner, int64_t width, double *total, kernel_type type, int64_t row, int count) {
+    VECTORIZE
+    for (int64_t c = 0; c < width; c++) {
+        int64_t i = row * inner + c;
+        float sum = load(x, i, type);
+        if (count == ROWS) sum = (sum + load(x, i + inner, type)) + (load(x, i + 2 * inner, type) + load(x, i + 3 * inner, type));
+        total[c] += (double)sum;
     }
+}
+
+/// The sums of `width` neighbouring columns of `length` rows.
+INLINE void column_sums(const void *x, int64_t length, int64_t inner, int64_t width, float *total, kernel_type type) {
+    double sums[COLUMNS] = {0};
+    if (width == COLUMNS) {
+        FOR_ROWS(0, length, add_rows, x, inner, COLUMNS, sums, type);
+    } else {
+        FOR_ROWS(0, length, add_rows, x, inner, width, sums, type);
+    }
+    for (int64_t c = 0; c < width; c++) total[c] = (float)sums[c];
 }
 
 INLINE void column_maxima(const void *x, int64_t length, int64_t inner, int64_t width, float *best, kernel_type type) {
@@ -122,3 +128,47 @@ enum { TREE_WIDTH = 512, TREE_DEPTH = 16 };
 
 KERNEL void kernel_tree_sum_f32(const void *const *sources, int64_t count, void *y, int64_t n) { TREE_SUM(float) }
 KERNEL void kernel_tree_sum_f64(const void *const *sources, int64_t count, void *y, int64_t n) { TREE_SUM(double) }
+
+enum { MOMENTS_WIDTH = 64 };
+
+typedef struct {
+    double count[MOMENTS_WIDTH], mean[MOMENTS_WIDTH], square[MOMENTS_WIDTH];
+} moments_block;
+
+/// The moments of a and b together, in place of a's (Chan, Golub, LeVeque 1979).
+INLINE void join_moments(moments_block *a, const moments_block *b, int64_t width) {
+    for (int64_t c = 0; c < width; c++) {
+        double count = a->count[c] + b->count[c], share = b->count[c] / count, difference = b->mean[c] - a->mean[c];
+        a->mean[c] += difference * share;
+        a->square[c] += b->square[c] + difference * difference * a->count[c] * share;
+        a->count[c] = count;
+    }
+}
+
+KERNEL void kernel_tree_moments(const void *const *parts, int64_t count, void *moments, int64_t channels) {
+    for (int64_t start = 0; start < channels; start += MOMENTS_WIDTH) {
+        int64_t width = channels - start < MOMENTS_WIDTH ? channels - start : MOMENTS_WIDTH;
+        size_t bytes = (size_t)width * sizeof(double);
+        moments_block stack[TREE_DEPTH];
+        int depth = 0;
+        for (int64_t part = 0; part < count; part++) {
+            const double *x = (const double *)parts[part] + start;
+            memcpy(stack[depth].count, x, bytes);
+            memcpy(stack[depth].mean, x + channels, bytes);
+            memcpy(stack[depth].square, x + 2 * channels, bytes);
+            depth++;
+            for (int64_t pairs = part + 1; pairs % 2 == 0; pairs /= 2) {
+                depth--;
+                join_moments(&stack[depth - 1], &stack[depth], width);
+            }
+        }
+        while (depth > 1) {
+            depth--;
+            join_moments(&stack[depth - 1], &stack[depth], width);
+        }
+        double *result = (double *)moments + start;
+        memcpy(result, stack[0].count, bytes);
+        memcpy(result + channels, stack[0].mean, bytes);
+        memcpy(result + 2 * channels, stack[0].square, bytes);
+    }
+}

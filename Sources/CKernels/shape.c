@@ -50,13 +50,14 @@ KERNEL void kernel_gather(
 }
 
 KERNEL void kernel_scatter_add(
-    const float *dy, const int32_t *indices, float *dtable, int64_t count, int64_t table_rows, int64_t columns) {
-    memset(dtable, 0, (size_t)(table_rows * columns) * 4);
+    const float *dy, const int32_t *indices, double *sums, float *dtable, int64_t count, int64_t table_rows, int64_t columns) {
+    memset(sums, 0, (size_t)(table_rows * columns) * sizeof(double));
     for (int64_t i = 0; i < count; i++) {
         int64_t row = indices[i];
         if (row < 0 || row >= table_rows) continue;
-        for (int64_t c = 0; c < columns; c++) dtable[row * columns + c] += dy[i * columns + c];
+        for (int64_t c = 0; c < columns; c++) sums[row * columns + c] += (double)dy[i * columns + c];
     }
+    for (int64_t i = 0; i < table_rows * columns; i++) dtable[i] = (float)sums[i];
 }
 
 INLINE int64_t mirrored(int64_t index, int64_t length) {

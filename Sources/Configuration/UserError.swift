@@ -29,8 +29,8 @@ public struct UserError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     /// An error about a value of the definition, found where its file and line are not known (`Definition.placing` adds them).
-    public init(at keyPath: String, _ message: String) {
-        kind = .usage
+    public init(_ kind: Kind = .usage, at keyPath: String, _ message: String) {
+        self.kind = kind
         self.message = "\(keyPath): \(message)"
         self.keyPath = keyPath
     }

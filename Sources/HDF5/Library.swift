@@ -10,6 +10,8 @@ enum Library {
     private static let lock: NSRecursiveLock = {
         // Handles are closed by their owners. The library's own clean-up at exit would retry writes that have already failed.
         H5dont_atexit()
+        // Other folders in which the library would look for what a file refers to, before those that were checked.
+        for variable in ["HDF5_EXT_PREFIX", "HDF5_EXTFILE_PREFIX", "HDF5_VDS_PREFIX"] { unsetenv(variable) }
         H5open()
         // Past a file size limit a write shall fail like one on a full disk, and not end the process.
         signal(SIGXFSZ, SIG_IGN)

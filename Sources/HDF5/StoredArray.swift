@@ -35,17 +35,43 @@ struct StoredArray {
         }
     }
 
-    /// The number of elements, refused when their bytes exceed what this machine could hold.
+    /// The memory of all elements as they are stored, refused where that is more than this machine could hold.
+    func byteCount() throws -> Int {
+        let type = try type(), size = H5Tget_size(type.id)
+        return try count(of: shape(), elementSize: size) * size
+    }
+
+    /// Whether all of a dataset was written at some time: what never was reads as the fill value.
+    func isWritten() throws -> Bool {
+        let properties = try Handle(H5Dget_create_plist(handle.id), H5Pclose, place, "read"), shape = try shape()
+        guard !shape.contains(0) else { return true }
+        switch H5Pget_layout(properties.id) {
+        case H5D_CHUNKED:
+            let space = try space()
+            var chunk = [hsize_t](repeating: 1, count: shape.count), stored = hsize_t(0)
+            guard H5Pget_chunk(properties.id, Int32(shape.count), &chunk) >= 0, H5Dget_num_chunks(handle.id, space.id, &stored) >= 0 else {
+                throw place.failure("read")
+            }
+            let count = zip(shape, chunk).reduce(1.0) { $0 * (Double($1.0) / Double($1.1)).rounded(.up) }
+            return Double(stored) >= count
+        case H5D_CONTIGUOUS:
+            return H5Dget_storage_size(handle.id) > 0
+        default:
+            return true
+        }
+    }
+
+    /// The number of elements, refused when their bytes exceed what this process may use.
     private func count(of shape: [Int], elementSize: Int) throws -> Int {
-        let memory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
         var count = 1, bytes = elementSize, overflows = false
         for size in shape where !overflows {
             count = count.multipliedReportingOverflow(by: size).partialValue
             (bytes, overflows) = bytes.multipliedReportingOverflow(by: size)
         }
-        if overflows || bytes > memory {
-            throw place.error(.data, "has the shape \(shape), which is more than this machine's memory")
+        if overflows || bytes > MachineLimits.memory() {
+            throw place.error(.data, "has the shape \(shape), which is more than the memory that this process may use")
         }
+        if let shortage = MemoryDemand(total: Double(bytes)).shortage { throw place.error(.data, "has the shape \(shape), which needs \(shortage)") }
         return count
     }
 

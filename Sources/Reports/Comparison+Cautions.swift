@@ -4,7 +4,7 @@ import Foundation
 extension Comparison {
     /// What a reader of the table has to know.
     func cautions() -> [String] {
-        tooFewPairs() + pooled() + unequalBudgets()
+        tooFewPairs() + pooled() + mixedArithmetics() + unequalBudgets()
     }
 
     /// - Throws: `.usage` when runs were tested on different images, so that no comparison means anything.
@@ -51,6 +51,15 @@ extension Comparison {
     private func pooled() -> [String] {
         let isPooled = rows.contains { row in Set(row.runs.map { $0.keys.rest(without: ["seed"]) }).count > 1 }
         return isPooled ? ["rows hold runs that differ in more than their seed; n counts runs"] : []
+    }
+
+    /// Says when runs were trained with different versions of the arithmetic, or one run with several.
+    private func mixedArithmetics() -> [String] {
+        let runs = rows.flatMap(\.measured).map(\.run.summary.description.arithmetic)
+        let versions = Set(runs.flatMap { $0.map(\.version) }).sorted()
+        guard versions.count > 1 else { return [] }
+        let list = versions.dropLast().map { "\($0)" }.joined(separator: ", ") + " and \(versions[versions.count - 1])"
+        return ["the runs were trained with versions \(list) of the arithmetic, between which the last digits of every step differ on purpose"]
     }
 
     /// Warns when rows differ by more than a tenth in what a fair comparison keeps equal, unless the definitions say that they may.

@@ -36,19 +36,19 @@ struct WeightsInspection {
         }
     }
 
-    func rendered() throws -> (text: String, json: String) {
+    func rendered(width: Int?) throws -> (text: String, json: String) {
         let progress = report.progress.sorted { $0.key < $1.key }.map { name, value in
             (name.replacing("_", with: " "), value == value.rounded() && abs(value) < 1e15 ? grouped(Int(value)) : "\(value)")
         }
         let head = aligned([("weights", report.path), ("parameters", grouped(report.parameterCount))] + progress)
-        var sections = [head, table("parameter", report.parameters)]
-        if !report.buffers.isEmpty { sections.append(table("buffer", report.buffers)) }
+        var sections = [head, table("parameter", report.parameters, width)]
+        if !report.buffers.isEmpty { sections.append(table("buffer", report.buffers, width)) }
         return (sections.joined(separator: "\n\n"), try json(report))
     }
 
-    private func table(_ title: String, _ arrays: [Entry]) -> String {
+    private func table(_ title: String, _ arrays: [Entry], _ width: Int?) -> String {
         var table = TextTable([TextTable.Column(title, .left), TextTable.Column("shape"), TextTable.Column("numbers")])
         for array in arrays { table.append([array.name, array.shape.map(String.init).joined(separator: "×"), grouped(array.count)]) }
-        return table.text
+        return table.text(width: width)
     }
 }

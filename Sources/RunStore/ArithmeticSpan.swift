@@ -15,6 +15,28 @@ public struct ArithmeticSpan: Sendable, Equatable {
     public static let unrecorded = [ArithmeticSpan(version: 1)]
 }
 
+extension [ArithmeticSpan] {
+    /// The spans of a run that goes on after so many finished steps with `version`. What was computed after them is computed again.
+    public func resumed(after step: Int, with version: Int) -> [ArithmeticSpan] {
+        let kept = filter { $0.fromStep < step }
+        if kept.last?.version == version { return kept }
+        return kept + [ArithmeticSpan(fromStep: kept.isEmpty ? 0 : step, version: version)]
+    }
+
+    /// The version with which all of the first `steps` steps were computed, and the start; nil when there were several.
+    public func version(through steps: Int) -> Int? {
+        let versions = Set(filter { $0.fromStep < Swift.max(steps, 1) }.map(\.version))
+        return versions.count == 1 ? versions.first : nil
+    }
+
+    /// Such as `version 1`, or `version 1 through step 40, then version 2`.
+    public var text: String {
+        var words = self.isEmpty ? "" : "version \(self[0].version)"
+        for span in dropFirst() { words += " through step \(span.fromStep), then version \(span.version)" }
+        return words
+    }
+}
+
 /// Two attributes of the root, each with a number for every span.
 extension [ArithmeticSpan] {
     func write(to file: borrowing HDF5Writer) throws {

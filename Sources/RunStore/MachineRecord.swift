@@ -27,7 +27,7 @@ public struct MachineRecord: Codable, Sendable, Equatable {
     /// nil in records of earlier versions.
     public var waitingSecondsPerEpoch: Double?
     public var betweenStepsSecondsPerEpoch: Double?
-    /// Where the data file was found, when the definition names one; nil in records of earlier versions.
+    /// Where the data were found: a file, or a folder of files; nil for data that are part of the program, and in records of earlier versions.
     public var dataFile: String?
 
     public init(

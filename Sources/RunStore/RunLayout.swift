@@ -7,7 +7,8 @@ let lastUnsealedRunFormatVersion = 2
 
 /// A run file in its making: the schema of `run.h5`, created whole before anything is appended.
 ///
-///     /                                 format_version, experiment, model, seed, parameters, multiply_adds, classes, trial_sha256, data_sha256
+///     /                                 format_version, experiment, model, seed, parameters, multiply_adds, classes, trial_sha256, data_sha256,
+///                                       description_sha256
 ///                                       arithmetic_version, arithmetic_from_step: the versions of the arithmetic, and the finished steps from which each counts
 ///     /config                           the resolved definition, UTF-8
 ///     /data/{image_shape,mean,standard_deviation,class_names}     what a user of the model needs; without names in data sets that have none
@@ -20,6 +21,9 @@ let lastUnsealedRunFormatVersion = 2
 ///                                       predicted_gradient_variance, one number a layer
 ///     /digests/{step,tensor,checksum}   checksums of the weights, a row now and then, a column for each tensor
 ///     /evaluation/test/{loss,accuracy,confusion,predictions,labels}     without rows until the test set was evaluated
+///
+/// The groups of metrics and of the evaluation are plots to a viewer (`NXdata`), so that each has a `title`, and the evaluation the places along
+/// the axes of its confusion matrix, `class` and `predicted_class`. Nothing here reads them.
 ///
 /// From here the file is either closed (`close`), or handed to readers while it grows (`startAppending`), which takes away the means to
 /// create anything.
@@ -39,6 +43,7 @@ struct RunLayout: ~Copyable {
         try file.setAttribute("classes", of: "/", to: Int64(description.classes))
         if let digest = description.trialDigest { try file.setAttribute("trial_sha256", of: "/", to: digest) }
         if let digest = description.dataDigest { try file.setAttribute("data_sha256", of: "/", to: digest) }
+        try file.setAttribute("description_sha256", of: "/", to: description.digest)
         try description.arithmetic.write(to: file)
         try file.setAttribute("NX_class", of: "/", to: "NXroot")
         try file.setAttribute("default", of: "/", to: "metrics")

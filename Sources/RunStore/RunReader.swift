@@ -43,6 +43,12 @@ public final class RunReader {
             trialDigest: file.attributeStrings("trial_sha256", of: "/")?.first,
             dataDigest: file.attributeStrings("data_sha256", of: "/")?.first, tensors: DigestColumns.tensors(in: file),
             layers: LayerColumns.description(in: file), data: DataDescription(from: file), arithmetic: [ArithmeticSpan](from: file))
+        // A sealed file was checked as a whole.
+        if version > lastUnsealedRunFormatVersion, seal != .whole,
+            try file.attributeStrings("description_sha256", of: "/")?.first != description.digest
+        {
+            throw file.error("is damaged: what it says of the run is not what was written when the run began")
+        }
         let code = try file.read("/status", as: UInt8.self)
         guard let first = code.first, let status = RunStatus(rawValue: first) else { throw file.error("/status is \(code), expected 0…3") }
         self.status = status
@@ -69,6 +75,9 @@ public final class RunReader {
     public func evaluation() throws -> TestEvaluation? {
         try read { try EvaluationColumns.read(from: $0, classes: description.classes) }
     }
+
+    /// The loss and the accuracy of that evaluation alone, without a look at what was predicted for each image.
+    public func testFigures() throws -> (loss: Double, accuracy: Double)? { try read { try EvaluationColumns.readFigures(from: $0) } }
 
     public func contents() throws -> RunContents {
         RunContents(

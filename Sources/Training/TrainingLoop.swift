@@ -59,7 +59,7 @@ public final class TrainingLoop {
             model, dataset: dataset, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool)
         layerProbe = configuration.layerStatistics == true
             ? try LayerProbe(model, dataset: dataset, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool) : nil
-        try requireMemory(byteCount)
+        try requireMemory(byteCount, held: byteCount)
     }
 
     /// Trains to the end and evaluates the best weights on the test split, the only time that it is touched. Afterwards the parameters are the best.

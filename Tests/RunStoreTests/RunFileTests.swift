@@ -181,5 +181,31 @@ struct RunFileTests {
         }
     }
 
+    @Test("However many links lead to a run, it is found once, under its own path") func linksAreFollowedOnce() throws {
+        try withTemporaryFolder { root in
+            let results = "\(root)/results"
+            func link(_ path: String, to target: String) throws {
+                try FileManager.default.createSymbolicLink(atPath: "\(root)/\(path)", withDestinationPath: target)
+            }
+            for name in ["results/e/vit-s0-0", "results/e/vit-s1-0", "elsewhere/deep/vit-s2-0"] {
+                try Example.writeRun(RunFolder(path: "\(root)/\(name)"), steps: 1)
+            }
+            // Cycles, links before and behind the folder itself in any order of names, a link to another place, one to nothing.
+            try link("results/a", to: "e")
+            try link("results/z", to: ".")
+            try link("results/e/up", to: "../..")
+            try link("results/e/a", to: "vit-s1-0")
+            try link("results/gone", to: "nothing")
+            try link("elsewhere/back", to: "../results")
+            let own = ["e/vit-s0-0", "e/vit-s1-0"].map { "\(results)/\($0)" }
+            let found = try RunFolder.discover(under: results).map(\.path)
+            #expect(Array(found.prefix(2)) == own || Array(found.suffix(2)) == own, "\(found)")
+            #expect(found.count == 3 && found.contains { $0.hasSuffix("elsewhere/deep/vit-s2-0") }, "\(found)")
+            // A link is as good a beginning as a folder.
+            #expect(try RunFolder.discover(under: "\(results)/a").count == 3)
+            #expect(try RunFolder.discover(under: "\(root)/elsewhere", includingRemains: true).count == 3)
+        }
+    }
+
     private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
 }

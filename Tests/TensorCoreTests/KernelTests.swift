@@ -85,9 +85,9 @@ struct KernelTests {
     /// More channels than are taken at once, and numbers of rows that four does not divide.
     @Test(arguments: [1, 4, 7, 9], [3, 64, 513, 1030]) func batchNormSumsTakeAllRowsAndChannels(rows: Int, channels: Int) {
         let x = numbers(rows * channels, scale: 2), dy = numbers(rows * channels).reversed() as [Float]
-        let mean = numbers(channels), offset = numbers(channels, scale: 0.3), scale = numbers(channels).map { 1 + $0 / 4 }
+        let mean = numbers(channels).map { Double($0) + 1e-9 }, offset = numbers(channels, scale: 0.3), scale = numbers(channels).map { 1 + $0 / 4 }
         let rstd = numbers(channels).map { 1.5 + $0 }
-        var moments = [Double](repeating: 0, count: 2 * channels), sums = moments
+        var moments = [Double](repeating: 0, count: 3 * channels), sums = [Double](repeating: 0, count: 2 * channels)
         kernel_channel_moments(x, &moments, Int64(rows), Int64(channels), KERNEL_FLOAT32)
         kernel_batch_norm_gradient_sums(x, mean, rstd, scale, offset, dy, &sums, Int64(rows), Int64(channels), 1, KERNEL_FLOAT32)
         var y = [Float](repeating: 0, count: rows * channels), dx = y
@@ -96,11 +96,13 @@ struct KernelTests {
             x, mean, rstd, scale, offset, dy, sums, Double(rows), &dx, Int64(rows), Int64(channels), 1, KERNEL_FLOAT32)
         for c in 0..<channels {
             let column = (0..<rows).map { $0 * channels + c }
-            let normalized = column.map { Double(x[$0] - mean[c]) * Double(rstd[c]) }
+            let normalized = column.map { (Double(x[$0]) - mean[c]) * Double(rstd[c]) }
             let active = normalized.map { $0 * Double(scale[c]) + Double(offset[c]) }
             let g = column.indices.map { active[$0] > 0 ? Double(dy[column[$0]]) : 0 }
-            #expect(abs(moments[c] - column.reduce(0) { $0 + Double(x[$1]) }) < 1e-9)
-            #expect(abs(moments[channels + c] - column.reduce(0) { $0 + Double(x[$1]) * Double(x[$1]) }) < 1e-9)
+            let columnMean = column.reduce(0) { $0 + Double(x[$1]) } / Double(rows)
+            #expect(moments[c] == Double(rows))
+            #expect(abs(moments[channels + c] - columnMean) < 1e-6)
+            #expect(abs(moments[2 * channels + c] - column.reduce(0) { $0 + (Double(x[$1]) - columnMean) * (Double(x[$1]) - columnMean) }) < 1e-5)
             let total = g.reduce(0, +), dot = zip(g, normalized).reduce(0) { $0 + $1.0 * $1.1 }
             #expect(abs(sums[c] - total) < 1e-5)
             #expect(abs(sums[channels + c] - dot) < 1e-4)

@@ -6,6 +6,11 @@ public struct Expectation: Sendable {
     public let tensor: HostTensor
     /// The largest absolute value, or more where terms cancel; see `magnitudes` in Tests/Reference/README.md.
     public let magnitude: Double
+
+    public init(tensor: HostTensor, magnitude: Double) {
+        self.tensor = tensor
+        self.magnitude = magnitude
+    }
 }
 
 /// One case of operations.h5, layers.h5 or optimizers.h5: inputs, and the exact outputs and gradients.

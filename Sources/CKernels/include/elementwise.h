@@ -20,7 +20,9 @@ typedef enum {
     /// 1 where equal, otherwise 0.
     KERNEL_EQUAL,
     /// 1 where a > b, ½ where equal, otherwise 0: the derivative of the maximum with respect to a.
-    KERNEL_GREATER
+    KERNEL_GREATER,
+    /// a b, but 0 where a is 0, whatever b is there: what a maximum's gradient b is multiplied by.
+    KERNEL_GATE
 } kernel_binary_op;
 
 /// z = a op b over `rank` axes; strides in elements, 0 along broadcast axes; z is dense. The last stride is 0 or 1. z is bfloat16 where a

@@ -12,8 +12,9 @@ void kernel_fill(void *y, int64_t n, float value, kernel_type type);
 /// Rows of a table by index: y[i] = table[indices[i]]; an index out of range gives NaN.
 void kernel_gather(
     const void *table, const int32_t *indices, void *y, int64_t count, int64_t table_rows, int64_t columns, kernel_type type);
-/// dtable = 0, then dtable[indices[i]] += dy[i] in order.
-void kernel_scatter_add(const float *dy, const int32_t *indices, float *dtable, int64_t count, int64_t table_rows, int64_t columns);
+/// dtable = 0, then dtable[indices[i]] += dy[i] in order, in double: `sums` is room for as many numbers as the table has.
+void kernel_scatter_add(
+    const float *dy, const int32_t *indices, double *sums, float *dtable, int64_t count, int64_t table_rows, int64_t columns);
 
 /// Mirrors the middle axis of [outer, length, inner] at its borders, without repeating them.
 void kernel_reflect(

@@ -33,6 +33,9 @@ public struct Experiment: Sendable {
         }
     }
 
+    /// Sentences about what may be wrong with the data or the definition, though it can be trained.
+    public var notes: [String] { dataset.notes + definition.notes }
+
     /// A training of `trial`, ready to run.
     ///
     /// - Throws: `UserError(.usage)` when the data are too few or the memory too small for it.

@@ -1,5 +1,6 @@
 import Configuration
 import RunStore
+import TensorCore
 import Training
 
 /// What an unfinished run is resumed from: a checkpoint, and the log up to it.
@@ -57,7 +58,9 @@ struct Resumption {
         if let recorded = checkpoint.notes.logDigest, recorded != contents.logDigest {
             throw UserError(.data, "\(folder.runFile): is damaged: its rows are not those that the checkpoint \(file.path) was made after")
         }
+        let arithmetic = contents.description.arithmetic
         contents.description = description
+        contents.description.arithmetic = arithmetic.resumed(after: progress.step, with: arithmeticVersion)
         self.contents = contents
     }
 

@@ -53,7 +53,7 @@ public final class Runner {
         self.options = options
         self.terminal = terminal
         self.watchers = watchers
-        pool = WorkerPool(threads: options.threads)
+        pool = WorkerPool(threads: options.threads, shards: experiment.definition.train.shards)
         trials = experiment.definition.trials
         labelWidth = trials.map { Self.label($0, seeds: experiment.definition.seeds).count }.max() ?? 0
     }
@@ -64,7 +64,12 @@ public final class Runner {
     public func run(shouldStop: () -> Bool) throws -> Outcome {
         var outcome = Outcome()
         for trial in trials where !outcome.isInterrupted {
-            let folder = trial.folder(experiment: experiment.definition.name, results: options.results)
+            let name = experiment.definition.name, folder = trial.folder(experiment: name, results: options.results)
+            if options.startsOver {
+                try SharedRuns.removeLink(at: folder)
+            } else {
+                try SharedRuns.linkEarlierRun(named: trial.name, of: name, results: options.results)
+            }
             outcome.folders.append(folder)
             switch try train(trial, in: folder, shouldStop) {
             case .finished: break
@@ -104,7 +109,8 @@ public final class Runner {
         var described = description
         described.tensors = loop.tensorNames
         described.layers = LayerDescription(trial.model.definition, measuredBy: loop)
-        var machine = MachineRecord.here(threads: options.threads, command: options.command)
+        var machine = MachineRecord.here(threads: pool.threadCount, command: options.command)
+        machine.dataFile = experiment.dataset.location
         let resumption = try resumption(of: trial, described, &writer, machine)
         if let resumption { try restore(loop, resumption, folder) }
         let recorder = try RunRecorder(described, resumption, in: writer, loop)
@@ -157,7 +163,8 @@ public final class Runner {
         return RunDescription(
             experiment: experiment.definition.name, model: trial.model.name, seed: trial.seed, configuration: trial.resolvedDefinition,
             parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds, classes: experiment.dataset.classCount,
-            trialDigest: trial.identityDigest, dataDigest: experiment.dataDigest)
+            trialDigest: trial.identityDigest, dataDigest: experiment.dataDigest, data: DataDescription(experiment.dataset),
+            arithmetic: [ArithmeticSpan(version: arithmeticVersion)])
     }
 
     // MARK: Earlier runs
@@ -205,6 +212,10 @@ public final class Runner {
         for file in search.rejected { try writer.remove(file) }
         let progress = resumption.state.progress
         say(trial, "goes on after step \(grouped(progress.step))\(search.rejected.isEmpty ? "" : ", with the checkpoint before")")
+        let arithmetic = resumption.contents.description.arithmetic
+        if arithmetic.count > 1 {
+            say(trial, "its steps are of more than one version of the arithmetic: \(arithmetic.text); its bits are those of neither alone")
+        }
         if let earlier = try? MachineRecord(folder) {
             let differences = machine.differences(from: earlier)
             if !differences.isEmpty {

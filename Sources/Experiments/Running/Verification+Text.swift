@@ -21,12 +21,16 @@ extension Verification {
             }
             if let step = difference.lastAgreement { lines.append("  the weights still agreed \(Self.moment(step))") }
         }
+        if let arithmeticNote { lines.append(arithmeticNote) }
         let machine = machineDifferences.isEmpty ? ["nothing"] : machineDifferences
         lines.append("the machine of the run and this one differ in: \(machine.joined(separator: ", ")); shards \(shards), from the definition")
         return lines.joined(separator: "\n")
     }
 
     private static func moment(_ step: Int) -> String { step == 0 ? "at the start" : "after step \(grouped(step))" }
+
+    /// The place of a difference among the steps, as `from … on` names it.
+    static func place(_ step: Int) -> String { step == 0 ? "the start" : "step \(grouped(step))" }
 
     private static func sentence(_ difference: Difference) -> String {
         difference.step == 0 ? "different from the start: the initial weights" : "different at step \(grouped(difference.step))"

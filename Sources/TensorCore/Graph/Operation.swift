@@ -1,7 +1,7 @@
 /// Whether a value is one for the whole batch or one for each shard of it.
 ///
 /// Parameters and what is computed from them alone are `shared`: the plan computes them once a step. Whatever depends on the batch
-/// is `sharded`. Only `ShardSum` leads back from sharded to shared.
+/// is `sharded`. Only `ShardSum` and `ShardMoments` lead back from sharded to shared.
 public enum Placement: Sendable, Hashable { case shared, sharded }
 
 /// What is known of a value before anything runs.
@@ -29,6 +29,9 @@ public protocol Operation: Sendable {
     /// The op's kind in errors, listings and profiles.
     var name: String { get }
 
+    /// What taps call the outputs after the first, in their order; those that nobody looks at have no name.
+    var furtherOutputNames: [String] { get }
+
     /// The shape rule: the types of the outputs, or a `ShapeError` that says what does not fit.
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType]
 
@@ -45,11 +48,12 @@ public protocol Operation: Sendable {
     var isRecomputed: Bool { get }
     /// Whether each shard gets a value of its own even if all inputs are shared (random masks).
     var isPerShard: Bool { get }
-    /// Whether the value is one for the whole batch although its inputs are sharded (`ShardSum`).
+    /// Whether the value is one for the whole batch although its inputs are sharded (`ShardSum`, `ShardMoments`).
     var joinsShards: Bool { get }
 }
 
 extension Operation {
+    public var furtherOutputNames: [String] { [] }
     public func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
         preconditionFailure("\(name) has no gradient rule")
     }

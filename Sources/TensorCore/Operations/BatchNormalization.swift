@@ -1,40 +1,55 @@
 import CKernels
 
-// Batch normalization (Ioffe and Szegedy 2015), exact over the whole batch: each shard sums its moments, the shards are summed, and
-// every shard normalizes with the same statistics. The two sums over shards, one forward and one backward, end a segment of the plan.
+// Batch normalization (Ioffe and Szegedy 2015), exact over the whole batch: each shard finds its moments, those of the shards are joined,
+// and every shard normalizes with the same statistics. The two meetings of the shards, one forward and one backward, end a segment of the
+// plan. Means are double, for one in float32 would shift all that is near it where it is large beside the deviations.
 
-/// Σx and Σx² of each channel, in double: `[…, C]` → `[2, C]`. Its gradient is part of `BatchNormalization`'s.
+/// How many samples, their mean and Σ (x − mean)² of each channel, in double: `[…, C]` → `[3, C]`. Its gradient is part of
+/// `BatchNormalization`'s.
 struct ChannelMoments: Operation {
     var name: String { "channel moments" }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         guard inputs[0].shape.rank >= 2, inputs[0].dtype.isActivation else { throw ShapeError("of \(inputs[0]): expected float32 or bfloat16 [batch, …, channels]") }
-        return [TensorType([2, inputs[0].shape[-1]], .float64)]
+        return [TensorType([3, inputs[0].shape[-1]], .float64)]
     }
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [nil] }
 
     func lower(_ context: LoweringContext) {
-        let x = context.input(0), sums = context.output(0), (shape, type) = (context.inputTypes[0].shape, context.inputTypes[0].dtype.kernelType)
-        context.emit(reads: [x], writes: [sums]) { c in
-            kernel_channel_moments(c.raw(x), c.doubles(sums), Int64(shape.elementCount / shape[-1]), Int64(shape[-1]), type)
+        let x = context.input(0), moments = context.output(0), (shape, type) = (context.inputTypes[0].shape, context.inputTypes[0].dtype.kernelType)
+        context.emit(reads: [x], writes: [moments]) { c in
+            kernel_channel_moments(c.raw(x), c.doubles(moments), Int64(shape.elementCount / shape[-1]), Int64(shape[-1]), type)
         }
     }
 }
 
-/// From moments and running statistics: mean, 1/√(var + ε), and the new running mean and variance.
+/// The moments of the whole batch from those of its shards, joined in the tree of `ShardSum`: `[3, C]` → `[3, C]`.
+struct ShardMoments: Operation {
+    var name: String { "shard moments" }
+    var joinsShards: Bool { true }
+
+    func outputTypes(_ inputs: [TensorType]) -> [TensorType] { inputs }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [nil] }
+
+    func lower(_ context: LoweringContext) { context.emitShardSum(.moments) }
+}
+
+/// From moments and running statistics: mean (float64), 1/√(var + ε), and the new running mean and variance.
 struct BatchStatistics: Operation {
-    let count: Int
     let epsilon: Float
     let momentum: Float
     var name: String { "batch statistics" }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        // One value is its own mean: whatever comes in, 0 would come out. PyTorch refuses it too.
+        guard count > 1 else { throw ShapeError("over a batch with one value a channel: expected more images, larger ones, or another norm") }
         let channels = Shape([inputs[0].shape[1]])
         guard inputs[1].shape == channels, inputs[2].shape == channels else {
             throw ShapeError("over \(channels[0]) channels: running statistics of \(inputs[1].shape) and \(inputs[2].shape)")
         }
-        return Array(repeating: TensorType(channels), count: 4)
+        return [TensorType(channels, .float64)] + Array(repeating: TensorType(channels), count: 3)
     }
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [nil, nil, nil] }
@@ -43,8 +58,31 @@ struct BatchStatistics: Operation {
         let inputs = (0..<3).map(context.input), outputs = (0..<4).map(context.output), channels = context.inputTypes[1].shape[0]
         context.emit(reads: inputs, writes: outputs) { [self] c in
             kernel_batch_statistics(
-                c.doubles(inputs[0]), Double(count), epsilon, momentum, c.floats(inputs[1]), c.floats(inputs[2]), c.floats(outputs[0]),
-                c.floats(outputs[1]), c.floats(outputs[2]), c.floats(outputs[3]), Int64(channels))
+                c.doubles(inputs[0]), epsilon, momentum, c.floats(inputs[1]), c.floats(inputs[2]), c.doubles(outputs[0]), c.floats(outputs[1]),
+                c.floats(outputs[2]), c.floats(outputs[3]), Int64(channels))
+        }
+    }
+}
+
+/// From running statistics: mean (float64) and 1/√(var + ε).
+struct FixedStatistics: Operation {
+    let epsilon: Float
+    var name: String { "fixed statistics" }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        guard inputs[0].shape == inputs[1].shape else { throw ShapeError("of running statistics of \(inputs[0]) and \(inputs[1])") }
+        return [TensorType(inputs[0].shape, .float64), inputs[1]]
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [nil, nil] }
+
+    func lower(_ context: LoweringContext) {
+        let inputs = (0..<2).map(context.input), outputs = (0..<2).map(context.output), channels = context.inputTypes[0].shape.elementCount
+        context.emit(reads: inputs, writes: outputs) { [epsilon] c in
+            for channel in 0..<channels {
+                c.doubles(outputs[0])[channel] = Double(c.floats(inputs[0])[channel])
+                c.floats(outputs[1])[channel] = Float(1 / (Double(c.floats(inputs[1])[channel]) + Double(epsilon)).squareRoot())
+            }
         }
     }
 }
@@ -63,7 +101,7 @@ struct BatchNormalization: Operation {
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let x = inputs[0].shape
-        for parameter in inputs[1..<5] where parameter != TensorType([x[-1]]) {
+        for parameter in inputs[2..<5] + [TensorType(inputs[1].shape)] where parameter != TensorType([x[-1]]) {
             throw ShapeError("of \(x): expected parameters [\(x[-1])] in float32, found \(parameter)")
         }
         if inputs.count > 5, inputs[5] != inputs[0] { throw ShapeError("of \(x): expected a residual of that shape and type, found \(inputs[5])") }
@@ -88,7 +126,7 @@ struct BatchNormalization: Operation {
         let residual = inputs.count > 5 ? inputs[5] : nil, type = context.inputTypes[0].dtype.kernelType
         context.emit(reads: inputs, writes: [y], overwrites: (y, residual ?? inputs[0])) { [hasReLU] c in
             kernel_batch_norm(
-                c.raw(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
+                c.raw(inputs[0]), c.doubles(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
                 residual.map(c.raw), c.raw(y), Int64(shape.elementCount / shape[-1]), Int64(shape[-1]), hasReLU ? 1 : 0, type)
         }
     }
@@ -106,7 +144,7 @@ struct BatchNormalizationGradientSums: Operation {
         let type = context.inputTypes[0].dtype.kernelType
         context.emit(reads: inputs, writes: [sums]) { [hasReLU] c in
             kernel_batch_norm_gradient_sums(
-                c.raw(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
+                c.raw(inputs[0]), c.doubles(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
                 c.raw(inputs[5]), c.doubles(sums), Int64(shape.elementCount / shape[-1]), Int64(shape[-1]), hasReLU ? 1 : 0, type)
         }
     }
@@ -125,7 +163,7 @@ struct BatchNormalizationGradient: Operation {
         let type = context.inputTypes[0].dtype.kernelType
         context.emit(reads: inputs, writes: [dx], overwrites: (dx, inputs[5])) { [count, hasReLU] c in
             kernel_batch_norm_gradient(
-                c.raw(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
+                c.raw(inputs[0]), c.doubles(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
                 c.raw(inputs[5]), c.doubles(inputs[6]), Double(count ?? 0), c.raw(dx), Int64(shape.elementCount / shape[-1]),
                 Int64(shape[-1]), hasReLU ? 1 : 0, type)
         }
@@ -166,13 +204,13 @@ extension Tensor {
         }
         if graph.mode == .training {
             let count = shape.elementCount / Swift.max(shape[-1], 1) * graph.shardCount
-            let moments = graph.record(one: ChannelMoments(), self).shardSum()
-            let statistics = graph.record(
-                BatchStatistics(count: count, epsilon: epsilon, momentum: momentum), [moments, runningMean, runningVariance])
+            let moments = graph.record(one: ShardMoments(), graph.record(one: ChannelMoments(), self))
+            let statistics = graph.record(BatchStatistics(epsilon: epsilon, momentum: momentum), [moments, runningMean, runningVariance])
             graph.update(runningMean, to: statistics[2])
             graph.update(runningVariance, to: statistics[3])
             return normalized(count: count, mean: statistics[0], rstd: statistics[1])
         }
-        return normalized(count: nil, mean: runningMean, rstd: (runningVariance + epsilon).sqrt().reciprocal())
+        let statistics = graph.record(FixedStatistics(epsilon: epsilon), [runningMean, runningVariance])
+        return normalized(count: nil, mean: statistics[0], rstd: statistics[1])
     }
 }

@@ -27,8 +27,8 @@ struct Binary: Operation {
         case KERNEL_SUBTRACT: return [forA(dz), forB(-dz)]
         case KERNEL_MULTIPLY: return [forA(dz * b), forB(dz * a)]
         case KERNEL_DIVIDE: return [forA(dz / b), forB(-(dz * node.outputs[0] / b))]
-        case KERNEL_MAXIMUM: return [forA(dz * a.greater(than: b)), forB(dz * b.greater(than: a))]
-        case KERNEL_MINIMUM: return [forA(dz * b.greater(than: a)), forB(dz * a.greater(than: b))]
+        case KERNEL_MAXIMUM: return [forA(a.greater(than: b).gating(dz)), forB(b.greater(than: a).gating(dz))]
+        case KERNEL_MINIMUM: return [forA(b.greater(than: a).gating(dz)), forB(a.greater(than: b).gating(dz))]
         default: preconditionFailure("\(name) has no gradient")
         }
     }
@@ -93,6 +93,8 @@ extension Tensor {
     func equals(_ other: Tensor) -> Tensor { binary(KERNEL_EQUAL, "equal", other) }
     /// 1 where greater, ½ where equal, otherwise 0; has no gradient.
     func greater(than other: Tensor) -> Tensor { binary(KERNEL_GREATER, "greater", other) }
+    /// The product with a gradient, but 0 where this is 0, even if the gradient is infinite there; has no gradient.
+    func gating(_ gradient: Tensor) -> Tensor { binary(KERNEL_GATE, "gate", gradient) }
 
     /// Sums over the axes along which a tensor of `type` was stretched to this one's shape.
     func reduced(to type: TensorType) -> Tensor {

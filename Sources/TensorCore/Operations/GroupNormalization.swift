@@ -3,8 +3,8 @@ import CKernels
 // Group normalization (Wu and He 2018): an image is normalized by itself, so nothing crosses the shards but the sums of the parameters'
 // gradients.
 
-/// Mean and 1/√(var + ε) over the positions of an image and the channels of a group, once for every channel: `[B, …, C]` → twice `[B, C]`.
-/// Its gradient is part of `GroupNormalization`'s.
+/// Mean (float64) and 1/√(var + ε) over the positions of an image and the channels of a group, once for every channel: `[B, …, C]` → twice
+/// `[B, C]`. Its gradient is part of `GroupNormalization`'s.
 struct GroupStatistics: Operation {
     let groups: Int
     let epsilon: Float
@@ -14,17 +14,17 @@ struct GroupStatistics: Operation {
         let x = inputs[0].shape
         guard x.rank >= 2, inputs[0].dtype.isActivation else { throw ShapeError("of \(inputs[0]): expected float32 or bfloat16 [batch, …, channels]") }
         guard groups > 0, x[-1] % groups == 0 else { throw ShapeError("of \(x): \(groups) groups do not divide \(x[-1]) channels") }
-        return Array(repeating: TensorType([x[0], x[-1]]), count: 2)
+        return [TensorType([x[0], x[-1]], .float64), TensorType([x[0], x[-1]])]
     }
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [nil] }
 
     func lower(_ context: LoweringContext) {
         let x = context.input(0), outputs = (0..<2).map(context.output), size = ImagesByChannel(context.inputTypes[0])
-        let sums = context.temporary(2 * Int(size.channels) * MemoryLayout<Double>.size)
-        context.emit(reads: [x], writes: outputs + [sums]) { [groups, epsilon] c in
+        let moments = context.temporary(3 * Int(size.channels) * MemoryLayout<Double>.size)
+        context.emit(reads: [x], writes: outputs + [moments]) { [groups, epsilon] c in
             kernel_group_statistics(
-                c.raw(x), c.doubles(sums), c.floats(outputs[0]), c.floats(outputs[1]), size.images, size.positions, size.channels,
+                c.raw(x), c.doubles(moments), c.doubles(outputs[0]), c.floats(outputs[1]), size.images, size.positions, size.channels,
                 Int64(groups), epsilon, size.type)
         }
     }
@@ -57,7 +57,7 @@ struct GroupNormalization: Operation {
         let inputs = context.inputTypes.indices.map(context.input), y = context.output(0), size = ImagesByChannel(context.inputTypes[0])
         context.emit(reads: inputs, writes: [y], overwrites: (y, inputs[0])) { c in
             kernel_group_norm(
-                c.raw(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]), c.raw(y),
+                c.raw(inputs[0]), c.doubles(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]), c.raw(y),
                 size.images, size.positions, size.channels, size.type)
         }
     }
@@ -76,7 +76,7 @@ struct GroupNormalizationGradient: Operation {
         let sums = context.temporary(4 * Int(size.channels) * MemoryLayout<Double>.size)
         context.emit(reads: inputs, writes: outputs + [sums], overwrites: (outputs[0], inputs[4])) { [groups] c in
             kernel_group_norm_gradient(
-                c.raw(inputs[0]), c.floats(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.raw(inputs[4]), c.doubles(sums),
+                c.raw(inputs[0]), c.doubles(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.raw(inputs[4]), c.doubles(sums),
                 c.raw(outputs[0]), c.floats(outputs[1]), c.floats(outputs[2]), size.images, size.positions, size.channels,
                 Int64(groups), size.type)
         }

@@ -1,6 +1,7 @@
 import CKernels
 
-/// y = (x − mean) / √(var + ε) ∘ scale + offset over the last axis (Ba, Kiros, Hinton 2016). Saves mean and 1/√(var + ε) of each row.
+/// y = (x − mean) / √(var + ε) ∘ scale + offset over the last axis (Ba, Kiros, Hinton 2016). Saves mean (float64) and
+/// 1/√(var + ε) of each row.
 struct LayerNormalization: Operation {
     let epsilon: Float
     let isAffine: Bool
@@ -14,7 +15,7 @@ struct LayerNormalization: Operation {
             throw ShapeError("of \(x): expected scale and offset [\(x[-1])] in float32, found \(parameter)")
         }
         let rows = Shape(x.dropLast())
-        return [inputs[0], TensorType(rows), TensorType(rows)]
+        return [inputs[0], TensorType(rows, .float64), TensorType(rows)]
     }
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
@@ -37,7 +38,7 @@ struct LayerNormalization: Operation {
         ) { [epsilon, isAffine] c in
             kernel_layer_norm(
                 c.raw(terms[0]), addition == nil ? nil : c.raw(terms[1]), c.raw(inputs[0]), isAffine ? c.floats(inputs[1]) : nil,
-                isAffine ? c.floats(inputs[2]) : nil, c.raw(outputs[0]), c.floats(outputs[1]), c.floats(outputs[2]), Int64(rows),
+                isAffine ? c.floats(inputs[2]) : nil, c.raw(outputs[0]), c.doubles(outputs[1]), c.floats(outputs[2]), Int64(rows),
                 Int64(columns), epsilon, type)
         }
     }
@@ -57,14 +58,15 @@ struct LayerNormalizationGradient: Operation {
         let type = context.inputTypes[0].dtype.kernelType
         // The gradient that goes around the norm comes along, where dx is added to one.
         let addend = context.addition?.terms[0], dx = context.addition?.sum ?? context.output(0)
+        let inDouble = isAffine ? context.temporary(2 * columns * MemoryLayout<Double>.size) : nil
         context.emit(
-            addend == nil ? name : "\(name) + add", reads: inputs + (addend.map { [$0] } ?? []), writes: [dx] + sums,
+            addend == nil ? name : "\(name) + add", reads: inputs + (addend.map { [$0] } ?? []), writes: [dx] + sums + (inDouble.map { [$0] } ?? []),
             overwrites: (dx, addend ?? inputs[3])
         ) { [isAffine] c in
             kernel_layer_norm_gradient(
-                c.raw(inputs[0]), isAffine ? c.floats(inputs[4]) : nil, c.floats(inputs[1]), c.floats(inputs[2]), c.raw(inputs[3]),
+                c.raw(inputs[0]), isAffine ? c.floats(inputs[4]) : nil, c.doubles(inputs[1]), c.floats(inputs[2]), c.raw(inputs[3]),
                 addend.map { c.raw($0) }, c.raw(dx), isAffine ? c.floats(sums[0]) : nil, isAffine ? c.floats(sums[1]) : nil,
-                Int64(rows), Int64(columns), type)
+                inDouble.map { c.doubles($0) }, Int64(rows), Int64(columns), type)
         }
     }
 }

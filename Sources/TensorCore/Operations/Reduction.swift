@@ -29,7 +29,7 @@ struct Reduce: Operation {
         if function == KERNEL_SUM { return [gradient.broadcast(to: x.shape)] }
         // Equal maxima share the gradient.
         let isMaximum = x.equals(node.outputs[0].reshaped(kept(x.shape)))
-        return [isMaximum * (gradient / isMaximum.sum(axes: axes, keepsAxes: true, dtype: .float32))]
+        return [isMaximum.gating(gradient / isMaximum.sum(axes: axes, keepsAxes: true, dtype: .float32))]
     }
 
     func lower(_ context: LoweringContext) {
@@ -97,7 +97,7 @@ extension Tensor {
     }
 }
 
-/// The sum of one value over all shards, in a fixed binary tree: the only way from sharded to shared.
+/// The sum of one value over all shards, in a fixed binary tree: with `ShardMoments` the only way from sharded to shared.
 struct ShardSum: Operation {
     var name: String { "shard sum" }
     var joinsShards: Bool { true }
@@ -110,7 +110,7 @@ struct ShardSum: Operation {
     /// Every shard's value enters the sum with weight 1.
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { upstream }
 
-    func lower(_ context: LoweringContext) { context.emitShardSum() }
+    func lower(_ context: LoweringContext) { context.emitShardSum(.sum(context.inputTypes[0].dtype)) }
 }
 
 /// A shared value as every shard's own: nothing moves.

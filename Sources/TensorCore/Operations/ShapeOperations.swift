@@ -229,9 +229,11 @@ struct GatherGradient: Operation {
 
     func lower(_ context: LoweringContext) {
         let dy = context.input(0, as: .float32), indices = context.input(1), count = context.inputTypes[1].shape.elementCount
+        let sums = context.temporary(table.elementCount * MemoryLayout<Double>.size)
         context.withFloatOutput(0) { dtable in
-            context.emit(reads: [dy, indices], writes: [dtable]) { [table] c in
-                kernel_scatter_add(c.floats(dy), c.integers(indices), c.floats(dtable), Int64(count), Int64(table[0]), Int64(table[1]))
+            context.emit(reads: [dy, indices], writes: [dtable, sums]) { [table] c in
+                kernel_scatter_add(
+                    c.floats(dy), c.integers(indices), c.doubles(sums), c.floats(dtable), Int64(count), Int64(table[0]), Int64(table[1]))
             }
         }
     }

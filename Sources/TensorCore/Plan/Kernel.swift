@@ -39,11 +39,11 @@ public enum Pass: String, Sendable, Codable, Comparable {
     public static func < (a: Pass, b: Pass) -> Bool { a == .forward && b == .backward }
 }
 
-/// A sum over all shards of one buffer, in a fixed binary tree.
+/// A sum over all shards of one buffer, or what takes its place, in a fixed binary tree.
 struct Reduction {
     let input: BufferID
     let output: BufferID
-    let count: Int
-    let dtype: DType
+    let byteCount: Int
+    let combination: TreeCombination
     let pass: Pass
 }

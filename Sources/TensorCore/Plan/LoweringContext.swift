@@ -69,6 +69,8 @@ public final class LoweringContext {
                 writes: writes, arguments: arguments, offsets: offsets), phase: phase)
     }
 
-    /// Emits the sum over shards of input 0, in whatever layout it has.
-    func emitShardSum() { builder.emitShardSum(of: node.inputs[0], to: node.outputs[0], phase: phase) }
+    /// Emits the sum over shards of input 0, or what takes its place, in whatever layout it has.
+    func emitShardSum(_ combination: TreeCombination) {
+        builder.emitShardSum(combination, of: node.inputs[0], to: node.outputs[0], phase: phase)
+    }
 }

@@ -42,7 +42,9 @@ final class PairSums: @unchecked Sendable {
     }
 
     /// Adds the term of the shard that came second, when the first has its own in `sum`.
-    func add(_ term: UnsafeMutableRawPointer, to sum: UnsafeMutableRawPointer, shard: Int, count: Int, dtype: DType) {
+    func add(
+        _ term: UnsafeMutableRawPointer, to sum: UnsafeMutableRawPointer, shard: Int, byteCount: Int, _ combination: TreeCombination
+    ) {
         while states[shard / 2].load(ordering: .acquiring) != State.filled {
             kernel_spin_hint()
             sched_yield()
@@ -50,14 +52,29 @@ final class PairSums: @unchecked Sendable {
         let isFirst = shard % 2 == 0
         withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: 2) { terms in
             (terms[0], terms[1]) = (UnsafeRawPointer(isFirst ? term : sum), UnsafeRawPointer(isFirst ? sum : term))
-            treeSum(terms, to: sum, count: count, dtype: dtype)
+            combination.combine(terms, to: sum, byteCount: byteCount)
         }
         states[shard / 2].store(State.empty, ordering: .releasing)
     }
 }
 
-/// Adds arrays of `count` elements in a fixed binary tree over the arrays.
-func treeSum(_ terms: UnsafeMutableBufferPointer<UnsafeRawPointer?>, to sum: UnsafeMutableRawPointer, count: Int, dtype: DType) {
-    let kernel = dtype == .float64 ? kernel_tree_sum_f64 : kernel_tree_sum_f32
-    kernel(terms.baseAddress!, Int64(terms.count), sum, Int64(count))
+/// What becomes of the terms of all shards, in a fixed binary tree over them.
+enum TreeCombination: Sendable, Equatable {
+    /// Of float32 or float64, element by element.
+    case sum(DType)
+    /// Counts, means and sums of squared deviations: `[3, C]` in float64.
+    case moments
+
+    /// Whether pieces of the terms can be combined by themselves.
+    var isElementwise: Bool { self != .moments }
+
+    /// Combines arrays of so many bytes into one, which may be one of them.
+    func combine(_ terms: UnsafeMutableBufferPointer<UnsafeRawPointer?>, to result: UnsafeMutableRawPointer, byteCount: Int) {
+        let (terms, count) = (terms.baseAddress!, Int64(terms.count))
+        switch self {
+        case .sum(.float64): kernel_tree_sum_f64(terms, count, result, Int64(byteCount / MemoryLayout<Double>.size))
+        case .sum: kernel_tree_sum_f32(terms, count, result, Int64(byteCount / MemoryLayout<Float>.size))
+        case .moments: kernel_tree_moments(terms, count, result, Int64(byteCount / (3 * MemoryLayout<Double>.size)))
+        }
+    }
 }

@@ -51,7 +51,7 @@ public final class Plan {
         // Memory, and the address of every buffer for each worker and shard.
         let workers = pool.threadCount, shards = graph.shardCount
         summary = PlanSummary(builder, layout, workerCount: workers, store: store)
-        try requireMemory(summary.arenaByteCount + summary.parameterByteCount)
+        try requireMemory(summary.arenaByteCount + summary.parameterByteCount, held: summary.parameterByteCount)
         var memory: [PageMemory] = []
         func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
             memory.append(PageMemory(byteCount))
@@ -156,10 +156,10 @@ public final class Plan {
     }
 
     private func sum(_ task: ReductionTask) {
-        let reduction = task.reduction, offset = task.start * reduction.dtype.byteCount
+        let reduction = task.reduction
         withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: PairSums.pairCount(shardCount)) { sources in
-            for pair in sources.indices { sources[pair] = UnsafeRawPointer(tables[2 * pair][reduction.input.index] + offset) }
-            treeSum(sources, to: tables[0][reduction.output.index] + offset, count: task.count, dtype: reduction.dtype)
+            for pair in sources.indices { sources[pair] = UnsafeRawPointer(tables[2 * pair][reduction.input.index] + task.start) }
+            reduction.combination.combine(sources, to: tables[0][reduction.output.index] + task.start, byteCount: task.byteCount)
         }
     }
 

@@ -79,7 +79,7 @@ final class PlanBuilder {
         markUsed(roots)
         fusedAdditions = graph.fusedAdditions(isUsed: isUsed, roots: roots)
         var shardSums = [[Int]](repeating: [], count: graph.values.count)
-        for (index, node) in graph.nodes.enumerated() where node.operation is ShardSum && isUsed[node.outputs[0]] {
+        for (index, node) in graph.nodes.enumerated() where node.operation.joinsShards && isUsed[node.outputs[0]] {
             shardSums[node.inputs[0]].append(index)
         }
         for (index, node) in graph.nodes.enumerated() where node.after == nil && node.outputs.contains(where: { isUsed[$0] }) {
@@ -292,16 +292,15 @@ final class PlanBuilder {
 
     /// Two steps: each pair of neighbouring shards is summed as soon as both have their terms, the pairs' sums when all shards are done.
     /// So half as many copies are in memory as there are shards.
-    func emitShardSum(of input: Int, to output: Int, phase: Int) {
+    func emitShardSum(_ combination: TreeCombination, of input: Int, to output: Int, phase: Int) {
         let source = buffer(of: input)
         let target = if let (layout, lengths) = valueLayout[input] {
             declare(output, layout: layout, lengths: lengths)
         } else {
             declare(output)
         }
-        let dtype = graph.values[input].type.dtype, byteCount = buffers[source.index].byteCount
+        let byteCount = buffers[source.index].byteCount
         let partial = makeBuffer(byteCount, .pairArena), pairs = PairSums(shardCount: graph.shardCount)
-        let count = byteCount / dtype.byteCount
         let own = makeInPlace(input, of: pairs, in: partial, phase: phase - 1), isInPlace = own != nil
         emit(
             Kernel(name: "shard sum", reads: [own ?? source], writes: [partial], overwrites: nil) { context in
@@ -310,11 +309,11 @@ final class PlanBuilder {
                     if !isInPlace { sum.copyMemory(from: term, byteCount: byteCount) }
                     pairs.publish(shard)
                 } else {
-                    pairs.add(term, to: sum, shard: shard, count: count, dtype: dtype)
+                    pairs.add(term, to: sum, shard: shard, byteCount: byteCount, combination)
                 }
             }, phase: phase - 1)
         while phases.count <= phase { phases.append(Phase()) }
-        phases[phase].reductions.append(Reduction(input: partial, output: target, count: count, dtype: dtype, pass: pass))
+        phases[phase].reductions.append(Reduction(input: partial, output: target, byteCount: byteCount, combination: combination, pass: pass))
     }
 
     /// Lets the kernel that makes a term of a sum write it where the sum will be, if its shard is the first of the pair. Returns the

@@ -54,7 +54,7 @@ public final class PlanProfile: @unchecked Sendable {
                 Phase(
                     kernels: [(
                         "shard sum", tasks[0].reduction.pass, 0,
-                        tasks.reduce(0) { $0 + (PairSums.pairCount(shards) + 1) * $1.count * $1.reduction.dtype.byteCount }, 1
+                        tasks.reduce(0) { $0 + (PairSums.pairCount(shards) + 1) * $1.byteCount }, 1
                     )],
                     first: count, place: "in sums over shards")
             case .shared(let kernels, _):

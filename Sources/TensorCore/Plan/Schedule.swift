@@ -1,8 +1,9 @@
 /// A piece of a reduction that one worker does.
 struct ReductionTask {
     let reduction: Reduction
+    /// In bytes.
     let start: Int
-    let count: Int
+    let byteCount: Int
 }
 
 /// What happens between two joins of the workers.
@@ -12,8 +13,8 @@ enum PhaseSchedule {
     case shared([Kernel], isLarge: Bool)
     case sharded([Kernel])
 
-    /// Elements of a reduction task: large enough to be worth a hand-over, small enough to balance.
-    private static let reductionChunk = 32 * 1024
+    /// Bytes of a reduction task: large enough to be worth a hand-over, small enough to balance.
+    private static let reductionChunk = 128 * 1024
     /// Bytes below which a wave of shared kernels costs less than waking the workers.
     private static let smallWave = 64 * 1024
 
@@ -21,8 +22,9 @@ enum PhaseSchedule {
         var schedule: [PhaseSchedule] = []
         for (index, phase) in builder.phases.enumerated() {
             let tasks = phase.reductions.flatMap { reduction in
-                stride(from: 0, to: reduction.count, by: reductionChunk).map {
-                    ReductionTask(reduction: reduction, start: $0, count: min(reductionChunk, reduction.count - $0))
+                let chunk = reduction.combination.isElementwise ? reductionChunk : reduction.byteCount
+                return stride(from: 0, to: reduction.byteCount, by: max(chunk, 1)).map {
+                    ReductionTask(reduction: reduction, start: $0, byteCount: min(chunk, reduction.byteCount - $0))
                 }
             }
             if !tasks.isEmpty { schedule.append(.reductions(tasks)) }

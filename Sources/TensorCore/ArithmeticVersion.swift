@@ -1,0 +1,10 @@
+/// The version of this program's arithmetic: raised, on purpose, by every change after which a training may have other bits on the same
+/// machine. Run files record it, so that a difference that was meant is not taken for a fault.
+///
+/// | version | what changed |
+/// | --- | --- |
+/// | 1 | everything before versions were counted |
+/// | 2 | norms find mean and variance from distances to a number near the mean, and keep the mean in double; sums of many terms are made in double; a gradient that is not finite stops where a unit is closed |
+///
+/// Whether a change needs a new version is what the pinned digests of small trainings answer: `PinnedTrainingTests`.
+public let arithmeticVersion = 2

@@ -1,0 +1,52 @@
+import Foundation
+import TensorCore
+
+/// The checksums of all weights of the small trainings of `PinnedTrainingTests` after their last step, by the kind of machine.
+///
+/// A training's bits depend on the version of the arithmetic and, on one version, on what `kindOfMachine` says. On a kind that is not in the
+/// table the test prints a line for it, which belongs here. Where a digest changes on a kind that is in the table, bits changed: either by
+/// mistake, or on purpose; then `arithmeticVersion` is raised, and the table is made again: on each kind that can be had, remove its line, run
+/// `./harness test --filter PinnedTrainingTests`, and paste what it prints. `ONEDNN_MAX_CPU_ISA=AVX` (or SSE41) before it gives other lines on
+/// one machine.
+enum PinnedDigests {
+    /// The version of the arithmetic that the table is of.
+    static let version = 2
+
+    static let table: [String: [String: String]] = [:]
+
+    /// What decides the bits of a training besides its definition: which of our kernels' compilations runs, which of oneDNN's kernels, and into
+    /// what blocks it cuts its sums.
+    static let kindOfMachine: String = {
+        #if arch(x86_64)
+            let architecture = "x86-64-\(microarchitectureLevel)"
+        #elseif arch(arm64)
+            let architecture = "arm64"
+        #else
+            let architecture = "other"
+        #endif
+        return "\(architecture), oneDNN \(OneDNN.version) \(OneDNN.instructionSet), caches \(cacheSizes)"
+    }()
+
+    /// The highest level of x86-64 for which our kernels are compiled that this processor has.
+    private static var microarchitectureLevel: String {
+        let list = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+        let flags = Set(list.split(separator: "\n").first { $0.hasPrefix("flags") }?.split(separator: " ") ?? [])
+        let third: Set<Substring> = ["avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"]
+        let fourth: Set<Substring> = ["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"]
+        return !flags.isSuperset(of: third) ? "v1" : flags.isSuperset(of: fourth) ? "v4" : "v3"
+    }
+
+    /// Of the first core, from the nearest on, each with the number of cores that share it.
+    private static var cacheSizes: String {
+        func line(_ index: Int, _ name: String) -> String? {
+            (try? String(contentsOfFile: "/sys/devices/system/cpu/cpu0/cache/index\(index)/\(name)", encoding: .utf8))?
+                .trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+        func cores(_ map: String) -> Int { map.compactMap(\.hexDigitValue).reduce(0) { $0 + $1.nonzeroBitCount } }
+        let caches = (0..<8).compactMap { index -> String? in
+            guard let type = line(index, "type"), type != "Instruction", let size = line(index, "size") else { return nil }
+            return "\(size)/\(cores(line(index, "shared_cpu_map") ?? ""))"
+        }
+        return caches.isEmpty ? "unknown" : caches.joined(separator: " ")
+    }
+}
