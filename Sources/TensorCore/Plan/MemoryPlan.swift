@@ -11,12 +11,13 @@ struct MemoryPlan {
     init(_ builder: PlanBuilder, _ schedule: [PhaseSchedule]) {
         struct Life {
             var first = Int.max, last = -1
-            var phases = ClosedRange(uncheckedBounds: (Int.max, Int.min))
+            var firstPhase = Int.max, lastPhase = Int.min
 
             mutating func touch(time: Int, phase: Int) {
                 first = min(first, time)
                 last = max(last, time)
-                phases = min(phases.lowerBound, phase)...max(phases.upperBound, phase)
+                firstPhase = min(firstPhase, phase)
+                lastPhase = max(lastPhase, phase)
             }
         }
 
@@ -48,7 +49,7 @@ struct MemoryPlan {
 
         func arena(_ index: Int) -> Arena {
             switch builder.buffers[index].home {
-            case .arena(.sharded): lives[index].phases.count > 1 ? .shard : .worker
+            case .arena(.sharded): lives[index].firstPhase < lives[index].lastPhase ? .shard : .worker
             case .pairArena: .pair
             default: .shared
             }
