@@ -26,7 +26,7 @@ let package = Package(
         .target(name: "Configuration"),
         .target(name: "Checksums", dependencies: ["CCrypto"]),
         .target(name: "HDF5", dependencies: ["CHDF5", "Configuration"]),
-        .target(name: "TensorCore", dependencies: ["COneDNN", "CKernels"]),
+        .target(name: "TensorCore", dependencies: ["COneDNN", "CKernels", "Configuration"]),
         .target(name: "Layers", dependencies: ["TensorCore"]),
         .target(name: "Models", dependencies: ["Layers", "TensorCore", "Configuration"]),
         .target(name: "VisionData", dependencies: ["TensorCore", "HDF5", "CZlib", "Checksums", "Configuration"]),
@@ -48,7 +48,7 @@ let package = Package(
             ]),
 
         // Tests
-        .target(name: "TestSupport", dependencies: ["TensorCore", "HDF5"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["TensorCore", "HDF5", "RunStore"], path: "Tests/TestSupport"),
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
         .testTarget(name: "ChecksumsTests", dependencies: ["Checksums"]),
@@ -65,6 +65,6 @@ let package = Package(
             name: "ExperimentsTests",
             dependencies: ["Experiments", "Training", "RunStore", "VisionData", "TensorCore", "Checksums", "Configuration", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "RunStore", "Configuration", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["RunStore"]),
+        .testTarget(name: "CommandTests", dependencies: ["RunStore", "HDF5", "TestSupport"]),
     ]
 )

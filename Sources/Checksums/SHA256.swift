@@ -19,6 +19,13 @@ public final class SHA256 {
         text.withUTF8 { update(UnsafeRawBufferPointer($0)) }
     }
 
+    /// The digest of what was added so far, as 64 hexadecimal digits.
+    public var current: String {
+        let copy = SHA256()
+        precondition(EVP_MD_CTX_copy_ex(copy.context, context) == 1, "OpenSSL failed to hash")
+        return copy.finish()
+    }
+
     /// The digest as 64 hexadecimal digits; nothing can be added afterwards.
     public func finish() -> String {
         var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE)), count: UInt32 = 0

@@ -32,12 +32,10 @@ public enum TensorChecksum {
     }
 
     /// Of all elements.
-    public static func whole(_ values: [Float]) -> UInt64 {
-        values.withUnsafeBufferPointer { values in
-            combine(stride(from: 0, to: values.count, by: blockLength).map { start in
-                block(UnsafeBufferPointer(rebasing: values[start..<min(start + blockLength, values.count)]))
-            })
-        }
+    public static func whole(_ values: UnsafeBufferPointer<Float>) -> UInt64 {
+        combine(stride(from: 0, to: values.count, by: blockLength).map { start in
+            block(UnsafeBufferPointer(rebasing: values[start..<min(start + blockLength, values.count)]))
+        })
     }
 
     /// A round as in xxHash64 (Y. Collet), with its first two primes: both factors are needed, since a change of a word's highest bit would

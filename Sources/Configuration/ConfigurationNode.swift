@@ -2,10 +2,13 @@
 public struct SourceMark: Hashable, Sendable, CustomStringConvertible {
     public let file: String
     public let line: Int?
+    /// The folder of the file, where relative paths in it begin; nil: the current folder, as for words of the command line.
+    public let folder: String?
 
-    public init(file: String, line: Int?) {
+    public init(file: String, line: Int?, folder: String? = nil) {
         self.file = file
         self.line = line
+        self.folder = folder
     }
 
     public var description: String { line.map { "\(file):\($0)" } ?? file }
@@ -45,7 +48,7 @@ public struct ConfigurationNode: Sendable, Equatable {
     /// What the node is, for "expected a number, found a list".
     public var kind: String {
         switch value {
-        case .scalar(let text, let quoted): quoted ? "the text \"\(text)\"" : "\(text)"
+        case .scalar(let text, let quoted): quoted ? "the text \"\(text.shortened())\"" : text.shortened()
         case .list: "a list"
         case .map: "a map"
         case .null: "nothing"

@@ -1,14 +1,19 @@
 /// All that is wrong with a definition, each as `file:line: key.path: sentence`.
 public final class ConfigurationErrors {
     public private(set) var messages: [String] = []
+    private var known: Set<String> = []
     private var paths: Set<String> = []
+    /// More would scroll away what comes first.
+    private static let shownCount = 40
 
     public init() {}
 
     public func report(_ message: String, at mark: SourceMark, path: String) {
-        let place = path.isEmpty ? "\(mark)" : "\(mark): \(path)"
-        let line = "\(place): \(message)"
-        if !messages.contains(line) { messages.append(line) }
+        // A key of a file that is no definition may be of any length.
+        let place = path.isEmpty ? "\(mark)" : "\(mark): \(path.shortened(to: 120))"
+        // Errors are told apart by lines, which no name can begin.
+        let line = "\(place): \(message)".visibleOnOneLine
+        if known.insert(line).inserted { messages.append(line) }
         paths.insert(path)
     }
 
@@ -17,9 +22,12 @@ public final class ConfigurationErrors {
         path.isEmpty ? !messages.isEmpty : paths.contains { $0 == path || $0.hasPrefix("\(path).") || $0.hasPrefix("\(path)[") }
     }
 
-    /// Throws everything reported so far as one error.
+    /// Throws everything reported so far as one error: all sentences, or the first of very many and the number of the others.
     public func throwIfAny() throws {
-        if !messages.isEmpty { throw UserError(.usage, messages.joined(separator: "\n")) }
+        guard !messages.isEmpty else { return }
+        let others = messages.count - Self.shownCount
+        let last = others > 0 ? ["and \(grouped(others)) more errors"] : []
+        throw UserError(.usage, (messages.prefix(Self.shownCount) + last).joined(separator: "\n"))
     }
 }
 
@@ -89,18 +97,16 @@ public struct FieldReader {
         integer(key, in: range) ?? value
     }
 
-    /// Finite numbers only; `1e-3`, `3` and `.5` are numbers.
+    /// A number that single precision can hold (`WrittenNumber`); `1e-3`, `3` and `.5` are numbers.
     public mutating func number(_ key: String, in range: some RangeExpression<Double> = (-Double.infinity)...) -> Double? {
-        let convert: (String, Bool) -> Double? = { text, quoted in
-            guard !quoted, let number = Double(text), number.isFinite else { return nil }
-            return number
-        }
-        guard let value = scalar(key, expected: "a number", convert) else { return nil }
-        guard range.contains(value) else {
-            report("expected \(describe(range)), found \(value)", at: key)
+        guard let found = node(key) else { return nil }
+        guard let number = WrittenNumber(found) else {
+            report("expected a number, found \(found.kind)", at: key)
             return nil
         }
-        return value
+        guard let complaint = number.complaint(range) else { return number.value }
+        report(complaint, at: key)
+        return nil
     }
 
     public mutating func number(_ key: String, default value: Double, in range: some RangeExpression<Double> = (-Double.infinity)...) -> Double {
@@ -121,7 +127,7 @@ public struct FieldReader {
     public mutating func choice<T: RawRepresentable & CaseIterable>(_ key: String, default value: T) -> T where T.RawValue == String {
         guard let text = string(key) else { return value }
         if let choice = T(rawValue: text) { return choice }
-        report("unknown value '\(text)'\(suggestion(for: text, among: T.allCases.map(\.rawValue)))", at: key)
+        report("unknown value '\(text.shortened())'\(suggestion(for: text, among: T.allCases.map(\.rawValue)))", at: key)
         return value
     }
 
@@ -142,17 +148,20 @@ public struct FieldReader {
         return values
     }
 
-    /// A list of finite numbers; a lone number counts as a list of one.
+    /// A list of numbers that single precision can hold; a lone number counts as a list of one.
     public mutating func numbers(_ key: String, in range: some RangeExpression<Double> = (-Double.infinity)...) -> [Double]? {
         guard let found = node(key) else { return nil }
         let items: [ConfigurationNode] = if case .list(let items) = found.value { items } else { [found] }
         var values: [Double] = []
         for (index, item) in items.enumerated() {
-            guard case .scalar(let text, quoted: false) = item.value, let value = Double(text), value.isFinite, range.contains(value) else {
-                errors.report("expected \(describe(range)), found \(item.kind)", at: item.mark, path: "\(path(of: key))[\(index)]")
+            let number = WrittenNumber(item)
+            guard let number, range.contains(number.value), number.complaint(range) == nil else {
+                let complaint = number.flatMap { range.contains($0.value) ? $0.complaint(range) : nil }
+                errors.report(
+                    complaint ?? "expected \(describe(range)), found \(item.kind)", at: item.mark, path: "\(path(of: key))[\(index)]")
                 continue
             }
-            values.append(value)
+            values.append(number.value)
         }
         return values
     }
@@ -177,18 +186,19 @@ public struct FieldReader {
         }
     }
 
-    /// Reports every key that nothing asked for.
+    /// Reports the keys that nothing asked for: all, or the first of very many and the number of the others.
     public func finish() {
-        for entry in node.entries ?? [] where !asked.contains(entry.key) {
+        let known = Set(asked), unknown = (node.entries ?? []).filter { !known.contains($0.key) }
+        for entry in unknown.prefix(20) {
             errors.report(
-                "unknown key '\(entry.key)'\(suggestion(for: entry.key, among: Set(asked)))",
-                at: entry.mark, path: path(of: entry.key))
+                "unknown key '\(entry.key.shortened())'\(suggestion(for: entry.key, among: known))", at: entry.mark, path: path(of: entry.key))
         }
+        if unknown.count > 20 { errors.report("and \(grouped(unknown.count - 20)) more unknown keys", at: unknown[20].mark, path: path) }
     }
 }
 
 /// A range in words.
-private func describe<Bound>(_ range: some RangeExpression<Bound>) -> String {
+func describe<Bound>(_ range: some RangeExpression<Bound>) -> String {
     switch range {
     case let range as ClosedRange<Bound>: "a value from \(range.lowerBound) to \(range.upperBound)"
     case let range as PartialRangeFrom<Bound>: "\(Bound.self == Int.self ? "an integer" : "a number") of at least \(range.lowerBound)"

@@ -23,6 +23,11 @@ public func decimals(_ value: Double, _ count: Int) -> String {
 /// With three significant digits and an exponent, `1.25e-07`; a finite number.
 public func scientific(_ value: Double) -> String { String(format: "%.2e", value) }
 
+/// With up to four significant digits, `0.001` or `6.6e-07`.
+public func significant(_ value: Double) -> String {
+    value.isFinite ? String(format: "%.4g", value) : decimals(value, 0)
+}
+
 /// `42 s`, `3:07 min` or `2:05 h`.
 public func duration(_ seconds: Double) -> String {
     guard seconds.isFinite else { return "?" }

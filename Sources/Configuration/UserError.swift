@@ -11,7 +11,7 @@ public struct UserError: Error, Equatable, Sendable, CustomStringConvertible {
         case data = 65
         /// An input that is not there (`EX_NOINPUT`).
         case noInput = 66
-        /// Something that only a defect in this program can cause (`EX_SOFTWARE`).
+        /// More memory than this process may have, or something that only a defect in this program can cause (`EX_SOFTWARE`).
         case `internal` = 70
         /// The system refused to read or write (`EX_IOERR`).
         case io = 74
@@ -29,8 +29,8 @@ public struct UserError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     /// An error about a value of the definition, found where its file and line are not known (`Definition.placing` adds them).
-    public init(at keyPath: String, _ message: String) {
-        kind = .usage
+    public init(_ kind: Kind = .usage, at keyPath: String, _ message: String) {
+        self.kind = kind
         self.message = "\(keyPath): \(message)"
         self.keyPath = keyPath
     }

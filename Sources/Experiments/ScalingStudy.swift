@@ -62,7 +62,7 @@ public struct ScalingStudy: Codable, Sendable {
     ///
     /// - Parameter report: called with the name of each series before it is measured.
     public init(steps: Int, precision: Precision, threads: Int, report: (String) -> Void) throws {
-        let pool = WorkerPool(threads: threads)
+        let pool = WorkerPool(threads: threads, shards: TrainConfiguration().shards)
         growth = try Self.subjects.map { subject in
             report("\(subject.model), \(subject.variable)")
             let points = try subject.sizes.map { size in
@@ -74,7 +74,7 @@ public struct ScalingStudy: Codable, Sendable {
         }
         self.threads = try [Case.vit(), Case.resNet()].map { item in
             report("\(item.name), threads")
-            let counts = Array(1...threads)
+            let counts = Array(1...pool.threadCount)
             let benchmarks = try counts.map { try item.benchmark(precision, WorkerPool(threads: $0)) }
             var best = [Double](repeating: .infinity, count: counts.count)
             // In turn, so that a slow moment of the machine meets all.

@@ -9,12 +9,32 @@ extension Workspace {
     public func run(_ word: String) throws -> RunFolder {
         var url = try result(word)
         if url.lastPathComponent == "run.h5" { url.deleteLastPathComponent() }
-        let folders = try RunFolder.discover(under: display(url))
+        let folders = try RunFolder.runs(of: display(url))
         guard let folder = folders.first else { throw UserError(.noInput, "\(display(url)): there is no run in this folder") }
         guard folders.count == 1 else {
             let names = folders.prefix(4).map { ($0.path as NSString).lastPathComponent }.joined(separator: ", ")
             throw UserError(.usage, "\(display(url)): holds \(folders.count) runs, expected one: \(names)\(folders.count > 4 ? ", …" : "")")
         }
         return folder
+    }
+
+    /// The paths whose runs a word of `compare` names: what `result` finds, or the runs of a definition that lie under the last part of its
+    /// name, where an earlier version of the program put them.
+    ///
+    /// - Throws: as `result`.
+    public func comparable(_ word: String) throws -> [String] {
+        do { return [display(try result(word))] } catch let error as UserError where error.kind == .noInput {
+            guard let paths = try? earlierResults(word), !paths.isEmpty else { throw error }
+            return paths
+        }
+    }
+
+    private func earlierResults(_ word: String) throws -> [String] {
+        let definition = try Definition(Composition(of: definition(word), display: display))
+        if definition.sweep == nil {
+            return definition.trials.compactMap { SharedRuns.earlierRun(named: $0.name, of: definition.name, results: results).map { display(URL(filePath: $0.path)) } }
+        }
+        let plan = try SweepPlan(definition).inForce(results: results, replans: false, startsOver: false) { _ in }
+        return plan.experiment == definition.name ? [] : [display(results.appending(path: plan.experiment))]
     }
 }

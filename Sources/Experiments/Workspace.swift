@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import RunStore
 
 /// Where definitions are found and where results go: the current folder, the folders above it, and the package.
 public struct Workspace: Sendable {
@@ -73,9 +74,10 @@ public struct Workspace: Sendable {
         return (root ?? currentFolder).appending(path: "Results", directoryHint: .isDirectory)
     }
 
-    /// A file or folder that a command reads: a path from the current folder, or a path inside a `Results` folder, case forgiven.
+    /// A file or folder that a command reads: a path from the current folder, or a path inside a `Results` folder, case forgiven; or the end of
+    /// one experiment's name, `depth` for `ablations/depth`.
     ///
-    /// Throws `.noInput` when there is none.
+    /// Throws `.noInput` when there is none, `.usage` when several experiments' names end so.
     public func result(_ word: String) throws -> URL {
         if word.hasPrefix("/") {
             if let url = Self.existing(word, in: URL(filePath: "/")) { return url }
@@ -87,9 +89,20 @@ public struct Workspace: Sendable {
                 }
             }
         }
-        let folder = results
-        let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).filter { !$0.hasPrefix(".") }
-        throw UserError(.noInput, "there is no file or folder '\(word)'\(suggestion(for: word, among: names))")
+        if let experiment = try experiment(endingWith: word) { return experiment }
+        let names = RunFolder.experiments(in: results.path)
+        let near = nearest(to: word, among: names + names.compactMap(EarlierName.of)).map { "; did you mean '\($0)'?" }
+        throw UserError(.noInput, "there is no file or folder '\(word)'\(near ?? suggestion(for: word, among: names))")
+    }
+
+    /// The folder of the one experiment in the nearest `Results` whose name ends with `word`, or nil.
+    private func experiment(endingWith word: String) throws -> URL? {
+        let end = word.split(separator: "/").map { $0.lowercased() }
+        guard !end.isEmpty, !word.hasPrefix("/") else { return nil }
+        let results = results
+        let matches = RunFolder.experiments(in: results.path).filter { $0.split(separator: "/").map { $0.lowercased() }.suffix(end.count) == end[...] }
+        if matches.count > 1 { throw UserError(.usage, "'\(word)' is the end of several experiments' names: \(matches.joined(separator: ", "))") }
+        return matches.first.map { results.appending(path: $0).standardizedFileURL }
     }
 
     // MARK: Paths

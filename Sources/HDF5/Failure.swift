@@ -28,7 +28,8 @@ struct Place: Sendable {
         }
         if let truncation = stack.first(containing: "truncated file") {
             let numbers = truncation.split { !$0.isNumber }.compactMap { Int($0) }
-            let sizes = numbers.count >= 2 ? " (it has \(numbers[0]) bytes and should have \(numbers[numbers.count - 1]))" : ""
+            // What the file has after the block for its users, where that ends, and what it should have with it.
+            let sizes = numbers.count == 3 ? " (it has \(numbers[0] + numbers[1]) bytes and should have \(numbers[2]))" : ""
             return error(.data, "is truncated\(sizes)")
         }
         if stack.mentions("file is already open for") { return beingWritten }

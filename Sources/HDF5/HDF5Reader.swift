@@ -17,6 +17,7 @@ public final class HDF5Reader: Sendable {
     let handle: Handle
     let place: Place
     private let verifiesChecksums: Bool
+    private let sources: SourceFiles
 
     public enum ObjectKind: Sendable { case group, dataset, other }
 
@@ -54,18 +55,14 @@ public final class HDF5Reader: Sendable {
         self.path = path
         self.place = place
         self.verifiesChecksums = verifyingChecksums
+        sources = SourceFiles(of: path)
     }
 
-    /// Whether an object is there. A path through something that is not a group is not there.
+    /// Whether an object is there. A path through something that is not a group is not there; a link that may not be followed is, and whoever
+    /// opens it hears why.
     public func exists(_ object: String) -> Bool {
         Library.locked {
-            var prefix = ""
-            for component in object.split(separator: "/") {
-                if !prefix.isEmpty, H5Oexists_by_name(handle.id, prefix, defaultID) <= 0 { return false }
-                prefix += "/" + component
-                guard H5Lexists(handle.id, prefix, defaultID) > 0 else { return false }
-            }
-            return prefix.isEmpty || H5Oexists_by_name(handle.id, prefix, defaultID) > 0
+            do { return try find(object) != nil } catch { return true }
         }
     }
 
@@ -83,9 +80,8 @@ public final class HDF5Reader: Sendable {
     /// The names in a group: in order of creation where the file keeps that order, otherwise by name with numbers in numeric order.
     public func children(of group: String) throws -> [String] {
         try Library.locked {
-            let place = place.at(group)
-            guard try kind(of: group) == .group else { throw place.error(.data, "is a dataset, expected a group") }
-            let opened = try Handle(H5Gopen2(handle.id, group, defaultID), H5Gclose, place, "opened")
+            let place = place.at(group), opened = try openObject(group)
+            guard H5Iget_type(opened.id) == H5I_GROUP else { throw place.error(.data, "is a dataset, expected a group") }
             let properties = try Handle(H5Gget_create_plist(opened.id), H5Pclose, place, "read")
             var order: UInt32 = 0
             H5Pget_link_creation_order(properties.id, &order)
@@ -111,6 +107,11 @@ public final class HDF5Reader: Sendable {
 
     public func elementType(of dataset: String) throws -> ElementType {
         try Library.locked { try openDataset(dataset).elementType() }
+    }
+
+    /// Whether all of a dataset was written at some time, and not only declared: what never was reads as the fill value, mostly 0.
+    public func isWritten(_ dataset: String) throws -> Bool {
+        try Library.locked { try openDataset(dataset).isWritten() }
     }
 
     /// A whole dataset in row-major order, converted to `type` as HDF5 converts: out-of-range values are clamped, fractions cut off.
@@ -139,21 +140,42 @@ public final class HDF5Reader: Sendable {
 
     // MARK: Opening
 
-    func openObject(_ object: String) throws -> Handle {
-        guard exists(object) else { throw place.error(.data, "there is no \(object) in this file") }
-        return try Handle(H5Oopen(handle.id, object, defaultID), H5Oclose, place.at(object), "opened")
+    private func find(_ object: String) throws -> LinkedObject? {
+        try LinkWalk(sources: sources, place: place.at(object)).follow(object, in: handle, at: sources.dataFile)
     }
 
-    private func openDataset(_ object: String) throws -> StoredArray {
-        let opened = try openObject(object)
-        guard H5Iget_type(opened.id) == H5I_DATASET else { throw place.at(object).error(.data, "is a group, expected a dataset") }
-        return StoredArray(handle: opened, place: place.at(object), isDataset: true, verifiesChecksums: verifiesChecksums)
+    private func found(_ object: String) throws -> LinkedObject {
+        guard let found = try find(object) else { throw place.error(.data, "there is no \(object) in this file") }
+        return found
+    }
+
+    func openObject(_ object: String) throws -> Handle {
+        let found = try found(object)
+        return try Handle(H5Oopen(found.file.id, found.path, defaultID), H5Oclose, place.at(object), "opened")
+    }
+
+    func openDataset(_ object: String) throws -> StoredArray {
+        let found = try found(object), place = place.at(object)
+        var opened = try Handle(H5Oopen(found.file.id, found.path, defaultID), H5Oclose, place, "opened")
+        guard H5Iget_type(opened.id) == H5I_DATASET else { throw place.error(.data, "is a group, expected a dataset") }
+        if try ContentSources(walk: LinkWalk(sources: sources, place: place)).check(opened, found) {
+            // The library would look for its sources in other places too.
+            let access = try Handle(H5Pcreate(chdf5_dataset_access()), H5Pclose, place, "opened")
+            let folder = (found.filePath as NSString).deletingLastPathComponent
+            guard H5Pset_efile_prefix(access.id, folder) >= 0, H5Pset_virtual_prefix(access.id, folder) >= 0 else { throw place.failure("opened") }
+            // A second way to it must agree with the first as long as that is open.
+            try opened.close()
+            opened = try Handle(H5Dopen2(found.file.id, found.path, access.id), H5Dclose, place, "opened")
+        }
+        return StoredArray(handle: opened, place: place, isDataset: true, verifiesChecksums: verifiesChecksums)
     }
 
     private static func checkIsFile(_ path: String, _ place: Place) throws {
         var status = stat()
         guard stat(path, &status) == 0 else { throw place.systemFailure(errno, "opened") }
         if status.st_mode & S_IFMT == S_IFDIR { throw place.systemFailure(EISDIR, "opened") }
-        if status.st_mode & S_IFMT == S_IFREG, status.st_size == 0 { throw place.error(.data, "is empty, expected an HDF5 file") }
+        // Opening a pipe would wait for its other end.
+        guard status.st_mode & S_IFMT == S_IFREG else { throw place.error(.data, "is not a regular file, expected an HDF5 file") }
+        if status.st_size == 0 { throw place.error(.data, "is empty, expected an HDF5 file") }
     }
 }

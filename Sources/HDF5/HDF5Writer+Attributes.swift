@@ -22,6 +22,16 @@ extension HDF5Writer {
         try setAttribute(name, of: object, texts: texts, shape: [texts.count])
     }
 
+    /// Gives a group or dataset an attribute that holds one text of variable length, for programs that take texts of fixed length for bytes:
+    /// h5py reads this one as `str`.
+    public func setVariableAttribute(_ name: String, of object: String, to text: String) throws {
+        try text.withCString { characters in
+            // The library copies what the pointer leads to before `withCString` ends.
+            try makeAttribute(
+                name, of: object, shape: [], type: { try variableStringType($0) }, memoryType: defaultID, values: [characters])
+        }
+    }
+
     private func setAttribute(_ name: String, of object: String, texts: [String], shape: [Int]) throws {
         let length = max(texts.map(\.utf8.count).max() ?? 1, 1)
         let bytes = texts.flatMap { text in Array(text.utf8) + [UInt8](repeating: 0, count: length - text.utf8.count) }
@@ -42,6 +52,17 @@ extension HDF5Writer {
             let made = H5Acreate2(owner.id, name, type?.id ?? memoryType, space.id, defaultID, defaultID)
             let attribute = try Handle(made, H5Aclose, place, "created")
             guard H5Awrite(attribute.id, type?.id ?? memoryType, values) >= 0 else { throw place.failure("written") }
+            try attribute.close()
+            try owner.close()
         }
     }
+}
+
+/// UTF-8 of any length, ended by a zero.
+private func variableStringType(_ place: Place) throws -> Handle {
+    let type = try Handle(H5Tcopy(chdf5_c_string()), H5Tclose, place, "created")
+    // `H5T_VARIABLE`, which Swift does not import: the largest unsigned number.
+    H5Tset_size(type.id, -1)
+    H5Tset_cset(type.id, H5T_CSET_UTF8)
+    return type
 }

@@ -9,7 +9,7 @@ import Configuration
 ///     try file.close()
 ///
 /// The bytes of the finished file depend only on what was written and in which order: object times are off and the format is pinned to
-/// that of HDF5 1.10. Failures are `UserError`s; a file that was not closed without one is not to be trusted (`replaceFile` sees to it).
+/// that of HDF5 1.10. Failures are `UserError`s; a file that was not closed without one is not to be trusted (`FileReplacement` sees to it).
 public struct HDF5Writer: ~Copyable {
     let handle: Handle
     let place: Place
@@ -23,6 +23,8 @@ public struct HDF5Writer: ~Copyable {
         let place = Place(file: target ?? path, object: nil, health: WriteHealth())
         handle = try place.locked {
             let access = try fileAccess(place)
+            // The usual driver asks the system for the real path of such a link, which leads to no name.
+            if path.hasPrefix(memoryFilePrefix) { H5Pset_fapl_stdio(access.id) }
             H5Pset_libver_bounds(access.id, H5F_LIBVER_V110, H5F_LIBVER_V110)
             let creation = try Handle(H5Pcreate(chdf5_file_create()), H5Pclose, place, "created")
             H5Pset_obj_track_times(creation.id, false)
@@ -50,7 +52,7 @@ public struct HDF5Writer: ~Copyable {
                 H5Pset_obj_track_times(creation.id, false)
                 H5Pset_link_creation_order(creation.id, trackedOrder)
                 let made = H5Gcreate2(handle.id, prefix, defaultID, creation.id, defaultID)
-                _ = try Handle(made, H5Gclose, place, "created")
+                try Handle(made, H5Gclose, place, "created").close()
             }
         }
     }
@@ -72,10 +74,37 @@ public struct HDF5Writer: ~Copyable {
             }
             let space = try makeSpace(shape, limit: nil, place.at(dataset))
             let made = try makeDataset(dataset, type: Element.memoryType, space: space, creation: creation)
-            if values.isEmpty { return }
-            guard H5Dwrite(made.id, Element.memoryType, defaultID, defaultID, defaultID, values) >= 0 else {
+            if !values.isEmpty, H5Dwrite(made.id, Element.memoryType, defaultID, defaultID, defaultID, values) < 0 {
                 throw place.at(dataset).failure("written")
             }
+            // Only here do the chunks in the library's cache reach the file.
+            try made.close()
+        }
+    }
+
+    /// Writes numbers that lie elsewhere as one plain block, without a copy; groups above the dataset are created as needed.
+    ///
+    /// - Parameter values: has to stay valid during the call.
+    /// - Returns: where in the file they begin, in bytes; nil when there are none.
+    public func write<Element: HDF5Element>(
+        block values: UnsafeBufferPointer<Element>, to dataset: String, shape: [Int]
+    ) throws -> Int? {
+        precondition(shape.reduce(1, *) == values.count, "\(dataset): \(values.count) values do not fill the shape \(shape)")
+        return try place.locked {
+            let place = place.at(dataset)
+            let made = try makeDataset(
+                dataset, type: Element.memoryType, space: makeSpace(shape, limit: nil, place), creation: datasetCreation(of: dataset))
+            guard !values.isEmpty else {
+                try made.close()
+                return nil
+            }
+            guard H5Dwrite(made.id, Element.memoryType, defaultID, defaultID, defaultID, values.baseAddress) >= 0 else {
+                throw place.failure("written")
+            }
+            let offset = H5Dget_offset(made.id)
+            guard offset != chdf5_undefined_address() else { throw place.failure("written") }
+            try made.close()
+            return Int(offset)
         }
     }
 
@@ -93,6 +122,7 @@ public struct HDF5Writer: ~Copyable {
             let space = try makeSpace([], limit: nil, place)
             let made = try makeDataset(dataset, type: type.id, space: space, creation: datasetCreation(of: dataset))
             guard H5Dwrite(made.id, type.id, defaultID, defaultID, defaultID, bytes) >= 0 else { throw place.failure("written") }
+            try made.close()
         }
     }
 
@@ -105,8 +135,8 @@ public struct HDF5Writer: ~Copyable {
             let type = try stringType(length: length, place)
             let space = try makeSpace([texts.count], limit: nil, place)
             let made = try makeDataset(dataset, type: type.id, space: space, creation: datasetCreation(of: dataset))
-            if texts.isEmpty { return }
-            guard H5Dwrite(made.id, type.id, defaultID, defaultID, defaultID, bytes) >= 0 else { throw place.failure("written") }
+            if !texts.isEmpty, H5Dwrite(made.id, type.id, defaultID, defaultID, defaultID, bytes) < 0 { throw place.failure("written") }
+            try made.close()
         }
     }
 
@@ -145,7 +175,7 @@ public struct HDF5Writer: ~Copyable {
 
     // MARK: Ending
 
-    /// Finishes the file.
+    /// Finishes the file. Columns and choices that were made in it are to be closed before, so that what they cannot write is an error.
     public consuming func close() throws {
         try handle.close()
     }

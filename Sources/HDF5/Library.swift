@@ -10,6 +10,8 @@ enum Library {
     private static let lock: NSRecursiveLock = {
         // Handles are closed by their owners. The library's own clean-up at exit would retry writes that have already failed.
         H5dont_atexit()
+        // Other folders in which the library would look for what a file refers to, before those that were checked.
+        for variable in ["HDF5_EXT_PREFIX", "HDF5_EXTFILE_PREFIX", "HDF5_VDS_PREFIX"] { unsetenv(variable) }
         H5open()
         // Past a file size limit a write shall fail like one on a full disk, and not end the process.
         signal(SIGXFSZ, SIG_IGN)
@@ -57,8 +59,11 @@ final class Handle: @unchecked Sendable {
     }
 
     deinit {
-        // What belongs to a file that could not be written stays open: see `WriteHealth`.
-        Library.locked { if isOpen, place.health?.failure == nil { _ = closer(id) } }
+        // What belongs to a file that could not be written stays open: see `WriteHealth`. Whoever writes closes what can still write by
+        // `close()`, and learns whether it did; here it can only be remembered, for the other handles of the file.
+        Library.locked {
+            if isOpen, place.health?.failure == nil, closer(id) < 0, place.health != nil { _ = place.failure("written") }
+        }
     }
 }
 
@@ -84,7 +89,11 @@ extension Place {
 
     /// What the error stack says about the call that just failed; `action` completes "cannot be …".
     func failure(_ action: String) -> UserError {
-        let failure = sentence(action)
+        spoiled(sentence(action))
+    }
+
+    /// Remembers that the file is not to be touched any more, and returns `failure`.
+    func spoiled(_ failure: UserError) -> UserError {
         if let health, health.failure == nil { health.failure = failure }
         return failure
     }

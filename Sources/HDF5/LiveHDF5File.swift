@@ -25,12 +25,12 @@ public final class LiveHDF5File: Sendable {
             guard toDisk else { return }
             var descriptor: UnsafeMutableRawPointer?
             guard H5Fget_vfd_handle(handle.id, defaultID, &descriptor) >= 0, let descriptor else { throw place.failure("written") }
-            let status = fsync(descriptor.assumingMemoryBound(to: Int32.self).pointee)
-            guard status == 0 else { throw place.systemFailure(errno, "written to disk") }
+            let status = uninterrupted { fsync(descriptor.assumingMemoryBound(to: Int32.self).pointee) }
+            guard status == 0 else { throw place.spoiled(place.systemFailure(errno, "written to disk")) }
         }
     }
 
-    /// Closes the file; columns and choices must not be used afterwards.
+    /// Closes the file, after its columns and choices.
     public func close() throws {
         try handle.close()
     }
@@ -81,6 +81,9 @@ public final class HDF5Column<Element: HDF5Element>: @unchecked Sendable {
             guard H5Dflush(handle.id) >= 0 else { throw place.failure("written") }
         }
     }
+
+    /// Writes what is still in memory and closes the column, which cannot be used afterwards.
+    public func close() throws { try handle.close() }
 }
 
 /// A single value of an enumeration, which can be overwritten.
@@ -100,4 +103,7 @@ public final class HDF5Choice: Sendable {
             guard H5Dwrite(handle.id, type.id, defaultID, defaultID, defaultID, [value]) >= 0 else { throw place.failure("written") }
         }
     }
+
+    /// Writes what is still in memory and closes the value, which cannot be changed afterwards.
+    public func close() throws { try handle.close() }
 }

@@ -35,17 +35,43 @@ struct StoredArray {
         }
     }
 
-    /// The number of elements, refused when their bytes exceed what this machine could hold.
+    /// The memory of all elements as they are stored, refused where that is more than this machine could hold.
+    func byteCount() throws -> Int {
+        let type = try type(), size = H5Tget_size(type.id)
+        return try count(of: shape(), elementSize: size) * size
+    }
+
+    /// Whether all of a dataset was written at some time: what never was reads as the fill value.
+    func isWritten() throws -> Bool {
+        let properties = try Handle(H5Dget_create_plist(handle.id), H5Pclose, place, "read"), shape = try shape()
+        guard !shape.contains(0) else { return true }
+        switch H5Pget_layout(properties.id) {
+        case H5D_CHUNKED:
+            let space = try space()
+            var chunk = [hsize_t](repeating: 1, count: shape.count), stored = hsize_t(0)
+            guard H5Pget_chunk(properties.id, Int32(shape.count), &chunk) >= 0, H5Dget_num_chunks(handle.id, space.id, &stored) >= 0 else {
+                throw place.failure("read")
+            }
+            let count = zip(shape, chunk).reduce(1.0) { $0 * (Double($1.0) / Double($1.1)).rounded(.up) }
+            return Double(stored) >= count
+        case H5D_CONTIGUOUS:
+            return H5Dget_storage_size(handle.id) > 0
+        default:
+            return true
+        }
+    }
+
+    /// The number of elements, refused when their bytes exceed what this process may use.
     private func count(of shape: [Int], elementSize: Int) throws -> Int {
-        let memory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
         var count = 1, bytes = elementSize, overflows = false
         for size in shape where !overflows {
             count = count.multipliedReportingOverflow(by: size).partialValue
             (bytes, overflows) = bytes.multipliedReportingOverflow(by: size)
         }
-        if overflows || bytes > memory {
-            throw place.error(.data, "has the shape \(shape), which is more than this machine's memory")
+        if overflows || bytes > MachineLimits.memory() {
+            throw place.error(.data, "has the shape \(shape), which is more than the memory that this process may use")
         }
+        if let shortage = MemoryDemand(total: Double(bytes)).shortage { throw place.error(.data, "has the shape \(shape), which needs \(shortage)") }
         return count
     }
 
@@ -73,18 +99,32 @@ struct StoredArray {
         return try fill(count: count, memorySpace: memorySpace.id, fileSpace: fileSpace.id)
     }
 
+    /// All elements, into memory for as many.
+    func read<Element: HDF5Element>(into target: UnsafeMutableBufferPointer<Element>) throws {
+        if try elementType() == .string { throw place.error(.data, "holds text, expected numbers") }
+        let shape = try shape()
+        guard try count(of: shape, elementSize: MemoryLayout<Element>.size) == target.count else {
+            throw place.error(.data, "has the shape \(shape), expected \(target.count) numbers")
+        }
+        if !target.isEmpty { try fill(target.baseAddress!, memorySpace: defaultID, fileSpace: defaultID) }
+    }
+
     private func fill<Element: HDF5Element>(count: Int, memorySpace: hid_t, fileSpace: hid_t) throws -> [Element] {
         if count == 0 { return [] }
-        let transfer = try Handle(H5Pcreate(chdf5_dataset_transfer()), H5Pclose, place, "read")
-        H5Pset_edc_check(transfer.id, verifiesChecksums ? H5Z_ENABLE_EDC : H5Z_DISABLE_EDC)
         return try [Element](unsafeUninitializedCapacity: count) { buffer, initialized in
-            let status =
-                isDataset
-                ? H5Dread(handle.id, Element.memoryType, memorySpace, fileSpace, transfer.id, buffer.baseAddress)
-                : H5Aread(handle.id, Element.memoryType, buffer.baseAddress)
-            guard status >= 0 else { throw place.failure("read") }
+            try fill(buffer.baseAddress!, memorySpace: memorySpace, fileSpace: fileSpace)
             initialized = count
         }
+    }
+
+    private func fill<Element: HDF5Element>(_ target: UnsafeMutablePointer<Element>, memorySpace: hid_t, fileSpace: hid_t) throws {
+        let transfer = try Handle(H5Pcreate(chdf5_dataset_transfer()), H5Pclose, place, "read")
+        H5Pset_edc_check(transfer.id, verifiesChecksums ? H5Z_ENABLE_EDC : H5Z_DISABLE_EDC)
+        let status =
+            isDataset
+            ? H5Dread(handle.id, Element.memoryType, memorySpace, fileSpace, transfer.id, target)
+            : H5Aread(handle.id, Element.memoryType, target)
+        guard status >= 0 else { throw place.failure("read") }
     }
 
     /// All elements as texts, of fixed or variable length.

@@ -19,6 +19,9 @@ public protocol ModelConfiguration: Codable, Equatable, Sendable {
     /// Reads the family's options, reporting what is wrong. The caller calls `finish()`.
     init(from fields: inout FieldReader)
 
+    /// The configuration without options that only make a definition clear: what the identity of a trial is made of.
+    var identity: Self { get }
+
     /// Reports what does not fit images of this size, at the options that say it.
     func validate(input: ImageShape, at fields: FieldReader)
 
@@ -30,6 +33,7 @@ public protocol ModelConfiguration: Codable, Equatable, Sendable {
 }
 
 extension ModelConfiguration {
+    public var identity: Self { self }
     public func validate(input: ImageShape, at fields: FieldReader) {}
     public func meanFieldNetwork(input: ImageShape, classes: Int) -> MeanFieldNetwork? { nil }
 }

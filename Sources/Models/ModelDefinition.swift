@@ -7,6 +7,9 @@ public struct ModelDefinition: Codable, Equatable, Sendable {
 
     public init(_ configuration: any ModelConfiguration) { self.configuration = configuration }
 
+    /// The definition without options that only make it clear: what the identity of a trial is made of.
+    public var identity: ModelDefinition { ModelDefinition(configuration.identity) }
+
     /// The key of the family.
     public var family: String { type(of: configuration).family }
 

@@ -11,9 +11,6 @@ public enum ModelRegistry {
         LeNet5Configuration.self, ResNetConfiguration.self, PlainConfiguration.self,
     ]
 
-    /// The keys of the families, and of what a hybrid consists of.
-    static var keys: [String] { families.map { $0.family } + hybridKeys }
-
     /// The keys of a hybrid's map.
     public static var hybridKeys: [String] { HybridConfiguration.keys }
 
@@ -31,15 +28,23 @@ public enum ModelRegistry {
         }
         guard let (name, _, _) = FieldReader.variant(of: node, path: path, errors: errors) else { return nil }
         guard let family = families.first(where: { $0.family == name }) else {
-            // A lone name may have been meant as a preset.
-            let presets: [String] = if case .scalar = node.value { ModelPreset.all.map(\.name) } else { [] }
-            let known = nearest(to: name, among: presets) == nil ? keys : presets
-            errors.report("unknown model '\(name)'\(suggestion(for: name, among: known))", at: node.mark, path: path)
+            errors.report("unknown model '\(name.shortened())'\(hint(for: name, in: node))", at: node.mark, path: path)
             return nil
         }
         let configuration = family.init(from: &fields)
         fields.finish()
         return ModelDefinition(configuration)
+    }
+
+    /// What may have been meant, or what there is: families, and where a name stands alone the presets, too.
+    private static func hint(for name: String, in node: ConfigurationNode) -> String {
+        let presets: [String] = if case .scalar = node.value { ModelPreset.all.map(\.name) } else { [] }
+        let models = Set(families.map { $0.family } + presets)
+        // A hybrid's keys may be mistyped, but are no models.
+        guard let match = nearest(to: name, among: models) ?? nearest(to: name, among: hybridKeys) else {
+            return suggestion(for: name, among: models)
+        }
+        return suggestion(for: match, among: [match])
     }
 
     private static func isHybrid(_ node: ConfigurationNode) -> Bool {

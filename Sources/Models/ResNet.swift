@@ -50,6 +50,9 @@ extension ResidualNetworkConfiguration {
 /// | 18 | 2, 2, 2, 2 | 64, B, by the image size: section 4.1, for ImageNet |
 /// | 34 | 3, 4, 6, 3 | 64, B, by the image size |
 ///
+/// Depths 50 and 152 are 6n + 2 and also name bottleneck networks for ImageNet, which are not among the models: a definition has to say
+/// `kind: cifar` with them.
+///
 /// The width doubles and the resolution halves with each stage after the first. The stem is a 3×3 convolution, or a 7×7 convolution
 /// with stride 2 and a 3×3 max-pool with stride 2; `auto` takes the first for images of up to 64 pixels. Global average pooling and
 /// one linear layer follow the last stage. Stages: `stem`, `stage1`, … .
@@ -79,7 +82,17 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
         case large = "7x7"
     }
 
+    /// The two series of networks in the paper.
+    public enum Kind: String, Codable, CaseIterable, Sendable {
+        /// 6n + 2 layers, for small images.
+        case cifar
+        /// 18, 34, 50, 101 or 152 layers.
+        case imagenet
+    }
+
     public var depth: Int
+    /// Which of the two networks of this depth is meant; nil where the depth alone says it.
+    public private(set) var kind: Kind?
     public var width: Int
     public var shortcut: Shortcut
     public var stem: Stem
@@ -89,7 +102,7 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
     public var initialization = Initialization.residual
 
     enum CodingKeys: String, CodingKey {
-        case depth, width, shortcut, stem, norm, activation
+        case depth, kind, width, shortcut, stem, norm, activation
         case zeroInitializesResidual = "zero_init_residual"
         case initialization
     }
@@ -97,13 +110,14 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
     public var blockShortcut: Shortcut? { shortcut }
     public var lastScale: Double { zeroInitializesResidual ? 0 : 1 }
 
-    /// `depth` must be one of the table's.
+    /// `depth` must be one of the table's; one that both series have means that of `Kind.cifar`.
     public init(
         depth: Int, width: Int? = nil, shortcut: Shortcut? = nil, stem: Stem? = nil, norm: NormalizationKind = .batch,
         activation: ActivationKind = .relu
     ) {
         let layout = ResidualLayout(depth: depth)!
         self.depth = depth
+        kind = layout.isAmbiguous ? .cifar : nil
         self.width = width ?? layout.defaultWidth
         self.shortcut = shortcut ?? layout.defaultShortcut
         self.stem = stem ?? layout.defaultStem
@@ -112,12 +126,51 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
     }
 
     public init(from fields: inout FieldReader) {
-        self.init(depth: ResidualLayout(from: &fields).depth)
+        let kind = Kind.read(from: &fields)
+        self.init(depth: ResidualLayout(from: &fields) { Kind.complaint(about: $0, $1, kind) }.depth)
         readCommonOptions(from: &fields)
         shortcut = fields.choice("shortcut", default: shortcut)
         zeroInitializesResidual = fields.boolean("zero_init_residual", default: false)
         if zeroInitializesResidual, norm == .none {
             fields.report("found true with the norm none, expected a norm, whose scale can start at 0", at: "zero_init_residual")
+        }
+    }
+
+    /// Without `kind`: the network is the same, and earlier versions did not ask for it.
+    public var identity: ResNetConfiguration {
+        var copy = self
+        copy.kind = nil
+        return copy
+    }
+}
+
+extension ResNetConfiguration.Kind {
+    /// Reads `kind`; nil where it is not given or not understood.
+    fileprivate static func read(from fields: inout FieldReader) -> Self? {
+        let isGiven = fields.has("kind"), errorCount = fields.errors.messages.count
+        let kind = fields.choice("kind", default: ResNetConfiguration.Kind.cifar)
+        return isGiven && fields.errors.messages.count == errorCount ? kind : nil
+    }
+
+    /// What is wrong with a depth, whose layout is nil when no model has it, beside this kind.
+    fileprivate static func complaint(
+        about depth: Int, _ layout: ResidualLayout?, _ kind: Self?
+    ) -> (sentence: String, key: String)? {
+        let isImageNetDepth = ResidualLayout.isImageNetDepth(depth)
+        switch kind {
+        case .imagenet where !isImageNetDepth:
+            return ("found imagenet with depth \(depth), expected depth 18 or 34", "kind")
+        case .imagenet where layout?.isForSmallImages != false:
+            return (
+                "ImageNet's ResNet-\(depth) is built of bottleneck blocks and is not among the models; ResNet-18 and 34 are", "kind")
+        case .cifar where layout?.isForSmallImages == false:
+            return ("found cifar with depth \(depth), expected a depth of 6n + 2 (8, 14, 20, 32, 44, 56, 110, …)", "kind")
+        case nil where layout?.isAmbiguous == true:
+            return (
+                "\(depth) layers have one ResNet for CIFAR (6n + 2) and another one for ImageNet; say kind: cifar (imagenet is not among the models)",
+                "depth")
+        default:
+            return nil
         }
     }
 }
@@ -167,19 +220,30 @@ struct ResidualLayout {
         }
     }
 
+    /// The depths of ImageNet's networks, those of bottleneck blocks included, which are not among the models.
+    private static let imageNetDepths = [18, 34, 50, 101, 152]
+
+    /// Whether the depth alone does not say which network of the paper is meant.
+    var isAmbiguous: Bool { isForSmallImages && Self.imageNetDepths.contains(depth) }
+
+    static func isImageNetDepth(_ depth: Int) -> Bool { imageNetDepths.contains(depth) }
+
     /// Reads `depth`; 20 stands in for a depth that there is not.
-    init(from fields: inout FieldReader) {
-        let depth = fields.requiredCount("depth", in: FieldReader.depths)
-        if let layout = depth.flatMap(ResidualLayout.init(depth:)) {
-            self = layout
-        } else {
-            if let depth { fields.report("expected 18, 34 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …), found \(depth)", at: "depth") }
-            self.init(depth: 20)!
+    ///
+    /// - Parameter complaint: what is wrong with a depth, whether it has a layout or not, and at which key.
+    init(from fields: inout FieldReader, complaint: (Int, ResidualLayout?) -> (sentence: String, key: String)? = { _, _ in nil }) {
+        let depth = fields.requiredCount("depth", in: FieldReader.depths), layout = depth.flatMap(ResidualLayout.init(depth:))
+        self = layout ?? ResidualLayout(depth: 20)!
+        guard let depth else { return }
+        if let complaint = complaint(depth, layout) {
+            fields.report(complaint.sentence, at: complaint.key)
+        } else if layout == nil {
+            fields.report("expected 18, 34 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …), found \(depth)", at: "depth")
         }
     }
 
     var stageNames: [String] { ["stem"] + (1...blocks.count).map { "stage\($0)" } }
-    private var isForSmallImages: Bool { blocks.count == 3 }
+    var isForSmallImages: Bool { blocks.count == 3 }
     var defaultWidth: Int { isForSmallImages ? 16 : 64 }
     var defaultShortcut: ResNetConfiguration.Shortcut { isForSmallImages ? .a : .b }
     var defaultStem: ResNetConfiguration.Stem { isForSmallImages ? .small : .auto }

@@ -3,9 +3,10 @@ import Configuration
 extension Comparison {
     public enum Format: String, Sendable, CaseIterable { case table, csv, json, markdown }
 
-    public func rendered(as format: Format) throws -> String {
+    /// - Parameter width: how many characters a line of the table may have; nil for any number.
+    public func rendered(as format: Format, width: Int? = nil) throws -> String {
         switch format {
-        case .table: ([readable().text] + caption).joined(separator: "\n")
+        case .table: ([readable().text(width: width)] + caption.flatMap { broken($0, width: width) }).joined(separator: "\n")
         case .markdown: readable().markdown
         case .csv: exact().csv
         case .json: try json(rows.map(record))
@@ -19,8 +20,32 @@ extension Comparison {
     private var caption: [String] {
         guard hasSpread else { return metric == .testAccuracy ? [] : [metric.explanation] }
         let mean = "\(metric.explanation): mean and standard deviation over n runs, 95% confidence interval (Student's t)"
-        guard hasTests, let baseline else { return [mean] }
-        return [mean, "Δ: mean difference to \(rows[baseline].label), by seed; p: paired permutation test, two-sided, with Holm's correction"]
+        let test = hasTests ? baseline.map {
+            "Δ: mean difference to \(rows[$0].label), by seed; p: paired permutation test, two-sided, with Holm's correction"
+        } : nil
+        return [mean] + [clippingNote, test].compactMap(\.self)
+    }
+
+    /// Says when an interval is shorter than Student's t has it.
+    private var clippingNote: String? {
+        func isCut(_ sample: Sample?, _ interval: ClosedRange<Double>?) -> Bool { sample?.confidenceInterval != interval }
+        let isCut = rows.contains { row in
+            isCut(row.sample, interval(row)) || hasTests && isCut(row.test?.differences, differenceInterval(row))
+        }
+        return isCut ? "intervals end at 0 and 1 (of differences at -1 and 1), because a share goes no further" : nil
+    }
+
+    /// The confidence interval of a row's mean, as far as the metric can go.
+    private func interval(_ row: Row) -> ClosedRange<Double>? {
+        guard let interval = row.sample.confidenceInterval, let bounds = metric.bounds else { return row.sample.confidenceInterval }
+        return interval.clamped(to: bounds)
+    }
+
+    /// The same of its difference to the baseline.
+    private func differenceInterval(_ row: Row) -> ClosedRange<Double>? {
+        guard let interval = row.test?.differences.confidenceInterval, let bounds = metric.bounds else { return row.test?.differences.confidenceInterval }
+        let width = bounds.upperBound - bounds.lowerBound
+        return interval.clamped(to: -width...width)
     }
 
     private func readable() -> TextTable {
@@ -34,7 +59,7 @@ extension Comparison {
         var table = TextTable(columns)
 
         func number(_ value: Double?, _ metric: Metric) -> String { value.map { decimals($0, metric.decimals) } ?? none }
-        func interval(_ range: ClosedRange<Double>?) -> String {
+        func text(_ range: ClosedRange<Double>?) -> String {
             range.map { "\(number($0.lowerBound, metric)) … \(number($0.upperBound, metric))" } ?? none
         }
         for row in rows {
@@ -43,9 +68,9 @@ extension Comparison {
             if hasSpread { cells.append("\(sample.count)") }
             cells += [\RunSummary.description.parameters, \.description.multiplyAdds].map { row.common($0).map(grouped) ?? "various" }
             cells.append(number(sample.count > 0 ? sample.mean : nil, metric))
-            if hasSpread { cells += [number(sample.standardDeviation, metric), interval(sample.confidenceInterval)] }
+            if hasSpread { cells += [number(sample.standardDeviation, metric), text(interval(row))] }
             if hasTests {
-                cells += [number(row.test?.differences.mean, metric), interval(row.test?.differences.confidenceInterval)]
+                cells += [number(row.test?.differences.mean, metric), text(differenceInterval(row))]
                 cells.append(row.correctedP.map(probability) ?? none)
             }
             cells += others.map { number(mean(of: $0, row), $0) }
@@ -71,8 +96,8 @@ extension Comparison {
         var table = TextTable(columns.map { TextTable.Column($0, .left) })
         func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
         for row in rows {
-            let sample = row.sample, interval = sample.confidenceInterval, differences = row.test?.differences
-            let difference = differences?.confidenceInterval
+            let sample = row.sample, interval = interval(row), differences = row.test?.differences
+            let difference = differenceInterval(row)
             table.append([row.experiment, row.model] + own.map { row.cells[$0] } + [
                 metric.rawValue, "\(sample.count)", number(sample.count > 0 ? sample.mean : nil), number(sample.standardDeviation),
                 number(interval?.lowerBound), number(interval?.upperBound), number(sample.values.min()), number(sample.values.max()),
@@ -120,10 +145,10 @@ extension Comparison {
         return Record(
             row: Dictionary(uniqueKeysWithValues: zip(titles, row.cells)), experiment: row.experiment, model: row.model, metric: metric.rawValue,
             parameters: row.common(\.description.parameters), multiplyAdds: row.common(\.description.multiplyAdds), n: sample.count,
-            mean: sample.count > 0 ? sample.mean : nil, sd: sample.standardDeviation, confidenceInterval: pair(sample.confidenceInterval),
+            mean: sample.count > 0 ? sample.mean : nil, sd: sample.standardDeviation, confidenceInterval: pair(interval(row)),
             difference: row.test.map { test in
                 Record.Difference(
-                    pairs: test.differences.count, mean: test.differences.mean, confidenceInterval: pair(test.differences.confidenceInterval),
+                    pairs: test.differences.count, mean: test.differences.mean, confidenceInterval: pair(differenceInterval(row)),
                     p: test.p, pHolm: row.correctedP, isExact: test.isExact)
             },
             others: options.others.isEmpty

@@ -19,6 +19,8 @@ public struct Comparison {
         public var baseline: String?
         /// Whether each key that differs between rows gets a column.
         public var onlyChanged = false
+        /// The models of an experiment in the order of its definition, by the experiment's name; nil where it is not known.
+        public var modelOrder: @Sendable (String) -> [String]? = { _ in nil }
 
         public init() {}
     }
@@ -26,6 +28,10 @@ public struct Comparison {
     struct Row {
         /// What tells the row from others: a cell for each of the table's leading columns.
         var cells: [String] = []
+        /// With `by` the values of its keys, which a cell can show as they were written.
+        var values: [String] = []
+        /// The values of the first run's definition under the names that a table shows.
+        var labelled: [String: String] = [:]
         /// All runs, finished or not.
         var runs: [Run]
         /// Those with a value of the metric.
@@ -38,6 +44,8 @@ public struct Comparison {
         var sample: Sample { Sample(values: measured.map(\.value)) }
         /// What the row is called in sentences.
         var label = ""
+        /// The same with numbers as the definition of the run has them, where a sweep wrote them otherwise.
+        var plainLabel = ""
         var experiment: String { names(\.experiment) }
         var model: String { names(\.model) }
 
@@ -55,6 +63,15 @@ public struct Comparison {
     struct Run {
         let summary: RunSummary
         let keys: RunKeys
+        /// The values that a sweep varied, by their paths, as they were written.
+        let written: [String: String]
+
+        /// A value of the definition: as it was written, where it is a number that a sweep set.
+        func shown(_ path: String) -> String? {
+            guard let value = keys.values[path] else { return nil }
+            guard let text = written[path], let number = Double(value), Double(text) == number else { return value }
+            return text
+        }
     }
 
     let options: Options
@@ -64,8 +81,8 @@ public struct Comparison {
     private(set) var baseline: Int?
     /// What was left out and why, and what to beware of, one sentence each.
     public private(set) var notes: [String] = []
-    /// Run files that cannot be read, one sentence each.
-    public private(set) var damages: [String] = []
+    /// What is wrong with runs that cannot be read, one sentence each.
+    private(set) var damages: [String] = []
 
     var metric: Metric { options.metric }
 
@@ -75,7 +92,7 @@ public struct Comparison {
     ///   do not occur and for runs that have nothing in common.
     public init(under paths: [String], options: Options = Options()) throws {
         var seen: Set<RunFolder> = []
-        let folders = try paths.flatMap { try RunFolder.discover(under: $0) }.filter { seen.insert($0).inserted }
+        let folders = try paths.flatMap { try RunFolder.runs(of: $0) }.filter { seen.insert($0).inserted }
         guard !folders.isEmpty else { throw UserError(.noInput, "there are no runs under \(paths.joined(separator: ", "))") }
         try self.init(folders, options: options, isSorted: true)
         guard rows.contains(where: { !$0.measured.isEmpty }) else {
@@ -88,22 +105,28 @@ public struct Comparison {
 
     /// The runs of these folders, as far as they were begun.
     ///
-    /// - Parameter isSorted: whether rows are in the order of their names and values; else they are in the order of the folders.
+    /// - Parameter isSorted: whether rows are in the order of the definition, their names and values; else they are in the order of the folders.
+    /// - Throws: `.data` when none of the runs can be read; as long as one can, the others are left out and named in `notes`.
     public init(_ folders: [RunFolder], options: Options = Options(), isSorted: Bool = false) throws {
         self.options = options
-        var runs: [Run] = []
+        var runs: [Run] = [], plans = Plans(modelOrder: options.modelOrder), places: [String: Place] = [:]
         for folder in folders where folder.hasRun {
             do {
                 let summary = try RunSummary(folder)
-                runs.append(Run(summary: summary, keys: RunKeys(summary.description)))
-            } catch let error as UserError where error.kind == .data {
-                damages.append("\(error)")
+                runs.append(Run(summary: summary, keys: RunKeys(summary.description), written: plans.writtenValues(of: folder)))
+                if isSorted { places[folder.path] = plans.place(of: summary) }
+                if let damage = summary.machineDamage { notes.append("\(summary.name) has no times: \(damage)") }
+            } catch let error as UserError {
+                let sentence = "\(error)".replacing("\n", with: "; ")
+                damages.append(sentence)
+                notes.append("\((folder.path as NSString).lastPathComponent) is left out: \(sentence)")
             }
         }
+        if runs.isEmpty, !damages.isEmpty { throw UserError(.data, damages.joined(separator: "\n")) }
         runs = try meetingConditions(runs)
         try group(runs)
         nameRows()
-        if isSorted { sortRows() }
+        if isSorted { rows = sortedRows(places) }
         measure()
         try testAgainstBaseline()
         notes += cautions()
@@ -173,45 +196,45 @@ public struct Comparison {
     private mutating func nameRows() {
         if !options.by.isEmpty {
             titles = options.by
-            for index in rows.indices { rows[index].cells = (try? byValues(rows[index].runs[0])) ?? [] }
-            if options.onlyChanged {
-                let changing = titles.indices.filter { column in Set(rows.map { $0.cells[column] }).count > 1 }
-                titles = changing.map { titles[$0] }
-                for index in rows.indices { rows[index].cells = changing.map { rows[index].cells[$0] } }
-            }
+            for index in rows.indices { rows[index].values = (try? byValues(rows[index].runs[0])) ?? [] }
+            let shown = options.onlyChanged
+                ? titles.indices.filter { column in Set(rows.map { $0.values[column] }).count > 1 } : Array(titles.indices)
+            titles = shown.map { options.by[$0] }
             for index in rows.indices {
-                rows[index].label = zip(titles, rows[index].cells).map { "\($0)=\($1)" }.joined(separator: " ")
+                let row = rows[index]
+                rows[index].cells = shown.map { Self.shown(options.by[$0], in: row) ?? row.values[$0] }
+                func label(_ cells: [String]) -> String { zip(titles, cells).map { "\($0)=\($1)" }.joined(separator: " ") }
+                rows[index].label = label(rows[index].cells)
+                rows[index].plainLabel = label(shown.map { row.values[$0] })
             }
             return
         }
-        let descriptions = rows.map { $0.runs[0].summary.description }, labelled = rows.map { $0.runs[0].keys.labelled }
+        for index in rows.indices { rows[index].labelled = rows[index].runs[0].keys.labelled }
+        let descriptions = rows.map { $0.runs[0].summary.description }, labelled = rows.map(\.labelled)
+        let texts = rows.map { row in row.runs[0].keys.labelled { row.runs[0].shown($0) } }
         let choices = Set(rows.flatMap { $0.runs[0].keys.labelledChoices })
         let differing = Self.differingKeys(labelled, choices), names = Self.shortNames(differing)
-        let differences = Self.differences(descriptions, labelled, choices)
+        let differences = Self.differences(descriptions, labelled, choices, as: texts)
+        let plainDifferences = Self.differences(descriptions, labelled, choices, as: labelled)
         let hasExperiments = Set(descriptions.map(\.experiment)).count > 1
         let hasDifferences = !options.onlyChanged && differences.contains { !$0.isEmpty }
         titles = (hasExperiments ? ["experiment"] : []) + ["model"] + (hasDifferences ? ["definition"] : []) + (options.onlyChanged ? names : [])
         for index in rows.indices {
-            var cells = (hasExperiments ? [descriptions[index].experiment] : []) + [descriptions[index].model]
-            if hasDifferences { cells.append(differences[index]) }
-            if options.onlyChanged { cells += differing.map { labelled[index][$0] ?? none } }
-            rows[index].cells = cells
-            rows[index].label = cells.filter { !$0.isEmpty }.joined(separator: " ")
+            func cells(_ difference: String, _ values: [String: String]) -> [String] {
+                (hasExperiments ? [descriptions[index].experiment] : []) + [descriptions[index].model] + (hasDifferences ? [difference] : [])
+                    + (options.onlyChanged ? differing.map { values[$0] ?? none } : [])
+            }
+            func label(_ cells: [String]) -> String { cells.filter { !$0.isEmpty }.joined(separator: " ") }
+            rows[index].cells = cells(differences[index], texts[index])
+            rows[index].label = label(rows[index].cells)
+            rows[index].plainLabel = label(cells(plainDifferences[index], labelled[index]))
         }
     }
 
-    private mutating func sortRows() {
-        let values = rows.map { row -> [String] in
-            if !options.by.isEmpty { return row.cells }
-            let run = row.runs[0]
-            return [run.summary.description.experiment, run.summary.description.model] + run.keys.labelled.sorted { $0.key < $1.key }.map(\.value)
-        }
-        func comesBefore(_ a: [String], _ b: [String]) -> Bool {
-            guard let (x, y) = zip(a, b).first(where: { $0 != $1 }) else { return false }
-            if let x = Double(x), let y = Double(y) { return x < y }
-            return x.compare(y, options: .numeric) == .orderedAscending
-        }
-        rows = rows.indices.sorted { comesBefore(values[$0], values[$1]) }.map { rows[$0] }
+    /// The value of a key that makes a row, as its runs' sweeps wrote it; nil where they do not agree in that.
+    private static func shown(_ key: String, in row: Row) -> String? {
+        let texts = Set(row.runs.map { run in (try? run.keys.path(key)).flatMap { $0 }.flatMap(run.shown) })
+        return texts.count == 1 ? texts.first! : nil
     }
 
     /// The keys whose values differ, but for options that do so only because the choice above them does: an optimizer's ε among optimizers.
@@ -227,7 +250,7 @@ public struct Comparison {
 
     /// For rows of one experiment and model, the values in which they differ, such as `train.epochs=4`.
     private static func differences(
-        _ descriptions: [RunDescription], _ definitions: [[String: String]], _ choices: Set<String>
+        _ descriptions: [RunDescription], _ definitions: [[String: String]], _ choices: Set<String>, as texts: [[String: String]]
     ) -> [String] {
         var result = [String](repeating: "", count: descriptions.count)
         let twins = Dictionary(grouping: descriptions.indices) { [descriptions[$0].experiment, descriptions[$0].model] }
@@ -236,7 +259,7 @@ public struct Comparison {
             let names = shortNames(keys)
             for index in indices {
                 result[index] = zip(keys, names).compactMap { key, name in
-                    if let value = definitions[index][key] { return "\(name)=\(value)" }
+                    if let value = texts[index][key] { return "\(name)=\(value)" }
                     // An option that another choice has.
                     return choices.contains { key.hasPrefix($0 + ".") } ? nil : "\(name)=\(none)"
                 }.joined(separator: " ")
@@ -284,9 +307,11 @@ public struct Comparison {
 
     private func baselineRow() throws -> Int? {
         guard let name = options.baseline else { return rows.count > 1 ? rows.firstIndex { !$0.measured.isEmpty } : nil }
-        let exact = rows.indices.filter { rows[$0].label == name }
+        let exact = rows.indices.filter { rows[$0].label == name || rows[$0].plainLabel == name }
         let candidates = !exact.isEmpty ? exact : rows.indices.filter { index in
-            rows[index].cells.contains(name) || zip(titles, rows[index].cells).contains { "\($0)=\($1)" == name }
+            zip(titles, rows[index].cells).contains { title, cell in
+                Self.isSame(cell, name) || (name.hasPrefix("\(title)=") && Self.isSame(cell, String(name.dropFirst(title.count + 1))))
+            }
         }
         guard candidates.count == 1 else {
             let found = candidates.isEmpty ? "there is no row '\(name)'" : "'\(name)' is not one row but \(candidates.count)"

@@ -6,31 +6,38 @@ import RunStore
 public struct Inspection {
     public let text: String
     public let json: String
+    /// What was left out and why, one sentence each.
+    public private(set) var notes: [String] = []
 
+    /// - Parameter width: how many characters a line of a table may have; nil for any number.
     /// - Throws: `.noInput` when nothing is there, `.data` when it is something else or damaged.
-    public init(_ path: String) throws {
+    public init(_ path: String, width: Int? = nil) throws {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             throw UserError(.noInput, "\(path): there is no such file or folder")
         }
         if isFolder.boolValue {
-            let folders = try RunFolder.discover(under: path)
+            let folders = try RunFolder.runs(of: path)
             guard let first = folders.first else { throw UserError(.noInput, "\(path): there are no runs in this folder") }
             let isOneRun = RunFolder(path: path).hasRun
-            (text, json) = isOneRun ? try RunInspection(first).rendered() : try Self.list(folders)
+            if isOneRun {
+                (text, json) = try RunInspection(first).rendered(width: width)
+            } else {
+                (text, json, notes) = try Self.list(folders, width: width)
+            }
             return
         }
         switch try StoredFile(path) {
         case .sweep:
-            (text, json) = try SweepInspection(path).rendered()
+            (text, json) = try SweepInspection(path).rendered(width: width)
         case .weights:
-            (text, json) = try WeightsInspection(path).rendered()
+            (text, json) = try WeightsInspection(path).rendered(width: width)
         case .run:
             let parent = (path as NSString).deletingLastPathComponent
             let folder = RunFolder(path: parent.isEmpty ? "." : parent)
             // A run file under another name stands alone: what lies beside it belongs to another.
             let isInPlace = (path as NSString).lastPathComponent == "run.h5"
-            (text, json) = try (isInPlace ? RunInspection(folder) : RunInspection(file: path)).rendered()
+            (text, json) = try (isInPlace ? RunInspection(folder) : RunInspection(file: path)).rendered(width: width)
         }
     }
 
@@ -42,15 +49,23 @@ public struct Inspection {
         let valAccuracy, testAccuracy: Double?
     }
 
-    private static func list(_ folders: [RunFolder]) throws -> (text: String, json: String) {
-        let lines = try folders.map { folder in
-            let run = try RunSummary(folder)
+    /// - Throws: `.data` when none of the runs can be read.
+    private static func list(_ folders: [RunFolder], width: Int?) throws -> (text: String, json: String, notes: [String]) {
+        var damages: [String] = [], notes: [String] = []
+        let lines = folders.compactMap { folder -> Line? in
+            let run: RunSummary
+            do { run = try RunSummary(folder) } catch {
+                damages.append("\(error)")
+                notes.append("\((folder.path as NSString).lastPathComponent) is left out: \("\(error)".replacing("\n", with: "; "))")
+                return nil
+            }
             return Line(
                 path: folder.path, experiment: run.description.experiment, model: run.description.model, state: run.state.rawValue,
                 seed: run.description.seed, parameters: run.description.parameters, multiplyAdds: run.description.multiplyAdds,
                 epochs: run.epochs.count, steps: run.stepCount, valAccuracy: finite(Metric.valAccuracy.value(of: run)),
                 testAccuracy: finite(run.evaluation?.accuracy))
         }
+        if lines.isEmpty { throw UserError(.data, damages.joined(separator: "\n")) }
         var table = TextTable(
             [TextTable.Column("experiment", .left), TextTable.Column("model", .left), TextTable.Column("seed"), TextTable.Column("state", .left)]
                 + ["parameters", "epochs", "steps", "val accuracy", "test accuracy"].map { TextTable.Column($0) }
@@ -62,6 +77,6 @@ public struct Inspection {
                 (line.path as NSString).lastPathComponent,
             ])
         }
-        return (table.text, try Reports.json(lines))
+        return (table.text(width: width), try Reports.json(lines), notes)
     }
 }

@@ -51,6 +51,14 @@ public enum Metric: String, Sendable, CaseIterable {
         }
     }
 
+    /// Between which numbers a value can lie; nil where there are no such bounds.
+    var bounds: ClosedRange<Double>? {
+        switch self {
+        case .testAccuracy, .valAccuracy, .trainAccuracy: 0...1
+        default: nil
+        }
+    }
+
     /// How many decimals a table shows.
     var decimals: Int {
         switch self {

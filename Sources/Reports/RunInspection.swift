@@ -29,8 +29,11 @@ struct RunInspection {
     }
 
     private struct Report: Encodable {
-        let path, experiment, model, state, definition: String
+        let path, experiment, model, state: String
+        let definition: DefinitionValue
         let seed, parameters, multiplyAdds, classes, steps: Int
+        /// nil where the classes have no names, or the file is of an earlier format.
+        let classNames: [String]?
         let epochs: [Epoch]
         /// nil where they were not measured.
         let layers: [Layer]?
@@ -40,10 +43,11 @@ struct RunInspection {
     }
 
     private let report: Report
+    private let definitionText: String
 
     init(_ folder: RunFolder) throws {
         let weights = try RunFolder.Weights.allCases.map(folder.weightsFile).filter(FileManager.default.fileExists).map { path in
-            Weights(path: path, progress: try WeightsInspection.numbers(inProgressOf: path))
+            Weights(path: path, progress: WeightsInspection.numbers(in: try WeightsReader(path).notes))
         }
         try self.init(RunReader(folder), state: RunSummary(folder).state, weights: weights, machine: MachineRecord(folder))
     }
@@ -57,10 +61,12 @@ struct RunInspection {
 
     private init(_ reader: RunReader, state: RunSummary.State, weights: [Weights], machine: MachineRecord?) throws {
         let description = reader.description
+        definitionText = description.configuration
         report = Report(
             path: reader.path, experiment: description.experiment, model: description.model, state: state.rawValue,
-            definition: description.configuration, seed: description.seed, parameters: description.parameters,
+            definition: DefinitionValue(description.configuration), seed: description.seed, parameters: description.parameters,
             multiplyAdds: description.multiplyAdds, classes: description.classes, steps: try reader.stepCount(),
+            classNames: description.data.flatMap { $0.classNames.isEmpty ? nil : $0.classNames },
             epochs: try reader.epochs().map {
                 Epoch(
                     epoch: $0.epoch, trainLoss: finite($0.trainLoss), trainAccuracy: finite($0.trainAccuracy), valLoss: finite($0.valLoss),
@@ -85,13 +91,13 @@ struct RunInspection {
         }
     }
 
-    func rendered() throws -> (text: String, json: String) {
+    func rendered(width: Int?) throws -> (text: String, json: String) {
         var sections = [head]
-        if !report.epochs.isEmpty { sections.append(epochs) }
-        if let layers = report.layers { sections.append(describe(layers)) }
-        if let test = report.test { sections.append(describe(test)) }
+        if !report.epochs.isEmpty { sections.append(epochs(width)) }
+        if let layers = report.layers { sections.append(describe(layers, width)) }
+        if let test = report.test { sections.append(describe(test, width)) }
         if let machine = report.machine { sections.append(describe(machine)) }
-        sections.append("definition\n" + report.definition.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n"))
+        sections.append("definition\n" + definitionText.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n"))
         return (sections.joined(separator: "\n\n"), try json(report))
     }
 
@@ -101,7 +107,8 @@ struct RunInspection {
         let lines = [
             ("run", report.path), ("experiment", report.experiment), ("model", report.model), ("seed", "\(report.seed)"),
             ("state", report.state), ("parameters", grouped(report.parameters)), ("MACs", grouped(report.multiplyAdds)),
-            ("classes", grouped(report.classes)), ("steps", grouped(report.steps)),
+            ("classes", grouped(report.classes) + (report.classNames.map { ": " + Self.list($0) } ?? "")),
+            ("steps", grouped(report.steps)),
         ]
         let weights = report.weights.map { weights in
             let progress = weights.progress["epoch"].map { " after epoch \(grouped(Int($0)))" } ?? ""
@@ -110,7 +117,10 @@ struct RunInspection {
         return aligned(lines + weights)
     }
 
-    private var epochs: String {
+    /// The names of up to 20 classes.
+    private static func list(_ names: [String]) -> String { names.prefix(20).joined(separator: ", ") + (names.count > 20 ? ", …" : "") }
+
+    private func epochs(_ width: Int?) -> String {
         var table = TextTable(
             ["epoch", "train loss (nat)", "train accuracy", "val loss (nat)", "val accuracy"].map { TextTable.Column($0) })
         func number(_ value: Double?) -> String { value.map { decimals($0, 4) } ?? none }
@@ -119,11 +129,11 @@ struct RunInspection {
                 "\(row.epoch)", number(row.trainLoss), number(row.trainAccuracy), number(row.valLoss), number(row.valAccuracy),
             ])
         }
-        return table.text
+        return table.text(width: width)
     }
 
     /// The variances of each layer's output and of the loss's gradient with respect to it: measured at the start, predicted, and in the end.
-    private func describe(_ layers: [Layer]) -> String {
+    private func describe(_ layers: [Layer], _ width: Int?) -> String {
         let count = layers[0].activationVariance.count
         guard count > 0 else { return "the layers were not yet measured" }
         let isPredicted = layers.contains { $0.predictedActivationVariance != nil }
@@ -142,24 +152,25 @@ struct RunInspection {
                 [layer.layer] + cells(layer.activationVariance, layer.predictedActivationVariance)
                     + cells(layer.gradientVariance, layer.predictedGradientVariance))
         }
-        return table.text
+        return table.text(width: width)
     }
 
     /// The figures of the test set, and for up to 20 classes who was taken for whom.
-    private func describe(_ test: Test) -> String {
+    private func describe(_ test: Test, _ width: Int?) -> String {
         let lines = aligned([
             ("test accuracy", test.accuracy.map { decimals($0, 4) } ?? none), ("test loss (nat)", test.loss.map { decimals($0, 4) } ?? none),
             ("test images", grouped(test.images)),
         ])
         guard test.confusion.count <= 20 else { return lines }
+        let names = report.classNames.flatMap { $0.count == test.confusion.count ? $0 : nil }
         var table = TextTable(
-            [TextTable.Column("class")] + test.confusion.indices.map { TextTable.Column("→\($0)") } + [TextTable.Column("recall")])
+            [TextTable.Column("class")] + (names == nil ? [] : [TextTable.Column("name", .left)]) + test.confusion.indices.map { TextTable.Column("→\($0)") } + [TextTable.Column("recall")])
         for (label, row) in test.confusion.enumerated() {
             let total = row.reduce(0, +)
             let recall = total == 0 ? none : decimals(Double(row[label]) / Double(total), 4)
-            table.append(["\(label)"] + row.map(grouped) + [recall])
+            table.append(["\(label)"] + (names.map { [$0[label]] } ?? []) + row.map(grouped) + [recall])
         }
-        return lines + "\n\nimages by class (rows) and predicted class (columns)\n" + table.text
+        return lines + "\n\nimages by class (rows) and predicted class (columns)\n" + table.text(width: width)
     }
 
     private func describe(_ machine: MachineRecord) -> String {

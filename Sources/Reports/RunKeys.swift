@@ -18,7 +18,10 @@ struct RunKeys {
             root["seeds"] = nil
             values = JSONValue.map(root).scalars(path: "")
             // What is a model's family says its own key.
-            choices = JSONValue.map(root).choices(path: "").filter { $0.key.wholeMatch(of: /(models(\.[^.]*)?)?/) == nil }
+            choices = JSONValue.map(root).choices(path: "").filter { choice in
+                let parts = choice.key.split(separator: ".", omittingEmptySubsequences: false)
+                return !(choice.key.isEmpty || parts[0] == "models" && parts.count <= 2)
+            }
             values.merge(choices) { value, _ in value }
         } else {
             values = ["definition": run.configuration]
@@ -52,27 +55,33 @@ struct RunKeys {
 
     /// The definition's values under the names that a table shows: a model's without the model's name and family, options without the name of
     /// their choice, such as `train.optimizer.learning_rate`.
-    var labelled: [String: String] {
-        values.reduce(into: [:]) { result, entry in
-            if !["model", "experiment", "seed", "match"].contains(entry.key) { result[label(of: entry.key)] = entry.value }
+    var labelled: [String: String] { labelled { values[$0] } }
+
+    /// The same with other texts of the values, by their paths.
+    func labelled(as text: (String) -> String?) -> [String: String] {
+        let label = labels
+        return values.keys.reduce(into: [:]) { result, path in
+            if !["model", "experiment", "seed", "match"].contains(path) { result[label(path)] = text(path) }
         }
     }
 
     /// The names of those values of `labelled` that are choices with options.
-    var labelledChoices: [String] { choices.keys.map(label(of:)) }
+    var labelledChoices: [String] { choices.keys.map(labels) }
 
-    private func label(of path: String) -> String {
-        var label = path
-        for (choice, name) in choices.sorted(by: { $0.key.count > $1.key.count }) where label.hasPrefix("\(choice).\(name).") {
-            label = choice + label.dropFirst(choice.count + 1 + name.count)
-        }
-        let prefix = "models.\(model)."
-        guard label.hasPrefix(prefix) else { return label }
-        label = String(label.dropFirst(prefix.count))
+    /// The name of each path.
+    private var labels: (String) -> String {
+        let options = choices.sorted { $0.key.count > $1.key.count }.map { (choice: $0.key, prefix: "\($0.key).\($0.value).") }
+        let model = "models.\(model)."
         // A hybrid's map has several keys, each worth its name.
-        let families = Set(values.keys.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count).prefix { $0 != "." } })
-        guard families.count == 1, let dot = label.firstIndex(of: ".") else { return label }
-        return String(label[label.index(after: dot)...])
+        let families = Set(values.keys.filter { $0.hasPrefix(model) }.map { $0.dropFirst(model.count).prefix { $0 != "." } })
+        return { path in
+            var label = path
+            for (choice, prefix) in options where label.hasPrefix(prefix) { label = "\(choice).\(label.dropFirst(prefix.count))" }
+            guard label.hasPrefix(model) else { return label }
+            label = String(label.dropFirst(model.count))
+            guard families.count == 1, let dot = label.firstIndex(of: ".") else { return label }
+            return String(label[label.index(after: dot)...])
+        }
     }
 }
 
@@ -81,20 +90,23 @@ private enum JSONValue: Decodable {
     case list([JSONValue])
     case scalar(String)
 
+    /// Numbers first, of which a definition has the most: an attempt that fails makes an error with its whole path.
     init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        if let map = try? container.decode([String: JSONValue].self) {
+        if let number = try? container.decode(Double.self) {
+            // A double has every integer up to 2⁵³.
+            let integer = abs(number) < 0x1p53 ? Int(exactly: number) : try? container.decode(Int.self)
+            self = .scalar(integer.map { "\($0)" } ?? "\(number)")
+        } else if let map = try? container.decode([String: JSONValue].self) {
             self = .map(map)
+        } else if let text = try? container.decode(String.self) {
+            self = .scalar(text)
         } else if let list = try? container.decode([JSONValue].self) {
             self = .list(list)
         } else if let flag = try? container.decode(Bool.self) {
             self = .scalar("\(flag)")
-        } else if let integer = try? container.decode(Int.self) {
-            self = .scalar("\(integer)")
-        } else if let number = try? container.decode(Double.self) {
-            self = .scalar("\(number)")
         } else {
-            self = .scalar(try container.decode(String?.self) ?? "null")
+            self = .scalar("null")
         }
     }
 

@@ -21,22 +21,28 @@ struct RunSummary {
     let epochs: [EpochRecord]
     /// None in runs that do not measure their layers.
     let layers: [LayerRecord]
-    let evaluation: TestEvaluation?
+    let evaluation: (loss: Double, accuracy: Double)?
     let machine: MachineRecord?
+    /// What is wrong with `machine.json`, of which nothing but times is read here.
+    let machineDamage: String?
 
     init(_ folder: RunFolder) throws {
         let reader = try RunReader(folder)
         self.folder = folder
         var description = reader.description
         // A run that experiments share lies in one of them; in the others there is a link to it.
-        isLink = (try? FileManager.default.destinationOfSymbolicLink(atPath: folder.path)) != nil
-        if isLink {
-            description.experiment = ((folder.path as NSString).deletingLastPathComponent as NSString).lastPathComponent
+        let target = try? FileManager.default.destinationOfSymbolicLink(atPath: folder.path)
+        isLink = target != nil
+        if let target {
+            // It goes up to the folder of results: as far as the experiment's name has parts.
+            let count = max(1, target.split(separator: "/").prefix { $0 == ".." }.count)
+            description.experiment = URL(filePath: folder.path).standardizedFileURL.pathComponents.dropLast().suffix(count).joined(separator: "/")
         }
         self.description = description
         state =
             switch reader.status {
-            case .finished: .finished
+            // A run that another experiment finished can be stopped in the plan of this one, whose table is that of a sweep alone.
+            case .finished: folder.isStoppedBySweep ? .stopped : .finished
             case .interrupted where folder.isStoppedBySweep: .stopped
             case .interrupted: .interrupted
             case .diverged: .diverged
@@ -45,8 +51,12 @@ struct RunSummary {
         stepCount = try reader.stepCount()
         epochs = try reader.epochs()
         layers = try reader.layers()
-        evaluation = try reader.evaluation()
-        machine = try MachineRecord(folder)
+        evaluation = try reader.testFigures()
+        do {
+            (machine, machineDamage) = (try MachineRecord(folder), nil)
+        } catch let error as UserError {
+            (machine, machineDamage) = (nil, "\(error)")
+        }
     }
 
     var name: String { String(folder.path.split(separator: "/").last ?? "") }
@@ -57,7 +67,7 @@ struct RunSummary {
         case .finished: nil
         case .running: "is still running, in epoch \(epochs.count + 1)"
         case .interrupted, .cutOff: "was cut off in epoch \(epochs.count + 1)"
-        case .stopped: "was stopped after epoch \(epochs.count), because others did better"
+        case .stopped: "was stopped after epoch \(folder.epochOfStopBySweep ?? epochs.count), because others did better"
         case .diverged: "diverged at step \(grouped(stepCount + 1))"
         }
     }

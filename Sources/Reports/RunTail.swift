@@ -1,4 +1,5 @@
 import Configuration
+import Foundation
 import RunStore
 
 /// Follows a run's file from another process: what has been recorded since it was last asked.
@@ -7,6 +8,8 @@ public final class RunTail {
     private var stepCount: Int?
     private var epochCount = 0
     private let lastRows: Int
+    /// How far the training is, by its epochs; 0 before it was asked for the first time.
+    private(set) var share = 0.0
 
     /// - Parameter lastRows: how many of the steps that are there already are told.
     public init(_ folder: RunFolder, lastRows: Int) {
@@ -32,13 +35,23 @@ public final class RunTail {
         lines += epochs.map(Self.line)
         stepCount = first + steps.count
         epochCount = allEpochs.count
+        share = Self.epochs(in: run.description.configuration).map { min(1, Double(epochCount) / Double($0)) } ?? 0
         return (lines, try ending(of: run, isBeingWritten: isBeingWritten))
+    }
+
+    /// How many epochs a run's definition asks for.
+    private static func epochs(in configuration: String) -> Int? {
+        struct Definition: Decodable {
+            struct Train: Decodable { let epochs: Int }
+            let train: Train
+        }
+        return try? JSONDecoder().decode(Definition.self, from: Data(configuration.utf8)).train.epochs
     }
 
     private static func line(_ step: StepRecord) -> String {
         """
         step \(grouped(step.step))  epoch \(step.epoch)  loss \(decimals(step.loss, 4))  accuracy \(decimals(step.accuracy, 4))  \
-        learning rate \(step.learningRate)  gradient norm \(decimals(step.gradientNorm, 4))
+        learning rate \(significant(step.learningRate))  gradient norm \(decimals(step.gradientNorm, 4))
         """
     }
 
@@ -52,7 +65,7 @@ public final class RunTail {
         switch run.status {
         case .running: isBeingWritten ? nil : "was cut off after step \(grouped(try run.stepCount())); `harness run` goes on"
         case .interrupted where folder.isStoppedBySweep:
-            "was stopped by its sweep after epoch \(try run.epochs().count), because others did better"
+            "was stopped by its sweep after epoch \(try folder.epochOfStopBySweep ?? run.epochs().count), because others did better"
         case .interrupted: isBeingWritten ? nil : "was interrupted after step \(grouped(try run.stepCount())); `harness run` goes on"
         case .diverged: "diverged at step \(grouped(try run.stepCount() + 1))"
         case .finished: "finished" + (try run.evaluation().map { ": test accuracy \(decimals($0.accuracy, 4))" } ?? "")

@@ -35,7 +35,7 @@ struct SweepInspection {
         })
     }
 
-    func rendered() throws -> (text: String, json: String) {
+    func rendered(width: Int?) throws -> (text: String, json: String) {
         let head = aligned([("plan", report.path), ("experiment", report.experiment), ("trials", grouped(report.trials.count))])
         var table = TextTable(["trial", "values", "outcome"].map { TextTable.Column($0, .left) })
         for trial in report.trials {
@@ -44,6 +44,6 @@ struct SweepInspection {
             table.append([trial.name, values, trial.outcome + detail])
         }
         let sweep = "sweep\n" + report.sweep.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n")
-        return ([head, table.text, sweep].joined(separator: "\n\n"), try json(report))
+        return ([head, table.text(width: width), sweep].joined(separator: "\n\n"), try json(report))
     }
 }

@@ -1,43 +1,76 @@
 import Configuration
 import Foundation
+import HDF5
 
-/// A checkpoint in the folder of a run that is not finished: `checkpoints/step-<finished steps>.h5`, a weights file under a seal.
+/// A checkpoint in the folder of a run that is not finished: `checkpoints/step-<finished steps>.h5`, a weights file.
 public struct CheckpointFile: Sendable, Equatable {
     public let path: String
     /// Finished steps.
     public let step: Int
 
-    /// The checkpoint's content.
+    /// Opens the checkpoint.
     ///
     /// - Throws: `.data` when it is not as it was written.
-    public func read() throws -> WeightsFile {
-        try Seal.check(path)
-        return try WeightsFile(reading: path)
-    }
+    public func open() throws -> WeightsReader { try WeightsReader(sealed: path) }
 }
 
 extension RunFolder {
     var checkpointsFolder: String { "\(path)/checkpoints" }
 
+    func checkpointFile(step: Int) -> String { "\(checkpointsFolder)/step-\(step).h5" }
+
     /// The checkpoints, whole or not, the newest first; none in the folder of a finished run.
+    ///
+    /// - Throws: `.io` when their folder is there and cannot be listed.
     public var checkpoints: [CheckpointFile] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: checkpointsFolder)) ?? []
-        let found = names.compactMap { name -> CheckpointFile? in
-            guard let step = name.wholeMatch(of: /step-(\d+)\.h5/).flatMap({ Int($0.1) }) else { return nil }
-            return CheckpointFile(path: "\(checkpointsFolder)/\(name)", step: step)
+        get throws {
+            guard FileManager.default.fileExists(atPath: checkpointsFolder) else { return [] }
+            let names: [String]
+            do { names = try FileManager.default.contentsOfDirectory(atPath: checkpointsFolder) } catch {
+                throw UserError(.io, "\(checkpointsFolder): cannot be listed: \(reason(error))")
+            }
+            let found = names.compactMap { name -> CheckpointFile? in
+                guard let step = name.wholeMatch(of: /step-(\d+)\.h5/).flatMap({ Int($0.1) }) else { return nil }
+                return CheckpointFile(path: "\(checkpointsFolder)/\(name)", step: step)
+            }
+            return found.sorted { $0.step > $1.step }
         }
-        return found.sorted { $0.step > $1.step }
     }
 }
 
 extension RunWriter {
-    /// Adds a checkpoint after `step` finished steps; of those before it the newest stays, in case that this one is damaged later.
-    public func save(checkpoint: WeightsFile, step: Int) throws {
+    /// Begins a checkpoint after `step` finished steps, which is there once its writer is finished.
+    public func makeCheckpoint(step: Int) throws -> WeightsWriter {
         guard mkdir(folder.checkpointsFolder, 0o777) == 0 || errno == EEXIST else {
             throw UserError(.io, "\(folder.checkpointsFolder): cannot be made: \(String(cString: strerror(errno)))")
         }
-        try checkpoint.write(to: "\(folder.checkpointsFolder)/step-\(step).h5", isSealed: true)
-        for old in folder.checkpoints.dropFirst(2) { try remove(old.path) }
+        return try WeightsWriter(folder.checkpointFile(step: step))
+    }
+
+    /// Of the checkpoints the newest two stay: the one before the last in case that the last is damaged later.
+    public func removeOldCheckpoints() throws {
+        for old in try folder.checkpoints.dropFirst(2) { try remove(old.path) }
+    }
+
+    /// Gives the checkpoint after `step` finished steps the name `weights/last.h5` too: one file under two names, or a copy where the file
+    /// system has no such thing.
+    public func nameLast(checkpoint step: Int) throws {
+        let source = folder.checkpointFile(step: step), target = folder.weightsFile(.last), temporary = target + ".tmp"
+        try remove(temporary)
+        if link(source, temporary) == 0 {
+            guard rename(temporary, target) == 0 else {
+                let code = errno
+                unlink(temporary)
+                throw UserError(.io, "\(target): cannot be replaced: \(String(cString: strerror(code)))")
+            }
+            // Two names of one file already: then `rename` does nothing, and leaves both.
+            unlink(temporary)
+            return try synchronizeFolder(of: target)
+        }
+        guard [EPERM, EOPNOTSUPP, ENOTSUP, ENOSYS, EMLINK, EXDEV].contains(errno) else {
+            throw UserError(.io, "\(target): cannot be linked to \(source): \(String(cString: strerror(errno)))")
+        }
+        try copyFile(from: source, to: target)
     }
 
     /// Forgets a checkpoint that is of no use.

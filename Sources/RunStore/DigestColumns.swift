@@ -34,6 +34,11 @@ struct DigestColumns {
         try steps.flush()
     }
 
+    func close() throws {
+        try checksums.close()
+        try steps.close()
+    }
+
     /// The names of the tensors; none in a file of format 1.
     static func tensors(in file: HDF5Reader) throws -> [String] {
         file.exists(group) ? try file.readStrings("\(group)/tensor") : []

@@ -15,17 +15,25 @@ struct EvaluationColumns {
         confusion = try file.makeColumn("\(group)/confusion", of: Int64.self, rowShape: [classes], rowsPerChunk: confusionRows)
         predictions = try file.makeColumn("\(group)/predictions", of: Int64.self, rowsPerChunk: 8192)
         labels = try file.makeColumn("\(group)/labels", of: Int64.self, rowsPerChunk: 8192)
+        let axes = ["class", "predicted_class"]
+        for axis in axes { try file.write((0..<classes).map { Int64($0) }, to: "\(group)/\(axis)") }
         let texts = [
             ("loss", "test loss", "nat"), ("accuracy", "test accuracy", "1"),
             ("confusion", "images by class (rows) and predicted class (columns)", "image"),
             ("predictions", "predicted class", "class"), ("labels", "class", "class"),
+            ("class", "class", "class"), ("predicted_class", "predicted class", "class"),
         ]
         for (name, title, units) in texts {
             try file.setAttribute("units", of: "\(group)/\(name)", to: units)
             try file.setAttribute("long_name", of: "\(group)/\(name)", to: title)
         }
         try file.setAttribute("NX_class", of: group, to: "NXdata")
+        // Viewers draw an image's first row at the bottom and have no attribute to turn it over, so the title says where to look.
+        try file.write("test images by class (upwards from 0) and predicted class (to the right)", to: "\(group)/title")
         try file.setAttribute("signal", of: group, to: "confusion")
+        try file.setAttribute("interpretation", of: "\(group)/confusion", to: "image")
+        // Two numbers along an axis are to silx not places but a slope and an offset; without them it counts from 0 itself.
+        try file.setAttribute("axes", of: group, to: classes == 2 ? [".", "."] : axes)
     }
 
     func append(_ evaluation: TestEvaluation) throws {
@@ -44,12 +52,26 @@ struct EvaluationColumns {
         try accuracy.flush()
     }
 
-    /// The evaluation, or nil when there is none yet.
-    static func read(from file: HDF5Reader, classes: Int) throws -> TestEvaluation? {
+    func close() throws {
+        try confusion.close()
+        try predictions.close()
+        try labels.close()
+        try loss.close()
+        try accuracy.close()
+    }
+
+    /// The mean loss and the accuracy, or nil when there is no evaluation yet.
+    static func readFigures(from file: HDF5Reader) throws -> (loss: Double, accuracy: Double)? {
         // Flushed last, so that its row stands for all others.
         guard let accuracy = try file.read("\(group)/accuracy", as: Double.self).first,
             let loss = try file.read("\(group)/loss", as: Double.self).first
         else { return nil }
+        return (loss, accuracy)
+    }
+
+    /// The evaluation, or nil when there is none yet.
+    static func read(from file: HDF5Reader, classes: Int) throws -> TestEvaluation? {
+        guard let (loss, accuracy) = try readFigures(from: file) else { return nil }
         let confusion = try file.read("\(group)/confusion", as: Int64.self).map { Int($0) }
         guard confusion.count == classes * classes else {
             throw file.error("\(group)/confusion has \(confusion.count) numbers, expected \(classes)×\(classes)")

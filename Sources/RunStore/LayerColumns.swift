@@ -40,6 +40,7 @@ struct LayerColumns {
         try Self.describe("epoch", "finished epochs", "epoch", in: file)
         for (name, title, _) in Self.values { try Self.describe(name, title, "1", in: file) }
         try file.setAttribute("NX_class", of: Self.group, to: "NXdata")
+        try file.write("variance of each layer's output, at the start and after each epoch", to: "\(Self.group)/title")
         try file.setAttribute("signal", of: Self.group, to: "activation_variance")
         try file.setAttribute("axes", of: Self.group, to: ["epoch", "."])
     }
@@ -64,6 +65,11 @@ struct LayerColumns {
     func flush() throws {
         for column in columns { try column.flush() }
         try epochs.flush()
+    }
+
+    func close() throws {
+        for column in columns { try column.close() }
+        try epochs.close()
     }
 
     /// nil in a run that does not measure its layers.

@@ -1,3 +1,4 @@
+import Checksums
 import Configuration
 import Foundation
 import HDF5
@@ -26,6 +27,8 @@ public struct MachineRecord: Codable, Sendable, Equatable {
     /// nil in records of earlier versions.
     public var waitingSecondsPerEpoch: Double?
     public var betweenStepsSecondsPerEpoch: Double?
+    /// Where the data were found: a file, or a folder of files; nil for data that are part of the program, and in records of earlier versions.
+    public var dataFile: String?
 
     public init(
         host: String, operatingSystem: String, processor: String, threads: Int, versions: [String: String], gitCommit: String?,
@@ -51,7 +54,10 @@ public struct MachineRecord: Codable, Sendable, Equatable {
 
     /// The record of a run folder, or nil when it has none yet.
     public init?(_ folder: RunFolder) throws {
-        guard let data = FileManager.default.contents(atPath: folder.machineFile) else { return nil }
+        guard let stored = FileManager.default.contents(atPath: folder.machineFile) else { return nil }
+        guard let data = Self.withoutDigest(stored) else {
+            throw UserError(.data, "\(folder.machineFile): is damaged: its digest is not that of its content")
+        }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         do {
@@ -65,13 +71,29 @@ public struct MachineRecord: Codable, Sendable, Equatable {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        let data = try encoder.encode(self) + Data("\n".utf8)
-        try replaceFile(at: path) { temporary in
-            do {
-                try data.write(to: URL(fileURLWithPath: temporary))
-            } catch {
-                throw UserError(.io, "\(path): cannot be written: \(reason(error))")
-            }
-        }
+        try replaceFile(at: path, with: Self.withDigest(try encoder.encode(self) + Data("\n".utf8)))
+    }
+
+    // MARK: Digest
+
+    private static let end = "\n}\n"
+    private static let key = ",\n  \"sha256\" : \""
+
+    /// Adds a last key to the text of a JSON object: the SHA-256 of the text without it.
+    private static func withDigest(_ text: Data) -> Data {
+        text.dropLast(end.utf8.count) + Data("\(key)\(sha256(text))\"\(end)".utf8)
+    }
+
+    /// The text without its digest; as it is when it has none, as records of earlier versions; nil when the digest is another's.
+    private static func withoutDigest(_ stored: Data) -> Data? {
+        guard let range = stored.range(of: Data(key.utf8), options: .backwards) else { return stored }
+        let text = stored[..<range.lowerBound] + Data(end.utf8)
+        return withDigest(text) == stored ? text : nil
+    }
+
+    private static func sha256(_ text: Data) -> String {
+        let digest = SHA256()
+        text.withUnsafeBytes { digest.update($0) }
+        return digest.finish()
     }
 }

@@ -25,6 +25,8 @@ protocol MetricRecord {
     static var columns: [MetricColumn<Self>] { get }
     /// The columns that a viewer draws unasked, the first and what goes with it.
     static var plotted: [String] { get }
+    /// What a viewer writes above that plot.
+    static var plotTitle: String { get }
     static var rowsPerChunk: Int { get }
 }
 
@@ -41,6 +43,7 @@ extension StepRecord: MetricRecord {
         ]
     }
     static var plotted: [String] { ["loss"] }
+    static var plotTitle: String { "training loss of each batch" }
     static var rowsPerChunk: Int { 2048 }
 }
 
@@ -56,6 +59,7 @@ extension EpochRecord: MetricRecord {
         ]
     }
     static var plotted: [String] { ["train_loss", "val_loss"] }
+    static var plotTitle: String { "training loss and validation loss of each epoch" }
     static var rowsPerChunk: Int { 1280 }
 }
 
@@ -84,10 +88,16 @@ struct MetricTable<Record: MetricRecord> {
                 columns.append(.real({ $0[keyPath: field] ?? .nan }, made))
             }
             try file.setAttribute("units", of: path, to: column.units)
-            try file.setAttribute("long_name", of: path, to: column.title)
+            if Record.plotted.dropFirst().contains(column.name) {
+                // silx shows a further signal's name as it finds it; one of fixed length would be b'validation loss' in its legend.
+                try file.setVariableAttribute("long_name", of: path, to: column.title)
+            } else {
+                try file.setAttribute("long_name", of: path, to: column.title)
+            }
         }
         self.columns = columns
         try file.setAttribute("NX_class", of: Record.group, to: "NXdata")
+        try file.write(Record.plotTitle, to: "\(Record.group)/title")
         try file.setAttribute("signal", of: Record.group, to: Record.plotted[0])
         if Record.plotted.count > 1 {
             try file.setAttribute("auxiliary_signals", of: Record.group, to: Array(Record.plotted.dropFirst()))
@@ -110,6 +120,15 @@ struct MetricTable<Record: MetricRecord> {
             switch column {
             case .integer(_, let dataset): try dataset.flush()
             case .real(_, let dataset): try dataset.flush()
+            }
+        }
+    }
+
+    func close() throws {
+        for column in columns {
+            switch column {
+            case .integer(_, let dataset): try dataset.close()
+            case .real(_, let dataset): try dataset.close()
             }
         }
     }

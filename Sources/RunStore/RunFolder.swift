@@ -29,7 +29,7 @@ public struct RunFolder: Sendable, Hashable {
     }
 
     /// Whether there are weights or checkpoints of a run.
-    public var hasWeights: Bool { missingWeights.count < Weights.allCases.count || !checkpoints.isEmpty }
+    public var hasWeights: Bool { get throws { try missingWeights.count < Weights.allCases.count || !checkpoints.isEmpty } }
 
     /// Whether a run was begun here.
     public var hasRun: Bool { FileManager.default.fileExists(atPath: runFile) }
@@ -44,6 +44,8 @@ public struct RunFolder: Sendable, Hashable {
 
     /// The run folders at and below `path`, in the order of their paths with numbers in numeric order.
     ///
+    /// Links are followed, and a folder counts once however many ways lead to it: under its own path where that lies below `path`.
+    ///
     /// - Parameter includingRemains: also folders with weights or checkpoints whose run file is missing.
     /// - Throws: `.noInput` when `path` is not there.
     public static func discover(under path: String, includingRemains: Bool = false) throws -> [RunFolder] {
@@ -54,24 +56,50 @@ public struct RunFolder: Sendable, Hashable {
         guard isFolder.boolValue else { throw UserError(.noInput, "\(path): is a file, expected a folder of runs") }
         var path = path
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-        return try search(path, includingRemains).sorted { $0.path.compare($1.path, options: .numeric) == .orderedAscending }
+        var visited = Set<FolderIdentity>()
+        return try search([path], includingRemains, &visited).sorted { $0.path.compare($1.path, options: .numeric) == .orderedAscending }
     }
 
-    private static func search(_ path: String, _ includingRemains: Bool) throws -> [RunFolder] {
-        let folder = RunFolder(path: path)
-        if folder.hasRun || includingRemains && folder.hasWeights { return [folder] }
-        let names: [String]
-        do {
-            names = try FileManager.default.contentsOfDirectory(atPath: path)
-        } catch {
-            throw UserError(.io, "\(path): cannot be listed: \(reason(error))")
+    /// Searches `paths` and what lies below them; links only after all that is there without one, so that folders are found under their own paths.
+    private static func search(_ paths: [String], _ includingRemains: Bool, _ visited: inout Set<FolderIdentity>) throws -> [RunFolder] {
+        var found: [RunFolder] = [], links: [String] = [], rest = paths
+        while let path = rest.popLast() {
+            guard let identity = FolderIdentity(path), visited.insert(identity).inserted else { continue }
+            let folder = RunFolder(path: path)
+            if try folder.hasRun || includingRemains && folder.hasWeights {
+                found.append(folder)
+                continue
+            }
+            let names: [String]
+            do {
+                names = try FileManager.default.contentsOfDirectory(atPath: path)
+            } catch {
+                throw UserError(.io, "\(path): cannot be listed: \(reason(error))")
+            }
+            for name in names.sorted() where !name.hasPrefix(".") {
+                let child = path.hasSuffix("/") ? path + name : "\(path)/\(name)"
+                if FolderIdentity.isLink(child) { links.append(child) } else { rest.append(child) }
+            }
         }
-        return try names.filter { !$0.hasPrefix(".") }.flatMap { name -> [RunFolder] in
-            let child = path.hasSuffix("/") ? path + name : "\(path)/\(name)"
-            var isFolder: ObjCBool = false
-            guard FileManager.default.fileExists(atPath: child, isDirectory: &isFolder), isFolder.boolValue else { return [] }
-            return try search(child, includingRemains)
-        }
+        if !links.isEmpty { found += try search(links.sorted().reversed(), includingRemains, &visited) }
+        return found
+    }
+}
+
+/// What tells a folder from all others, whichever path leads to it.
+private struct FolderIdentity: Hashable {
+    private let device: UInt64, inode: UInt64
+
+    /// nil where there is no folder.
+    init?(_ path: String) {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return nil }
+        (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino))
+    }
+
+    static func isLink(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
     }
 }
 

@@ -2,10 +2,13 @@ import HDF5
 
 /// The format that this program writes; a reader refuses a newer one.
 let runFormatVersion = 3
+/// Files up to this format have no seal.
+let lastUnsealedRunFormatVersion = 2
 
 /// A run file in its making: the schema of `run.h5`, created whole before anything is appended.
 ///
-///     /                                 format_version, experiment, model, seed, parameters, multiply_adds, classes, trial_sha256, data_sha256
+///     /                                 format_version, experiment, model, seed, parameters, multiply_adds, classes, trial_sha256, data_sha256,
+///                                       description_sha256
 ///                                       arithmetic_version, arithmetic_from_step: the versions of the arithmetic, and the finished steps from which each counts
 ///     /config                           the resolved definition, UTF-8
 ///     /data/{image_shape,mean,standard_deviation,class_names}     what a user of the model needs; without names in data sets that have none
@@ -19,6 +22,9 @@ let runFormatVersion = 3
 ///     /digests/{step,tensor,checksum}   checksums of the weights, a row now and then, a column for each tensor
 ///     /evaluation/test/{loss,accuracy,confusion,predictions,labels}     without rows until the test set was evaluated
 ///
+/// The groups of metrics and of the evaluation are plots to a viewer (`NXdata`), so that each has a `title`, and the evaluation the places along
+/// the axes of its confusion matrix, `class` and `predicted_class`. Nothing here reads them.
+///
 /// From here the file is either closed (`close`), or handed to readers while it grows (`startAppending`), which takes away the means to
 /// create anything.
 struct RunLayout: ~Copyable {
@@ -27,7 +33,7 @@ struct RunLayout: ~Copyable {
 
     /// - Parameter target: the path that errors name, `path` being a temporary one.
     init(_ path: String, for target: String, description: RunDescription) throws {
-        let file = try HDF5Writer(path, for: target)
+        let file = try HDF5Writer(path, for: target, userBlockByteCount: Seal.byteCount)
         try file.setAttribute("format_version", of: "/", to: Int64(runFormatVersion))
         try file.setAttribute("experiment", of: "/", to: description.experiment)
         try file.setAttribute("model", of: "/", to: description.model)
@@ -37,6 +43,7 @@ struct RunLayout: ~Copyable {
         try file.setAttribute("classes", of: "/", to: Int64(description.classes))
         if let digest = description.trialDigest { try file.setAttribute("trial_sha256", of: "/", to: digest) }
         if let digest = description.dataDigest { try file.setAttribute("data_sha256", of: "/", to: digest) }
+        try file.setAttribute("description_sha256", of: "/", to: description.digest)
         try description.arithmetic.write(to: file)
         try file.setAttribute("NX_class", of: "/", to: "NXroot")
         try file.setAttribute("default", of: "/", to: "metrics")
@@ -51,7 +58,10 @@ struct RunLayout: ~Copyable {
         self.columns = columns
     }
 
-    consuming func close() throws { try file.close() }
+    consuming func close() throws {
+        try columns.close()
+        try file.close()
+    }
 
     consuming func startAppending() throws -> LiveHDF5File { try file.startAppending() }
 }
@@ -91,5 +101,14 @@ struct RunColumns {
         try digests.flush()
         try layers?.flush()
         try evaluation.flush()
+    }
+
+    func close() throws {
+        try status.close()
+        try steps.close()
+        try epochs.close()
+        try digests.close()
+        try layers?.close()
+        try evaluation.close()
     }
 }

@@ -9,8 +9,21 @@ public final class RunReader {
     public let status: RunStatus
     private let file: HDF5Reader
 
-    /// Opens `path`, a `run.h5`.
-    public init(_ path: String) throws {
+    /// Opens `path`, a `run.h5`, and checks its digest if the run has ended.
+    public convenience init(_ path: String) throws {
+        let seal = try Seal.state(of: path)
+        try self.init(path, seal)
+        guard seal == .open, status != .running else { return }
+        // Its writer may have put the finished file in the place of the growing one meanwhile.
+        guard try Seal.state(of: path) == .whole else {
+            throw file.error("is damaged: the run is \(status.name), but the file has no digest of its content")
+        }
+    }
+
+    /// Opens what is left of a run file, whatever its digest says.
+    convenience init(salvaging path: String) throws { try self.init(path, .whole) }
+
+    private init(_ path: String, _ seal: Seal.State) throws {
         self.path = path
         let file = try HDF5Reader(path, live: true)
         self.file = file
@@ -20,6 +33,9 @@ public final class RunReader {
         guard version <= runFormatVersion else {
             throw file.error("has format \(version), which is newer than this program's \(runFormatVersion)")
         }
+        guard version <= lastUnsealedRunFormatVersion || seal != .absent else {
+            throw file.error("is damaged: it has no digest of its content")
+        }
         description = try RunDescription(
             experiment: file.text("experiment"), model: file.text("model"), seed: file.integer("seed"),
             configuration: file.readString("/config"), parameters: file.integer("parameters"),
@@ -27,6 +43,12 @@ public final class RunReader {
             trialDigest: file.attributeStrings("trial_sha256", of: "/")?.first,
             dataDigest: file.attributeStrings("data_sha256", of: "/")?.first, tensors: DigestColumns.tensors(in: file),
             layers: LayerColumns.description(in: file), data: DataDescription(from: file), arithmetic: [ArithmeticSpan](from: file))
+        // A sealed file was checked as a whole.
+        if version > lastUnsealedRunFormatVersion, seal != .whole,
+            try file.attributeStrings("description_sha256", of: "/")?.first != description.digest
+        {
+            throw file.error("is damaged: what it says of the run is not what was written when the run began")
+        }
         let code = try file.read("/status", as: UInt8.self)
         guard let first = code.first, let status = RunStatus(rawValue: first) else { throw file.error("/status is \(code), expected 0…3") }
         self.status = status
@@ -53,6 +75,9 @@ public final class RunReader {
     public func evaluation() throws -> TestEvaluation? {
         try read { try EvaluationColumns.read(from: $0, classes: description.classes) }
     }
+
+    /// The loss and the accuracy of that evaluation alone, without a look at what was predicted for each image.
+    public func testFigures() throws -> (loss: Double, accuracy: Double)? { try read { try EvaluationColumns.readFigures(from: $0) } }
 
     public func contents() throws -> RunContents {
         RunContents(

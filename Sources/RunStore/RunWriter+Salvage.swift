@@ -10,10 +10,11 @@ extension RunWriter {
     /// - Returns: what the file holds now; nil when nothing could be read, and then there is no run file any more.
     public func salvage() throws -> RunContents? {
         let path = folder.runFile
-        if (try? RunReader(path)) == nil, let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int {
+        let isWhole = (try? RunReader(path)) != nil
+        if (try? RunReader(salvaging: path)) == nil, let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int {
             truncate(path, off_t(2 * size + (4 << 20)))
         }
-        guard let reader = try? RunReader(path) else {
+        guard let reader = try? RunReader(salvaging: path) else {
             try remove(path)
             return nil
         }
@@ -23,7 +24,7 @@ extension RunWriter {
             { contents.layers = try reader.layers() }, { contents.evaluation = try reader.evaluation() },
         ]
         let lost = parts.count { part in (try? part()) == nil }
-        contents.status = lost == 0 && reader.status != .running ? reader.status : .interrupted
+        contents.status = isWhole && lost == 0 && reader.status != .running ? reader.status : .interrupted
         try contents.write(to: path)
         return contents
     }

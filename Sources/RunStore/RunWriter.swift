@@ -7,7 +7,7 @@ import HDF5
 ///     let writer = try RunWriter(folder)                        // makes the folder and locks it
 ///     let live = try writer.start(RunContents(description: …))  // run.h5 is there, with status running
 ///     try live.append(StepRecord(…)); …
-///     try writer.save(weights, as: .last)
+///     let weights = try writer.makeBestWeights() …              // arrays, then notes
 ///     try live.finish(.finished)
 ///     try writer.save(machine)
 public final class RunWriter {
@@ -77,10 +77,8 @@ public final class RunWriter {
         return try LiveRun(path: folder.runFile, contents: contents)
     }
 
-    /// Replaces `weights/last.h5` or `weights/best.h5`.
-    public func save(_ weights: WeightsFile, as which: RunFolder.Weights) throws {
-        try weights.write(to: folder.weightsFile(which))
-    }
+    /// Begins another `weights/best.h5`, which is there once its writer is finished.
+    public func makeBestWeights() throws -> WeightsWriter { try WeightsWriter(folder.weightsFile(.best)) }
 
     /// Replaces `machine.json`.
     public func save(_ machine: MachineRecord) throws {

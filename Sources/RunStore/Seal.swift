@@ -1,39 +1,86 @@
 import Checksums
 import Configuration
 import Foundation
+import HDF5
 
-/// A file that begins with the SHA-256 of the rest of it, in the block that HDF5 leaves to its users; so HDF5 tools read it as ever, and
-/// a byte that has changed is found before anything is made of it.
+/// The SHA-256 of a file at its beginning, in the block that HDF5 leaves to its users. HDF5 tools read such a file as ever, anybody can repeat the digest
+/// (`tail -c +513 FILE | sha256sum`), and a byte that has changed is found before anything is made of it.
+///
+/// A file is sealed when it is whole; a run file that still grows has an empty block.
 enum Seal {
     static let byteCount = 512
-    private static let title = "harness checkpoint, SHA-256 of the bytes after this block: "
+    private static let title = "harness, SHA-256 of the bytes after this block: "
+    /// What the block of a checkpoint began with before other files were sealed.
+    private static let formerTitle = "harness checkpoint, SHA-256 of the bytes after this block: "
 
-    /// Writes the digest into the empty block of a closed file; `target` is the path that errors name.
-    static func close(_ path: String, naming target: String) throws {
-        do {
-            let bytes = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
-            let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
-            try file.write(contentsOf: block(for: bytes))
-            try file.close()
-        } catch {
-            throw UserError(.io, "\(target): cannot be written: \(reason(error))")
-        }
+    enum State {
+        /// The file has no seal: it was made before files of its kind were sealed, or by another program, or it is no HDF5 file.
+        case absent
+        /// The block is empty: the file was not finished.
+        case open
+        /// The file is as it was sealed.
+        case whole
     }
 
+    /// Tells whether a file is sealed, and checks it if it is.
+    ///
     /// - Throws: `.data` when a byte of the file has changed since it was sealed, `.noInput` when it is not there.
-    static func check(_ path: String) throws {
-        guard let bytes = try? Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe) else {
-            throw UserError(.noInput, "\(path): cannot be read")
+    static func state(of path: String) throws -> State {
+        // A pipe is not waited for.
+        let descriptor = uninterrupted { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+        guard descriptor >= 0 else {
+            if errno == ENOENT { throw UserError(.noInput, "\(path): there is no such file") }
+            throw UserError(.io, "\(path): cannot be opened: \(String(cString: strerror(errno)))")
         }
-        guard bytes.count > byteCount, bytes.prefix(byteCount) == block(for: bytes) else {
-            throw UserError(.data, "\(path): is damaged: its digest is not that of its content")
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return .absent }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+        defer { buffer.deallocate() }
+        var block: [UInt8] = []
+        let digest = SHA256()
+        while true {
+            let count = uninterrupted { read(descriptor, buffer.baseAddress!, buffer.count) }
+            guard count >= 0 else { throw UserError(.io, "\(path): cannot be read: \(String(cString: strerror(errno)))") }
+            if count == 0 { break }
+            var piece = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+            if block.count < byteCount {
+                let missing = min(byteCount - block.count, piece.count)
+                block += piece[..<missing]
+                piece = UnsafeRawBufferPointer(rebasing: piece[missing...])
+                if block.count == byteCount, block.allSatisfy({ $0 == 0 }) { return .open }
+                if !block.starts(with: title.utf8.prefix(block.count)), !block.starts(with: formerTitle.utf8.prefix(block.count)) { return .absent }
+            }
+            digest.update(piece)
         }
+        let sum = digest.finish()
+        if block == Self.block(title, sum) || block == Self.block(formerTitle, sum) { return .whole }
+        // Of a file that was cut short the library knows by how much.
+        do { _ = try HDF5Reader(path) } catch {
+            if "\(error)".contains("is truncated") { throw error }
+        }
+        throw UserError(.data, "\(path): is damaged: its digest is not that of its content")
     }
 
-    private static func block(for file: Data) -> Data {
+    /// An HDF5 file with an empty block, made in memory, with its seal.
+    static func sealed(_ image: Data) -> Data {
         let digest = SHA256()
-        file.dropFirst(byteCount).withUnsafeBytes { digest.update($0) }
-        let text = Data((title + digest.finish() + "\n").utf8)
-        return text + Data(count: byteCount - text.count)
+        image.dropFirst(byteCount).withUnsafeBytes { digest.update($0) }
+        return Data(block(title, digest.finish())) + image.dropFirst(byteCount)
     }
+
+    /// The block for a file whose other bytes have this digest.
+    static func block(_ digest: String) -> [UInt8] { block(title, digest) }
+
+    private static func block(_ title: String, _ digest: String) -> [UInt8] {
+        let text = Array((title + digest + "\n").utf8)
+        return text + [UInt8](repeating: 0, count: byteCount - text.count)
+    }
+}
+
+/// Writes a sealed HDF5 file so that its path always holds a whole one, the old or the new.
+///
+/// - Parameter write: makes and closes the file at the path that it gets, with `Seal.byteCount` bytes for the seal.
+func replaceSealedFile(at path: String, _ write: (_ path: String) throws -> Void) throws {
+    try replaceFile(at: path, with: Seal.sealed(hdf5Image(for: path, write)))
 }

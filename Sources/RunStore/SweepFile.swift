@@ -1,10 +1,11 @@
 import Configuration
 import Foundation
 import HDF5
+import Synchronization
 
 /// The frozen plan of a sweep, `Results/<experiment>/sweep.h5`: every trial with its whole definition, and what has become of it.
 ///
-///     /                       format_version, experiment; with early termination halving_metric, halving_factor, halving_first
+///     /                       format_version, experiment, definition; with early termination halving_metric, halving_factor, halving_first
 ///     /sweep                  the part of the definition that the plan was made from, YAML
 ///     /trials/<run folder>    attributes model, seed, hash, cell, values (JSON), outcome, epoch, message
 ///       definition            the trial's resolved definition
@@ -71,12 +72,15 @@ public struct SweepFile: Sendable, Equatable {
     }
 
     public var experiment: String
+    /// The file of the definition that the plan was made from, such as `Experiments/ablations/depth.yaml`; nil in plans of earlier versions.
+    public var definition: String?
     public var halving: Halving?
     public var sweep: String
     public var entries: [Entry]
 
-    public init(experiment: String, halving: Halving?, sweep: String, entries: [Entry]) {
+    public init(experiment: String, definition: String? = nil, halving: Halving?, sweep: String, entries: [Entry]) {
         self.experiment = experiment
+        self.definition = definition
         self.halving = halving
         self.sweep = sweep
         self.entries = entries
@@ -87,10 +91,11 @@ public struct SweepFile: Sendable, Equatable {
 
     /// Writes the file so that its path holds the old one or the new one, whole, at any moment.
     public func write(to path: String) throws {
-        try replaceFile(at: path) { temporary in
-            let file = try HDF5Writer(temporary, for: path)
+        try replaceSealedFile(at: path) { temporary in
+            let file = try HDF5Writer(temporary, for: path, userBlockByteCount: Seal.byteCount)
             try file.setAttribute("format_version", of: "/", to: Int64(sweepFormatVersion))
             try file.setAttribute("experiment", of: "/", to: experiment)
+            if let definition { try file.setAttribute("definition", of: "/", to: definition) }
             if let halving {
                 try file.setAttribute("halving_metric", of: "/", to: halving.metric)
                 try file.setAttribute("halving_factor", of: "/", to: Int64(halving.factor))
@@ -119,12 +124,14 @@ public struct SweepFile: Sendable, Equatable {
     ///
     /// - Throws: `.data` when it is damaged or something else, `.noInput` when it is not there.
     public init(reading path: String) throws {
+        let seal = try Seal.state(of: path)
         let file = try HDF5Reader(path)
         guard file.exists("/trials"), file.exists("/sweep"), let version = try file.attribute("format_version", of: "/", as: Int64.self)?.first
         else { throw file.error("is not the plan of a sweep (it has no /trials)") }
         guard version <= sweepFormatVersion else {
             throw file.error("has format \(version), which is newer than this program's \(sweepFormatVersion)")
         }
+        guard version == 1 || seal == .whole else { throw file.error("is damaged: it has no digest of its content") }
         func text(_ name: String, _ object: String) throws -> String {
             guard let value = try file.attributeStrings(name, of: object)?.first else { throw file.error("\(object)@\(name) is missing") }
             return value
@@ -134,6 +141,7 @@ public struct SweepFile: Sendable, Equatable {
             return Int(value)
         }
         experiment = try text("experiment", "/")
+        definition = try file.attributeStrings("definition", of: "/")?.first
         halving = try file.attributeStrings("halving_metric", of: "/")?.first.map {
             Halving(metric: $0, factor: try integer("halving_factor", "/"), first: try integer("halving_first", "/"))
         }
@@ -158,6 +166,31 @@ public struct SweepFile: Sendable, Equatable {
         }
     }
 
+    /// The run folders' names of a plan's trials and what has become of them (`Outcome.name`), without reading the rest of it.
+    ///
+    /// - Throws: `.data` when it is damaged or something else, `.noInput` when it is not there.
+    public static func outcomes(in path: String) throws -> [(name: String, outcome: String)] {
+        _ = try Seal.state(of: path)
+        let file = try HDF5Reader(path)
+        guard file.exists("/trials") else { throw file.error("is not the plan of a sweep (it has no /trials)") }
+        return try file.children(of: "/trials").map { name in
+            guard let outcome = try file.attributeStrings("outcome", of: "/trials/\(name)")?.first else {
+                throw file.error("/trials/\(name)@outcome is missing")
+            }
+            return (name, outcome)
+        }
+    }
+
+    /// The names of the trials that a plan has stopped, with their last epochs, without reading the rest of it.
+    fileprivate static func stoppedTrials(in path: String) throws -> [String: Int] {
+        _ = try Seal.state(of: path)
+        let file = try HDF5Reader(path)
+        return try file.children(of: "/trials").reduce(into: [:]) { stopped, name in
+            guard let epoch = try file.attribute("epoch", of: "/trials/\(name)", as: Int64.self)?.first else { return }
+            stopped[name] = Int(epoch)
+        }
+    }
+
     private static func json(_ values: [String: String]) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -165,16 +198,40 @@ public struct SweepFile: Sendable, Equatable {
     }
 }
 
-private let sweepFormatVersion = 1
+private let sweepFormatVersion = 2
 
 extension RunFolder {
     /// Whether the sweep in whose folder the run lies ended it, because others did better.
-    public var isStoppedBySweep: Bool {
-        let name = (path as NSString).lastPathComponent
+    public var isStoppedBySweep: Bool { epochOfStopBySweep != nil }
+
+    /// The epoch after which the sweep in whose folder the run lies ended it, because others did better; nil where it did not. A run that another
+    /// experiment finished can go further.
+    public var epochOfStopBySweep: Int? {
         let plan = ((path as NSString).deletingLastPathComponent as NSString).appendingPathComponent("sweep.h5")
-        guard FileManager.default.fileExists(atPath: plan),
-            let entry = try? SweepFile(reading: plan).entries.first(where: { $0.name == name }), case .stopped = entry.outcome
-        else { return false }
-        return true
+        return StoppedTrials.of(plan)[(path as NSString).lastPathComponent]
+    }
+}
+
+/// Which trials the plans that were asked about have stopped, read once for as long as a plan stays as it is: a table asks for every run.
+private enum StoppedTrials {
+    private struct Version: Equatable {
+        let device: UInt, inode: UInt, size: Int, seconds: Int, nanoseconds: Int
+    }
+
+    private static let known = Mutex<[String: (version: Version, epochs: [String: Int])]>([:])
+
+    /// The names of a plan's stopped trials with their last epochs; none where there is no plan that can be read.
+    static func of(_ plan: String) -> [String: Int] {
+        var status = stat()
+        guard stat(plan, &status) == 0 else { return [:] }
+        let time = status.st_mtim
+        let version = Version(
+            device: UInt(status.st_dev), inode: UInt(status.st_ino), size: Int(status.st_size), seconds: time.tv_sec, nanoseconds: time.tv_nsec)
+        return known.withLock { known in
+            if let known = known[plan], known.version == version { return known.epochs }
+            let epochs = (try? SweepFile.stoppedTrials(in: plan)) ?? [:]
+            known[plan] = (version, epochs)
+            return epochs
+        }
     }
 }

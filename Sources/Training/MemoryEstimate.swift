@@ -29,13 +29,11 @@ extension StepBenchmark {
 }
 
 extension TrainingLoop {
-    /// The memory of this training at its peak: the program, all plans, parameters with gradients and the optimizer's arrays, the best weights,
-    /// the batches in preparation, and the images.
+    /// The memory of this training at its peak: the program, all plans, parameters with gradients and the optimizer's arrays, the batches
+    /// in preparation, and the images. Weights go to files from where they lie, and the best ones are kept there.
     public var byteCount: Int {
-        let store = trainingStep.store
-        let best = hasValidation ? (store.values.count + store.bufferValues.count) * MemoryLayout<Float>.stride : 0
         let batches = BatchPipeline.slotCount * configuration.batchSize * dataset.shape.count * MemoryLayout<Float>.stride
-        return MemoryEstimate.program + trainingStep.byteCount + evaluator.plan.byteCount + (layerProbe?.byteCount ?? 0) + best + batches
+        return MemoryEstimate.program + trainingStep.byteCount + evaluator.plan.byteCount + (layerProbe?.byteCount ?? 0) + batches
             + dataset.images.byteCount
     }
 }

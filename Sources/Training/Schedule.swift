@@ -27,6 +27,16 @@ public struct ScheduleConfiguration: Sendable, Equatable {
         self.shape = shape
         self.warmupEpochs = warmupEpochs
     }
+
+    /// The numbers of epochs after which the rate would change, but a training of `epochs` has ended, under the option that says them.
+    public func unreachedEpochs(in epochs: Int) -> [(option: String, epochs: [Int])] {
+        switch shape {
+        case .constant, .cosine: []
+        case .every(let interval, _): interval < epochs ? [] : [(OptionKeys.every.rawValue, [interval])]
+        case .milestones(let milestones, _):
+            milestones.allSatisfy { $0 < epochs } ? [] : [(OptionKeys.milestones.rawValue, milestones.filter { $0 >= epochs })]
+        }
+    }
 }
 
 /// The learning rate as a pure function of the step.

@@ -8,6 +8,8 @@ public enum TrainingEvent: Sendable {
     /// Before the first step, after its digest, and before the event of every epoch's end, if the configuration asks for it.
     case layersMeasured(LayerStatistics)
     case stepFinished(StepMetrics)
+    /// After the last step of an epoch, before its validation: the weights stand still until the event of the epoch's end has been heard.
+    case epochTrained
     /// At most twice a second, and at the end of an epoch's last step.
     case progress(ProgressReport)
     case epochFinished(EpochMetrics, EpochTiming)
@@ -22,7 +24,7 @@ public enum TrainingEvent: Sendable {
 
 /// Hears of everything that happens in a training: logs, weight files, progress lines.
 public protocol TrainingListener: AnyObject {
-    /// Called on the training's thread between steps. `loop.checkpoint()` is the state at that moment. An error ends the training.
+    /// Called on the training's thread between steps. `loop.arrays` and `loop.state` are what they are at that moment. An error ends the training.
     func receive(_ event: TrainingEvent, from loop: TrainingLoop) throws
 }
 

@@ -24,8 +24,8 @@ public final class TrainingLoop {
     let trainingStep: TrainingStep
     let evaluator: Evaluator
     let layerProbe: LayerProbe?
-    let hasValidation: Bool
-    private var best: Weights?
+    /// Whether images are held out, by which the best epoch is found.
+    public let hasValidation: Bool
 
     /// Prepares the plans and initializes the weights.
     ///
@@ -59,32 +59,36 @@ public final class TrainingLoop {
             model, dataset: dataset, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool)
         layerProbe = configuration.layerStatistics == true
             ? try LayerProbe(model, dataset: dataset, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool) : nil
-        try requireMemory(byteCount)
+        try requireMemory(byteCount, held: byteCount)
     }
 
-    /// Trains to the end and evaluates the best weights on the test split, the only time that it is touched.
+    /// Trains to the end and evaluates the best weights on the test split, the only time that it is touched. Afterwards the parameters are the best.
     ///
     /// - Parameters:
+    ///   - bestWeights: where the best weights are kept until then.
     ///   - epochLimit: the training is interrupted after this epoch when it is not the last.
     ///   - shouldStop: asked after every step and between the batches of an evaluation; true ends the training cleanly.
     /// - Throws: what a listener throws.
     public func run(
-        _ listeners: [any TrainingListener], epochLimit: Int? = nil, shouldStop: () -> Bool = { false }
+        _ listeners: [any TrainingListener], keeping bestWeights: any BestWeights = BestWeightsInMemory(), epochLimit: Int? = nil,
+        shouldStop: () -> Bool = { false }
     ) throws -> TrainingOutcome {
         func emit(_ event: TrainingEvent) throws {
             for listener in listeners { try listener.receive(event, from: self) }
         }
         do {
             var clock = TrainingClock()
+            if progress.epoch > 0, state.isAtEpochEnd, isBestEpochLast { try bestWeights.keep(self) }
             if progress.step == 0 {
                 try emit(.digested(digester.digest(step: 0)))
                 try layerStatistics().map { try emit(.layersMeasured($0)) }
             }
             while progress.epoch < configuration.epochs, !progress.isPatienceOver(configuration.earlyStopping) {
                 if let epochLimit, progress.epoch >= epochLimit { throw Ending.interrupted }
-                try trainEpoch(&clock, emit, shouldStop)
+                try trainEpoch(&clock, bestWeights, emit, shouldStop)
             }
-            let result = try test(shouldStop)
+            if !isBestEpochLast { try bestWeights.restore(to: self) }
+            let result = try evaluate(.test, shouldStop)
             try emit(.tested(result))
             return .completed(test: result)
         } catch Ending.interrupted {
@@ -96,15 +100,14 @@ public final class TrainingLoop {
         }
     }
 
-    /// The state at this moment, copied.
-    public func checkpoint() -> Checkpoint {
-        let store = trainingStep.store
-        return Checkpoint(
-            parameters: store.namedTensors(store.entries, store.values),
-            buffers: store.namedTensors(store.bufferEntries, store.bufferValues),
-            optimizer: trainingStep.optimizer.slots.map { Checkpoint.Slot(name: $0.name, tensors: store.namedTensors(store.entries, $0.values)) },
-            progress: progress, epochMeans: epochMeans)
-    }
+    /// The arrays from which the training continues, where they lie.
+    public var arrays: TrainingArrays { TrainingArrays(trainingStep.store, trainingStep.optimizer) }
+
+    /// What it continues from besides its arrays, at this moment.
+    public var state: TrainingState { TrainingState(progress: progress, epochMeans: epochMeans) }
+
+    /// Whether the weights of the last finished epoch are the best.
+    private var isBestEpochLast: Bool { progress.bestEpoch == progress.epoch - 1 }
 
     /// The names of the parameters, then of the buffers, in the order of a digest's checksums.
     public var tensorNames: [String] { digester.names }
@@ -115,37 +118,20 @@ public final class TrainingLoop {
     /// Measures the layers with the weights as they are, and changes nothing; nil where the configuration does not ask for it.
     public func layerStatistics() -> LayerStatistics? { layerProbe?.measure(epoch: progress.epoch) }
 
-    /// Goes on from where an earlier training of the same kind was; what follows is what would have followed there.
+    /// Resumes where an earlier training of the same kind was; what follows is what would have followed there.
     ///
     /// - Parameters:
-    ///   - checkpoint: what `checkpoint()` gave then.
-    ///   - best: the checkpoint of the epoch that was the best so far. nil where it does not matter: without validation, or when the best epoch
-    ///     is `checkpoint` itself or is still to come.
-    /// - Throws: `UserError(.data)` when a checkpoint is not one of such a training.
-    public func restore(_ checkpoint: Checkpoint, best: Checkpoint?) throws {
-        let store = trainingStep.store, optimizer = trainingStep.optimizer
-        func load(_ checkpoint: Checkpoint) throws {
-            guard store.load(checkpoint.parameters, store.entries, into: store.values),
-                store.load(checkpoint.buffers, store.bufferEntries, into: store.bufferValues)
-            else { throw UserError(.data, "the checkpoint is of another model") }
-        }
-        let progress = checkpoint.progress
-        guard progress.step == progress.epoch * stepsPerEpoch + checkpoint.epochMeans.stepCount,
-            (0...configuration.epochs).contains(progress.epoch), (0...stepsPerEpoch).contains(checkpoint.epochMeans.stepCount)
+    ///   - state: what `state` was then.
+    ///   - fill: gives the arrays the numbers that they had then.
+    /// - Throws: `UserError(.data)` when the state is not one of such a training, and what `fill` throws.
+    public func resume(_ state: TrainingState, filling fill: (TrainingArrays) throws -> Void) throws {
+        let progress = state.progress
+        guard progress.step == progress.epoch * stepsPerEpoch + state.epochMeans.stepCount,
+            (0...configuration.epochs).contains(progress.epoch), (0...stepsPerEpoch).contains(state.epochMeans.stepCount)
         else { throw UserError(.data, "the checkpoint is of a training with epochs of another length") }
-        if let best {
-            try load(best)
-            self.best = Weights(of: store)
-        }
-        try load(checkpoint)
-        for slot in optimizer.slots {
-            guard let saved = checkpoint.optimizer.first(where: { $0.name == slot.name }),
-                store.load(saved.tensors, store.entries, into: slot.values)
-            else { throw UserError(.data, "the checkpoint is of another optimizer") }
-        }
+        try fill(arrays)
         self.progress = progress
-        epochMeans = checkpoint.epochMeans
-        if hasValidation, epochMeans.stepCount == 0, progress.bestEpoch == progress.epoch - 1 { self.best = Weights(of: store) }
+        epochMeans = state.epochMeans
         pipeline = try makePipeline((progress.epoch, epochMeans.stepCount))
     }
 
@@ -158,7 +144,9 @@ public final class TrainingLoop {
     }
 
     /// Trains an epoch, or what is left of it, and validates it.
-    private func trainEpoch(_ clock: inout TrainingClock, _ emit: (TrainingEvent) throws -> Void, _ shouldStop: () -> Bool) throws {
+    private func trainEpoch(
+        _ clock: inout TrainingClock, _ bestWeights: any BestWeights, _ emit: (TrainingEvent) throws -> Void, _ shouldStop: () -> Bool
+    ) throws {
         let epoch = progress.epoch
         clock.startEpoch()
         let secondsBefore = (waited: pipeline.secondsWaited, run: trainingStep.secondsRun)
@@ -183,13 +171,12 @@ public final class TrainingLoop {
 
         let trainSeconds = clock.secondsInEpoch, stepCount = clock.stepsInEpoch
         let waitingSeconds = pipeline.secondsWaited - secondsBefore.waited, stepSeconds = trainingStep.secondsRun - secondsBefore.run
+        try emit(.epochTrained)
         let validation = hasValidation ? try evaluate(.validation, shouldStop) : nil
         let means = epochMeans
         epochMeans = RunningMeans()
         progress.epoch += 1
         let isBest = progress.isBest(validation?.accuracy, epoch: epoch)
-        // Without validation the weights of the end are the best, and they are in the store.
-        if isBest, hasValidation { best = Weights(of: trainingStep.store) }
         if let stopping = configuration.earlyStopping, let validation {
             progress.add(stopping, loss: validation.loss, accuracy: validation.accuracy)
         }
@@ -202,6 +189,7 @@ public final class TrainingLoop {
             imagesPerSecond: stepCount == 0 ? 0 : Double(stepCount * configuration.batchSize) / trainSeconds)
         try layerStatistics().map { try emit(.layersMeasured($0)) }
         try emit(.epochFinished(metrics, timing))
+        if isBest { try bestWeights.keep(self) }
         if progress.isPatienceOver(configuration.earlyStopping) { try emit(.stoppedEarly(epoch: epoch)) }
     }
 
@@ -219,15 +207,6 @@ public final class TrainingLoop {
         guard let result = evaluator.evaluate(split, shouldStop: shouldStop) else { throw Ending.interrupted }
         guard result.loss.isFinite else { throw divergence(loss: result.loss, gradientNorm: 0) }
         return result
-    }
-
-    /// Evaluates the best weights, and gives the store back as it was.
-    private func test(_ shouldStop: () -> Bool) throws -> EvaluationResult {
-        precondition(best != nil || !hasValidation, "a training with validation has best weights by its end")
-        let last = Weights(of: trainingStep.store)
-        best?.restore(to: trainingStep.store)
-        defer { last.restore(to: trainingStep.store) }
-        return try evaluate(.test, shouldStop)
     }
 
     private func divergence(loss: Double, gradientNorm: Double) -> Ending {

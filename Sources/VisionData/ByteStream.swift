@@ -2,8 +2,8 @@ import CZlib
 import Configuration
 import Foundation
 
-/// The bytes of a file in order, decompressed when the file is gzipped, read strictly: whatever is missing, damaged or
-/// left over is an error that names the file.
+/// The bytes of a file in order, decompressed when the file is gzipped (in one member or several, RFC 1952), read strictly: whatever is
+/// missing, damaged or left over is an error that names the file.
 ///
 /// Content decides: a file that starts with gzip's magic number is decompressed under any name, and a file whose name
 /// ends in `.gz` must start with it.
@@ -13,7 +13,7 @@ final class ByteStream {
     let storedByteCount: Int
     private(set) var isCompressed = false
     /// Bytes of content so far.
-    private var position: Int { isCompressed ? Int(inflater.pointee.total_out) : copied }
+    private var position = 0
 
     private let file: UnsafeMutablePointer<FILE>?
     private let input: UnsafeMutableRawBufferPointer
@@ -21,17 +21,20 @@ final class ByteStream {
     /// Allocated apart, since zlib keeps its address.
     private let inflater = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
     private var inflaterEnded = false
-    private var copied = 0
 
     /// Opens the file at `path`.
     convenience init(path: String) throws {
-        guard let file = fopen(path, "rb") else {
+        // A pipe would wait for its other end.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else {
             let reason = errno
+            // A socket cannot be opened at all.
+            if reason == ENXIO { throw UserError(.noInput, "\(path): not a regular file") }
             throw UserError(reason == ENOENT ? .noInput : .io, "\(path): cannot be opened: \(String(cString: strerror(reason)))")
         }
         var status = stat()
-        guard fstat(fileno(file), &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            fclose(file)
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, let file = fdopen(descriptor, "rb") else {
+            close(descriptor)
             throw UserError(.noInput, "\(path): not a regular file")
         }
         try self.init(name: path, file: file, storedByteCount: Int(status.st_size), capacity: 1 << 18)
@@ -132,7 +135,7 @@ final class ByteStream {
         let count = min(unread.count, buffer.count)
         buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: unread[..<count]))
         unread = UnsafeRawBufferPointer(rebasing: unread[count...])
-        copied += count
+        position += count
         return count
     }
 
@@ -140,10 +143,11 @@ final class ByteStream {
         let capacity = min(buffer.count, 1 << 30)
         inflater.pointee.next_out = buffer.baseAddress?.assumingMemoryBound(to: UInt8.self)
         inflater.pointee.avail_out = UInt32(capacity)
+        var contentCount: Int { position + capacity - Int(inflater.pointee.avail_out) }
         while !inflaterEnded, inflater.pointee.avail_out == UInt32(capacity) {
             if unread.isEmpty { try refill() }
             guard let start = unread.baseAddress, !unread.isEmpty else {
-                throw UserError(.data, "\(name): truncated: the gzip stream breaks off after \(position) bytes of content")
+                throw UserError(.data, "\(name): truncated: the gzip stream breaks off after \(contentCount) bytes of content")
             }
             inflater.pointee.next_in = UnsafeMutablePointer(mutating: start.assumingMemoryBound(to: UInt8.self))
             inflater.pointee.avail_in = UInt32(unread.count)
@@ -151,13 +155,25 @@ final class ByteStream {
             unread = UnsafeRawBufferPointer(rebasing: unread[(unread.count - Int(inflater.pointee.avail_in))...])
             switch status {
             case Z_OK, Z_BUF_ERROR: break
-            case Z_STREAM_END: inflaterEnded = true
+            case Z_STREAM_END: try beginNextMember()
             default:
                 let reason = inflater.pointee.msg.map { String(cString: $0) } ?? "zlib status \(status)"
-                throw UserError(.data, "\(name): damaged gzip data near byte \(position) of the content: \(reason)")
+                throw UserError(.data, "\(name): damaged gzip data near byte \(contentCount) of the content: \(reason)")
             }
         }
-        return capacity - Int(inflater.pointee.avail_out)
+        let count = capacity - Int(inflater.pointee.avail_out)
+        position += count
+        return count
+    }
+
+    /// After the end of a member: goes on with another one behind it, if there is one.
+    private func beginNextMember() throws {
+        if unread.isEmpty { try refill() }
+        guard unread.first == 0x1f else {
+            inflaterEnded = true
+            return
+        }
+        inflateReset(inflater)
     }
 
     private func refill() throws {

@@ -5,6 +5,7 @@ import Configuration
 ///     data:
 ///       name: fashion-mnist           # or mnist, kmnist, digits; or instead of it  hdf5: {path: FILE, classes: 10}
 ///       directory: ~/mnist            # where the files lie, when not in the usual places (--data-dir goes before it)
+///                                     # it and hdf5.path are relative to the file in which they are written
 ///       validation: 0.1               # held out from the training images: a part below 1, or a number of images
 ///       split_seed: 0                 # seeds the choice of the held-out images and of the subsets
 ///       train_examples: 5000          # how many training images to use; default all that are left
@@ -18,7 +19,7 @@ public struct DataConfiguration: Sendable, Equatable {
     }
 
     public var source = Source.named(.fashionMNIST)
-    /// The folder with the four IDX files, or with a subfolder named after the data set. Relative to the current folder.
+    /// The folder with the four IDX files, or with a subfolder named after the data set. Relative to the file that says it.
     public var directory: String?
     /// How much of the official training set is held out; nil: the validation images of an HDF5 file, or 0.1 when it has none.
     public var validation: HeldOut?
@@ -29,6 +30,8 @@ public struct DataConfiguration: Sendable, Equatable {
     public var testExamples: Int?
     public var normalization = NormalizationConfiguration.training
     public var augment: [Augmentation] = []
+    /// Where to look for the data; no part of what the definition says of them.
+    public var places = DataPlaces()
 
     public init(_ source: Source = .named(.fashionMNIST)) {
         self.source = source
@@ -41,6 +44,7 @@ public struct DataConfiguration: Sendable, Equatable {
     public init(from fields: inout FieldReader) {
         let name = fields.string("name")
         var hdf5 = fields.fields("hdf5")
+        let hdf5Folder = hdf5?.node["path"]?.mark.folder
         var source = Source.named(.fashionMNIST)
         switch (name, hdf5 != nil) {
         case (nil, false):
@@ -65,6 +69,8 @@ public struct DataConfiguration: Sendable, Equatable {
             hdf5!.finish()
         }
         self.init(source)
+        places.pathFolder = hdf5Folder
+        places.directoryFolder = fields.node["directory"]?.mark.folder
 
         directory = fields.string("directory")
         validation = HeldOut("validation", from: &fields) ?? validation
@@ -79,21 +85,34 @@ public struct DataConfiguration: Sendable, Equatable {
 
 /// `hdf5: {path: FILE, classes: 10}`: a data set of one's own; `loadHDF5Images` says what the file holds.
 public struct HDF5Source: Codable, Sendable, Equatable {
-    /// Relative to the current folder.
+    /// The order of an image's axes in the file.
+    public enum Layout: String, Codable, CaseIterable, Sendable {
+        /// `[n, channels, height, width]`
+        case nchw
+        /// `[n, height, width, channels]`
+        case nhwc
+    }
+
+    /// As it is written: relative to the file that says it.
     public var path: String
     /// The number of classes; nil: the file's attribute `classes`, or the largest label + 1.
     public var classes: Int?
+    /// nil: `nchw`, unless the shape looks like `nhwc`, which is an error then.
+    public var layout: Layout?
     /// More are a mistake in the labels, such as identifiers in the place of class indices; and the confusion matrix has the square of it.
     static let largestClassCount = 10_000
 
-    public init(path: String, classes: Int? = nil) {
+    public init(path: String, classes: Int? = nil, layout: Layout? = nil) {
         self.path = path
         self.classes = classes
+        self.layout = layout
     }
 
     init(from fields: inout FieldReader) {
         if !fields.has("path") { fields.errors.report("expected a path", at: fields.node.mark, path: fields.path(of: "path")) }
-        self.init(path: fields.string("path") ?? "", classes: fields.integer("classes", in: 1...Self.largestClassCount))
+        self.init(
+            path: fields.string("path") ?? "", classes: fields.integer("classes", in: 1...Self.largestClassCount),
+            layout: fields.has("layout") ? fields.choice("layout", default: Layout.nchw) : nil)
     }
 }
 
@@ -187,6 +206,17 @@ public enum NormalizationConfiguration: Codable, Sendable, Equatable {
             try container.encode(mean, forKey: .mean)
             try container.encode(std, forKey: .std)
         }
+    }
+}
+
+extension DataConfiguration {
+    /// The configuration without what only insists on the default: what the identity of a trial is made of.
+    public var identity: DataConfiguration {
+        guard case .hdf5(var source) = source, source.layout == .nchw else { return self }
+        source.layout = nil
+        var copy = self
+        copy.source = .hdf5(source)
+        return copy
     }
 }
 

@@ -5,18 +5,21 @@ import TensorCore
 
 /// Reads a data set from an HDF5 file.
 ///
-/// The file holds `/train/images`, `[n, channels, height, width]`, uint8 (0 to 255, standing for 0 to 1) or float32 (used as they are, all finite),
+/// The file holds `/train/images`, `[n, channels, height, width]` (or `[n, height, width, channels]`, where the source says so), uint8 (0 to 255, standing for 0 to 1) or float32 (used as they are, all finite),
 /// and `/train/labels`, `[n]`, integers from 0; the same under `/test`, and under `/val` when it brings its own validation images. The
 /// number of classes is `source.classes`, or the root attribute `classes`, or the largest label + 1. The root attribute `class_names`, a
 /// list of texts, names them.
 ///
 /// - Throws: `UserError` with the file and the object: `.noInput` for a missing file, `.data` for what is missing in it, damaged or does not fit together.
-func loadHDF5Images(_ source: HDF5Source) throws -> LabeledImages {
-    let path = (source.path as NSString).expandingTildeInPath
+///
+/// - Parameters:
+///   - path: of the file, where it was found.
+///   - isRecorded: whether a shape that looks like another layout is taken as the source says.
+func loadHDF5Images(_ source: HDF5Source, at path: String, isRecorded: Bool = false) throws -> LabeledImages {
     let file = try HDF5Reader(path)
     let parts = try ["train", "val", "test"]
         .filter { $0 != "val" || file.exists("/val/images") || file.exists("/val/labels") }
-        .map { try HDF5Part($0, of: file) }
+        .map { try HDF5Part($0, of: file, layout: source.layout ?? (isRecorded ? .nchw : nil)) }
     let train = parts[0]
     for part in parts.dropFirst() where part.shape != train.shape || part.type != train.type {
         throw UserError(.data, """
@@ -24,6 +27,10 @@ func loadHDF5Images(_ source: HDF5Source) throws -> LabeledImages {
             """)
     }
 
+    try requireMemory(for: parts, in: file)
+    for dataset in parts.flatMap({ [$0.images, $0.labels] }) where try !file.isWritten(dataset) {
+        throw UserError(.data, "\(path): \(dataset): was declared and not wholly written; what is missing would be read as zeros")
+    }
     let pixels: LabeledImages.Pixels =
         if train.type == .uint8 {
             .bytes(try readPixels(of: parts, in: file, as: UInt8.self), maximum: 255)
@@ -53,15 +60,29 @@ private struct HDF5Part {
     let shape: ImageShape
     let type: ElementType
 
-    init(_ name: String, of file: HDF5Reader) throws {
+    /// Whether channels come last in the file.
+    let hasChannelsLast: Bool
+
+    init(_ name: String, of file: HDF5Reader, layout: HDF5Source.Layout?) throws {
         images = "/\(name)/images"
         labels = "/\(name)/labels"
         let dimensions = try file.shape(of: images)
+        hasChannelsLast = layout == .nhwc
+        let expected = hasChannelsLast ? "[n, height, width, channels]" : "[n, channels, height, width]"
         guard dimensions.count == 4, !dimensions.contains(0) else {
-            throw UserError(.data, "\(file.path): \(images): found the shape \(dimensions), expected [n, channels, height, width], none of them 0")
+            throw UserError(.data, "\(file.path): \(images): found the shape \(dimensions), expected \(expected), none of them 0")
+        }
+        let last = dimensions[3]
+        if layout == nil, [1, 3, 4].contains(last), dimensions[1] > last, dimensions[2] > last {
+            throw UserError(.data, """
+                \(file.path): \(images): found the shape \(dimensions), which looks like [n, height, width, channels], expected \(expected); \
+                say layout: nhwc in data.hdf5 if channels come last, or layout: nchw if they do not
+                """)
         }
         count = dimensions[0]
-        shape = ImageShape(height: dimensions[2], width: dimensions[3], channels: dimensions[1])
+        shape = hasChannelsLast
+            ? ImageShape(height: dimensions[1], width: dimensions[2], channels: last)
+            : ImageShape(height: dimensions[2], width: last, channels: dimensions[1])
         type = try file.elementType(of: images)
         guard type == .uint8 || type == .float32 else {
             throw UserError(.data, "\(file.path): \(images): found elements of type \(type.rawValue), expected uint8 or float32")
@@ -77,6 +98,16 @@ private struct HDF5Part {
     }
 }
 
+/// Checks that the images can be held, before any is read.
+///
+/// The largest part is in memory three times while it is put among the others, and its labels come with 64 bits.
+private func requireMemory(for parts: [HDF5Part], in file: HDF5Reader) throws {
+    let counts = parts.map { Double($0.count) }, total = counts.reduce(0, +), largest = counts.max() ?? 0
+    let elementSize = parts[0].type == .uint8 ? 1.0 : 4.0
+    let imageSize = elementSize * Double(parts[0].shape.height) * Double(parts[0].shape.width) * Double(parts[0].shape.channels)
+    try requireMemory(forImages: total, byteCount: (total + 2 * largest) * imageSize + largest * 8, at: "\(file.path): \(parts[0].images)")
+}
+
 /// The pixels of all parts, `[images, height, width, channels]`.
 private func readPixels<Element: HDF5Element>(of parts: [HDF5Part], in file: HDF5Reader, as type: Element.Type) throws -> [Element] {
     var pixels: [Element] = []
@@ -87,7 +118,7 @@ private func readPixels<Element: HDF5Element>(of parts: [HDF5Part], in file: HDF
                 \(file.path): \(part.images): image \(position / part.shape.count) holds \(floats[position]), expected finite numbers
                 """)
         }
-        pixels += part.shape.channels == 1 ? stored : channelsLast(stored, shape: part.shape)
+        pixels += part.hasChannelsLast || part.shape.channels == 1 ? stored : channelsLast(stored, shape: part.shape)
     }
     return pixels
 }

@@ -25,8 +25,10 @@ struct IDXDataset {
     }
 
     /// The first of the places that holds one of the four files; it must hold them all.
-    init(finding name: DatasetName, directory: String?) throws {
-        let places = Self.places(of: name, directory: directory)
+    ///
+    /// - Parameter recorded: a folder where they were found before, which is looked into last.
+    init(finding name: DatasetName, directory: String?, recordedIn recorded: String? = nil) throws {
+        let places = Self.places(of: name, directory: directory) + (recorded.map { [$0] } ?? [])
         for place in places {
             let found = Self.files(in: place)
             guard !found.isEmpty else { continue }
@@ -93,7 +95,10 @@ struct IDXDataset {
     /// Reads everything; the two image files are decompressed at the same time.
     func load() throws -> LabeledImages {
         let (train, test) = try open()
-        let shape = train.shape
+        let shape = train.shape, imageCount = Double(train.count) + Double(test.count)
+        // Labels are read as bytes and kept as Int32.
+        try requireMemory(
+            forImages: imageCount, byteCount: imageCount * (Double(shape.height) * Double(shape.width) + 9), at: train.images.stream.name)
         let trainByteCount = train.count * shape.count
         let byteCount = trainByteCount + test.count * shape.count
         let pixels = try [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, initialized in

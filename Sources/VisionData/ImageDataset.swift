@@ -1,4 +1,5 @@
 import Configuration
+import Foundation
 import TensorCore
 
 /// The parts that a data set is used in.
@@ -10,6 +11,10 @@ public enum Split: String, Codable, CaseIterable, Sendable {
 public struct ImageDataset: Sendable {
     public let images: LabeledImages
     public let normalization: ChannelStatistics
+    /// Where the images were found: the absolute path of a file, or of a folder; nil for what is part of the program.
+    public private(set) var location: String?
+    /// Sentences about what may be wrong with the data, though they can be used.
+    public private(set) var notes: [String] = []
     private let train: [Int32]
     private let validation: [Int32]
     private let test: [Int32]
@@ -34,12 +39,27 @@ public struct ImageDataset: Sendable {
     /// - Throws: `UserError`: `.noInput` when a file is missing, `.data` when one is damaged, `.usage` when the configuration asks for
     ///   more than the data set has.
     public static func load(_ configuration: DataConfiguration, dataDirectory: String? = nil) throws -> ImageDataset {
-        let images = switch configuration.source {
-        case .named(.digits): try loadDigits()
-        case .named(let name): try IDXDataset(finding: name, directory: dataDirectory ?? configuration.directory).load()
-        case .hdf5(let source): try loadHDF5Images(source)
+        let images: LabeledImages, location: String?
+        var note: String?
+        switch configuration.source {
+        case .named(.digits):
+            (images, location) = (try loadDigits(), nil)
+        case .named(let name):
+            let directory = configuration.findDirectory()
+            let found = try IDXDataset(
+                finding: name, directory: dataDirectory ?? directory?.path, recordedIn: dataDirectory == nil ? configuration.places.found : nil)
+            (images, location) = (try found.load(), found.directory)
+            if dataDirectory == nil { note = directory?.note }
+        case .hdf5(let source):
+            let found = try configuration.find(source)
+            (images, location) = (try loadHDF5Images(source, at: found.path, isRecorded: configuration.places.isRecorded), found.path)
+            note = found.note
         }
-        return try ImageDataset(images, configuration)
+        if !configuration.places.isRecorded { try images.requireSeveralClasses(at: location ?? images.name) }
+        var dataset = try ImageDataset(images, configuration)
+        dataset.location = location.map { URL(filePath: $0).standardizedFileURL.path }
+        dataset.notes = (note.map { [$0] } ?? []) + dataset.doubts
+        return dataset
     }
 
     /// Splits `images`.

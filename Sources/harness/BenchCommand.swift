@@ -61,6 +61,8 @@ struct BenchCommand: ParsableCommand {
     @Flag(help: "Print Markdown.")
     var markdown = false
 
+    @OptionGroup var wideOption: WideOption
+
     mutating func validate() throws {
         if !(1...1_000_000).contains(steps) { throw ValidationError("--steps: expected a number from 1 to 1000000, found \(steps)") }
         if let shards, !(1...1_024).contains(shards) { throw ValidationError("--shards: expected a number from 1 to 1024, found \(shards)") }
@@ -84,7 +86,7 @@ struct BenchCommand: ParsableCommand {
             return print(json ? try Self.json(study) : text(BenchTable.scaling(study)))
         }
         let chosen = try workloads.isEmpty ? Workload.all : workloads.map(Workload.named)
-        let pool = WorkerPool(threads: threadOptions.count)
+        let pool = WorkerPool(threads: threadOptions.count, shards: shards ?? TrainConfiguration().shards)
         let peak = roofline ? try MachinePeak(precision: precision, pool: pool) : nil
         let results = try chosen.map {
             try $0.measure(
@@ -94,7 +96,7 @@ struct BenchCommand: ParsableCommand {
     }
 
     private func text(_ tables: [BenchTable]) -> String {
-        tables.map { $0.text(asMarkdown: markdown) }.joined(separator: "\n\n")
+        tables.map { $0.text(asMarkdown: markdown, width: wideOption.width) }.joined(separator: "\n\n")
     }
 
     private static func json(_ value: some Encodable) throws -> String {

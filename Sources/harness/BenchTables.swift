@@ -9,8 +9,8 @@ struct BenchTable {
     var heading = ""
     var table: TextTable
 
-    func text(asMarkdown: Bool) -> String {
-        let body = asMarkdown ? table.markdown : table.text
+    func text(asMarkdown: Bool, width: Int?) -> String {
+        let body = asMarkdown ? table.markdown : table.text(width: width)
         return heading.isEmpty ? body : "\(heading)\(asMarkdown ? "\n" : "")\n\(body)"
     }
 }

@@ -20,33 +20,34 @@ struct CheckCommand: ParsableCommand {
 
     @OptionGroup var words: ExperimentOptions
     @OptionGroup var threadOptions: ThreadOptions
+    @OptionGroup var wideOption: WideOption
 
-    @Option(help: ArgumentHelp("Look for runs here (default: Results beside Experiments).", valueName: "folder"))
-    var results: String?
+    @OptionGroup var resultsOptions: ResultsOptions
 
     func run() throws {
         let definition = try words.definition()
         let experiment = try Experiment(definition, dataDirectory: words.dataOptions.dataDirectory)
         let preview = try ExperimentPreview(
-            experiment, results: results.map { URL(filePath: $0) } ?? Workspace.current.results, threads: threadOptions.count)
+            experiment, results: resultsOptions.folder, threads: threadOptions.count)
 
         print("# \(definition.name): the definition, with every default\n\(definition.resolvedText)")
-        print(preview.dataLine + "\n")
+        print(([preview.dataLine] + (preview.classLine.map { [$0] } ?? []) + preview.notes.map { "note: \($0)" }).joined(separator: "\n") + "\n")
         var models = TextTable([TextTable.Column("model", .left)] + ["parameters", "MACs", "memory (MB)"].map { TextTable.Column($0) })
         for model in preview.models {
             models.append([model.name, grouped(model.parameters), grouped(model.multiplyAdds), grouped(model.byteCount >> 20)])
         }
-        print(models.text + "\n")
+        print(models.text(width: wideOption.width) + "\n")
         printProposals(experiment, preview)
         if definition.sweep != nil {
             let plan = try SweepPlan(words.written(), change: words.change)
-            try plan.check(dataDirectory: words.dataOptions.dataDirectory)
+            let experiments = try plan.check(dataDirectory: words.dataOptions.dataDirectory)
+            for note in plan.notes(about: experiments) where !preview.notes.contains(note) { print("note: \(note)") }
             print("sweep: \(grouped(plan.entries.count)) trials; harness sweep \(words.experiment) --dry-run lists them")
             return
         }
         var trials = TextTable(["trial", "state"].map { TextTable.Column($0, .left) })
         for trial in preview.trials { trials.append([trial.name, trial.state]) }
-        print(trials.text)
+        print(trials.text(width: wideOption.width))
     }
 
     /// Which widths meet the first model's budget, where the definition has `match`.

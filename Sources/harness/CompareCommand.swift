@@ -42,28 +42,26 @@ struct CompareCommand: ParsableCommand {
     @Option(help: "\(Comparison.Format.allCases.map(\.rawValue).joined(separator: ", ")).")
     var format = Comparison.Format.table
 
+    @OptionGroup var wideOption: WideOption
+
     func run() throws {
         let workspace = Workspace.current
         var options = Comparison.Options()
         (options.metric, options.others) = (metric.values[0], Array(metric.values.dropFirst()))
         (options.by, options.conditions, options.baseline, options.onlyChanged) = (by, `where`, baseline, onlyChanged)
-        let comparison = try Comparison(under: folders.map { workspace.display(try workspace.result($0)) }, options: options)
-        print(try comparison.rendered(as: format))
+        options.modelOrder = { experiment in try? Definition(Composition(named: experiment, overrides: [])).models.map(\.name) }
+        let comparison = try Comparison(under: folders.flatMap(workspace.comparable), options: options)
+        print(try comparison.rendered(as: format, width: wideOption.width))
         for note in comparison.notes { Harness.say(note) }
-        try comparison.throwDamages()
     }
 }
 
 extension Comparison {
     /// The table at the end of `run` and `sweep`, with all that there is to say about it.
-    func printAll() throws {
-        print(([try rendered(as: .table)] + notes).joined(separator: "\n"))
-        try throwDamages()
-    }
-
-    /// Run files that cannot be read end the program, after everything else was shown.
-    func throwDamages() throws {
-        if !damages.isEmpty { throw UserError(.data, damages.joined(separator: "\n")) }
+    ///
+    /// - Parameter width: how many characters a line may have; nil for any number.
+    func printAll(width: Int?) throws {
+        print(([try rendered(as: .table, width: width)] + notes.flatMap { broken($0, width: width) }).joined(separator: "\n"))
     }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Experiments
 import Foundation
 
 /// The command line. Each subcommand reads its words and hands them to a library; this type turns errors into sentences and exit codes.
@@ -16,6 +17,7 @@ struct Harness: ParsableCommand {
 
             The launcher ./harness adds: test (runs the test suite), install (links it into ~/.local/bin).
             """,
+        version: ProgramVersion.text,
         subcommands: [
             RunCommand.self, SweepCommand.self, CheckCommand.self, WhyCommand.self, VerifyCommand.self, DoctorCommand.self, TailCommand.self,
             ModelsCommand.self, InspectCommand.self, CompareCommand.self, BenchCommand.self, DataCommand.self,
@@ -26,7 +28,10 @@ struct Harness: ParsableCommand {
     static func main() {
         openStandardStreams()
         var command: any ParsableCommand
-        do { command = try parseAsRoot() } catch { exit(withError: error) }
+        do {
+            try refuseUnknownCommand()
+            command = try parseAsRoot()
+        } catch { stop(error) }
         do {
             try command.run()
             guard fflush(nil) == 0 else {
@@ -41,11 +46,24 @@ struct Harness: ParsableCommand {
         for stream in STDIN_FILENO...STDERR_FILENO where fcntl(stream, F_GETFD) == -1 { _ = open("/dev/null", O_RDWR) }
     }
 
+    /// ArgumentParser calls a word that is no command an argument that it did not expect.
+    private static func refuseUnknownCommand() throws {
+        guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-") else { return }
+        let names = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+        guard !names.contains(word) else { return }
+        throw UserError(.usage, "unknown command '\(word.shortened())'\(suggestion(for: word, among: names))")
+    }
+
     /// One sentence (or one a line, for a definition's errors) on standard error, and the exit code that goes with it.
     private static func stop(_ error: any Error) -> Never {
         guard let error = error as? UserError else {
             // What ArgumentParser throws (help, wrong words) it also knows how to say; a stranger's error it gives the code 1.
-            if exitCode(for: error) != .failure { exit(withError: error) }
+            let code = exitCode(for: error)
+            if code != .failure {
+                let text = fullMessage(for: error)
+                if !text.isEmpty { if code == .success { print(text) } else { write(text) } }
+                Foundation.exit(code.rawValue)
+            }
             say("unexpected error: \(error)")
             Foundation.exit(UserError.Kind.internal.rawValue)
         }
@@ -53,8 +71,10 @@ struct Harness: ParsableCommand {
         Foundation.exit(error.exitCode)
     }
 
-    static func say(_ line: String) {
+    static func say(_ line: String) { write("harness: \(line)") }
+
+    private static func write(_ text: String) {
         // Nobody can be told that standard error cannot be written.
-        try? FileHandle.standardError.write(contentsOf: Data("harness: \(line)\n".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("\(text.visible)\n".utf8))
     }
 }

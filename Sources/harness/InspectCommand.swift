@@ -18,9 +18,12 @@ struct InspectCommand: ParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
+    @OptionGroup var wideOption: WideOption
+
     func run() throws {
         let workspace = Workspace.current
-        let inspection = try Inspection(workspace.display(workspace.result(path)))
+        let inspection = try Inspection(workspace.display(workspace.result(path)), width: wideOption.width)
         print(json ? inspection.json : inspection.text)
+        for note in inspection.notes { Harness.say(note) }
     }
 }

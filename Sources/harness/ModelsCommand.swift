@@ -33,6 +33,8 @@ struct ModelsCommand: ParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
+    @OptionGroup var wideOption: WideOption
+
     mutating func validate() throws {
         if let classes, !InputSize.lengths.contains(classes) {
             throw ValidationError("--classes: expected a number from 1 to \(InputSize.lengths.upperBound), found \(classes)")
@@ -45,7 +47,7 @@ struct ModelsCommand: ParsableCommand {
             print(json ? try Self.json(summary) : summary.text)
         } else {
             let rows = try ModelPreset.all.map { try Row($0, input: input?.shape ?? $0.input, classes: classes ?? $0.classes) }
-            print(json ? try Self.json(rows) : Self.text(rows))
+            print(json ? try Self.json(rows) : Self.text(rows, width: wideOption.width))
         }
     }
 
@@ -82,7 +84,7 @@ struct ModelsCommand: ParsableCommand {
         }
     }
 
-    private static func text(_ rows: [Row]) -> String {
+    private static func text(_ rows: [Row], width: Int?) -> String {
         var table = TextTable(
             [TextTable.Column("model", .left), TextTable.Column("images"), TextTable.Column("classes"), TextTable.Column("parameters"),
              TextTable.Column("MACs"), TextTable.Column("", .left)])
@@ -90,7 +92,7 @@ struct ModelsCommand: ParsableCommand {
             let figures = row.error == nil ? [grouped(row.parameters), grouped(row.multiplyAdds)] : ["–", "–"]
             table.append([row.name, "\(row.input)", grouped(row.classes)] + figures + [row.error.map { "does not fit: \($0)" } ?? row.description])
         }
-        return table.text
+        return table.text(width: width)
     }
 
     private static func json(_ value: some Encodable) throws -> String {

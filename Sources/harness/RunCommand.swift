@@ -20,9 +20,9 @@ struct RunCommand: ParsableCommand {
 
     @OptionGroup var words: ExperimentOptions
     @OptionGroup var threadOptions: ThreadOptions
+    @OptionGroup var wideOption: WideOption
 
-    @Option(help: ArgumentHelp("Put results here (default: Results beside Experiments).", valueName: "folder"))
-    var results: String?
+    @OptionGroup var resultsOptions: ResultsOptions
 
     @Flag(help: "Repeat runs that are there already; those move to .replaced.")
     var fresh = false
@@ -32,12 +32,14 @@ struct RunCommand: ParsableCommand {
         if definition.sweep != nil { throw UserError(.usage, "\(definition.name) varies its values; harness sweep \(words.experiment) trains them") }
         let experiment = try Experiment(definition, dataDirectory: words.dataOptions.dataDirectory)
         let runner = Runner(experiment, options: Runner.Options(
-            threads: threadOptions.count, results: results.map { URL(filePath: $0) } ?? Workspace.current.results, startsOver: fresh,
+            threads: threadOptions.count, results: resultsOptions.folder, startsOver: fresh,
             command: CommandLine.arguments))
+        for note in experiment.notes { Harness.say("note: \(note)") }
         Interrupt.listen()
         let outcome = try runner.run { Interrupt.isRequested }
 
-        try Comparison(outcome.folders).printAll()
+        try Comparison(outcome.folders).printAll(width: wideOption.width)
+        for line in outcome.neighbours { Harness.say(line) }
         if outcome.isInterrupted {
             Harness.say("interrupted; the same command goes on from here")
             throw ExitCode(Interrupt.exitCode)

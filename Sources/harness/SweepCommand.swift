@@ -20,12 +20,12 @@ struct SweepCommand: ParsableCommand {
 
     @OptionGroup var words: ExperimentOptions
     @OptionGroup var threadOptions: ThreadOptions
+    @OptionGroup var wideOption: WideOption
 
     @Option(help: ArgumentHelp("How many trials are trained at a time; they share the threads.", valueName: "n"))
     var jobs = 1
 
-    @Option(help: ArgumentHelp("Put results here (default: Results beside Experiments).", valueName: "folder"))
-    var results: String?
+    @OptionGroup var resultsOptions: ResultsOptions
 
     @Flag(help: "Show the plan and train nothing.")
     var dryRun = false
@@ -44,24 +44,28 @@ struct SweepCommand: ParsableCommand {
     }
 
     func run() throws {
-        let results = results.map { URL(filePath: $0) } ?? Workspace.current.results
-        var plan = try SweepPlan(words.written(), change: words.change)
-        if !fresh { plan = try plan.inForce(results: results, replans: replan, say: Harness.say) }
+        let results = resultsOptions.folder
+        let progress = PlanningProgress()
+        let plan = try SweepPlan(words.written(), progress: progress, change: words.change)
+            .inForce(results: results, replans: replan, startsOver: fresh, say: Harness.say)
         if dryRun {
-            try plan.check(dataDirectory: words.dataOptions.dataDirectory)
-            return print(Self.table(plan, results).text)
+            let experiments = try plan.check(dataDirectory: words.dataOptions.dataDirectory, progress: progress)
+            progress.end()
+            for note in plan.notes(about: experiments) { Harness.say("note: \(note)") }
+            return print(Self.table(plan, results).text(width: wideOption.width))
         }
         let runner = try SweepRunner(plan, options: SweepRunner.Options(
             threads: threadOptions.count, jobs: jobs, results: results, dataDirectory: words.dataOptions.dataDirectory, startsOver: fresh,
-            retriesFailed: retryFailed, command: CommandLine.arguments))
+            retriesFailed: retryFailed, command: CommandLine.arguments), progress: progress)
+        for note in runner.notes { Harness.say("note: \(note)") }
         Interrupt.listen()
         let outcome = try runner.run { Interrupt.isRequested }
 
-        try Comparison(outcome.folders).printAll()
+        try Comparison(outcome.folders).printAll(width: wideOption.width)
         let failures = outcome.failures
         if outcome.isInterrupted {
             Harness.say("interrupted; the same command goes on from here")
-            throw ExitCode(128 + SIGINT)
+            throw ExitCode(Interrupt.exitCode)
         }
         if !failures.isEmpty {
             let count = "\(grouped(failures.count)) of \(grouped(outcome.entries.count)) trials failed or diverged (--retry-failed tries them again):"

@@ -6,15 +6,17 @@ import Reports
 struct TailCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tail",
-        abstract: "Follow a run while another process trains it.",
+        abstract: "Follow a run, or a sweep, while another process trains it.",
         discussion: """
-            Prints steps and epochs as they are recorded, about once a second, until the run ends or Ctrl-C. Of a run that has ended it prints the last rows.
+            Prints steps and epochs as they are recorded, about once a second, until the run ends or Ctrl-C. Of a run that has ended it prints the last \
+            rows. In the folder of a sweep it follows all running trials, and tells how many are done and how much time is left.
 
-            Example:
+            Examples:
               harness tail Results/vit_vs_resnet/vit-s0-1f0c93ab -n 20
+              harness tail patch_size -n 0
             """)
 
-    @Argument(help: ArgumentHelp("A run folder, or a folder with one run in it.", valueName: "run"))
+    @Argument(help: ArgumentHelp("A run folder, a folder with one run in it, or a sweep's folder.", valueName: "run"))
     var path: String
 
     @Option(name: .customShort("n"), help: ArgumentHelp("Begin with the last so many steps.", valueName: "rows"))
@@ -25,11 +27,22 @@ struct TailCommand: ParsableCommand {
     }
 
     func run() throws {
-        let folder = try Workspace.current.run(path)
+        let workspace = Workspace.current
+        let place = workspace.display(try workspace.result(path))
         Interrupt.listen()
-        let tail = RunTail(folder, lastRows: rowCount)
+        if SweepTail.hasPlan(place) {
+            let tail = SweepTail(place, lastRows: rowCount)
+            try follow(tail.next)
+        } else {
+            let tail = RunTail(try workspace.run(path), lastRows: rowCount)
+            try follow(tail.next)
+        }
+    }
+
+    /// Prints what is new, again and again, until there is an end to it.
+    private func follow(_ next: () throws -> (lines: [String], ending: String?)) throws {
         while true {
-            let (lines, ending) = try tail.next()
+            let (lines, ending) = try next()
             if !lines.isEmpty { print(lines.joined(separator: "\n")) }
             if let ending { return print(ending) }
             // Whoever reads this may have gone.

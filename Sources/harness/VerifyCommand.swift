@@ -14,6 +14,7 @@ struct VerifyCommand: ParsableCommand {
             Examples:
               harness verify Results/quickstart/vit-s0-1f0c93ab
               harness verify Results/quickstart/vit-s0-1f0c93ab --steps 100 --threads 1
+              harness verify Results/cells/vit-s0-77ab2c10 --data /mnt/archive/cells.h5
             """)
 
     @Argument(help: ArgumentHelp("A run folder, or a folder with one run in it.", valueName: "run"))
@@ -21,6 +22,10 @@ struct VerifyCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("End after this many steps.", valueName: "n"))
     var steps: Int?
+
+    @Option(name: .customLong("data"), help: ArgumentHelp(
+        "The run's HDF5 data file (default: where the run found it, or where its definition says).", valueName: "file"))
+    var dataFile: String?
 
     @OptionGroup var threadOptions: ThreadOptions
     @OptionGroup var dataOptions: DataOptions
@@ -33,7 +38,8 @@ struct VerifyCommand: ParsableCommand {
         let folder = try Workspace.current.run(path)
         Interrupt.listen()
         let verification = try Verification(
-            folder, threads: threadOptions.count, steps: steps, dataDirectory: dataOptions.dataDirectory, command: CommandLine.arguments
+            folder, threads: threadOptions.count, steps: steps, dataDirectory: dataOptions.dataDirectory, dataFile: dataFile,
+            command: CommandLine.arguments
         ) { Interrupt.isRequested }
         print(verification.text)
         if let failure = verification.failure { throw UserError(.diverged, failure) }

@@ -21,12 +21,14 @@ struct WhyCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("Values to change in the definition, as for run.", valueName: "path.to.key=value"))
     var overrides: [String] = []
 
+    @OptionGroup var wideOption: WideOption
+
     func run() throws {
         let provenance = try Provenance(of: key, in: Composition(named: experiment, overrides: overrides))
         var table = TextTable(["where", "key", "value", ""].map { TextTable.Column($0, .left) })
         for setting in provenance.settings {
             table.append([setting.place, setting.path, setting.value, setting.isInForce ? "in force" : ""])
         }
-        print(table.text)
+        print(table.text(width: wideOption.width))
     }
 }

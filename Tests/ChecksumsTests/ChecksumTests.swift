@@ -26,33 +26,35 @@ import Testing
     @Test(arguments: [1, 7, 8, 9, 63, TensorChecksum.blockLength, TensorChecksum.blockLength + 5])
     func everyBitCounts(length: Int) {
         let values = (0..<length).map { Float($0) }
-        let checksum = TensorChecksum.whole(values)
+        let checksum = whole(values)
         var seen: Set = [checksum]
         let places = length < 100 ? Array(0..<length) : [0, length / 2, length - 2, length - 1]
         for place in places {
             for bit in 0..<32 {
                 var changed = values
                 changed[place] = Float(bitPattern: changed[place].bitPattern ^ (1 << UInt32(bit)))
-                seen.insert(TensorChecksum.whole(changed))
+                seen.insert(whole(changed))
             }
         }
         #expect(seen.count == 1 + 32 * places.count)
-        #expect(TensorChecksum.whole(values) == checksum)
+        #expect(whole(values) == checksum)
     }
 
     @Test func orderLengthAndPairsOfSignsCount() {
         let values = (1...64).map { Float($0) }
-        let checksum = TensorChecksum.whole(values)
-        #expect(TensorChecksum.whole(values.reversed()) != checksum)
-        #expect(TensorChecksum.whole(values + [0]) != checksum)
-        #expect(TensorChecksum.whole([]) != TensorChecksum.whole([0]))
+        let checksum = whole(values)
+        #expect(whole(values.reversed()) != checksum)
+        #expect(whole(values + [0]) != checksum)
+        #expect(whole([]) != whole([0]))
         // The highest bits of two words of one chain.
         for (first, second) in [(1, 9), (1, 33), (0, 8), (3, 5)] {
             var changed = values
             changed[first].negate()
             changed[second].negate()
-            #expect(TensorChecksum.whole(changed) != checksum)
+            #expect(whole(changed) != checksum)
         }
-        #expect(TensorChecksum.whole([0]) != TensorChecksum.whole([-0.0]))
+        #expect(whole([0]) != whole([-0.0]))
     }
 }
+
+private func whole(_ values: [Float]) -> UInt64 { values.withUnsafeBufferPointer { TensorChecksum.whole($0) } }

@@ -48,11 +48,21 @@ import Testing
     }
 
     @Test(arguments: [
-        (["flourish"], 64, "Unexpected argument 'flourish'"),
+        (["flourish"], 64, "harness: unknown command 'flourish'; known: bench, check, compare, data, doctor, help, inspect, models, run, sweep, tail, verify, why\n"),
+        (["rnu", "tiny"], 64, "harness: unknown command 'rnu'; did you mean 'run'?\n"),
+        (["train", "tiny"], 64, "harness: unknown command 'train'; did you mean 'run'?\n"),
         (["run"], 64, "Missing expected argument '<experiment>'"),
         (["run", "tiny", "--threads", "0"], 64, "--threads: expected a number from 1 to 1024, found 0"),
         (["run", "tiny", "--seeds", "0,x"], 64, "The value '0,x' is invalid for '--seeds"),
         (["run", "tiny", "--seeds", "1,1"], 64, "--seeds: a seed is listed twice"),
+        (["run", "tiny", "--seeds", "0..2,1"], 64, "--seeds: a seed is listed twice"),
+        (["run", "tiny", "--seeds", "2..0"], 64, "The value '2..0' is invalid for '--seeds"),
+        (["run", "tiny", "--seeds", "0..1..2"], 64, "The value '0..1..2' is invalid for '--seeds"),
+        (["run", "tiny", "--seeds=-2..2"], 64, "--seeds: expected numbers from 0, found -2"),
+        (["run", "tiny", "--seeds", "0..9223372036854775807"], 64, "--seeds: expected at most 10000 seeds, found more"),
+        (["run", "tiny", "--seeds", "0..5000,6000..12000"], 64, "--seeds: expected at most 10000 seeds, found more"),
+        (["check", "tiny", "train.optimizer.adamw.lr=1e-3"], 64, "train.optimizer.adamw.lr: unknown key 'lr'; did you mean 'learning_rate'?\n"),
+        (["check", "tiny", "train.bs=8"], 64, "train.bs: unknown key 'bs'; did you mean 'batch_size'?\n"),
         (["run", "tiny", "--precision", "fp64"], 64, "The value 'fp64' is invalid for '--precision"),
         (["run", "tiny", "--only", "lime"], 64, "harness: --only: there is no model 'lime' in tiny; did you mean 'line'?\n"),
         (["run", "tiny", "epochs"], 64, "harness: override 'epochs': expected path.to.key=value, found no '='\n"),
@@ -70,6 +80,9 @@ import Testing
         (["check", "patch"], 64, "harness: Experiments/patch.yaml:2: models.v.vit.patch: "),
         (["run", "missing"], 66, "harness: data set mnist not found"),
         (["models", "resnet21"], 64, "harness: 'resnet21': unknown model 'resnet21'; did you mean 'resnet20'?\n"),
+        (["models", "unheard-of"], 64, "harness: 'unheard-of': unknown model 'unheard-of'; known: hybrid-28, lenet5, logistic-regression, logistic_regression, mlp, plain, plain20, "),
+        (["models", "{unheard-of: {}}"], 64, "unknown model 'unheard-of'; known: lenet5, logistic_regression, mlp, plain, resnet, vit\n"),
+        (["models", "{backbon: {}}"], 64, "unknown model 'backbon'; did you mean 'backbone'?\n"),
         (["models", "lenet5", "--input", "1x4x4"], 64, "harness: lenet5 does not fit images of 4×4×1: "),
         (["models", "lenet5", "--input", "28"], 64, "The value '28' is invalid for '--input"),
         (["models", "lenet5", "--input", "9999999999x9999999999x3"], 64, "The value '9999999999x9999999999x3' is invalid for '--input"),
@@ -127,6 +140,73 @@ import Testing
 
             """)
         #expect(!FileManager.default.fileExists(atPath: folder.url.appending(path: "Results").path), "nothing was begun")
+    }
+
+    @Test func whatDoesNotFitTheImagesComesWithTheRest() throws {
+        try folder.add("Experiments/unfit.yaml", """
+            data: {name: digits}
+            train: {epoch: 1}
+            models:
+              vit: {vit: {patch: 3, width: 8, depth: 1, heads: 1}}
+              half: {vit: {patch: 3, width: 8, heads: 3}}
+              good: mlp
+            """)
+        let result = try run("check", "unfit")
+        #expect(result.exitCode == 64 && result.errors == """
+            harness: Experiments/unfit.yaml:2: train.epoch: unknown key 'epoch'; did you mean 'epochs'?
+            harness: Experiments/unfit.yaml:5: models.half.vit.depth: missing; expected an integer of at least 1
+            harness: Experiments/unfit.yaml:5: models.half.vit.heads: 3 heads do not divide the width 8
+            harness: Experiments/unfit.yaml:4: models.vit.vit.patch: a patch of 3 does not divide the image of 8×8; these do: 1, 2, 4, 8
+            harness: Experiments/unfit.yaml:5: models.half.vit.patch: a patch of 3 does not divide the image of 8×8; these do: 1, 2, 4, 8
+
+            """)
+        // Whatever the data do not have is said too; data that are not there hide nothing.
+        let large = try run("check", "large", "train.epoch=1")
+        #expect(large.errors.contains("train.epoch: unknown key") && large.errors.contains("data.train_examples: 9999 images asked for"))
+        let missing = try run("check", "missing", "train.epoch=1")
+        #expect(missing.exitCode == 64 && missing.errors == "harness: override 'train.epoch=1': train.epoch: unknown key 'epoch'; did you mean 'epochs'?\n")
+    }
+
+    @Test func seedsMayBeRanges() throws {
+        let result = try run("check", "tiny", "--seeds", "0..2,5,7..7")
+        let trials = result.output.split(separator: "\n").filter { $0.hasPrefix("line-s") }
+        #expect(trials.map { $0.prefix(8) } == ["line-s0-", "line-s1-", "line-s2-", "line-s5-", "line-s7-"])
+    }
+
+    @Test func theVersionNamesTheLibraries() throws {
+        let result = try run("--version")
+        #expect(result.exitCode == 0 && result.errors == "")
+        #expect(result.output.wholeMatch(of: /harness \d+\.\d+\.\d+ \(HDF5 1\.\d+\.\d+, oneDNN \d+\.\d+\.\d+\)\n/) != nil, "\(result.output)")
+    }
+
+    @Test func onlyResultsAreOffered() throws {
+        try folder.add("Results/README.md")
+        try folder.add("Results/quick/x/run.h5")
+        for command in ["compare", "inspect", "doctor"] {
+            #expect(try run(command, "nosuch").errors == "harness: there is no file or folder 'nosuch'; known: quick\n")
+            #expect(try run(command, "readme").errors == "harness: there is no file or folder 'readme'; known: quick\n")
+        }
+    }
+
+    @Test func inspectGivesTheDefinitionAsAnObject() throws {
+        #expect(try run("run", "tiny", "--results", "inspected").exitCode == 0)
+        let report = try JSONSerialization.jsonObject(with: Data(try run("inspect", "inspected/tiny", "--json").output.utf8))
+        let run = try #require((report as? [String: Any]) ?? (report as? [[String: Any]])?.first)
+        let path = try #require(run["path"] as? String)
+        let whole = try JSONSerialization.jsonObject(with: Data(try self.run("inspect", path, "--json").output.utf8)) as? [String: Any]
+        let definition = try #require(whole?["definition"] as? [String: Any])
+        #expect((definition["train"] as? [String: Any])?["batch_size"] as? Int == 64)
+        #expect((definition["models"] as? [String: Any])?.keys.sorted() == ["line"])
+    }
+
+    @Test func aRunBesideOthersOfItsModelSaysWhichItIs() throws {
+        #expect(try !run("run", "tiny", "--results", "beside").errors.contains("beside it"))
+        let second = try run("run", "tiny", "train.epochs=2", "--results", "beside")
+        let folders = try FileManager.default.contentsOfDirectory(atPath: folder.url.appending(path: "beside/tiny").path).sorted()
+        #expect(second.exitCode == 0 && folders.count == 2)
+        let line = try #require(second.errors.split(separator: "\n").last)
+        let match = try #require(line.wholeMatch(of: /harness: this run of (\S+) has others of its model and seed beside it: (\S+)/))
+        #expect([String(match.1), String(match.2)].sorted() == folders)
     }
 
     @Test func checkShowsEverythingAndWritesNothing() throws {

@@ -64,7 +64,7 @@ import Testing
             #expect(process.terminationStatus == signal)
             return .killed
         }
-        #expect(process.terminationStatus == 0 || signal != nil && process.terminationStatus == 130)
+        #expect(process.terminationStatus == 0 || signal.map { process.terminationStatus == 128 + $0 } == true)
         return process.terminationStatus == 0 ? .completed : .interrupted
     }
 

@@ -44,6 +44,56 @@ import Testing
         #expect(result.errors == "harness: needs the Swift toolchain, 6.3 or later, on PATH; see https://www.swift.org/install\n")
     }
 
+    /// Runs a copy of the launcher, with a program and sources of one line, as somebody who may not write into its folder.
+    private func runAsStranger(_ folder: TemporaryFolder, _ environment: [String: String]) throws -> Program.Result {
+        let tree = folder.url.appending(path: "tree")
+        func allow(_ permissions: Int) throws {
+            for path in ["tree", "tree/.build", "tree/.build/release"] {
+                let place = folder.url.appending(path: path)
+                if FileManager.default.fileExists(atPath: place.path) {
+                    try FileManager.default.setAttributes([.posixPermissions: permissions], ofItemAtPath: place.path)
+                }
+            }
+        }
+        try allow(0o555)
+        defer { try? allow(0o755) }
+        let copy = tree.appending(path: "harness")
+        // Root may write everywhere.
+        guard geteuid() == 0 else { return try Program.run(["models"], environment: environment, executable: copy) }
+        return try Program.run(
+            ["--reuid=65534", "--regid=65534", "--clear-groups", copy.path, "models"], in: folder.url, environment: environment,
+            executable: URL(filePath: "/usr/bin/setpriv"))
+    }
+
+    @Test func aTreeThatMayNotBeWrittenIsUsedWhereItIsUpToDate() throws {
+        let folder = try TemporaryFolder()
+        let installed = ["libhdf5-dev", "libdnnl-dev", "zlib1g-dev", "libssl-dev", "pkg-config", "dataset-fashion-mnist"]
+        let environment = try path(folder, [
+            "dpkg-query": "printf '\(installed.map { "\($0) installed\\n" }.joined())'", "apt-get": "exit 1", "swift": "echo must not build >&2; exit 1",
+        ])
+        try folder.add("tree/harness", String(contentsOf: launcher, encoding: .utf8), isExecutable: true)
+        try folder.add("tree/Package.swift")
+        try folder.add("tree/Sources/main.swift")
+        let tree = folder.url.appending(path: "tree").path
+
+        // Nothing was built yet.
+        let sentence = "harness: has to be built, and \(tree)/.build cannot be written by "
+        let unbuilt = try runAsStranger(folder, environment)
+        #expect(unbuilt.exitCode == 74 && unbuilt.output == "")
+        #expect(unbuilt.errors.hasPrefix(sentence) && unbuilt.errors.split(separator: "\n").count == 1, "\(unbuilt.errors)")
+
+        try folder.add("tree/.build/release/harness", "#!/bin/sh\necho the program: $*\n", isExecutable: true)
+        let stamp = try folder.add("tree/.build/launcher-built")
+        try FileManager.default.setAttributes([.modificationDate: Date.now.addingTimeInterval(60)], ofItemAtPath: stamp.path)
+        let built = try runAsStranger(folder, environment)
+        #expect(built == Program.Result(exitCode: 0, output: "the program: models\n", errors: ""))
+
+        // The sources are newer than the program.
+        try FileManager.default.setAttributes([.modificationDate: Date.now.addingTimeInterval(-3_600)], ofItemAtPath: stamp.path)
+        let outdated = try runAsStranger(folder, environment)
+        #expect(outdated.exitCode == 74 && outdated.errors.hasPrefix(sentence) && outdated.errors.split(separator: "\n").count == 1, "\(outdated.errors)")
+    }
+
     @Test func linksItselfEvenThroughItsLink() throws {
         let home = try TemporaryFolder()
         let link = home.url.appending(path: ".local/bin/harness")

@@ -2,7 +2,7 @@ import Foundation
 
 /// The built program, run as a user runs it.
 struct Program {
-    struct Result {
+    struct Result: Equatable {
         let exitCode: Int32
         let output: String
         let errors: String

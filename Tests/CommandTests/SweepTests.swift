@@ -92,6 +92,26 @@ import Testing
         #expect(doctor.output == "12 runs: 12 whole, 0 running, 0 unfinished, 0 damaged\n", "\(doctor.output)")
     }
 
+    /// What another experiment has finished is taken through the rungs by its metrics, as if it had been trained here.
+    @Test func halvingDoesNotDependOnWhatElseLiesInResults() throws {
+        let grid = "grid: {train.optimizer.adamw.learning_rate: [1e-5, 1e-2, 1e-4, 3e-3]}"
+        try write("halving", "\(grid), halving: {factor: 2}", epochs: 3)
+        try write("whole", grid, epochs: 3)
+        let alone = try sweep("halving", "--results", "alone")
+        #expect(alone.exitCode == 0 && alone.output.contains("\n3 trials were stopped early"), "\(alone.errors)\(alone.output)")
+
+        #expect(try sweep("whole", "--results", "beside").exitCode == 0)
+        let beside = try sweep("halving", "--results", "beside")
+        #expect(beside.exitCode == 0 && beside.errors.components(separatedBy: "is the run ").count == 5, "\(beside.errors)")
+        #expect(table(beside) == table(alone) && beside.output.contains("\n3 trials were stopped early"), "\(beside.output)")
+        let plans = try ["alone", "beside"].map { try Data(contentsOf: folder.url.appending(path: "\($0)/halving/sweep.h5")) }
+        #expect(plans[0] == plans[1])
+        let again = try sweep("halving", "--results", "beside")
+        #expect(again.errors == "4 trials, 4 done, 0 left\n" && again.output == beside.output, "\(again.errors)")
+        // Where they were finished they are finished.
+        #expect(try Program.run(["compare", "beside/whole"], in: folder.url).output.contains("stopped") == false)
+    }
+
     /// A cell that does not fit the images is wrong where its value was written.
     @Test(arguments: [["check", "misfit"], ["sweep", "misfit", "--dry-run"], ["sweep", "misfit"]])
     func aCellThatDoesNotFitTheImages(words: [String]) throws {
@@ -186,6 +206,60 @@ import Testing
         #expect(process.terminationStatus == 130)
         let list = try sweep("long", "--dry-run").output
         #expect(list.components(separatedBy: "cut off").count >= 2, "\(list)")
+    }
+
+    @Test func tailFollowsASweepFromAnotherProcess() throws {
+        try write("long", "grid: {train.l1: [0, 1e-5]}", epochs: 400)
+        let errors = try folder.add("errors"), output = try folder.add("tail")
+        let process = try Program.start(["sweep", "long", "--jobs", "2"], in: folder.url, errors: errors)
+        while process.isRunning, !FileManager.default.fileExists(atPath: folder.url.appending(path: "Results/long/sweep.h5").path) { usleep(10_000) }
+        let tail = try Program.start(["tail", "long", "-n", "1"], in: folder.url, output: output)
+        func lines() throws -> [String] { try String(contentsOf: output, encoding: .utf8).split(separator: "\n").map(String.init) }
+        func steps() throws -> [String: [Int]] {
+            try lines().reduce(into: [:]) { steps, line in
+                guard let match = line.wholeMatch(of: /(vit-s0-[0-9a-f]{8})  step ([\d,]+)  epoch .*/) else { return }
+                steps[String(match.1), default: []].append(Int(match.2.filter { $0 != "," })!)
+            }
+        }
+        func progress() throws -> [String] { try String(contentsOf: errors, encoding: .utf8).split(separator: "\n").map(String.init) }
+        // The sweep tells of the whole in its file too.
+        while process.isRunning, tail.isRunning, try steps().values.count(where: { $0.count > 10 }) < 2 || progress().count < 3 { usleep(20_000) }
+        process.interrupt()
+        process.waitUntilExit()
+        tail.waitUntilExit()
+        #expect(tail.terminationStatus == 0)
+        let found = try steps()
+        #expect(found.count == 2 && found.values.allSatisfy { zip($0, $0.dropFirst()).allSatisfy { $1 == $0 + 1 } }, "every step once: \(found)")
+        let told = try lines(), whole = try progress()
+        #expect(told.contains { $0.contains(/^0\/2 done  2 running  0 left  .* left$/) }, "\(told.suffix(5))")
+        #expect(told.last == "the sweep was interrupted with 2 of 2 trials left; `harness sweep` goes on")
+        #expect(whole[1].contains(/^0\/2 done  2 running  0 left  .* left  │ vit s0  l1=0 epoch \d+\/400/), "\(whole)")
+    }
+
+    @Test func tailOfASweepThatHasEnded() throws {
+        #expect(try sweep("grid").exitCode == 0)
+        let tail = try Program.run(["tail", "grid"], in: folder.url)
+        #expect(tail.exitCode == 0 && tail.output == "the sweep is done: 8 finished\n", "\(tail.output)")
+    }
+
+    /// On a terminal the table begins a line of its own, when the sweep is interrupted and when it ends by itself.
+    @Test(arguments: [true, false]) func theProgressLineEndsBeforeTheTable(isInterrupted: Bool) throws {
+        try write("shown", "grid: {train.l1: [0, 1e-5]}", epochs: isInterrupted ? 400 : 1)
+        let terminal = try PseudoTerminal()
+        let process = Process()
+        process.executableURL = Program.url
+        process.arguments = ["sweep", "shown"]
+        process.currentDirectoryURL = folder.url
+        process.environment = ProcessInfo.processInfo.environment.merging(["TERM": "xterm"]) { _, new in new }
+        (process.standardInput, process.standardOutput, process.standardError) = (terminal.end, terminal.end, terminal.end)
+        try process.run()
+        while isInterrupted, process.isRunning, !terminal.text.contains("epoch 2/400") { usleep(10_000) }
+        if isInterrupted { process.interrupt() }
+        process.waitUntilExit()
+        #expect(process.terminationStatus == (isInterrupted ? 130 : 0))
+        let text = terminal.text
+        #expect(text.contains("\r\u{1B}[Kmodel") || isInterrupted && text.contains("\r\u{1B}[K2 "), "\(String(text.suffix(600)).debugDescription)")
+        #expect(text.contains("\u{1B}[K0/2 done  1 running"), "\(String(text.prefix(600)).debugDescription)")
     }
 
     @Test func wrongSweepsEndWithASentence() throws {

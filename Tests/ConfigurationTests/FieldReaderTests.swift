@@ -90,6 +90,36 @@ private enum Colour: String, CaseIterable { case red, green }
         #expect(errors.messages == ["x.yaml:1: optimizer: expected a name or a map with one key, found a map"])
     }
 
+    /// Single precision would make another number of these: 0, infinity, or one with fewer digits.
+    @Test(arguments: ["1e-400", "1e-60", "-1e-60", "1e39", "1e400", "-1e400", "1e-50", "1.1e-38"])
+    func numbersThatSinglePrecisionCannotHold(text: String) {
+        var fields = reader(("rate", plain(text)), ("rates", .list([ConfigurationNode(plain(text), mark: .init(file: "x.yaml", line: 7))])))
+        #expect(fields.number("rate") == nil)
+        #expect(fields.numbers("rates") == [])
+        let sentence = "found \(text), expected 0 or a magnitude from 1.18e-38 to 3.40e+38, which single precision can hold"
+        #expect(errors.messages == ["x.yaml:2: train.rate: \(sentence)", "x.yaml:7: train.rates[0]: \(sentence)"])
+    }
+
+    @Test(arguments: [
+        ("0", 0), ("0.0", 0), ("-0", 0), ("0e7", 0), (".0", 0), ("1.2e-38", 1.2e-38), ("-1.2e-38", -1.2e-38),
+        ("3.4028234e38", 3.4028234e38), ("0.1", 0.1),
+    ] as [(String, Double)])
+    func numbersThatItCanHold(text: String, value: Double) {
+        var fields = reader(("rate", plain(text)))
+        #expect(fields.number("rate") == value)
+        #expect(errors.messages == [])
+    }
+
+    /// A bound that is left out does not come back by rounding.
+    @Test func aNumberThatRoundsToItsBound() {
+        var fields = reader(("rate", plain("0.99999999999")), ("other", plain("0.9999999")))
+        #expect(fields.number("rate", in: 0..<1) == nil)
+        #expect(fields.number("other", in: 0..<1) == 0.9999999)
+        #expect(errors.messages == [
+            "x.yaml:2: train.rate: found 0.99999999999, which is 1.0 in single precision, expected a value from 0.0 up to but not 1.0",
+        ])
+    }
+
     @Test func everyWrongItemOfAListIsNamed() {
         let mark = SourceMark(file: "x.yaml", line: 2)
         var fields = reader(("seeds", .list([.init(plain("0"), mark: mark), .init(plain("x"), mark: mark), .init(plain("-1"), mark: mark)])))
@@ -102,6 +132,15 @@ private enum Colour: String, CaseIterable { case red, green }
 }
 
 @Suite struct SuggestionTests {
+    @Test(arguments: [
+        ("lr", ["learning_rate", "l1", "momentum"], "learning_rate"), ("LR", ["learning_rate"], "learning_rate"),
+        ("wd", ["momentum", "weight_decay"], "weight_decay"), ("bs", ["batch_size", "shards"], "batch_size"),
+        ("eps", ["epochs", "epsilon"], "epsilon"), ("train", ["run", "tail"], "run"), ("epoch", ["epochs", "shards"], "epochs"),
+        // An abbreviation of nothing that there is, is a word like any other.
+        ("lr", ["l1", "momentum"], "l1"), ("mu", ["nesterov"], nil),
+    ] as [(String, [String], String?)])
+    func knowsAbbreviations(word: String, candidates: [String], expected: String?) { #expect(nearest(to: word, among: candidates) == expected) }
+
     @Test(arguments: [
         ("lernet5", "lenet5"), ("resnet2O", "resnet20"), ("vit-", "vit"), ("RESNET20", "resnet20"), ("resent20", "resnet20"),
     ])

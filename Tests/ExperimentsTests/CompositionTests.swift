@@ -65,6 +65,23 @@ import Testing
         #expect(composition.name == "x")
     }
 
+    @Test(arguments: [
+        ("/home/a/Experiments/depth.yaml", "depth"), ("/home/a/Experiments/ablations/depth.yaml", "ablations/depth"),
+        ("/Experiments/a.b/c/d.e.yml", "a.b/c/d.e"), ("/home/a/work/depth.yaml", "depth"), ("/Experiments/x/Experiments/y/z.yaml", "y/z"),
+        ("/home/experiments/z", "z"), ("/home/Experiments", "Experiments"),
+    ])
+    func anExperimentIsNamedByItsPathBelowExperiments(path: String, name: String) {
+        #expect(DefinitionFile(URL(filePath: path)).experiment == name)
+    }
+
+    @Test(arguments: [
+        ("/a/Experiments/b/c.yaml", "/x/Results", "Experiments/b/c.yaml"), ("/a/c.yaml", "/a/Results", "c.yaml"), ("/a/b/c.yaml", "/a/Results", "b/c.yaml"),
+        ("/a/b/c.yaml", "/a/d/Results", "../b/c.yaml"), ("/a/c.yaml", "/x/y/Results", "../../a/c.yaml"),
+    ])
+    func plansNameADefinitionByARelativePath(path: String, results: String, name: String) {
+        #expect(DefinitionFile(URL(filePath: path)).name(results: URL(filePath: results)) == name)
+    }
+
     @Test func loopsAndMissingFilesAreSentences() {
         #expect(error(["x.yaml": "a: 1\nextends: y.yaml", "y.yaml": "extends: z.yaml", "z.yaml": "b: 2\n\nextends: [y.yaml]"])
             == UserError(.usage, "z.yaml:3: extends: a loop: y.yaml → z.yaml → y.yaml"))
@@ -134,4 +151,29 @@ import Testing
         #expect(throws: UserError(.usage, "train.epoch: there is no 'epoch' in train; did you mean 'epochs'?")) { try why("train.epoch", "seeds: [1]") }
         #expect(throws: UserError(.usage, "x.yaml:2: seds: unknown key 'seds'; did you mean 'seeds'?")) { try why("train.epoch", "seds: [1]") }
     }
+
+    /// A path is relative to the file that writes it, one of the command line to the current folder.
+    @Test func pathsOfDataBeginAtTheirFile() throws {
+        let files: KeyValuePairs = [
+            "a/top.yaml": "extends: [../b/base.yaml]\ntrain: {epochs: 2}",
+            "b/base.yaml": "data: {hdf5: {path: cells.h5}}\nmodels: {line: logistic-regression}",
+        ]
+        func folder(_ overrides: String...) throws -> String? {
+            try withTemporaryFolder { folder in
+                for (name, text) in files {
+                    let url = URL(filePath: "\(folder)/\(name)")
+                    try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+                    try Data(text.utf8).write(to: url)
+                }
+                let composition = try Composition(of: URL(filePath: "\(folder)/a/top.yaml"), display: \.path, overrides: overrides)
+                let found = try Definition(composition).data.places.pathFolder
+                return found.map { String($0.dropFirst(URL(filePath: folder).standardizedFileURL.path.count)) }
+            }
+        }
+        #expect(try folder() == "/b")
+        #expect(try folder("data.hdf5.classes=3") == "/b")
+        #expect(try folder("data.hdf5.path=cells.h5") == nil)
+        #expect(try folder("data={hdf5: {path: cells.h5}}") == nil)
+    }
+
 }

@@ -143,4 +143,15 @@ let small = """
         #expect(read.seeds == [4])
         _ = try Experiment(read, dataDirectory: nil)
     }
+
+    @Test(arguments: [
+        ("constant", []), ("{cosine: {warmup_epochs: 1}}", []), ("{step: {every: 2}}", []), ("{step: {milestones: [1, 2]}}", []),
+        ("{step: {every: 3}}", ["x.yaml:2: train.schedule.step.every: the training ends after 3 epochs, so nothing changes after 3"]),
+        ("{step: {milestones: [2, 3, 40]}}", ["x.yaml:2: train.schedule.step.milestones: the training ends after 3 epochs, so nothing changes after 3, 40"]),
+    ])
+    func milestonesThatAreNotReachedAreSaid(schedule: String, notes: [String]) throws {
+        let text = "data: {name: digits}\ntrain: {epochs: 3, schedule: \(schedule)}\nmodels: {line: logistic-regression}\n"
+        #expect(try definition(text).notes == notes)
+    }
+
 }

@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import RunStore
+import Synchronization
 import Testing
 
 @testable import Experiments
@@ -148,9 +149,9 @@ import Testing
         ([0.1, 0.2, 0.3, 0.4, 0.5], 2, [3, 4]),
     ] as [([Double?], Int, [Int])])
     func theBestGoOn(values: [Double?], factor: Int, survivors: [Int]) {
-        #expect(Halving(metric: .validationAccuracy, factor: factor, first: 1).survivors(of: values) == Set(survivors))
+        #expect(Halving(metric: .validationAccuracy, factor: factor, first: 1).survivors(of: values, after: 1) == Set(survivors))
         let losses = values.map { $0.map { 1 - $0 } }
-        #expect(Halving(metric: .validationLoss, factor: factor, first: 1).survivors(of: losses) == Set(survivors))
+        #expect(Halving(metric: .validationLoss, factor: factor, first: 1).survivors(of: losses, after: 1) == Set(survivors))
     }
 
     @Test(arguments: [(1, 3, 27, [1, 3, 9]), (2, 2, 8, [2, 4]), (1, 2, 1, []), (5, 3, 4, [])]) func rungs(first: Int, factor: Int, epochs: Int, expected: [Int]) {
@@ -166,11 +167,11 @@ import Testing
             return entry.model == "vit" ? vit : -vit
         }
         func losers(after epochs: Int) throws -> [String] {
-            try plan.losers(after: epochs) { EpochRecord(epoch: epochs, trainLoss: 0, trainAccuracy: 0, valLoss: nil, valAccuracy: value($0)) }
-                .map { "\($0.model) \($0.cell) \($0.seed)" }
+            try plan.losers(after: epochs) { records(value($0), epochs: $0.outcome == .diverged ? epochs - 1 : epochs) }
+                .map { "\($0.model) \($0.cell) \($0.seed)" }.sorted()
         }
         let first = ["vit 0 0", "vit 3 0", "vit 0 1", "vit 3 1", "mlp 1 0", "mlp 2 0", "mlp 1 1", "mlp 2 1"]
-        #expect(try losers(after: 1) == first)
+        #expect(try losers(after: 1) == first.sorted())
         for index in plan.entries.indices where first.contains("\(plan.entries[index].model) \(plan.entries[index].cell) \(plan.entries[index].seed)") {
             plan.file.entries[index].outcome = .stopped(epoch: 1)
         }
@@ -179,6 +180,63 @@ import Testing
         plan.file.entries[2].outcome = .diverged
         #expect(plan.entries[2].model == "vit" && plan.entries[2].cell == 1)
         #expect(try losers(after: 2) == ["mlp 3 0", "mlp 3 1", "vit 1 1"], "a cell with a lost seed is worse than any")
+    }
+
+    private func records(_ value: Double, epochs: Int) -> [EpochRecord] {
+        (0..<epochs).map { EpochRecord(epoch: $0 + 1, trainLoss: 0, trainAccuracy: 0, valLoss: nil, valAccuracy: value) }
+    }
+
+    /// Takes nine cells through the rungs at 1 and 3 epochs and returns who is left. Those in `lost` diverge in the first epoch or fail; those in
+    /// `elsewhere` are finished already.
+    private func survivors(lost: Set<Int>, fails: Bool = false, elsewhere: Set<Int> = []) throws -> [Int] {
+        let text = Self.base.replacing("epochs: 3", with: "epochs: 9") + "sweep: {grid: {train.l1: [0, 1, 2, 3, 4, 5, 6, 7, 8]}, halving: {}}\n"
+        var plan = try SweepPlan(definition(text)) { try $0.keep(models: ["vit"]) }
+        for index in plan.entries.indices {
+            if lost.contains(index) { plan.file.entries[index].outcome = fails ? .failed("no memory") : .diverged }
+            if elsewhere.subtracting(lost).contains(index) { plan.file.entries[index].outcome = .finished }
+        }
+        #expect(plan.rungs == [1, 3])
+        for rung in plan.rungs {
+            let losers = try plan.losers(after: rung) { entry in
+                let recorded = lost.contains(entry.cell) ? 0 : elsewhere.contains(entry.cell) ? 9 : rung
+                return records(Double(entry.cell) / 10, epochs: recorded)
+            }
+            for index in plan.entries.indices where losers.contains(plan.entries[index]) { plan.file.entries[index].outcome = .stopped(epoch: rung) }
+        }
+        return plan.entries.filter { $0.outcome == .planned || $0.outcome == .finished }.map(\.cell)
+    }
+
+    /// Whoever is out takes no place at a later rung.
+    @Test(arguments: [false, true]) func lostCellsTakeNoPlaces(fails: Bool) throws {
+        #expect(try survivors(lost: [], fails: fails) == [8])
+        #expect(try survivors(lost: [6, 7, 8], fails: fails) == [5])
+        #expect(try survivors(lost: [0, 2, 3, 5, 6, 8], fails: fails) == [7], "all of the three that are left go on, and then one")
+        #expect(try survivors(lost: Set(0..<8), fails: fails) == [8])
+        #expect(try survivors(lost: Set(0..<9), fails: fails) == [])
+    }
+
+    /// A trial that was finished elsewhere is judged as if it had been trained here.
+    @Test func whatIsFinishedElsewhereChangesNothing() throws {
+        for elsewhere in [[0], [8], [3, 7], Set(0..<9)] as [Set<Int>] { #expect(try survivors(lost: [6], elsewhere: elsewhere) == [8], "\(elsewhere)") }
+    }
+
+    // MARK: Progress
+
+    /// Where lines are not rewritten, the whole gets one now and then, with the time left.
+    @Test func progressInAFile() throws {
+        let lines = Mutex<[String]>([])
+        let progress = SweepProgress(count: 4, done: 1, terminal: Terminal { line in lines.withLock { $0.append(line) } }, firstLine: .milliseconds(20))
+        progress.begin("a")
+        progress.advance("a", by: "a epoch 1/4", share: 0)
+        usleep(30_000)
+        progress.advance("a", by: "a epoch 2/4", share: 0.25)
+        progress.advance("a", by: "a epoch 2/4", share: 0.3)
+        progress.end("a", lines: ["a  test accuracy 1"], isDone: true)
+        let said = lines.withLock { $0 }
+        try #require(said.count == 3, "\(said)")
+        #expect(said[0] == "4 trials, 1 done, 3 left")
+        #expect(said[1].wholeMatch(of: /1\/4 done  1 running  2 left  \d+ s left  │ a epoch 2\/4/) != nil, "\(said)")
+        #expect(said[2] == "2/4  a  test accuracy 1")
     }
 
     // MARK: Bad input

@@ -34,6 +34,34 @@ import Testing
         #expect(try hash(override) != hash())
     }
 
+    private static let deep = """
+        data:   {name: digits}
+        train:  {epochs: 1, batch_size: 64}
+        models:
+          m: {resnet: {depth: 50, width: 2}}
+          h: {backbone: {resnet: {depth: 152, width: 2, cut_after: stage1}}, transformer: {width: 8, depth: 1, heads: 1}}
+        """
+
+    /// Depths that ImageNet's networks have too need a kind since it is asked for; the names of the runs are those from before.
+    @Test func whatMakesADefinitionClearChangesNoHash() throws {
+        #expect(throws: UserError.self) { try definition(Self.deep) }
+        let clear = Self.deep.replacing("width: 2", with: "width: 2, kind: cifar")
+        #expect(try definition(clear).trials.map(\.name) == ["m-s0-3d2468c8", "h-s0-25bfe806"])
+        #expect(try definition(clear).resolvedText.contains("kind: cifar"))
+        let data = "data={hdf5: {path: a.h5}}", insisting = "data={hdf5: {path: a.h5, layout: nchw}}"
+        #expect(try hash(data) == hash(insisting))
+        #expect(try hash(data) != hash("data={hdf5: {path: a.h5, layout: nhwc}}"))
+    }
+
+    /// A run of before keeps its definition without a kind.
+    @Test func storedDefinitionsReadAsTheyAlwaysDid() throws {
+        let read = try Definition(resolved: Self.deep, name: "x", place: "run.h5")
+        #expect(read.trials.map(\.name) == ["m-s0-3d2468c8", "h-s0-25bfe806"])
+        #expect(read.data.places.isRecorded)
+        let again = try Definition(resolved: read.trials[0].resolvedDefinition, name: "x", place: "run.h5")
+        #expect(again.trials.map(\.name) == ["m-s0-3d2468c8"])
+    }
+
     /// Else the same results would have other bytes.
     @Test func checkpointsAreNotPartOfARun() throws {
         let trial = try definition(small, "+train.checkpoint_every_steps=10").trials[0]

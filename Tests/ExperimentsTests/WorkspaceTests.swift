@@ -80,6 +80,24 @@ private final class Folders {
         #expect(error.exitCode == 66 && error.message == "there is no file or folder 'vit_vs_resne'; did you mean 'vit_vs_resnet'?")
     }
 
+    @Test func findsResultsByTheEndOfTheirExperimentsName() throws {
+        try folders.add(
+            "package/Results/ablations/depth/vit-s0-00000000/run.h5", "package/Results/ablations/vit-s0-00000000/run.h5", "package/Results/a/heads/sweep.h5",
+            "package/Results/b/heads/vit-s0-00000000/run.h5", "package/Results/heads.md")
+        let workspace = folders.workspace("package"), root = folders.root.appending(path: "package/Results").path
+        #expect(try workspace.result("depth").path == "\(root)/ablations/depth")
+        #expect(try workspace.result("ABLATIONS/depth").path == "\(root)/ablations/depth")
+        #expect(throws: UserError(.usage, "'heads' is the end of several experiments' names: a/heads, b/heads")) { try workspace.result("heads") }
+        #expect(try workspace.result("b/heads").path == "\(root)/b/heads")
+        #expect(throws: UserError(.noInput, "there is no file or folder 'epth'; did you mean 'depth'?")) { try workspace.result("epth") }
+        #expect(throws: UserError(.noInput, "there is no file or folder 'nothing'; known: a/heads, ablations, ablations/depth, b/heads")) {
+            try workspace.result("nothing")
+        }
+        // What is there under the very name counts.
+        try folders.add("package/Results/depth/vit-s0-00000000/run.h5")
+        #expect(try workspace.result("depth").path == "\(root)/depth")
+    }
+
     @Test func displaysPathsAsAUserWritesThem() {
         let workspace = folders.workspace("package")
         #expect(workspace.display(folders.root.appending(path: "package/Experiments/a.yaml")) == "Experiments/a.yaml")

@@ -42,7 +42,7 @@ import Testing
     @Test(arguments: [
         ("a: 1\nb: 2\na: 3\n", "x.yaml:1: 'a' is written twice in one map; the first is here"),
         ("t:\n  a: 1\n  'a': 3\n", "x.yaml:2: 'a' is written twice in one map; the first is here"),
-        ("t:\n  1: 1\n  '1': 3\n", "x.yaml:3: t.1: the key is written twice, first at x.yaml:2"),
+        ("t:\n  1: 1\n  '1': 3\n", "x.yaml:2: '1' is written twice in one map; the first is here"),
         ("a:\n\tb: 1\n", "x.yaml:2: a tab in the indentation; YAML is indented with spaces"),
         ("a: &one 1\nb: *one\n",
             "x.yaml:1: a: anchors (&) and aliases (*) are not read; write the value out\n"
@@ -66,5 +66,21 @@ import Testing
         var text = "a0: &a0 x\n"
         for level in 1...40 { text += "a\(level): &a\(level) [*a\(level - 1), *a\(level - 1)]\n" }
         #expect(message(text).contains("aliases (*) are not read"))
+    }
+
+    /// JSON has a reader of its own, which finds what that of YAML does.
+    @Test(arguments: [
+        #"{"a": 1, "b": [1.5e-3, "x", null, true, []], "c": {"d": {}, "e": "größe"}}"#, "{\n  \"a\": 1,\n  \"b\": {\n    \"c\": [\"x\",\n 2]}\n}\n", "{}",
+    ])
+    func readsJSONAsYAML(text: String) throws {
+        let node = try #require(JSONText.node(text) { SourceMark(file: "x.yaml", line: $0) })
+        // A comment is no JSON.
+        #expect(try read(text + "\n# comment\n") == node)
+        #expect(JSONText.node(text + "\n# comment\n") { SourceMark(file: "x.yaml", line: $0) } == nil)
+    }
+
+    @Test(arguments: ["", "a: 1", "{a: 1}", #"{"a": 1, "a": 2}"#, #"{"a": "\u0041"}"#, #"{"a": [1, 2}"#, #"{"a": 1"#, #"{"a": 1} x"#, #"{"a": 1,}"#, #"{"a": 'x'}"#])
+    func leavesTheRestToTheReaderOfYAML(text: String) {
+        #expect(JSONText.node(text) { SourceMark(file: "x.yaml", line: $0) } == nil)
     }
 }

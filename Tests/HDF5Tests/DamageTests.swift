@@ -89,16 +89,15 @@ struct DamageTests {
     @Test func replacingKeepsTheOldFileOnFailure() throws {
         try withTemporaryFolder { folder in
             let path = "\(folder)/a.txt"
-            try replaceFile(at: path) { try Data("old".utf8).write(to: URL(filePath: $0)) }
-            #expect(throws: UserError(.io, "disk full")) {
-                try replaceFile(at: path) { temporary in
-                    try Data("ne".utf8).write(to: URL(filePath: temporary))
-                    throw UserError(.io, "disk full")
-                }
+            try replaceFile(at: path, with: Data("old".utf8))
+            do {
+                let replacement = try FileReplacement(of: path)
+                try Array("ne".utf8).withUnsafeBytes { try replacement.write($0, at: 0) }
+                // Never committed.
             }
             #expect(try String(contentsOfFile: path, encoding: .utf8) == "old")
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["a.txt"])
-            try replaceFile(at: path) { try Data("new".utf8).write(to: URL(filePath: $0)) }
+            try replaceFile(at: path, with: Data("new".utf8))
             #expect(try String(contentsOfFile: path, encoding: .utf8) == "new")
         }
     }

@@ -35,6 +35,51 @@ struct ReadingTests {
         #expect(try definition(#""vit-28""#) == ModelPreset.named("vit-28")!.definition)
     }
 
+    /// 50 and 152 are 6n + 2, and ImageNet's.
+    @Test(arguments: [
+        ("50", nil, ["models.m.resnet.depth: 50 layers have one ResNet for CIFAR (6n + 2) and another one for ImageNet; say kind: cifar (imagenet is not among the models)"]),
+        ("152", nil, ["models.m.resnet.depth: 152 layers have one ResNet for CIFAR (6n + 2) and another one for ImageNet; say kind: cifar (imagenet is not among the models)"]),
+        ("50", "imagenet", ["models.m.resnet.kind: ImageNet's ResNet-50 is built of bottleneck blocks and is not among the models; ResNet-18 and 34 are"]),
+        ("101", "imagenet", ["models.m.resnet.kind: ImageNet's ResNet-101 is built of bottleneck blocks and is not among the models; ResNet-18 and 34 are"]),
+        ("101", nil, ["models.m.resnet.depth: expected 18, 34 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …), found 101"]),
+        ("20", "imagenet", ["models.m.resnet.kind: found imagenet with depth 20, expected depth 18 or 34"]),
+        ("18", "cifar", ["models.m.resnet.kind: found cifar with depth 18, expected a depth of 6n + 2 (8, 14, 20, 32, 44, 56, 110, …)"]),
+        ("50", "cifr", [
+            "models.m.resnet.kind: unknown value 'cifr'; did you mean 'cifar'?",
+            "models.m.resnet.depth: 50 layers have one ResNet for CIFAR (6n + 2) and another one for ImageNet; say kind: cifar (imagenet is not among the models)",
+        ]),
+        ("50", "cifar", []), ("152", "cifar", []), ("20", "cifar", []), ("34", "imagenet", []), ("20", nil, []), ("34", nil, []),
+    ] as [(String, String?, [String])])
+    func aDepthThatNamesTwoNetworksNeedsAKind(depth: String, kind: String?, sentences: [String]) {
+        let options = #"{"depth": \#(depth), "width": 2\#(kind.map { #", "kind": "\#($0)""# } ?? "")}"#
+        #expect(errors(#"{"resnet": \#(options)}"#) == sentences)
+        let hybrid = errors(#"{"backbone": {"resnet": \#(options.dropLast()), "cut_after": "stage1"}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#)
+        #expect(hybrid == sentences.map { $0.replacing("models.m.resnet", with: "models.m.backbone.resnet") })
+    }
+
+    @Test func theKindIsWrittenWhereItIsNeeded() throws {
+        let deep = try definition(#"{"resnet": {"depth": 50, "kind": "cifar"}}"#)
+        #expect(deep == ModelDefinition(ResNetConfiguration(depth: 50)))
+        let text = String(decoding: try JSONEncoder().encode(deep), as: UTF8.self)
+        #expect(text.contains(#""kind":"cifar""#))
+        #expect(try definition(text) == deep)
+        // The identity is that of earlier versions, which had no such key.
+        #expect(!String(decoding: try JSONEncoder().encode(deep.identity), as: UTF8.self).contains("kind"))
+        let plain = try definition(#"{"resnet": {"depth": 20, "kind": "cifar"}}"#)
+        #expect(try plain == definition(#"{"resnet": {"depth": 20}}"#))
+        #expect(!String(decoding: try JSONEncoder().encode(plain), as: UTF8.self).contains("kind"))
+        // There is one plain network of 50 layers.
+        #expect(try definition(#"{"plain": {"depth": 50}}"#) == ModelDefinition(PlainConfiguration(depth: 50)))
+    }
+
+    @Test(arguments: [
+        (#"{"he": {"gain": 1e-60}}"#, "he.gain: found 1e-60, expected 0 or a magnitude from 1.18e-38 to 3.40e+38, which single precision can hold"),
+        (#"{"normal": {"deviation": 1e-50}}"#, "normal.deviation: found 1e-50, expected 0 or a magnitude from 1.18e-38 to 3.40e+38, which single precision can hold"),
+    ])
+    func numbersOfAnInitialization(json: String, sentence: String) {
+        #expect(errors(#"{"mlp": {"initialization": \#(json)}}"#) == ["models.m.mlp.initialization.\(sentence)"])
+    }
+
     @Test(arguments: [
         (#""zeros""#, Initialization.zeros),
         (#"{"constant": {"value": 0.5}}"#, .constant(value: 0.5)),
@@ -120,7 +165,7 @@ struct ReadingTests {
             #"{"backbone": {"plain": {"depth": 20, "norm": {"group": {"groups": 5}}, "cut_after": "stage1"}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#,
             ["models.m.backbone.plain.norm: 5 groups do not divide the 16 channels of the first stage"]
         ),
-        (#"{"resnet": {"depth": 20, "cut_after": "stage2"}}"#, ["models.m.resnet.cut_after: unknown key 'cut_after'; known: activation, depth, initialization, norm, shortcut, stem, width, zero_init_residual"]),
+        (#"{"resnet": {"depth": 20, "cut_after": "stage2"}}"#, ["models.m.resnet.cut_after: unknown key 'cut_after'; known: activation, depth, initialization, kind, norm, shortcut, stem, width, zero_init_residual"]),
         (
             #"{"vit": {"patch": 4, "width": 64, "depth": 6, "heads": 3}}"#,
             ["models.m.vit.heads: 3 heads do not divide the width 64"]

@@ -25,8 +25,12 @@ with h5py.File(f"{folder}/run.h5", "r") as run:
     show("/config", run["config"].asstr()[()])
     names = {value: name for name, value in h5py.check_enum_dtype(run["status"].dtype).items()}
     show("/status", names[int(run["status"][()])])
+    places = ["title", "class", "predicted_class"]
     for group in ["metrics/train", "metrics/epoch", "evaluation/test"]:
         for name, dataset in run[group].items():
+            if name in places:
+                show(f"/{group}/{name}", dataset[()])
+                continue
             assert dataset.fletcher32 and dataset.shuffle and dataset.maxshape[0] is None, dataset
             show(f"/{group}/{name} {dataset.dtype} {dataset.attrs['units'].decode()}", dataset[:3])
     show("/digests/tensor", run["digests/tensor"][:])

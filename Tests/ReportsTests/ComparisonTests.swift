@@ -54,9 +54,10 @@ struct ComparisonTests {
             #expect(try comparison.rendered(as: .table) == """
                 model     n  parameters        MACs  test accuracy      sd           95% CI  s/epoch  images/s
                 ────────  ─  ──────────  ──────────  ─────────────  ──────  ───────────────  ───────  ────────
-                resnet20  2     269,722  40,551,872         0.9100  0.0141  0.7829 … 1.0371     10.5     2,050
+                resnet20  2     269,722  40,551,872         0.9100  0.0141  0.7829 … 1.0000     10.5     2,050
                 vit       0     269,722  40,551,872              –       –                –        –         –
                 test accuracy (share of the test set): mean and standard deviation over n runs, 95% confidence interval (Student's t)
+                intervals end at 0 and 1 (of differences at -1 and 1), because a share goes no further
                 """)
             #expect(comparison.notes == ["vit-s0-00000002 diverged at step 2", "vit-s1-00000002 was cut off in epoch 2"])
             // With nothing finished there is still a table of what was begun.
@@ -321,8 +322,114 @@ struct ComparisonTests {
             try Data("garbage".utf8).write(to: URL(filePath: damaged.runFile))
             let comparison = try comparison(results)
             #expect(comparison.rows.map(\.model) == ["a"])
-            #expect(comparison.damages == ["\(damaged.runFile): is not an HDF5 file"])
+            #expect(comparison.notes == ["b-s0-00000002 is left out: \(damaged.runFile): is not an HDF5 file"])
             #expect(throws: UserError(.data, "\(damaged.runFile): is not an HDF5 file")) { try Comparison(under: [damaged.path]) }
+            // The same at the end of a run or a sweep.
+            let folders = try RunFolder.discover(under: results)
+            #expect(try Comparison(folders).notes == comparison.notes)
+            #expect(throws: UserError(.data, "\(damaged.runFile): is not an HDF5 file")) { try Comparison([damaged]) }
+        }
+    }
+
+    /// Times are not worth a run.
+    @Test(arguments: ["", "{\"host\": \"b", "[]"])
+    func aRunWhoseMachineRecordIsDamagedHasNoTimes(content: String) throws {
+        try withTemporaryFolder { results in
+            try Example.writeRun(results, model: "a", seed: 0, accuracy: 0.9)
+            let damaged = try Example.writeRun(results, model: "b", seed: 0, accuracy: 0.8)
+            try Data(content.utf8).write(to: URL(filePath: damaged.machineFile))
+            let comparison = try comparison(results)
+            #expect(try comparison.rendered(as: .table) == """
+                model  parameters        MACs  test accuracy  s/epoch  images/s
+                ─────  ──────────  ──────────  ─────────────  ───────  ────────
+                a         269,722  40,551,872         0.9000     10.0     2,000
+                b         269,722  40,551,872         0.8000        –         –
+                """)
+            #expect(comparison.notes.first
+                == "b-s0-00000002 has no times: \(damaged.machineFile): is damaged: expected the JSON that this program writes")
+        }
+    }
+
+    // MARK: Intervals
+
+    @Test func intervalsOfSharesStayBetweenNoneAndAll() throws {
+        try withTemporaryFolder { results in
+            for seed in 0..<2 {
+                try Example.writeRun(results, model: "a", seed: seed, accuracy: seed == 0 ? 0.02 : 0.98)
+                try Example.writeRun(results, model: "b", seed: seed, accuracy: seed == 0 ? 0.97 : 0.01)
+            }
+            // Half of an interval of two values is 12.706 times half their distance: here more than 6.
+            let note = "intervals end at 0 and 1 (of differences at -1 and 1), because a share goes no further"
+            let text = try table(results)
+            #expect(text.contains("0.0000 … 1.0000") && text.contains("-1.0000 … 1.0000") && text.contains("\n\(note)\n"), "\(text)")
+            let row = try cells(comparison(results))[1]
+            #expect(row["ci95_low"] == "0.0" && row["ci95_high"] == "1.0")
+            #expect(row["difference_ci95_low"] == "-1.0" && row["difference_ci95_high"] == "1.0")
+            let parsed = try JSONSerialization.jsonObject(with: Data(comparison(results).rendered(as: .json).utf8)) as? [[String: Any]]
+            #expect(parsed?[0]["confidence_interval"] as? [Double] == [0, 1])
+            // Seconds know no such bounds.
+            let seconds = try table(results) { $0.metric = .secondsPerEpoch }
+            #expect(seconds.contains("4.1 … 16.9") && !seconds.contains(note), "\(seconds)")
+        }
+    }
+
+    // MARK: Order
+
+    @Test func modelsStandInTheDefinitionsOrder() throws {
+        try withTemporaryFolder { results in
+            for model in ["a", "b", "c", "new"] {
+                for seed in 0..<6 { try Example.writeRun(results, model: model, seed: seed, accuracy: 0.9) }
+            }
+            let ordered = try comparison(results) { $0.modelOrder = { $0 == "e" ? ["c", "a", "gone", "b"] : nil } }
+            #expect(ordered.rows.map(\.label) == ["c", "a", "b", "new"] && ordered.baseline == 0)
+            #expect(try comparison(results).rows.map(\.label) == ["a", "b", "c", "new"])
+            let byModel = try comparison(results) { ($0.by, $0.modelOrder) = (["model"], { _ in ["c", "a", "b"] }) }
+            #expect(byModel.rows.map(\.label) == ["model=c", "model=a", "model=b", "model=new"])
+        }
+    }
+
+    /// Runs of a sweep, in whose plan they stand the other way round, with a number that was written in another way.
+    private func writeSweep(_ results: String) throws {
+        var entries: [SweepFile.Entry] = []
+        for seed in [1, 0] {
+            for (cell, (rate, written)) in [("0.01", "1e-2"), ("0.001", "1e-3"), ("0.0001", "1e-4")].enumerated() {
+                for model in ["z", "a"] {
+                    let folder = try Example.writeRun(
+                        results, model: model, seed: seed, accuracy: 0.5 + 0.1 * Double(cell), options: #""vit": {"rate": \#(rate), "depth": 4}"#)
+                    let name = (folder.path as NSString).lastPathComponent
+                    entries.append(SweepFile.Entry(
+                        model: model, seed: seed, hash: String(name.suffix(8)), cell: cell,
+                        // A plan that another has followed can say of a run what is not so.
+                        values: ["models.m.vit.rate": written, "models.m.vit.depth": "5"], configuration: "{}"))
+                }
+            }
+        }
+        try SweepFile(experiment: "e", halving: nil, sweep: "grid: {}", entries: entries).write(to: "\(results)/e/sweep.h5")
+    }
+
+    @Test func runsOfASweepStandInItsOrderWithItsWords() throws {
+        try withTemporaryFolder { results in
+            try writeSweep(results)
+            let comparison = try comparison(results)
+            #expect(comparison.rows.map(\.label) == [
+                "z rate=1e-2", "a rate=1e-2", "z rate=1e-3", "a rate=1e-3", "z rate=1e-4", "a rate=1e-4",
+            ])
+            #expect(comparison.baseline == 0)
+            let byRate = try self.comparison(results) { $0.by = ["rate", "depth"] }
+            #expect(byRate.rows.map(\.label) == ["rate=1e-4 depth=4", "rate=1e-3 depth=4", "rate=1e-2 depth=4"])
+            for value in ["0.001", "1e-3", "1E-03"] {
+                #expect(try self.comparison(results) { $0.conditions = ["rate=\(value)"] }.rows.map(\.runs.count) == [2, 2])
+                #expect(try self.comparison(results) { ($0.by, $0.baseline) = (["rate"], "rate=\(value)") }.baseline == 1)
+            }
+            #expect(try self.comparison(results) { $0.baseline = "z rate=0.001" }.baseline == 2)
+            // The first seed of the first cell is gone, and the plan is as it was.
+            try FileManager.default.removeItem(atPath: comparison.rows[0].runs[1].summary.folder.path)
+            #expect(try self.comparison(results).rows.map(\.label) == comparison.rows.map(\.label))
+            // Without the plan there are only the runs.
+            try Data("garbage".utf8).write(to: URL(filePath: "\(results)/e/sweep.h5"))
+            #expect(try self.comparison(results).rows.map(\.label) == [
+                "a rate=0.0001", "a rate=0.001", "a rate=0.01", "z rate=0.0001", "z rate=0.001", "z rate=0.01",
+            ])
         }
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import RunStore
+import TestSupport
 
 enum Example {
     /// Writes a run of two epochs under `results/experiment`.
@@ -29,9 +30,16 @@ enum Example {
             try live.append(TestEvaluation(loss: 0.25, accuracy: accuracy, confusion: [[1, 1], [0, 2]], predictions: [0, 1, 1, 1], labels: [0, 0, 1, 1]))
         }
         try live.finish(status)
-        try writer.save(WeightsFile(
-            parameters: [NamedArray(name: "fc.weight", shape: [40, 30], values: [Float](repeating: 1, count: 1200)), NamedArray(name: "fc.bias", shape: [40], values: [Float](repeating: 0, count: 40))],
-            buffers: [NamedArray(name: "bn.running_mean", shape: [2], values: [0, 1])], progress: ["epoch": 2, "best_val_accuracy": 0.9125]), as: .last)
+        let weights = StoredWeights(
+            parameters: [
+                NamedArray(name: "fc.weight", shape: [40, 30], values: [Float](repeating: 1, count: 1200)),
+                NamedArray(name: "fc.bias", shape: [40], values: [Float](repeating: 0, count: 40)),
+            ],
+            buffers: [NamedArray(name: "bn.running_mean", shape: [2], values: [0, 1])],
+            notes: WeightsNotes(progress: ["epoch": 2, "best_val_accuracy": 0.9125]))
+        try weights.write(with: writer.makeCheckpoint(step: 2))
+        try writer.nameLast(checkpoint: 2)
+        try writer.removeCheckpoints()
         try writer.save(MachineRecord(
             host: "bench", operatingSystem: "Debian 12", processor: "x86-64", threads: 2, versions: ["onednn": "2.6.3", "hdf5": "1.10.8"],
             gitCommit: nil, command: ["run", "e"], startedAt: "2025-01-01T00:00:00Z", wallClockSeconds: 1234.5, secondsPerEpoch: 10 + Double(seed),

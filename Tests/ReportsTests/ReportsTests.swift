@@ -45,6 +45,68 @@ struct TableTests {
     }
 }
 
+struct FoldingTests {
+    private var table: TextTable {
+        var table = TextTable([
+            TextTable.Column("model", .left), TextTable.Column("definition", .left), TextTable.Column("parameters"), TextTable.Column("95% CI"),
+            TextTable.Column("images/s"),
+        ])
+        table.append(["vit", "depth=1 learning_rate=1e-3", "13,770", "0.7669 … 0.8609", "43,335"])
+        table.append(["resnet20", "", "269,434", "–", "1,589"])
+        return table
+    }
+
+    @Test func rowsThatAreTooLongTakeSeveralLines() {
+        #expect(table.text(width: nil) == table.text && table.text(width: 77) == table.text)
+        #expect(table.text(width: 60) == """
+            model     definition                  parameters
+                       95% CI  images/s
+            ────────────────────────────────────────────────
+            vit       depth=1 learning_rate=1e-3      13,770
+              0.7669 … 0.8609    43,335
+            resnet20                                 269,434
+                            –     1,589
+            """)
+        // A text that is wider than a line is broken between its words.
+        #expect(table.text(width: 24) == """
+            model
+              definition
+              parameters
+                       95% CI
+              images/s
+            ────────────────────
+            vit
+              depth=1
+              learning_rate=1e-3
+                  13,770
+              0.7669 … 0.8609
+                43,335
+            resnet20
+
+                 269,434
+                            –
+                 1,589
+            """)
+    }
+
+    @Test func noLineIsTooLongAndNoNumberIsCut() {
+        for width in 17...90 {
+            let text = table.text(width: width)
+            #expect(text.split(separator: "\n").allSatisfy { $0.count <= width }, "\(width)")
+            for number in ["13,770", "269,434", "0.7669 … 0.8609", "43,335", "1,589", "images/s"] { #expect(text.contains(number), "\(width)") }
+        }
+    }
+
+    @Test func sentencesBreakBetweenWords() {
+        #expect(broken("one two three", width: nil) == ["one two three"] && broken("one two three", width: 13) == ["one two three"])
+        #expect(broken("one two three", width: 9) == ["one two", "three"])
+        #expect(broken("a/very/long/path b", width: 6) == ["a/very", "/long/", "path b"])
+    }
+
+    @Test(arguments: [(0.001, "0.001"), (6.600000000000001e-07, "6.6e-07"), (0, "0"), (0.05, "0.05"), (1e30, "1e+30"), (.nan, "NaN")])
+    func significantDigits(value: Double, text: String) { #expect(significant(value) == text) }
+}
+
 struct InspectionTests {
     @Test func aRun() throws {
         try withTemporaryFolder { results in
@@ -124,6 +186,19 @@ struct InspectionTests {
                 """)
             let parsed = try JSONSerialization.jsonObject(with: Data(inspection.json.utf8)) as? [[String: Any]]
             #expect(parsed?.map { $0["seed"] as? Int } == [2, 10])
+        }
+    }
+
+    @Test func aDamagedRunAmongMany() throws {
+        try withTemporaryFolder { results in
+            try Example.writeRun(results, model: "vit", seed: 1, accuracy: 0.88)
+            let damaged = try Example.writeRun(results, model: "vit", seed: 2, accuracy: 0.88)
+            try Data().write(to: URL(filePath: damaged.runFile))
+            let inspection = try Inspection(results)
+            #expect(inspection.text.split(separator: "\n").count == 3 && inspection.text.contains("vit-s1-00000002"))
+            #expect(inspection.notes == ["vit-s2-00000002 is left out: \(damaged.runFile): is empty, expected an HDF5 file"])
+            try FileManager.default.removeItem(atPath: "\(results)/e/vit-s1-00000002")
+            #expect(throws: UserError(.data, "\(damaged.runFile): is empty, expected an HDF5 file")) { try Inspection(results) }
         }
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import RunStore
+import TestSupport
 
 enum Example {
     static let description = RunDescription(
@@ -42,7 +43,7 @@ enum Example {
     static let evaluation = TestEvaluation(
         loss: 0.4, accuracy: 0.75, confusion: [[1, 0, 1], [0, 1, 0], [0, 0, 1]], predictions: [0, 2, 1, 2], labels: [0, 0, 1, 2])
 
-    static let weights = WeightsFile(
+    static let weights = StoredWeights(
         parameters: [
             NamedArray(name: "blocks.0.attn.qkv.weight", shape: [6, 2], values: (0..<12).map { Float($0) / 3 }),
             NamedArray(name: "blocks.10.norm1.bias", shape: [2], values: [1, -1]),
@@ -54,9 +55,9 @@ enum Example {
             "first_moment": [NamedArray(name: "head.weight", shape: [1, 2], values: [0.1, 0.2])],
             "second_moment": [NamedArray(name: "head.weight", shape: [1, 2], values: [0.3, 0.4])],
         ],
-        optimizerScalars: ["updates": 1407],
-        progress: ["epoch": 3, "step": 1407, "best_val_accuracy": 0.9125],
-        data: DataDescription(imageShape: [8, 8, 3], mean: [0.5, 0.25, 0.125], standardDeviation: [1, 2, 3]))
+        notes: WeightsNotes(
+            progress: ["epoch": 3, "step": 1407, "best_val_accuracy": 0.9125],
+            data: DataDescription(imageShape: [8, 8, 3], mean: [0.5, 0.25, 0.125], standardDeviation: [1, 2, 3]), logDigest: "5ea1ed"))
 
     static let machine = MachineRecord(
         host: "bench", operatingSystem: "Debian 12", processor: "x86-64", threads: 2, versions: ["harness": "1", "onednn": "2.6.3"],
@@ -80,7 +81,7 @@ enum Example {
             if isMeasured { try live.append(layers(index / 100)) }
             try live.append(epoch(index / 100))
         }
-        try writer.save(weights, as: .last)
+        try weights.write(with: writer.makeBestWeights())
         if status == .finished { try live.append(evaluation) }
         try live.finish(status)
         try writer.save(machine)

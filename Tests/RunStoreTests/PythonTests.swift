@@ -11,8 +11,7 @@ struct PythonTests {
         try withTemporaryFolder { results in
             let folder = RunFolder(path: "\(results)/run")
             try Example.writeRun(folder, description: Example.measured)
-            let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Reference/read_run.py").path
-            let (status, output) = Python.run([python, script, folder.path])
+            let (status, output) = Python.run([python, Python.script("read_run.py"), folder.path])
             let expected = """
                 @format_version=2
                 @experiment='vit_vs_resnet'
@@ -27,6 +26,11 @@ struct PythonTests {
                 @default='metrics'
                 /config='models:\\n  größe: {resnet: {depth: 20}}\\n'
                 /status='finished'
+                /metrics/train/title='training loss of each batch'
+                /metrics/epoch/title='training loss and validation loss of each epoch'
+                /evaluation/test/title='test images by class (upwards from 0) and predicted class (to the right)'
+                /evaluation/test/class=[0, 1, 2]
+                /evaluation/test/predicted_class=[0, 1, 2]
                 /metrics/train/step int64 step=[1, 2, 3]
                 /metrics/train/epoch int64 epoch=[1, 1, 1]
                 /metrics/train/loss float64 nat=[2.3, 1.15, 0.7666666666666666]
@@ -69,6 +73,49 @@ struct PythonTests {
                 """
             #expect(status == 0)
             #expect(output.split(separator: "\n").sorted() == expected.split(separator: "\n").sorted())
+        }
+    }
+
+    @Test(
+        .enabled(if: Python.withH5py != nil, "\(Python.missing)"),
+        arguments: [
+            (["h5py", "silx"], 3, "['class', 'predicted class']"),
+            // Two numbers along an axis are no places to silx, so there are none.
+            (["h5py", "silx"], 2, "[None, None]"),
+        ])
+    func viewersFindNamedPlots(means: [String], classes: Int, confusionAxes: String) throws {
+        let python = try #require(Python.withH5py)
+        try withTemporaryFolder { results in
+            let folder = RunFolder(path: "\(results)/run")
+            var description = Example.measured
+            description.classes = classes
+            let writer = try RunWriter(folder), live = try writer.start(RunContents(description: description))
+            for index in 1...300 { try live.append(Example.step(index)) }
+            for index in 0...3 { try live.append(Example.layers(index)) }
+            for index in 1...3 { try live.append(Example.epoch(index)) }
+            try live.append(TestEvaluation(
+                loss: 0.4, accuracy: 0.5, confusion: (0..<classes).map { row in (0..<classes).map { row == $0 ? 1 : 2 } },
+                predictions: [0, 1], labels: [0, 0]))
+            try live.finish(.finished)
+            let losses = "'training loss and validation loss of each epoch' signals=['training loss', 'validation loss'] axes=['epoch'] "
+                + "interpretation=None shape=(3,)"
+            let numbers = Array(0..<classes)
+            let expected = """
+                unasked: \(losses)
+                metrics/train: 'training loss of each batch' signals=['training loss of the batch'] axes=['training step'] interpretation=None shape=(300,)
+                metrics/epoch: \(losses)
+                metrics/layers: "variance of each layer's output, at the start and after each epoch" signals=["variance of the layer's output"] \
+                axes=['finished epochs', None] interpretation=None shape=(4, 2)
+                evaluation/test: 'test images by class (upwards from 0) and predicted class (to the right)' \
+                signals=['images by class (rows) and predicted class (columns)'] axes=\(confusionAxes) interpretation='image' shape=(\(classes), \(classes))
+                classes \(numbers) \(numbers)
+
+                """
+            for means in means where means != "silx" || Python.hasSilx {
+                let (status, output) = Python.run([python, Python.script("default_plots.py"), folder.runFile, means])
+                #expect(status == 0, "\(means)")
+                #expect(output == expected, "\(means)")
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ struct RunFileTests {
             try Example.writeRun(a)
             try Example.writeRun(b, pauseAfter: [37, 250])
             #expect(try bytes(a.runFile) == bytes(b.runFile))
-            #expect(try bytes(a.weightsFile(.last)) == bytes(b.weightsFile(.last)))
+            #expect(try bytes(a.weightsFile(.best)) == bytes(b.weightsFile(.best)))
         }
     }
 
@@ -45,14 +45,14 @@ struct RunFileTests {
                 try live.append(Example.epoch(1))
                 try live.append(Example.epoch(2))
                 try live.finish(.interrupted)
-                try writer.save(Example.weights, as: .last)
+                try Example.weights.write(with: writer.makeBestWeights())
             }
             let writer = try RunWriter(resumed)
             var contents = try RunReader(resumed).contents()
             contents = contents.cut(toStep: 200, epoch: 2)
             #expect(contents.steps.count == 200 && contents.digests.count == 4)
             let live = try writer.start(contents)
-            #expect(FileManager.default.fileExists(atPath: resumed.weightsFile(.last)))
+            #expect(FileManager.default.fileExists(atPath: resumed.weightsFile(.best)))
             for index in 201...300 {
                 if index % 50 == 0 { try live.append(Example.digest(index)) }
                 try live.append(Example.step(index))
@@ -158,7 +158,7 @@ struct RunFileTests {
             try newer.write(UInt8(0), to: "/status")
             try newer.setAttribute("format_version", of: "/", to: Int64(99))
             try newer.close()
-            #expect(throws: UserError(.data, "\(path): has format 99, which is newer than this program's 2")) { try RunReader(path) }
+            #expect(throws: UserError(.data, "\(path): has format 99, which is newer than this program's 3")) { try RunReader(path) }
             #expect(throws: UserError(.noInput, "\(results)/none.h5: there is no such file")) { try RunReader("\(results)/none.h5") }
             try Data("{}".utf8).write(to: URL(filePath: folder.machineFile))
             #expect(throws: UserError(.data, "\(folder.machineFile): is damaged: expected the JSON that this program writes")) {
@@ -178,6 +178,32 @@ struct RunFileTests {
             #expect(throws: UserError(.noInput, "\(results)/none: there is no such folder")) {
                 try RunFolder.discover(under: "\(results)/none")
             }
+        }
+    }
+
+    @Test("However many links lead to a run, it is found once, under its own path") func linksAreFollowedOnce() throws {
+        try withTemporaryFolder { root in
+            let results = "\(root)/results"
+            func link(_ path: String, to target: String) throws {
+                try FileManager.default.createSymbolicLink(atPath: "\(root)/\(path)", withDestinationPath: target)
+            }
+            for name in ["results/e/vit-s0-0", "results/e/vit-s1-0", "elsewhere/deep/vit-s2-0"] {
+                try Example.writeRun(RunFolder(path: "\(root)/\(name)"), steps: 1)
+            }
+            // Cycles, links before and behind the folder itself in any order of names, a link to another place, one to nothing.
+            try link("results/a", to: "e")
+            try link("results/z", to: ".")
+            try link("results/e/up", to: "../..")
+            try link("results/e/a", to: "vit-s1-0")
+            try link("results/gone", to: "nothing")
+            try link("elsewhere/back", to: "../results")
+            let own = ["e/vit-s0-0", "e/vit-s1-0"].map { "\(results)/\($0)" }
+            let found = try RunFolder.discover(under: results).map(\.path)
+            #expect(Array(found.prefix(2)) == own || Array(found.suffix(2)) == own, "\(found)")
+            #expect(found.count == 3 && found.contains { $0.hasSuffix("elsewhere/deep/vit-s2-0") }, "\(found)")
+            // A link is as good a beginning as a folder.
+            #expect(try RunFolder.discover(under: "\(results)/a").count == 3)
+            #expect(try RunFolder.discover(under: "\(root)/elsewhere", includingRemains: true).count == 3)
         }
     }
 

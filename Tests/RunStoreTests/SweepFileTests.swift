@@ -35,7 +35,7 @@ import Testing
         try withTemporaryFolder { folder in
             try Data("garbage".utf8).write(to: URL(filePath: "\(folder)/a.h5"))
             #expect(throws: UserError(.data, "\(folder)/a.h5: is not an HDF5 file")) { try SweepFile(reading: "\(folder)/a.h5") }
-            try WeightsFile(parameters: []).write(to: "\(folder)/b.h5")
+            try StoredWeights(parameters: []).write(to: "\(folder)/b.h5")
             #expect(throws: UserError(.data, "\(folder)/b.h5: is not the plan of a sweep (it has no /trials)")) { try SweepFile(reading: "\(folder)/b.h5") }
         }
     }

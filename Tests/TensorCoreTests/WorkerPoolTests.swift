@@ -17,6 +17,11 @@ struct WorkerPoolTests {
         }
     }
 
+    @Test(arguments: [(1_000, 8, 8), (2, 8, 2), (8, 8, 8), (3, 1, 1)])
+    func noMoreThreadsThanShards(threads: Int, shards: Int, count: Int) {
+        #expect(WorkerPool(threads: threads, shards: shards).threadCount == count)
+    }
+
     @Test func noTasksIsNoWork() {
         WorkerPool(threads: 2).run(0) { _, _ in Issue.record("there is no task to run") }
     }

@@ -8,6 +8,14 @@ public enum Python {
         return run([candidate, "-c", "import h5py"]).status == 0 ? candidate : nil
     }()
 
+    /// Whether that Python also has silx, whose reader of `NXdata` is the one of its viewer.
+    public static let hasSilx = withH5py.map { run([$0, "-c", "import silx.io.nxdata"]).status == 0 } ?? false
+
+    /// The path of a script in `Tests/Reference`.
+    public static func script(_ name: String) -> String {
+        URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Reference/\(name)").path
+    }
+
     public static let missing = "needs a Python with h5py; set HARNESS_PYTHON to one"
 
     /// Runs a command, and returns its exit status and what it printed, errors included.

@@ -106,7 +106,7 @@ struct LayerStatisticsTests {
     func restore() throws {
         let (_, whole) = try train(loop(network))
         let resumed = try loop(network, threads: 2)
-        try resumed.restore(whole.checkpoints[0], best: nil)
+        try resumed.restore(whole.checkpoints[0])
         let (_, rest) = try train(resumed)
         #expect(rest.layers == Array(whole.layers[2...]))
     }

@@ -97,6 +97,12 @@ enum Written: Sendable, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, E
          "train.schedule: found 3.0 warm-up epochs, expected at most the 2 of the training"),
         (["clip_gradient_norm": "0"], "train.clip_gradient_norm: found 0, expected a number above 0"),
         (["label_smoothing": "1"], "train.label_smoothing: expected a value from 0.0 up to but not 1.0, found 1.0"),
+        (["optimizer": ["adamw": ["learning_rate": "1e-400"]]],
+         "train.optimizer.adamw.learning_rate: found 1e-400, expected 0 or a magnitude from 1.18e-38 to 3.40e+38, which single precision can hold"),
+        (["optimizer": ["sgd": ["weight_decay": "1e39"]]],
+         "train.optimizer.sgd.weight_decay: found 1e39, expected 0 or a magnitude from 1.18e-38 to 3.40e+38, which single precision can hold"),
+        (["optimizer": ["adam": ["betas": ["0.9", "0.99999999999"]]]],
+         "train.optimizer.adam.betas[1]: found 0.99999999999, which is 1.0 in single precision, expected a value from 0.0 up to but not 1.0"),
         (["recompute": "block"], "train.recompute: unknown value 'block'; did you mean 'blocks'?"),
         (["early_stopping": ["metric": "accuracy"]], "train.early_stopping.metric: unknown value 'accuracy'; known: val_accuracy, val_loss"),
     ] as [(Written, String)])

@@ -19,7 +19,7 @@ private final class Recorder: TrainingListener {
     func receive(_ event: TrainingEvent, from loop: TrainingLoop) {
         switch event {
         case .stepFinished(let metrics): steps.append(metrics)
-        case .progress, .layersMeasured: break
+        case .progress, .layersMeasured, .epochTrained: break
         case .digested(let digest): digests.append(digest)
         case .epochFinished(let metrics, _):
             epochs.append(metrics)
@@ -80,7 +80,7 @@ private final class Recorder: TrainingListener {
         #expect(one.epochs.map(\.epoch) == [0, 1, 2])
         #expect(one.epochs[2].trainLoss < one.epochs[0].trainLoss)
         #expect(one.checkpoints[2].buffers.map(\.name) == ["norm.running_mean", "norm.running_var"])
-        #expect(one.checkpoints[2].optimizer.map(\.name) == ["exp_avg", "exp_avg_sq"])
+        #expect(one.checkpoints[2].optimizer.keys.sorted() == ["exp_avg", "exp_avg_sq"])
         #expect(one.others == ["tested"])
 
         for threads in [1, 2, 3] {
@@ -143,13 +143,14 @@ private final class Recorder: TrainingListener {
         #expect(row == padded.labels.count { $0 == 3 })
     }
 
-    private func evaluate(_ parameters: [NamedTensor], batchSize: Int, dataset: ImageDataset = Self.dataset) throws -> EvaluationResult {
+    private func evaluate(_ parameters: [NamedValues], batchSize: Int, dataset: ImageDataset = Self.dataset) throws -> EvaluationResult {
         let graph = Graph()
         _ = softmaxRegression(graph.root, graph.input("images", [1, 8, 8, 1]))
         let store = ParameterStore(graph, seed: 0)
         for parameter in parameters { store.set(parameter.tensor, named: parameter.name) }
         var configuration = TrainConfiguration()
-        (configuration.batchSize, configuration.shards) = (batchSize, 1)
+        // Cut as the training's batches are: the last bits of a product may depend on how many rows it has.
+        (configuration.batchSize, configuration.shards) = (batchSize, batchSize == 64 ? 8 : 1)
         let evaluator = try Evaluator(
             softmaxRegression, dataset: dataset, configuration: configuration, seed: 0, store: store, pool: WorkerPool(threads: 1))
         return try #require(evaluator.evaluate(.test) { false })
@@ -167,7 +168,7 @@ private final class Recorder: TrainingListener {
         #expect(loop.progress.bestAccuracy == accuracies[best])
         #expect(try testResult(outcome) == evaluate(recorder.checkpoints[best].parameters, batchSize: 64))
         #expect(try testResult(outcome) != evaluate(recorder.checkpoints[7].parameters, batchSize: 64))
-        #expect(loop.checkpoint() == recorder.checkpoints[7], "afterwards the last weights are back")
+        #expect(loop.checkpoint().parameters == recorder.checkpoints[best].parameters, "afterwards the parameters are the best")
     }
 
     @Test("Without a validation split the last weights count as the best")
@@ -275,9 +276,10 @@ private final class Recorder: TrainingListener {
         #expect(try interrupted.run([first]) { asked += 1; return interrupted.progress.step == stop } == .interrupted)
         let best = first.epochs.last { $0.isBest }.map { first.checkpoints[$0.epoch] }
         let resumed = try loop()
-        try resumed.restore(interrupted.checkpoint(), best: best)
+        let bestWeights = BestWeightsInMemory()
+        try resumed.restore(interrupted.checkpoint(), best: best, bestWeights)
         #expect(resumed.checkpoint() == interrupted.checkpoint())
-        #expect(try resumed.run([second]) == outcome)
+        #expect(try resumed.run([second], keeping: bestWeights) == outcome)
         #expect(first.steps + second.steps == whole.steps)
         #expect(first.digests + second.digests == whole.digests)
         #expect(first.epochs + second.epochs == whole.epochs)
@@ -291,7 +293,7 @@ private final class Recorder: TrainingListener {
         for checkpoint in recorder.checkpoints where checkpoint.progress.bestEpoch == checkpoint.progress.epoch - 1 {
             let loop = try TrainingLoop(
                 network, configuration: configuration, dataset: Self.dataset, augmentations: [], seed: 0, pool: WorkerPool(threads: 2))
-            try loop.restore(checkpoint, best: nil)
+            try loop.restore(checkpoint)
             #expect(try loop.run([]) == outcome)
         }
         var stopping = configuration
@@ -302,9 +304,9 @@ private final class Recorder: TrainingListener {
         #expect(short.epochs.count == 2)
         let loop = try TrainingLoop(
             softmaxRegression, configuration: stopping, dataset: Self.dataset, augmentations: [], seed: 0, pool: WorkerPool(threads: 1))
-        try loop.restore(short.checkpoints[1], best: short.checkpoints[0])
-        let rest = Recorder()
-        #expect(try loop.run([rest]) == stopped)
+        let rest = Recorder(), bestWeights = BestWeightsInMemory()
+        try loop.restore(short.checkpoints[1], best: short.checkpoints[0], bestWeights)
+        #expect(try loop.run([rest], keeping: bestWeights) == stopped)
         #expect(rest.steps.isEmpty && rest.others == ["tested"])
     }
 
@@ -315,18 +317,10 @@ private final class Recorder: TrainingListener {
             try TrainingLoop(model, configuration: configuration, dataset: Self.dataset, augmentations: [], seed: 0, pool: WorkerPool(threads: 1))
         }
         let checkpoint = recorder.checkpoints[0]
-        #expect(throws: UserError(.data, "the checkpoint is of another model")) {
-            try loop(configuration(epochs: 1), softmaxRegression).restore(checkpoint, best: nil)
-        }
-        var momentum = OptimizerConfiguration.SGD()
-        momentum.momentum = 0.5
-        #expect(throws: UserError(.data, "the checkpoint is of another optimizer")) {
-            try loop(configuration(epochs: 1, .sgd(momentum))).restore(checkpoint, best: nil)
-        }
         var batches = configuration(epochs: 1)
         batches.batchSize = 128
         #expect(throws: UserError(.data, "the checkpoint is of a training with epochs of another length")) {
-            try loop(batches).restore(checkpoint, best: nil)
+            try loop(batches).restore(checkpoint)
         }
     }
 

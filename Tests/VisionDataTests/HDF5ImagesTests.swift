@@ -1,4 +1,5 @@
 import Configuration
+import Foundation
 import HDF5
 import TensorCore
 import Testing
@@ -79,6 +80,94 @@ import Testing
         try write(file, "test", count: 1, labels: [0])
         try file.close()
         #expect(try userError { _ = try load(classes: 10) } == UserError(kind, "\(path): \(message)"))
+    }
+
+    /// Two images of 8×8 with 3 channels, channels last, whose value is their place.
+    @Test func channelsLastHaveToBeSaid() throws {
+        let file = try HDF5Writer(path), pixels = (0..<2 * 192).map { UInt8(truncatingIfNeeded: $0) }
+        for part in ["train", "test"] {
+            try file.write(pixels, to: "/\(part)/images", shape: [2, 8, 8, 3])
+            try file.write([0, 1] as [Int64], to: "/\(part)/labels")
+        }
+        try file.close()
+        func images(_ layout: HDF5Source.Layout?) throws -> LabeledImages {
+            var configuration = DataConfiguration(.hdf5(HDF5Source(path: path, layout: layout)))
+            configuration.validation = .count(0)
+            return try ImageDataset.load(configuration).images
+        }
+        #expect(try userError { _ = try images(nil) } == UserError(.data, """
+            \(path): /train/images: found the shape [2, 8, 8, 3], which looks like [n, height, width, channels], expected \
+            [n, channels, height, width]; say layout: nhwc in data.hdf5 if channels come last, or layout: nchw if they do not
+            """))
+        let last = try images(.nhwc)
+        #expect(last.shape == ImageShape(height: 8, width: 8, channels: 3))
+        guard case .bytes(pixels + pixels, 255) = last.pixels else { Issue.record("the bytes are those of the file"); return }
+        let first = try images(.nchw)
+        #expect(first.shape == ImageShape(height: 8, width: 3, channels: 8))
+        guard case .bytes(let moved, 255) = first.pixels else { Issue.record("expected bytes"); return }
+        #expect(moved.prefix(3) == [0, 24, 48])
+    }
+
+    @Test(arguments: [([2, 3, 8, 4], true), ([2, 8, 8, 2], true), ([2, 8, 3, 3], true), ([2, 4, 4, 4], true), ([2, 8, 5, 4], false), ([2, 2, 2, 1], false)])
+    func onlyWhatLooksLikeChannelsIsRefused(shape: [Int], isRead: Bool) throws {
+        let file = try HDF5Writer(path)
+        for part in ["train", "test"] {
+            try file.write([UInt8](repeating: 7, count: shape.reduce(1, *)), to: "/\(part)/images", shape: shape)
+            try file.write([0, 1] as [Int64], to: "/\(part)/labels")
+        }
+        try file.close()
+        #expect(((try? load()) != nil) == isRead)
+    }
+
+    @Test func onlyOneClassIsRefused() throws {
+        let file = try HDF5Writer(path)
+        try write(file, "train", count: 3, labels: [2, 2, 2])
+        try write(file, "test", count: 2, labels: [0, 2])
+        try file.close()
+        #expect(try userError { _ = try load() } == UserError(.data, "\(path): all 3 training images have the label 2, expected at least two classes"))
+        // A run that was trained so can be repeated.
+        #expect(try load { $0.places.isRecorded = true }.classCount == 3)
+    }
+
+    @Test func whatMayBeWrongIsSaid() throws {
+        let file = try HDF5Writer(path)
+        let pixels: [[UInt8]] = [[1, 2], [3, 4], [5, 6], [7, 8], [3, 4], [9, 9], [1, 2], [1, 2]]
+        try file.write(Array(pixels[..<5].joined()), to: "/train/images", shape: [5, 1, 1, 2])
+        try file.write([1, 2, 1, 2, 2] as [Int64], to: "/train/labels")
+        try file.write(Array(pixels[5...].joined()), to: "/test/images", shape: [3, 1, 1, 2])
+        try file.write([4, 1, 2] as [Int64], to: "/test/labels")
+        try file.setAttribute("class_names", of: "/", to: ["none", "cat", "dog", "newt", "owl"])
+        try file.close()
+        #expect(try load { $0.validation = .count(0) }.notes == [
+            "data.h5: no image is of the classes 0 (none) and 3 (newt), but there are 5 classes; labels are counted from 0",
+            "data.h5: there are test images of class 4 (owl), but no training images of it",
+            "data.h5: 2 of 3 test images are among the training images too (test image 1 is training image 0)",
+        ])
+    }
+
+    @Test func nothingIsSaidOfGoodData() throws {
+        let file = try HDF5Writer(path)
+        for (part, value) in [("train", 1), ("val", 2), ("test", 3)] {
+            try file.write((0..<8).map { Float(8 * value + $0) }, to: "/\(part)/images", shape: [2, 1, 2, 2])
+            try file.write([0, 1] as [UInt8], to: "/\(part)/labels")
+        }
+        try file.close()
+        #expect(try load().notes == [])
+        #expect(try load().location == path)
+        #expect(try ImageDataset.load(DataConfiguration(.digits)).location == nil)
+    }
+
+    /// `Tests/Reference/sources.py` made them.
+    @Test(arguments: [
+        ("images_in_part", "/train/images: was declared and not wholly written; what is missing would be read as zeros"),
+        ("images_unwritten", "/train/images: was declared and not wholly written; what is missing would be read as zeros"),
+        ("images_uncountable", "/train/images: declares 2199023255552 images, expected at most 2147483647"),
+    ])
+    func imagesThatAreNotThere(name: String, sentence: String) throws {
+        let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Fixtures/sources")
+        let path = fixtures.appending(path: "\(name).h5").path
+        let error = try userError { _ = try ImageDataset.load(DataConfiguration(.hdf5(HDF5Source(path: path)))) }
+        #expect(error == UserError(.data, "\(path): \(sentence)"))
     }
 
     @Test(arguments: [-3, 0, 10_001, 1_000_000_000_000] as [Int64])

@@ -100,6 +100,54 @@ import Testing
         #expect(error.kind == damage.kind)
     }
 
+    /// A gzip file is one member or several (RFC 1952), as `cat a.gz b.gz` and parallel compressors make them.
+    @Test(arguments: [[16], [1, 30], [0, 52], [16, 17, 18, 18, 40, 51]])
+    func severalMembersAreReadAsOne(cuts: [Int]) throws {
+        let bytes = smallImages[Self.images]!, ends = cuts + [bytes.count], starts = [0] + cuts
+        let directory = try TemporaryFolder()
+        try directory.writeSmallImages(compressed: true)
+        let members = try zip(starts, ends).flatMap { try gzip(Array(bytes[$0..<$1])) }
+        try directory.write(Self.images + ".gz", members)
+        guard case .bytes(let pixels, 255) = try IDXDataset(finding: .mnist, directory: directory.path).load().pixels else {
+            Issue.record("expected bytes up to 255")
+            return
+        }
+        #expect(pixels == (0..<8).flatMap { image in (0..<6).map { UInt8(10 * image + $0) } })
+
+        try directory.write(Self.images + ".gz", members.dropLast(9))
+        let cut = try userError { _ = try IDXDataset(finding: .mnist, directory: directory.path).load() }
+        #expect(cut.message.contains("train-images-idx3-ubyte.gz: truncated: the gzip stream breaks off after "))
+        try directory.write(Self.images + ".gz", members + members)
+        let twice = try userError { _ = try IDXDataset(finding: .mnist, directory: directory.path).load() }
+        #expect(twice.message.hasSuffix("train-images-idx3-ubyte.gz: more bytes follow the content, expected 52 as its header declares"))
+    }
+
+    /// Members that are larger than what is read of the file at a time, and than zlib's counters' first digits.
+    @Test func largeMembersAreReadAsOne() throws {
+        let part = (0..<400_000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7) }
+        let directory = try TemporaryFolder()
+        try directory.write("x.gz", try gzip(part, level: 0) + gzip([], level: 6) + gzip(part, level: 6))
+        #expect(try ByteStream(path: directory.path("x.gz")).readAll() == part + part)
+    }
+
+    /// Opening a pipe waits for its other end.
+    @Test(.timeLimit(.minutes(5)), arguments: ["", ".gz"]) func aPipeIsNoFile(ending: String) throws {
+        let directory = try TemporaryFolder()
+        try directory.writeSmallImages(compressed: !ending.isEmpty)
+        try directory.remove(Self.labels + ending)
+        #expect(mkfifo(directory.path(Self.labels + ending), 0o600) == 0)
+        let error = try userError { _ = try IDXDataset(finding: .mnist, directory: directory.path).load() }
+        #expect(error == UserError(.noInput, "\(directory.path)/\(Self.labels)\(ending): not a regular file"))
+    }
+
+    @Test func onlyOneClassIsRefused() throws {
+        let directory = try TemporaryFolder()
+        try directory.writeSmallImages()
+        try directory.write(Self.labels, idx([6], [5, 5, 5, 5, 5, 5]))
+        let error = try userError { _ = try ImageDataset.load(DataConfiguration(.mnist), dataDirectory: directory.path) }
+        #expect(error == UserError(.data, "\(directory.path): all 6 training images have the label 5, expected at least two classes"))
+    }
+
     @Test func aMissingDataSetSaysWhereItWasLookedForAndHowToGetIt() throws {
         let directory = try TemporaryFolder()
         let error = try userError { _ = try ImageDataset.load(DataConfiguration(.fashionMNIST), dataDirectory: directory.path) }

@@ -17,8 +17,10 @@ public struct Composition: Sendable {
         case override(Override)
     }
 
-    /// The definition's name: the file name without its ending.
-    public let name: String
+    /// The experiment's name: the file's path below `Experiments` without its ending, such as `ablations/depth`; for a file elsewhere its name alone.
+    public var name: String { file.experiment }
+    /// The file that extends the others.
+    let file: DefinitionFile
     /// In the order in which they count: a later one wins.
     let layers: [Layer]
     let root: ConfigurationNode
@@ -27,10 +29,12 @@ public struct Composition: Sendable {
     ///
     /// - Parameter display: a file's name in errors.
     /// - Throws: `.usage` for a file that is no YAML map, a loop of `extends`, or a word that does not fit; `.noInput` when a file cannot be read.
-    public init(of url: URL, display: (URL) -> String, overrides: [String] = []) throws {
-        let files = try Self.files(url, display: display, chain: [])
+    public init(of url: URL, display: @escaping (URL) -> String, overrides: [String] = []) throws {
+        var reading = Reading(display: display)
+        try reading.add(url, chain: [])
+        let files = reading.layers
         let overrides = try overrides.map(Override.init(word:))
-        name = url.deletingPathExtension().lastPathComponent
+        file = DefinitionFile(url)
         layers = files.map(Layer.file) + overrides.map(Layer.override)
         var root = files.dropFirst().reduce(files[0]) { Self.merge($1, onto: $0, path: []) }
         for override in overrides { try override.apply(to: &root) }
@@ -39,23 +43,49 @@ public struct Composition: Sendable {
 
     // MARK: Files
 
-    /// The maps of the files that `url` extends, then its own.
-    private static func files(_ url: URL, display: (URL) -> String, chain: [URL]) throws -> [ConfigurationNode] {
-        var root = try YAML.contents(of: url, name: display(url))
-        guard var entries = root.entries, let index = entries.firstIndex(where: { $0.key == "extends" }) else { return [root] }
-        let extends = entries.remove(at: index).node
-        root.value = .map(entries)
+    /// How many maps are put together; a file that several others extend counts for each of them.
+    private static let largestFileCount = 256
 
-        let items: [ConfigurationNode] = if case .list(let items) = extends.value { items } else { [extends] }
-        let chain = chain + [url.standardizedFileURL]
-        let bases = try items.flatMap { item in
+    /// The maps of the files, in the order in which they count; each file is read once.
+    private struct Reading {
+        let display: (URL) -> String
+        private(set) var layers: [ConfigurationNode] = []
+        /// The maps that were read, by their files' real paths.
+        private var known: [String: ConfigurationNode] = [:]
+        private var room = YAML.largestByteCount
+
+        init(display: @escaping (URL) -> String) { self.display = display }
+
+        /// Adds the maps of the files that `url` extends, then its own; `chain` leads to it.
+        mutating func add(_ url: URL, chain: [(url: URL, path: String)]) throws {
+            let place = url.standardizedFileURL, path = place.resolvingSymlinksInPath().path
+            var root = try known[path] ?? YAML.contents(of: url, name: display(url), room: &room)
+            known[path] = root
+            if var entries = root.entries, let index = entries.firstIndex(where: { $0.key == "extends" }) {
+                let extends = entries.remove(at: index).node
+                root.value = .map(entries)
+                let items: [ConfigurationNode] = if case .list(let items) = extends.value { items } else { [extends] }
+                for item in items {
+                    let base = try base(item, of: url, chain + [(place, path)])
+                    try add(base, chain: chain + [(place, path)])
+                }
+            }
+            layers.append(root)
+        }
+
+        /// The file that an item of `extends` names.
+        private func base(_ item: ConfigurationNode, of url: URL, _ chain: [(url: URL, path: String)]) throws -> URL {
             guard case .scalar(let word, _) = item.value else {
                 throw UserError(.usage, "\(item.mark): extends: expected the path of a definition, found \(item.kind)")
             }
             let base = URL(filePath: word, relativeTo: url.deletingLastPathComponent()).standardizedFileURL
-            if let start = chain.firstIndex(where: { $0.resolvingSymlinksInPath().path == base.resolvingSymlinksInPath().path }) {
-                let loop = (chain[start...] + [base]).map(display).joined(separator: " → ")
+            let path = base.resolvingSymlinksInPath().path
+            if let start = chain.firstIndex(where: { $0.path == path }) {
+                let loop = (chain[start...].map(\.url) + [base]).map(display).joined(separator: " → ")
                 throw UserError(.usage, "\(item.mark): extends: a loop: \(loop)")
+            }
+            guard chain.count < Composition.largestFileCount, layers.count < Composition.largestFileCount else {
+                throw UserError(.usage, "\(item.mark): extends: at most \(Composition.largestFileCount) files are put together, found more")
             }
             guard FileManager.default.fileExists(atPath: base.path) else {
                 let folder = base.deletingLastPathComponent()
@@ -63,29 +93,33 @@ public struct Composition: Sendable {
                 let hint = nearest(to: base.lastPathComponent, among: names).map { "; did you mean '\($0)'?" } ?? ""
                 throw UserError(.noInput, "\(item.mark): extends: there is no file \(display(base))\(hint)")
             }
-            return try files(base, display: display, chain: chain)
+            return base
         }
-        return bases + [root]
     }
 
     // MARK: Merging
 
     /// `over` on top of `base`, which lies at `path`.
     private static func merge(_ over: ConfigurationNode, onto base: ConfigurationNode, path: [String]) -> ConfigurationNode {
-        guard let added = over.entries, var entries = base.entries else { return over }
-        if added.contains(where: { Variants.excludes($0.key, among: entries.map(\.key), at: path) }) { return over }
+        guard let added = over.entries, let entries = base.entries else { return over }
+        if Variants.isChoice(path) {
+            let present = Set(entries.map(\.key))
+            if added.contains(where: { Variants.excludes($0.key, among: present, at: path) }) { return over }
+        }
+        // Entries that are taken away leave a gap, so that positions stay.
+        var merged = entries.map(Optional.some), positions = Dictionary(entries.indices.map { (entries[$0].key, $0) }) { first, _ in first }
         for entry in added {
-            guard let index = entries.firstIndex(where: { $0.key == entry.key }) else {
-                entries.append(entry)
+            guard let index = positions[entry.key], let present = merged[index] else {
+                positions[entry.key] = merged.count
+                merged.append(entry)
                 continue
             }
             if case .null = entry.node.value {
-                entries.remove(at: index)
+                merged[index] = nil
             } else {
-                let node = merge(entry.node, onto: entries[index].node, path: path + [entry.key])
-                entries[index] = .init(key: entry.key, mark: entry.mark, node: node)
+                merged[index] = .init(key: entry.key, mark: entry.mark, node: merge(entry.node, onto: present.node, path: path + [entry.key]))
             }
         }
-        return ConfigurationNode(.map(entries), mark: over.mark)
+        return ConfigurationNode(.map(merged.compactMap(\.self)), mark: over.mark)
     }
 }

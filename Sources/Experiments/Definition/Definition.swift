@@ -32,8 +32,10 @@ public struct Definition: Sendable {
         }
     }
 
-    /// The experiment's name: the definition's file name without its ending.
+    /// The experiment's name (`Composition.name`).
     public var name: String
+    /// Where it was written; nil for what a run or a plan keeps.
+    private(set) var file: DefinitionFile?
     public var data: DataConfiguration
     public var train: TrainConfiguration
     public var seeds: [Int]
@@ -49,17 +51,25 @@ public struct Definition: Sendable {
 
     /// Reads what was put together.
     ///
+    /// - Parameter images: loads the data, where something is wrong: what does not fit the images is then said with the rest.
     /// - Throws: `.usage` with every error at once, each with its place and key path.
-    public init(_ composition: Composition) throws {
-        try self.init(composition.root, name: composition.name)
+    public init(_ composition: Composition, images: ((DataConfiguration) throws -> ImageDataset)? = nil) throws {
+        try self.init(composition.root, name: composition.name, images: images)
+        file = composition.file
     }
 
     /// Reads the text that a run keeps as its definition (`Trial.resolvedDefinition`); `place` names it in errors.
     public init(resolved text: String, name: String, place: String) throws {
-        try self.init(YAML.node(text) { SourceMark(file: place, line: $0) }, name: name)
+        var root = try YAML.node(text) { SourceMark(file: place, line: $0) }
+        if case .map(var entries) = root.value, let index = entries.firstIndex(where: { $0.key == "models" }) {
+            entries[index].node = ModelRegistry.completed(stored: entries[index].node)
+            root.value = .map(entries)
+        }
+        try self.init(root, name: name)
+        data.places.isRecorded = true
     }
 
-    init(_ root: ConfigurationNode, name: String) throws {
+    init(_ root: ConfigurationNode, name: String, images: ((DataConfiguration) throws -> ImageDataset)? = nil) throws {
         let errors = ConfigurationErrors()
         var fields = FieldReader(root, path: "", errors: errors)
         self.name = name
@@ -74,25 +84,55 @@ public struct Definition: Sendable {
         models = Self.models(from: &fields)
         if var sweepFields = fields.fields("sweep") { sweep = SweepDefinition(from: &sweepFields) } else { sweep = nil }
         fields.finish()
+        if let images, !errors.messages.isEmpty, !errors.hasAny(under: "data") { reportMisfits(to: images, errors) }
         try errors.throwIfAny()
+    }
+
+    /// Sentences about what is written and has no effect.
+    var notes: [String] {
+        let schedule = root["train"]?["schedule"]
+        return train.schedule.unreachedEpochs(in: train.epochs).map { key, epochs in
+            let place = schedule?["step"]?[key]?.mark ?? schedule?.mark ?? root.mark
+            let list = epochs.map { grouped($0) }.joined(separator: ", ")
+            return "\(place): train.schedule.step.\(key): the training ends after \(grouped(train.epochs)) epochs, so nothing changes after \(list)"
+        }
+    }
+
+    /// Reports which models do not fit the images, and what the data do not have. Data that cannot be read are no fault of the definition.
+    private func reportMisfits(to images: (DataConfiguration) throws -> ImageDataset, _ errors: ConfigurationErrors) {
+        do {
+            let dataset = try images(data)
+            for model in models { model.validate(input: dataset.shape, classes: dataset.classCount, errors: errors) }
+        } catch let error as UserError {
+            guard let keyPath = error.keyPath else { return }
+            errors.report(String(error.message.dropFirst("\(keyPath): ".count)), at: mark(of: keyPath), path: keyPath)
+        } catch {}
+    }
+
+    /// Where a value, or the nearest map around it, was written.
+    private func mark(of keyPath: String) -> SourceMark {
+        var node = root
+        for key in keyPath.split(separator: ".") { node = node[String(key)] ?? node }
+        return node.mark
     }
 
     /// Gives an error about one of the definition's values the place where that, or the nearest map around it, was written.
     func placing<Result>(_ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let error as UserError {
             guard let keyPath = error.keyPath else { throw error }
-            var node = root
-            for key in keyPath.split(separator: ".") { node = node[String(key)] ?? node }
-            throw UserError(error.kind, "\(node.mark): \(error)")
+            throw UserError(error.kind, "\(mark(of: keyPath)): \(error)")
         }
     }
+
+    /// More of either would fit no table and no life.
+    static let largestSeedCount = 10_000, largestModelCount = 1_000
 
     private static func seeds(from fields: inout FieldReader) -> [Int] {
         let errorCount = fields.errors.messages.count
         guard let seeds = fields.integers("seeds", in: 0...) else { return [0] }
         if seeds.isEmpty, fields.errors.messages.count == errorCount { fields.report("expected at least one seed, found none", at: "seeds") }
         if Set(seeds).count < seeds.count { fields.report("a seed is listed twice", at: "seeds") }
-        return seeds
+        return fields.limited(seeds, to: largestSeedCount, "seeds", at: "seeds")
     }
 
     private static func models(from fields: inout FieldReader) -> [Model] {
@@ -101,7 +141,7 @@ public struct Definition: Sendable {
             fields.report("expected a map of at least one model, such as {small: {vit: {width: 96}}}, found \(found)", at: "models")
             return []
         }
-        return entries.compactMap { entry in
+        return fields.limited(entries, to: largestModelCount, "models", at: "models").compactMap { entry in
             let path = "models.\(entry.key)"
             // A model's name is part of its runs' folder names and of dotted paths.
             if entry.key.wholeMatch(of: /[A-Za-z0-9_][A-Za-z0-9_+\-]*/) == nil {
@@ -122,6 +162,13 @@ public enum Match: String, Codable, CaseIterable, Sendable {
 }
 
 extension FieldReader {
+    /// The values of a list; none, and an error, where they are more than can be meant.
+    func limited<Value>(_ values: [Value], to limit: Int, _ name: String, at key: String) -> [Value] {
+        if values.count <= limit { return values }
+        report("found \(grouped(values.count)) \(name), expected at most \(grouped(limit))", at: key)
+        return []
+    }
+
     /// A reader for the map under `key`; one without entries, at this map's place, when the key is absent.
     fileprivate mutating func section(_ key: String) -> FieldReader {
         fields(key) ?? FieldReader(ConfigurationNode(.null, mark: node.mark), path: path(of: key), errors: errors)

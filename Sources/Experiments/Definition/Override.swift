@@ -119,7 +119,7 @@ struct Override: Sendable {
             let hint = suggestion(for: key, among: present)
             throw error(about: keyPath, "there is no model '\(key)'\(hint) (+models.\(key)=… adds one)")
         case .set, .add:
-            guard Variants.excludes(key, among: present, at: place) else { return }
+            guard Variants.excludes(key, among: Set(present), at: place) else { return }
             let parent = place.joined(separator: ".")
             throw error(about: keyPath, "\(parent) is \(present.joined(separator: ", ")) (\(node.mark)); \(parent)={\(key): {…}} makes it \(key)")
         }

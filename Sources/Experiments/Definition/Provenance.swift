@@ -87,10 +87,21 @@ public struct Provenance: Sendable {
     // MARK: What counts
 
     private mutating func markThoseInForce(in root: ConfigurationNode) {
-        var told: Set<String> = []
+        var told: Set<String> = [], nodes: [[String]: ConfigurationNode] = [:]
+        Self.collect(root, at: [], into: &nodes)
         for index in settings.indices.reversed() where told.insert(settings[index].path).inserted {
-            let node = root.value(at: settings[index].keys)
+            let node = nodes[settings[index].keys]
             settings[index].isInForce = node.map { "\($0.mark)" == settings[index].place && $0.entries?.isEmpty != false } ?? false
+        }
+    }
+
+    /// Everything in a node, by its path.
+    private static func collect(_ node: ConfigurationNode, at path: [String], into nodes: inout [[String]: ConfigurationNode]) {
+        if nodes[path] == nil { nodes[path] = node }
+        switch node.value {
+        case .map(let entries): for entry in entries { collect(entry.node, at: path + [entry.key], into: &nodes) }
+        case .list(let items): for (index, item) in items.enumerated() { collect(item, at: path + ["\(index)"], into: &nodes) }
+        case .scalar, .null: break
         }
     }
 

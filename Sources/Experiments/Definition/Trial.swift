@@ -1,4 +1,3 @@
-import Checksums
 import Configuration
 import Foundation
 import Models
@@ -14,8 +13,7 @@ public struct Trial: Sendable {
     public let data: DataConfiguration
     public let train: TrainConfiguration
     public let precision: Precision
-    /// Kept with the run for whoever compares it; it changes no result.
-    let match: Match?
+    fileprivate let text: TrialText
 
     /// `resnet20-s0-1f0c93ab`, the name of the run's folder.
     public var name: String { "\(model.name)-s\(seed)-\(hash)" }
@@ -30,38 +28,12 @@ public struct Trial: Sendable {
 
     /// SHA-256 over what determines the result: the model's definition, data, training, seed and precision. The other models of the
     /// definition, the experiment's and the model's name, the number of threads and the machine do not count, nor what changes no bit
-    /// (`TrainConfiguration.withoutEffortOptions`).
-    public var identityDigest: String {
-        let identity = Identity(data: data, model: model.definition, precision: precision, seed: seed, train: train.withoutEffortOptions)
-        let digest = SHA256()
-        digest.update(YAML.json(identity))
-        return digest.finish()
-    }
+    /// (`TrainConfiguration.withoutEffortOptions`) or only makes the definition clear (`DataConfiguration.identity`, `ModelDefinition.identity`).
+    public var identityDigest: String { text.digest(seed: seed) }
 
     /// The definition of this trial alone, with every default filled in: JSON, and so YAML, that `Definition(resolved:)` reads. Like the hash it leaves out what
     /// changes no bit.
-    public var resolvedDefinition: String {
-        let resolved = Resolved(
-            data: data, match: match, models: [model.name: model.definition], precision: precision, seeds: [seed], train: train.withoutEffortOptions)
-        return YAML.text(YAML.node(of: resolved), .json) + "\n"
-    }
-
-    private struct Identity: Encodable {
-        let data: DataConfiguration
-        let model: ModelDefinition
-        let precision: Precision
-        let seed: Int
-        let train: TrainConfiguration
-    }
-
-    private struct Resolved: Encodable {
-        let data: DataConfiguration
-        let match: Match?
-        let models: [String: ModelDefinition]
-        let precision: Precision
-        let seeds: [Int]
-        let train: TrainConfiguration
-    }
+    public var resolvedDefinition: String { text.definition(seed: seed) }
 }
 
 extension TrainConfiguration {
@@ -76,8 +48,16 @@ extension TrainConfiguration {
 extension Definition {
     /// Every model at every seed: all models at the first seed, then at the second, so that comparisons are whole as early as possible.
     public var trials: [Trial] {
-        seeds.flatMap { seed in
-            models.map { Trial(model: $0, seed: seed, data: data, train: train, precision: precision, match: match) }
+        var texts = TrialTexts()
+        return trials(&texts)
+    }
+
+    /// The same for definitions that have much in common.
+    func trials(_ texts: inout TrialTexts) -> [Trial] {
+        let train = train.withoutEffortOptions
+        let written = models.map { texts.text(model: $0, data: data, train: train, precision: precision.rawValue, match: match?.rawValue) }
+        return seeds.flatMap { seed in
+            zip(models, written).map { Trial(model: $0, seed: seed, data: data, train: self.train, precision: precision, text: $1) }
         }
     }
 }

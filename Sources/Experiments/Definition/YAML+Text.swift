@@ -15,19 +15,22 @@ extension YAML {
         let space = String(repeating: " ", count: indentation)
         guard let entries = node.entries, !entries.isEmpty else { return space + line(node, style) }
         let inner = style == .json ? indentation + 2 : indentation
-        let lines = entries.map { entry in
-            let start = "\(String(repeating: " ", count: inner))\(scalar(entry.key, quoted: true, style)):"
-            let line = "\(start) \(line(entry.node, style))"
-            // Only maps are broken into lines; no definition has long lists.
-            guard line.count > 110, entry.node.entries?.isEmpty == false else { return line }
-            return switch style {
-            case .yaml: "\(start)\n\(text(entry.node, style, indentation: inner + 2))"
-            case .json: "\(start) \(text(entry.node, style, indentation: inner).drop { $0 == " " })"
-            }
-        }
+        let lines = entries.map { self.entry($0.key, $0.node, style, indentation: inner) }
         return switch style {
         case .yaml: lines.joined(separator: "\n")
         case .json: "\(space){\n\(lines.joined(separator: ",\n"))\n\(space)}"
+        }
+    }
+
+    /// An entry of a map, on one line or on several.
+    static func entry(_ key: String, _ node: ConfigurationNode, _ style: Style, indentation: Int) -> String {
+        let start = "\(String(repeating: " ", count: indentation))\(scalar(key, quoted: true, style)):"
+        let line = "\(start) \(line(node, style))"
+        // Only maps are broken into lines; no definition has long lists.
+        guard line.count > 110, node.entries?.isEmpty == false else { return line }
+        return switch style {
+        case .yaml: "\(start)\n\(text(node, style, indentation: indentation + 2))"
+        case .json: "\(start) \(text(node, style, indentation: indentation).drop { $0 == " " })"
         }
     }
 
@@ -43,14 +46,26 @@ extension YAML {
 
     /// A text in double quotes, with JSON's escapes, which are YAML's too; without them where YAML allows it.
     private static func scalar(_ text: String, quoted: Bool, _ style: Style) -> String {
-        let isWord = text.wholeMatch(of: /[A-Za-z_][A-Za-z0-9_.+\/\-]*/) != nil
-        let isReserved = ["null", "true", "false", "yes", "no", "on", "off"].contains(text.lowercased())
-        return !quoted || (style == .yaml && isWord && !isReserved) ? text : json(text)
+        if !quoted || style == .yaml && isWord(text) { return text }
+        // Most texts need no escapes, and asking the encoder about each takes a hundred times as long.
+        let isPlain = text.utf8.allSatisfy { (0x20..<0x7F).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+        return isPlain ? "\"\(text)\"" : json(text)
+    }
+
+    /// Whether YAML reads a text as itself without quotes: a letter or '_', then letters, digits and some signs, and not null, true or the like.
+    private static func isWord(_ text: String) -> Bool {
+        func isLetter(_ byte: UInt8) -> Bool { (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == UInt8(ascii: "_") }
+        guard let first = text.utf8.first, isLetter(first) else { return false }
+        guard text.utf8.allSatisfy({ isLetter($0) || (0x30...0x39).contains($0) || [0x2E, 0x2B, 0x2F, 0x2D].contains($0) }) else { return false }
+        return !["null", "true", "false", "yes", "no", "on", "off"].contains(text.lowercased())
     }
 
     /// The node of a value, with keys in alphabetical order.
-    static func node(of value: some Encodable) -> ConfigurationNode {
-        do { return try node(json(value)) { SourceMark(file: "", line: $0) } } catch {
+    static func node(of value: some Encodable) -> ConfigurationNode { node(ofJSON: json(value)) }
+
+    /// The node of what `json` wrote.
+    static func node(ofJSON text: String) -> ConfigurationNode {
+        do { return try node(text) { SourceMark(file: "", line: $0) } } catch {
             preconditionFailure("JSON is YAML: \(error)")
         }
     }

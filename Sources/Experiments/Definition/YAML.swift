@@ -7,8 +7,13 @@ import Yams
 /// A definition is plain YAML: maps, lists and scalars. Anchors, aliases, merge keys and tags are refused, because a value that is
 /// written elsewhere has no line of its own to point at.
 enum YAML {
+    /// How many bytes a definition may have, with all the files that it extends: far more than a person writes, and read in a second.
+    static let largestByteCount = 2_000_000
+
     /// The contents of a file. Throws `.noInput` when it cannot be read and `.usage` when it is not a YAML map.
-    static func contents(of url: URL, name: String) throws -> ConfigurationNode {
+    ///
+    /// - Parameter room: how many bytes it may have; less than it has is `.usage` too.
+    static func contents(of url: URL, name: String, room: inout Int) throws -> ConfigurationNode {
         let data: Data
         // A pipe or a device would be read without end.
         var status = stat()
@@ -16,8 +21,11 @@ enum YAML {
         do { data = try Data(contentsOf: url) } catch {
             throw UserError(.noInput, "\(name): cannot be read: \(reason(error))")
         }
+        room -= data.count
+        guard room >= 0 else { throw UserError(.usage, "\(name): a definition and what it extends may have \(grouped(largestByteCount)) bytes together; found more") }
         guard let text = String(data: data, encoding: .utf8) else { throw UserError(.usage, "\(name): not UTF-8 text") }
-        let root = try node(text) { SourceMark(file: name, line: $0) }
+        let folder = url.standardizedFileURL.deletingLastPathComponent().path
+        let root = try node(text) { SourceMark(file: name, line: $0, folder: folder) }
         guard root.entries?.isEmpty == false else {
             throw UserError(.usage, "\(name): expected a map with data, train and models, found \(root.kind)")
         }
@@ -26,10 +34,12 @@ enum YAML {
 
     /// Parses `text`; `mark` turns a line of it (from 1) into a place that a user knows.
     static func node(_ text: String, mark: @escaping (Int) -> SourceMark) throws -> ConfigurationNode {
+        if let node = JSONText.node(text, mark: mark) { return node }
+        try refuseMultiplyingAliases(in: text, mark)
         let errors = ConfigurationErrors()
         do {
-            // Nodes refer weakly to their anchors, which the parser owns.
-            let parser = try Parser(yaml: text)
+            // Nodes refer weakly to their anchors, which the parser owns. What kind of value a scalar is, a rule of the definition says and not YAML.
+            let parser = try Parser(yaml: text, resolver: .basic)
             let root = try parser.singleRoot()
             return try withExtendedLifetime(parser) {
                 let converted = root.map { Converter(mark: mark, errors: errors).convert($0, path: "", keyMark: mark(1)) }
@@ -40,6 +50,25 @@ enum YAML {
             let (sentence, line) = describe(error, text: text)
             throw UserError(.usage, "\(mark(line)): \(sentence)")
         }
+    }
+
+    /// Refuses a text with many aliases before it is parsed: the parser compares keys with all that their aliases stand for, which can double with each.
+    /// The few that are left to it grow to no more than some thousands of values, and it knows their places better.
+    private static func refuseMultiplyingAliases(in text: String, _ mark: (Int) -> SourceMark) throws {
+        var aliases = 0, firstLine: Int?, hasAnchors = false, line = 1, last = UInt8(ascii: "\n"), sign: UInt8 = 0
+        for byte in text.utf8 {
+            // The sign of an alias or an anchor begins a word.
+            if sign != 0, byte > 0x20 {
+                if sign == UInt8(ascii: "&") { hasAnchors = true } else { aliases += 1 }
+                firstLine = firstLine ?? line
+            }
+            let isSign = byte == UInt8(ascii: "*") || byte == UInt8(ascii: "&")
+            sign = isSign && (last <= 0x20 || [UInt8(ascii: "["), UInt8(ascii: "{"), UInt8(ascii: ","), UInt8(ascii: ":")].contains(last)) ? byte : 0
+            if byte == UInt8(ascii: "\n") { line += 1 }
+            last = byte
+        }
+        guard hasAnchors, aliases > 30, let firstLine else { return }
+        throw UserError(.usage, "\(mark(firstLine)): anchors (&) and aliases (*) are not read; write the value out")
     }
 
     private struct Converter {

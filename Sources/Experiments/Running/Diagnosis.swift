@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import HDF5
 import RunStore
 
 /// What is wrong with a run folder, how far its run got, and what can be saved: `harness doctor`.
@@ -45,7 +46,7 @@ public struct Diagnosis {
         } catch {
             state = .damaged
             findings.append(folder.hasRun ? "\(error)" : "\(folder.runFile): is missing")
-            let whole = Self.readableWeights(in: folder) + folder.checkpoints.filter { (try? $0.read()) != nil }.map(\.path)
+            let whole = ((try? Self.wholeWeights(in: folder)) ?? []) + ((try? Self.wholeCheckpoints(in: folder)) ?? []).map(\.path)
             findings.append(whole.isEmpty ? "no weights can be saved" : "whole: \(whole.joined(separator: ", "))")
         }
         if let error = Self.error({ _ = try MachineRecord(folder) }) { add(damage: "\(error)") }
@@ -62,7 +63,7 @@ public struct Diagnosis {
         for path in RunFolder.Weights.allCases.map(folder.weightsFile) {
             if let complaint = Self.complaint(about: path, run) { add(damage: complaint) }
         }
-        let leftover = folder.checkpoints.count
+        let leftover = (try? folder.checkpoints.count) ?? 0
         if leftover > 0 { findings.append("\(leftover) checkpoints are left over; the next run of the experiment removes them") }
     }
 
@@ -71,7 +72,7 @@ public struct Diagnosis {
         findings.append("was cut off after step \(grouped(run.steps.count)), in epoch \(run.epochs.count + 1)")
         let search = (try? Resumption.search(folder, for: run.description)) ?? Resumption.Search()
         for complaint in search.complaints { add(damage: complaint) }
-        if let progress = search.resumption?.checkpoint.progress {
+        if let progress = search.resumption?.state.progress {
             findings.append("`harness run` goes on after step \(grouped(progress.step))")
         } else {
             findings.append("there is no checkpoint to go on from: `harness run` starts again")
@@ -82,12 +83,12 @@ public struct Diagnosis {
     private static func complaint(about path: String, _ run: RunContents) -> String? {
         guard FileManager.default.fileExists(atPath: path) else { return "\(path): is missing" }
         do {
-            let file = try WeightsFile(reading: path), step = try file.checkpoint(path: path).progress.step
+            let file = try WeightsReader(path), step = try file.notes.state(path: path).progress.step
             // A run of format 1 has no checksums.
             guard let record = run.digests.first(where: { $0.step == step }) else {
                 return run.digests.isEmpty ? nil : "\(path): holds the weights of step \(grouped(step)), which the run did not record"
             }
-            return file.firstDifference(from: record, tensors: run.description.tensors).map {
+            return try file.firstDifference(from: record, tensors: run.description.tensors).map {
                 "\(path): \($0) is not what the run recorded after step \(grouped(step))"
             }
         } catch {
@@ -95,8 +96,22 @@ public struct Diagnosis {
         }
     }
 
-    private static func readableWeights(in folder: RunFolder) -> [String] {
-        RunFolder.Weights.allCases.map(folder.weightsFile).filter { (try? WeightsFile(reading: $0)) != nil }
+    private static func wholeWeights(in folder: RunFolder) throws -> [String] {
+        try RunFolder.Weights.allCases.map(folder.weightsFile).filter { path in try isWhole { try WeightsReader(path) } }
+    }
+
+    private static func wholeCheckpoints(in folder: RunFolder) throws -> [CheckpointFile] {
+        try folder.checkpoints.filter { file in try isWhole(file.open) }
+    }
+
+    /// Whether a file can be opened. One that the system does not let read now is not known to be damaged: that is thrown.
+    private static func isWhole(_ open: () throws -> WeightsReader) throws -> Bool {
+        do {
+            _ = try open()
+            return true
+        } catch let error as UserError where error.kind != .io {
+            return false
+        }
     }
 
     private static func error(_ body: () throws -> Void) -> (any Error)? {
@@ -112,7 +127,7 @@ public struct Diagnosis {
     /// - Returns: the copy's folder and what was done to it; nil when there is nothing to repair.
     public func repair() throws -> (folder: RunFolder, actions: [String])? {
         guard state == .unfinished || state == .damaged else { return nil }
-        let copy = try copied()
+        let (copy, place) = try copied()
         var actions: [String] = []
         // Removes what a killed writer was just writing, and keeps others from the copy meanwhile.
         let writer = try RunWriter(copy)
@@ -123,34 +138,55 @@ public struct Diagnosis {
                 actions.append("run.h5 had nothing to save and is not in the copy")
             }
         }
-        let readable = Self.readableWeights(in: copy)
+        let readable = try Self.wholeWeights(in: copy)
         for which in RunFolder.Weights.allCases where !readable.contains(copy.weightsFile(which)) {
             guard FileManager.default.fileExists(atPath: copy.weightsFile(which)) else { continue }
             try FileManager.default.removeItem(atPath: copy.weightsFile(which))
             actions.append("weights/\(which.rawValue).h5 was damaged and is not in the copy")
         }
-        for file in copy.checkpoints where (try? file.read()) == nil {
+        let whole = try Self.wholeCheckpoints(in: copy)
+        for file in try copy.checkpoints where !whole.contains(file) {
             try writer.remove(file)
             actions.append("the damaged checkpoint of step \(grouped(file.step)) is not in the copy")
         }
-        if !readable.contains(copy.weightsFile(.last)), let newest = copy.checkpoints.first {
-            try writer.save(newest.read(), as: .last)
+        if !readable.contains(copy.weightsFile(.last)), let newest = whole.first {
+            try writer.nameLast(checkpoint: newest.step)
             actions.append("weights/last.h5 comes from the checkpoint of step \(grouped(newest.step))")
         }
-        return (copy, actions)
+        guard rename(copy.path, place) == 0 else {
+            throw UserError(.io, "\(copy.path): cannot be renamed to \(place): \(String(cString: strerror(errno)))")
+        }
+        try synchronizeFolder(of: place)
+        return (RunFolder(path: place), actions)
     }
 
-    private func copied() throws -> RunFolder {
-        let source = URL(filePath: folder.path)
-        let shelf = source.deletingLastPathComponent().appending(path: ".repaired")
-        do {
-            try FileManager.default.createDirectory(at: shelf, withIntermediateDirectories: true)
-            let taken = Set(try FileManager.default.contentsOfDirectory(atPath: shelf.path))
-            let name = (1...).lazy.map { "\(source.lastPathComponent)-\($0)" }.first { !taken.contains($0) }!
-            try FileManager.default.copyItem(at: source, to: shelf.appending(path: name))
-            return RunFolder(path: shelf.appending(path: name).path)
-        } catch {
-            throw UserError(.io, "\(folder.path): cannot be copied into \(shelf.path): \(error.localizedDescription)")
+    /// Copies the run's folder to a place beside it where no table looks.
+    ///
+    /// - Returns: the copy, under a name that says that it is not done, and what it is to be called when it is.
+    private func copied() throws -> (RunFolder, place: String) {
+        let source = URL(filePath: folder.path), name = source.lastPathComponent
+        let shelf = source.deletingLastPathComponent().appending(path: ".repaired").path
+        try RunWriter.makeFolder(shelf, orSay: "\(shelf): cannot be made")
+        let taken = (try? FileManager.default.contentsOfDirectory(atPath: shelf)) ?? []
+        let place = (1...).lazy.map { "\(shelf)/\(name)-\($0)" }.first { !taken.contains(($0 as NSString).lastPathComponent) }!
+        let copy = RunFolder(path: "\(shelf)/.\(name).partial")
+        // A repair that was killed has left one.
+        if FileManager.default.fileExists(atPath: copy.path) {
+            do { try FileManager.default.removeItem(atPath: copy.path) } catch {
+                throw UserError(.io, "\(copy.path): cannot be removed: \(error.localizedDescription)")
+            }
         }
+        try RunWriter.makeFolder(copy.path, orSay: "\(copy.path): cannot be made")
+        for item in (try? FileManager.default.subpathsOfDirectory(atPath: folder.path)) ?? [] {
+            var isFolder: ObjCBool = false
+            guard FileManager.default.fileExists(atPath: "\(folder.path)/\(item)", isDirectory: &isFolder) else { continue }
+            let target = "\(copy.path)/\(item)"
+            if isFolder.boolValue {
+                try RunWriter.makeFolder(target, orSay: "\(target): cannot be made")
+            } else {
+                try copyFile(from: "\(folder.path)/\(item)", to: target)
+            }
+        }
+        return (copy, place)
     }
 }

@@ -33,9 +33,12 @@ public struct Experiment: Sendable {
         }
     }
 
+    /// Sentences about what may be wrong with the data or the definition, though it can be trained.
+    public var notes: [String] { dataset.notes + definition.notes }
+
     /// A training of `trial`, ready to run.
     ///
-    /// - Throws: `UserError(.usage)` when the data are too few or the memory too small for it.
+    /// - Throws: `UserError`: `.usage` when the model does not fit the images or the data are too few, `.internal` when the memory is too small.
     public func training(of trial: Trial, pool: WorkerPool) throws -> TrainingLoop {
         let model = trial.model, classes = dataset.classCount
         var configuration = trial.train
@@ -47,7 +50,7 @@ public struct Experiment: Sendable {
                     augmentations: trial.data.augment, seed: UInt64(trial.seed), pool: pool)
             }
         } catch let error as RecordingError {
-            throw UserError(.usage, "\(model.node.mark): \(model.path): \(error)")
+            throw UserError(error.isShortOfMemory ? .internal : .usage, "\(model.node.mark): \(model.path): \(error)")
         }
     }
 }

@@ -24,6 +24,10 @@ public struct ExperimentPreview {
 
     /// `fashion-mnist: 54,000 training, 6,000 validation and 10,000 test images of 28×28×1, 10 classes`
     public let dataLine: String
+    /// `classes: T-shirt/top, trouser, …`; nil where they have no names.
+    public let classLine: String?
+    /// What may be wrong with the data or the definition.
+    public let notes: [String]
     public let models: [Model]
     public let trials: [Trial]
 
@@ -36,7 +40,9 @@ public struct ExperimentPreview {
         dataLine = """
             \(dataset.name): \(counts[0]), \(counts[1]) and \(counts[2]) images of \(dataset.shape), \(dataset.classCount) classes
             """
-        let pool = WorkerPool(threads: threads)
+        classLine = dataset.classNames.map { "classes: \($0.joined(separator: ", "))" }
+        notes = experiment.notes
+        let pool = WorkerPool(threads: threads, shards: experiment.definition.train.shards)
         let allTrials = experiment.definition.trials
         models = try experiment.models.map { model in
             guard let trial = allTrials.first(where: { $0.model.name == model.name }) else { preconditionFailure("every model has a trial") }
@@ -45,7 +51,8 @@ public struct ExperimentPreview {
                 byteCount: try experiment.training(of: trial, pool: pool).byteCount)
         }
         trials = allTrials.map { trial in
-            let folder = trial.folder(experiment: experiment.definition.name, results: results)
+            let name = experiment.definition.name
+            let folder = SharedRuns.earlierRun(named: trial.name, of: name, results: results) ?? trial.folder(experiment: name, results: results)
             return Trial(name: trial.name, state: Self.state(of: folder))
         }
     }

@@ -1,21 +1,25 @@
 import Foundation
 import Synchronization
 
-private let requested = Atomic<Bool>(false)
+/// The signal that came first; 0: none came.
+private let received = Atomic<Int32>(0)
 
 /// Whether someone asked the program to end (Ctrl-C, SIGTERM, or SIGHUP when a terminal closes): the step at hand is finished, and files
 /// are closed as they should be.
 ///
 /// A second Ctrl-C ends the process at once.
 public enum Interrupt {
-    public static var isRequested: Bool { requested.load(ordering: .relaxed) }
-    /// What a program ends with that was interrupted, as a shell has it.
-    public static let exitCode: Int32 = 128 + SIGINT
+    public static var isRequested: Bool { received.load(ordering: .relaxed) != 0 }
+    /// What a program ends with that was interrupted, as a shell has it: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+    public static var exitCode: Int32 {
+        let signal = received.load(ordering: .relaxed)
+        return 128 + (signal == 0 ? SIGINT : signal)
+    }
 
-    /// Begins to listen. The handler only sets a flag, as a signal handler may, and gives the signal its default meaning back.
+    /// Begins to listen. The handler only notes the signal, as a signal handler may, and gives the signal its default meaning back.
     public static func listen() {
         // The global is made here, not on its first use inside the handler.
-        requested.store(false, ordering: .relaxed)
+        received.store(0, ordering: .relaxed)
         // Whoever started the program may have blocked signals, which is inherited.
         var signals = sigset_t()
         sigemptyset(&signals)
@@ -23,9 +27,9 @@ public enum Interrupt {
             sigaddset(&signals, number)
             // `nohup` had it ignored, and so it stays.
             if number == SIGHUP, isIgnored(number) { continue }
-            signal(number) { received in
-                requested.store(true, ordering: .relaxed)
-                signal(received, SIG_DFL)
+            signal(number) { number in
+                _ = received.compareExchange(expected: 0, desired: number, ordering: .relaxed)
+                signal(number, SIG_DFL)
             }
         }
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)

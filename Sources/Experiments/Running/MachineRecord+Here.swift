@@ -1,5 +1,4 @@
 import Foundation
-import HDF5
 import RunStore
 import TensorCore
 
@@ -8,7 +7,7 @@ extension MachineRecord {
     static func here(threads: Int, command: [String]) -> MachineRecord {
         MachineRecord(
             host: ProcessInfo.processInfo.hostName, operatingSystem: ProcessInfo.processInfo.operatingSystemVersionString,
-            processor: processorName, threads: threads, versions: ["hdf5": hdf5Version, "onednn": OneDNN.version], gitCommit: sourceCommit,
+            processor: processorName, threads: threads, versions: ProgramVersion.libraries, gitCommit: sourceCommit,
             command: command, startedAt: Date.now.formatted(.iso8601), wallClockSeconds: 0, secondsPerEpoch: 0, imagesPerSecond: 0,
             instructionSet: OneDNN.instructionSet)
     }

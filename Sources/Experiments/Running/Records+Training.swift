@@ -1,6 +1,7 @@
 import Models
 import RunStore
 import Training
+import VisionData
 
 // MARK: Training's values as the run store's. Training counts steps and epochs from 0, a run file from 1.
 
@@ -40,6 +41,20 @@ extension LayerDescription {
         predictedActivationVariance = variances
         predictedGradientVariance = network.gradientVariances(
             activationVariances: variances, last: start.gradientVariances[names.count - 1])
+    }
+}
+
+extension DataDescription {
+    /// What a user of a model has to know of the data it was trained on.
+    init(_ dataset: ImageDataset) {
+        let images = dataset.images
+        func places(_ split: Split, among part: Range<Int>) -> [Int32] { dataset.indices(of: split).map { $0 - Int32(part.lowerBound) } }
+        self.init(
+            imageShape: [dataset.shape.height, dataset.shape.width, dataset.shape.channels], mean: dataset.normalization.mean,
+            standardDeviation: dataset.normalization.std, classNames: dataset.classNames ?? [],
+            split: SplitDescription(
+                training: places(.train, among: images.train), validation: places(.validation, among: images.validation ?? images.train),
+                bringsValidation: images.validation != nil, test: places(.test, among: images.test)))
     }
 }
 

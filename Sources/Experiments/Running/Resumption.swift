@@ -3,12 +3,11 @@ import RunStore
 import TensorCore
 import Training
 
-/// What an unfinished run goes on from: a checkpoint, the weights of the best epoch so far, and the log up to the checkpoint.
+/// What an unfinished run is resumed from: a checkpoint, and the log up to it.
 struct Resumption {
-    let checkpoint: Checkpoint
-    /// nil where the training does not need them from a file (`TrainingLoop.restore`).
-    let best: Checkpoint?
+    let state: TrainingState
     let contents: RunContents
+    private let checkpoint: WeightsReader
 
     /// What was found in a run folder.
     struct Search {
@@ -19,7 +18,7 @@ struct Resumption {
         var rejected: [CheckpointFile] = []
     }
 
-    /// Looks for the newest checkpoint with which `folder`'s run can go on.
+    /// Looks for the newest checkpoint from which `folder`'s run can be resumed.
     ///
     /// - Throws: `.data` when the folder holds the run of another definition, or with other images.
     static func search(_ folder: RunFolder, for description: RunDescription) throws -> Search {
@@ -32,11 +31,11 @@ struct Resumption {
             return search
         }
         try contents.description.checkIdentity(with: description, path: folder.path)
-        for file in folder.checkpoints {
+        for file in try folder.checkpoints {
             do {
                 search.resumption = try Resumption(file, of: contents, in: folder, description)
                 return search
-            } catch let error as UserError {
+            } catch let error as UserError where error.kind != .io {
                 search.complaints.append("\(error)")
                 search.rejected.append(file)
             }
@@ -45,15 +44,19 @@ struct Resumption {
     }
 
     private init(_ file: CheckpointFile, of contents: RunContents, in folder: RunFolder, _ description: RunDescription) throws {
-        checkpoint = try file.read().checkpoint(path: file.path)
-        let progress = checkpoint.progress
-        var contents = contents
-        best = try Self.best(for: checkpoint, of: contents, in: folder)
-        contents = contents.cut(toStep: progress.step, epoch: progress.epoch)
+        checkpoint = try file.open()
+        state = try checkpoint.notes.state(path: file.path)
+        let progress = state.progress
+        try Self.checkBestWeights(for: state, of: contents, in: folder)
+        var contents = contents.cut(toStep: progress.step, epoch: progress.epoch)
         let momentCount = description.layers == nil ? 0 : progress.epoch + 1
         guard contents.steps.count == progress.step, contents.epochs.count == progress.epoch, contents.layers.count == momentCount else {
             throw UserError(
                 .data, "\(folder.runFile): has \(contents.steps.count) of the \(progress.step) steps before the checkpoint \(file.path)")
+        }
+        // A checkpoint of an earlier version does not say.
+        if let recorded = checkpoint.notes.logDigest, recorded != contents.logDigest {
+            throw UserError(.data, "\(folder.runFile): is damaged: its rows are not those that the checkpoint \(file.path) was made after")
         }
         let arithmetic = contents.description.arithmetic
         contents.description = description
@@ -61,22 +64,24 @@ struct Resumption {
         self.contents = contents
     }
 
-    /// The best weights so far.
+    /// Gives a training the arrays of the checkpoint.
+    func fill(_ arrays: TrainingArrays) throws { try checkpoint.fill(arrays, includingOptimizer: true) }
+
+    /// Checks the weights of the best epoch so far, if they are needed from their file.
     ///
     /// `best.h5` is one of two: that of the checkpoint's best epoch, or, when the process ended between it and the next checkpoint, that of a later
     /// epoch, which will be the best again when the training comes there.
-    private static func best(for checkpoint: Checkpoint, of contents: RunContents, in folder: RunFolder) throws -> Checkpoint? {
-        let progress = checkpoint.progress
-        guard let bestEpoch = progress.bestEpoch, progress.bestAccuracy != nil else { return nil }
-        if checkpoint.isAtEpochEnd, bestEpoch == progress.epoch - 1 { return nil }
+    private static func checkBestWeights(for state: TrainingState, of contents: RunContents, in folder: RunFolder) throws {
+        let progress = state.progress
+        guard let bestEpoch = progress.bestEpoch, progress.bestAccuracy != nil else { return }
+        if state.isAtEpochEnd, bestEpoch == progress.epoch - 1 { return }
         let path = folder.weightsFile(.best)
-        let file = try WeightsFile(reading: path), best = try file.checkpoint(path: path)
-        let isLater = best.progress.epoch > progress.epoch
-        guard isLater || best.progress.epoch == bestEpoch + 1,
-            let record = contents.digests.first(where: { $0.step == best.progress.step }),
-            file.firstDifference(from: record, tensors: contents.description.tensors) == nil
+        let file = try WeightsReader(path), best = try file.notes.state(path: path).progress
+        let isLater = best.epoch > progress.epoch
+        guard isLater || best.epoch == bestEpoch + 1,
+            let record = contents.digests.first(where: { $0.step == best.step }),
+            try file.firstDifference(from: record, tensors: contents.description.tensors) == nil
         else { throw UserError(.data, "\(path): does not hold the weights that the run recorded for epoch \(bestEpoch + 1)") }
-        return isLater ? nil : best
     }
 }
 

@@ -1,26 +1,31 @@
-import Configuration
 import RunStore
-import TensorCore
 import Training
 
 /// Writes what happens in a training to its run folder: every step, every epoch, the weights, checkpoints, the evaluation.
 ///
-/// The log is on the disk before the weights and checkpoints that go with it. So whenever the process ends, the log reaches at least as
-/// far as every checkpoint, and has the checksums of every weights file.
+/// The log is on the disk before the checkpoints that go with it, and a checkpoint before the weights files that hold what it does. So whenever the
+/// process ends, the log reaches at least as far as every checkpoint, and what a weights file lacks can be made from the newest one.
 final class RunRecorder: TrainingListener {
     private let writer: RunWriter
     private let run: LiveRun
+    private let data: DataDescription?
     private var timings: [EpochTiming] = []
+    /// A checkpoint whose arrays are being written while the training validates.
+    private var begun: BegunCheckpoint?
+    /// What the newest checkpoint holds.
+    private var saved: TrainingState?
 
-    /// Begins the run, or goes on with it: from here on its folder holds a readable file.
+    /// Begins the run, or resumes it: from here on its folder holds a readable file.
     ///
     /// - Parameter loop: already at the checkpoint of `resumption`.
     init(_ description: RunDescription, _ resumption: Resumption?, in writer: RunWriter, _ loop: TrainingLoop) throws {
         self.writer = writer
+        data = description.data
         run = try writer.start(resumption?.contents ?? RunContents(description: description))
-        // A checkpoint of an epoch's end holds what the weights files do, which may have been about to be written.
-        let progress = loop.progress
-        if let resumption, resumption.checkpoint.isAtEpochEnd { try saveWeights(loop, isBest: progress.bestEpoch == progress.epoch - 1) }
+        guard let resumption else { return }
+        saved = resumption.state
+        // The process may have ended before the checkpoint got its second name.
+        if resumption.state.isAtEpochEnd { try writer.nameLast(checkpoint: resumption.state.progress.step) }
     }
 
     func receive(_ event: TrainingEvent, from loop: TrainingLoop) throws {
@@ -35,18 +40,22 @@ final class RunRecorder: TrainingListener {
                 try run.synchronize()
                 try saveCheckpoint(loop)
             }
+        case .epochTrained:
+            begun = try BegunCheckpoint(of: loop, in: writer)
         case .epochFinished(let epoch, let timing):
             if timing.stepCount > 0 { timings.append(timing) }
             try run.append(EpochRecord(epoch))
-            try saveWeights(loop, isBest: epoch.isBest)
             try saveCheckpoint(loop)
+            try writer.nameLast(checkpoint: loop.progress.step)
         case .tested(let result):
             try run.append(TestEvaluation(result))
         case .interrupted:
             try run.synchronize()
-            try saveCheckpoint(loop)
+            // Interrupted in the test, the loop has the best weights, and the checkpoint of the end is there.
+            if loop.state != saved { try saveCheckpoint(loop) }
             try run.finish(.interrupted)
         case .diverged:
+            begun = nil
             try run.finish(.diverged)
             try writer.removeCheckpoints()
         case .progress, .stoppedEarly:
@@ -61,14 +70,13 @@ final class RunRecorder: TrainingListener {
         try writer.removeCheckpoints()
     }
 
-    private func saveWeights(_ loop: TrainingLoop, isBest: Bool) throws {
-        let weights = WeightsFile(loop.checkpoint())
-        try writer.save(weights, as: .last)
-        if isBest { try writer.save(weights, as: .best) }
-    }
-
+    /// Writes the checkpoint of this moment, or the rest of one that was begun since the last step.
     private func saveCheckpoint(_ loop: TrainingLoop) throws {
-        try writer.save(checkpoint: WeightsFile(loop.checkpoint()), step: loop.progress.step)
+        let checkpoint = try begun ?? BegunCheckpoint(of: loop, in: writer)
+        begun = nil
+        try checkpoint.finish(WeightsNotes(loop.state, data: data, logDigest: run.logDigest))
+        saved = loop.state
+        try writer.removeOldCheckpoints()
     }
 
     /// Mean seconds of an epoch, validation included; 0 before the first one has ended. An epoch of which only a part was timed counts by its steps.
@@ -83,4 +91,37 @@ final class RunRecorder: TrainingListener {
     var betweenStepsSeconds: Double { mean(timings.map(\.betweenStepsSeconds)) }
 
     private func mean(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count) }
+}
+
+/// The best weights are kept in `weights/best.h5`.
+extension RunRecorder: BestWeights {
+    func keep(_ loop: TrainingLoop) throws {
+        let file = try writer.makeBestWeights()
+        try file.write(loop.arrays, includingOptimizer: false)
+        try file.finish(WeightsNotes(loop.state, data: data))
+    }
+
+    func restore(to loop: TrainingLoop) throws {
+        try WeightsReader(writer.folder.weightsFile(.best)).fill(loop.arrays, includingOptimizer: false)
+    }
+}
+
+/// A checkpoint whose arrays are being written on another thread, while the training does nothing that changes them.
+private final class BegunCheckpoint {
+    private let file: WeightsWriter
+    private let work: BackgroundWork
+
+    init(of loop: TrainingLoop, in writer: RunWriter) throws {
+        let file = try writer.makeCheckpoint(step: loop.progress.step), arrays = loop.arrays
+        self.file = file
+        // The arrays are the loop's, which keeps its listeners' promise (`TrainingEvent.epochTrained`); the file is nobody else's until `wait`.
+        work = BackgroundWork { try file.write(arrays, includingOptimizer: true) }
+    }
+
+    deinit { try? work.wait() }
+
+    func finish(_ notes: WeightsNotes) throws {
+        try work.wait()
+        try file.finish(notes)
+    }
 }

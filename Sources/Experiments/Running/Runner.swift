@@ -53,7 +53,7 @@ public final class Runner {
         self.options = options
         self.terminal = terminal
         self.watchers = watchers
-        pool = WorkerPool(threads: options.threads)
+        pool = WorkerPool(threads: options.threads, shards: experiment.definition.train.shards)
         trials = experiment.definition.trials
         labelWidth = trials.map { Self.label($0, seeds: experiment.definition.seeds).count }.max() ?? 0
     }
@@ -64,7 +64,12 @@ public final class Runner {
     public func run(shouldStop: () -> Bool) throws -> Outcome {
         var outcome = Outcome()
         for trial in trials where !outcome.isInterrupted {
-            let folder = trial.folder(experiment: experiment.definition.name, results: options.results)
+            let name = experiment.definition.name, folder = trial.folder(experiment: name, results: options.results)
+            if options.startsOver {
+                try SharedRuns.removeLink(at: folder)
+            } else {
+                try SharedRuns.linkEarlierRun(named: trial.name, of: name, results: options.results)
+            }
             outcome.folders.append(folder)
             switch try train(trial, in: folder, shouldStop) {
             case .finished: break
@@ -104,7 +109,8 @@ public final class Runner {
         var described = description
         described.tensors = loop.tensorNames
         described.layers = LayerDescription(trial.model.definition, measuredBy: loop)
-        var machine = MachineRecord.here(threads: options.threads, command: options.command)
+        var machine = MachineRecord.here(threads: pool.threadCount, command: options.command)
+        machine.dataFile = experiment.dataset.location
         let resumption = try resumption(of: trial, described, &writer, machine)
         if let resumption { try restore(loop, resumption, folder) }
         let recorder = try RunRecorder(described, resumption, in: writer, loop)
@@ -113,9 +119,10 @@ public final class Runner {
 
         let outcome: TrainingOutcome
         do {
-            outcome = try loop.run([recorder] + progress + watchers, epochLimit: options.epochLimit, shouldStop: shouldStop)
+            outcome = try loop.run([recorder] + progress + watchers, keeping: recorder, epochLimit: options.epochLimit, shouldStop: shouldStop)
         } catch {
-            let next = folder.checkpoints.isEmpty ? "starts again" : "goes on from the last checkpoint"
+            let isNew = (try? folder.checkpoints.isEmpty) ?? true
+            let next = isNew ? "starts again" : "goes on from the last checkpoint"
             say(trial, "ended after step \(grouped(loop.progress.step)); the same command \(next)")
             throw error
         }
@@ -143,7 +150,7 @@ public final class Runner {
 
     private func restore(_ loop: TrainingLoop, _ resumption: Resumption, _ folder: RunFolder) throws {
         do {
-            try loop.restore(resumption.checkpoint, best: resumption.best)
+            try loop.resume(resumption.state, filling: resumption.fill)
         } catch let error as UserError {
             // The same definition means another model to this version of the program.
             throw UserError(error.kind, "\(folder.path): \(error); --fresh moves it aside and starts again")
@@ -157,7 +164,8 @@ public final class Runner {
         return RunDescription(
             experiment: experiment.definition.name, model: trial.model.name, seed: trial.seed, configuration: trial.resolvedDefinition,
             parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds, classes: experiment.dataset.classCount,
-            trialDigest: trial.identityDigest, dataDigest: experiment.dataDigest, arithmetic: [ArithmeticSpan(version: arithmeticVersion)])
+            trialDigest: trial.identityDigest, dataDigest: experiment.dataDigest, data: DataDescription(experiment.dataset),
+            arithmetic: [ArithmeticSpan(version: arithmeticVersion)])
     }
 
     // MARK: Earlier runs
@@ -172,7 +180,7 @@ public final class Runner {
         }
         guard folder.missingWeights.isEmpty else { return nil }
         // A process that was killed at the very end has left them.
-        if !folder.checkpoints.isEmpty, !folder.isBeingWritten { try RunWriter(folder).removeCheckpoints() }
+        if try !folder.checkpoints.isEmpty, !folder.isBeingWritten { try RunWriter(folder).removeCheckpoints() }
         say(trial, "already done (--fresh repeats it)")
         return .finished
     }
@@ -182,7 +190,7 @@ public final class Runner {
         of trial: Trial, _ description: RunDescription, _ writer: inout RunWriter, _ machine: MachineRecord
     ) throws -> Resumption? {
         let folder = writer.folder
-        guard folder.hasRun || folder.hasWeights else { return nil }
+        guard try folder.hasRun || folder.hasWeights else { return nil }
         if options.startsOver {
             say(trial, "the earlier run moves to \(try moveAside(&writer))")
             return nil
@@ -195,7 +203,7 @@ public final class Runner {
         let search = try Resumption.search(folder, for: description)
         for complaint in search.complaints { say(trial, complaint) }
         guard let resumption = search.resumption else {
-            if folder.hasWeights || !search.complaints.isEmpty {
+            if try folder.hasWeights || !search.complaints.isEmpty {
                 say(trial, "was cut off, and there is no checkpoint to go on from; that run moves to \(try moveAside(&writer)), and it starts again")
             } else {
                 say(trial, "was cut off before its first checkpoint; it starts again")
@@ -203,7 +211,7 @@ public final class Runner {
             return nil
         }
         for file in search.rejected { try writer.remove(file) }
-        let progress = resumption.checkpoint.progress
+        let progress = resumption.state.progress
         say(trial, "goes on after step \(grouped(progress.step))\(search.rejected.isEmpty ? "" : ", with the checkpoint before")")
         let arithmetic = resumption.contents.description.arithmetic
         if arithmetic.count > 1 {

@@ -1,3 +1,4 @@
+import Configuration
 import Foundation
 
 /// Where progress goes: standard error, so that standard output holds results alone.
@@ -26,15 +27,27 @@ public struct Terminal: Sendable {
     /// Writes a line that stays.
     public func line(_ text: String) {
         if let listener { return listener(text) }
-        write(isInteractive ? "\r\u{1B}[K\(text)\n" : "\(text)\n")
+        write((isInteractive ? "\r\u{1B}[K" : "") + "\(text.visible)\n")
     }
 
-    /// Rewrites the last line, cut to the terminal's width. Nothing where lines cannot be rewritten.
+    /// Rewrites the last line, with as much of it as the terminal is wide. Nothing where lines cannot be rewritten.
+    func status(_ line: FittingLine) {
+        if isInteractive { rewrite(line.text(within: columns - 1)) }
+    }
+
+    /// The same of a text whose parts stand two spaces apart; it ends behind the last one that fits.
     public func status(_ text: String) {
-        guard isInteractive else { return }
-        write("\r\u{1B}[K\(text.prefix(columns - 1))")
+        if isInteractive { rewrite(FittingLine.ended(text, within: columns - 1)) }
     }
 
+    /// Takes the rewritten line away, so that other output begins on a line of its own. Nothing where lines cannot be rewritten.
+    public func endStatus() {
+        if isInteractive { write("\r\u{1B}[K") }
+    }
+
+    private func rewrite(_ text: String) { write("\r\u{1B}[K\(text.visibleOnOneLine)") }
+
+    /// Of the terminal that is written to; 80 where it does not say.
     private var columns: Int {
         var size = winsize()
         guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 1 else { return 80 }

@@ -3,6 +3,7 @@ import Foundation
 import RunStore
 import TensorCore
 import Training
+import VisionData
 
 /// Repeats a run from its stored definition and compares it, step by step and bit by bit, with what was recorded: `harness verify`.
 public struct Verification {
@@ -38,16 +39,18 @@ public struct Verification {
     ///
     /// - Parameters:
     ///   - steps: end after so many; nil: as far as the record goes.
+    ///   - dataFile: the HDF5 file with the data; nil: where the run found it, or where the definition says.
     ///   - shouldStop: asked after every step.
     /// - Throws: `.data` when the run cannot be repeated: its file is damaged, its definition is not the one it was made with, or the images are others; also when it
     ///   differs because it was trained with another version of the arithmetic.
     public init(
-        _ folder: RunFolder, threads: Int, steps: Int?, dataDirectory: String?, command: [String],
+        _ folder: RunFolder, threads: Int, steps: Int?, dataDirectory: String?, dataFile: String? = nil, command: [String],
         terminal: Terminal = .standardError, shouldStop: @escaping () -> Bool
     ) throws {
         let run = try RunReader(folder).contents()
         let description = run.description
-        let definition = try Self.definition(of: run, path: folder.runFile)
+        var definition = try Self.definition(of: run, path: folder.runFile)
+        definition.data.places.found = try Self.dataPlace(definition.data, dataFile, folder)
         let trial = definition.trials[0]
         if let recorded = description.trialDigest, recorded != trial.identityDigest {
             throw UserError(
@@ -56,7 +59,13 @@ public struct Verification {
                     \(trial.identityDigest.prefix(16))…, the run recorded \(recorded.prefix(16))…
                     """)
         }
-        let experiment = try Experiment(definition, dataDirectory: dataDirectory)
+        let experiment: Experiment
+        do {
+            experiment = try Experiment(definition, dataDirectory: dataDirectory)
+        } catch let error as UserError where error.kind == .noInput && dataFile == nil {
+            guard case .hdf5 = definition.data.source else { throw error }
+            throw UserError(.noInput, "\(error); --data names the file of the run's data where it is now")
+        }
         if let recorded = description.dataDigest, recorded != experiment.dataDigest {
             throw UserError(
                 .data, """
@@ -67,7 +76,8 @@ public struct Verification {
         guard let last = run.steps.last?.step, last == run.steps.count else {
             throw UserError(.data, "\(folder.runFile): has no whole list of steps to compare with")
         }
-        let loop = try experiment.training(of: trial, pool: WorkerPool(threads: threads))
+        let pool = WorkerPool(threads: threads, shards: trial.train.shards)
+        let loop = try experiment.training(of: trial, pool: pool)
         guard description.tensors.isEmpty || description.tensors == loop.tensorNames else {
             throw UserError(.data, "\(folder.runFile): has checksums of other tensors than \(description.model) has")
         }
@@ -106,10 +116,22 @@ public struct Verification {
         self.folder = folder
         shards = trial.train.shards
         machineDifferences = try MachineRecord(folder).map { earlier in
-            let here = MachineRecord.here(threads: threads, command: command)
-            let threadNote = earlier.threads == threads ? [] : ["threads \(earlier.threads) → \(threads)"]
+            let here = MachineRecord.here(threads: pool.threadCount, command: command)
+            let threadNote = earlier.threads == here.threads ? [] : ["threads \(earlier.threads) → \(here.threads)"]
             return here.differences(from: earlier) + threadNote
         } ?? ["the run has no machine.json to compare with"]
+    }
+
+    /// Where the data are, when not where the definition says.
+    private static func dataPlace(_ data: DataConfiguration, _ file: String?, _ folder: RunFolder) throws -> String? {
+        if let file {
+            guard case .hdf5 = data.source else {
+                throw UserError(.usage, "--data: this run's data are no HDF5 file; --data-dir names the folder of other data sets")
+            }
+            return file
+        }
+        let recorded = try MachineRecord(folder)?.dataFile
+        return recorded.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
     }
 
     private static func definition(of run: RunContents, path: String) throws -> Definition {
@@ -171,7 +193,7 @@ private final class Replay: TrainingListener {
             let now = TestEvaluation(result)
             let predictions = recorded.predictions == now.predictions ? [] : ["predictions on the test images"]
             try check(step: stepCount, [("test loss", recorded.loss, now.loss), ("test accuracy", recorded.accuracy, now.accuracy)], predictions)
-        case .layersMeasured, .progress, .stoppedEarly, .interrupted, .diverged:
+        case .layersMeasured, .progress, .epochTrained, .stoppedEarly, .interrupted, .diverged:
             break
         }
     }

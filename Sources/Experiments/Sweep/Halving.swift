@@ -2,10 +2,15 @@ import Configuration
 
 /// Early termination by successive halving: `halving: {metric: val_accuracy, factor: 3, first: 1}`.
 ///
-/// All cells of a model are trained for `first` epochs; of n cells the best ⌊n / factor⌋ (at least one) go on to `first`·factor epochs, and so
-/// on; whoever is left trains to the end. A cell's value is the mean of the metric over its seeds after that epoch, so all its seeds go
-/// on or none; ties go to the cell that comes first. The rungs are those of ASHA, but a rung is decided when all its trials have reached it: so who
-/// stops depends on the plan and the metrics alone, never on timing or on the number of jobs.
+/// All cells of a model are trained for `first` epochs; of n cells the best ⌊n / factor⌋ (at least one) go on to `first`·factor epochs, the best
+/// ⌊n / factor²⌋ from there to `first`·factor², and so on; whoever is left trains to the end. At every rung n is the number of the model's cells in
+/// the plan, and a cell that is out (stopped, diverged or failed) never takes a place: of 9 cells, 3 of which diverge at once, the factor 3 lets three
+/// go on and then one. A cell's value is the mean of the metric over its seeds after that epoch, so all its seeds go on or none; ties go
+/// to the cell that comes first. The rungs are those of ASHA, but a rung is decided when all its trials have reached it.
+///
+/// So who stops depends on the plan and the metrics alone, never on timing, on the number of jobs or on what else lies in Results: a trial that
+/// another experiment or an earlier run has finished is judged by the metrics that it recorded after that epoch, and can be stopped in the plan
+/// although its run goes further. A training that ended by itself up to a rung is judged by its last epoch, and stays finished.
 ///
 /// Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020.
 public struct Halving: Sendable, Equatable {
@@ -32,18 +37,20 @@ public struct Halving: Sendable, Equatable {
         fields.finish()
     }
 
-    /// The epochs after which is decided, for trainings of up to `epochs`.
+    /// The epochs after which is decided, `first`·factorᵏ, for trainings of up to `epochs`.
     func rungs(epochs: Int) -> [Int] {
         Array(sequence(first: first) { $0 * factor }.prefix { $0 < epochs })
     }
 
-    /// Which of the cells with these values go on, as positions. A cell without a value (it failed or diverged) is worse than any other.
-    func survivors(of values: [Double?]) -> Set<Int> {
+    /// Which cells of a model go on after the rung at `epochs` epochs, as positions.
+    ///
+    /// - Parameter values: of all the model's cells in the plan; nil or not finite for those that are out.
+    func survivors(of values: [Double?], after epochs: Int) -> Set<Int> {
         let ranked = values.indices.filter { values[$0]?.isFinite == true }.sorted { a, b in
             let (x, y) = (values[a]!, values[b]!)
             if x == y { return a < b }
             return metric.isBetterWhenLarger ? x > y : x < y
         }
-        return Set(ranked.prefix(max(1, values.count / factor)))
+        return Set(ranked.prefix(max(1, values.count / (epochs / first * factor))))
     }
 }

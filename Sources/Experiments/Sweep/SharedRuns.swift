@@ -6,25 +6,64 @@ enum SharedRuns {
     /// Puts a link to a finished run of this trial in another experiment at `folder`, where nothing is, and returns that run.
     ///
     /// A link whose run has been moved away is removed.
-    static func link(_ trial: Trial, dataDigest: String, at folder: RunFolder, results: URL) throws -> RunFolder? {
-        let files = FileManager.default
-        if (try? files.destinationOfSymbolicLink(atPath: folder.path)) != nil {
+    static func link(_ trial: Trial, dataDigest: String, of experiment: String, at folder: RunFolder, results: URL) throws -> RunFolder? {
+        if isLink(folder) {
             if folder.hasRun { return nil }
-            try files.removeItem(atPath: folder.path)
+            try FileManager.default.removeItem(atPath: folder.path)
         }
-        guard !files.fileExists(atPath: folder.path) else { return nil }
-        let own = (folder.path as NSString).deletingLastPathComponent
-        for experiment in try files.contentsOfDirectory(atPath: results.path).sorted() where !experiment.hasPrefix(".") {
-            let found = RunFolder(path: results.appending(path: "\(experiment)/\(trial.name)").path)
+        guard !FileManager.default.fileExists(atPath: folder.path) else { return nil }
+        for other in RunFolder.experiments(in: results.path) where other != experiment {
+            let found = RunFolder(path: "\(results.path)/\(other)/\(trial.name)")
             // A link to a link would break with either.
-            guard found != folder, (try? files.destinationOfSymbolicLink(atPath: found.path)) == nil, found.hasRun,
-                let run = try? RunReader(found), run.status == .finished, run.description.trialDigest == trial.identityDigest,
-                run.description.dataDigest == dataDigest, found.missingWeights.isEmpty
+            guard !isLink(found), found.hasRun, let run = try? RunReader(found), run.status == .finished,
+                run.description.trialDigest == trial.identityDigest, run.description.dataDigest == dataDigest, found.missingWeights.isEmpty
             else { continue }
-            try files.createDirectory(atPath: own, withIntermediateDirectories: true)
-            try files.createSymbolicLink(atPath: folder.path, withDestinationPath: "../\(experiment)/\(trial.name)")
+            try link(folder, of: experiment, to: "\(other)/\(trial.name)")
             return found
         }
         return nil
+    }
+
+    // MARK: Results of earlier versions
+
+    /// The run of a trial, finished or not, where an earlier version of the program put it: under the last part of the experiment's name. nil where
+    /// there is none, or something under the experiment's whole name.
+    ///
+    /// - Parameter name: the run folder's name.
+    static func earlierRun(named name: String, of experiment: String, results: URL) -> RunFolder? {
+        guard let short = EarlierName.of(experiment), !FileManager.default.fileExists(atPath: "\(results.path)/\(experiment)/\(name)") else { return nil }
+        let found = RunFolder(path: "\(results.path)/\(short)/\(name)")
+        return found.hasRun ? found : nil
+    }
+
+    /// Puts a link to such a run where the trial's run belongs, so that it is taken as it is, or resumed.
+    static func linkEarlierRun(named name: String, of experiment: String, results: URL) throws {
+        guard let short = EarlierName.of(experiment), let found = earlierRun(named: name, of: experiment, results: results) else { return }
+        let folder = RunFolder(path: "\(results.path)/\(experiment)/\(name)")
+        try removeLink(at: folder)
+        // What is a link itself names its run from the folder of results too: `../<experiment>/<run>`.
+        let target = (try? FileManager.default.destinationOfSymbolicLink(atPath: found.path)).map { $0.replacing(/^(\.\.\/)+/, with: "") }
+        try link(folder, of: experiment, to: target ?? "\(short)/\(name)")
+    }
+
+    /// Takes away a link, so that what is trained here does not go where it leads.
+    static func removeLink(at folder: RunFolder) throws {
+        if isLink(folder) { try FileManager.default.removeItem(atPath: folder.path) }
+    }
+
+    // MARK: Links
+
+    private static func isLink(_ folder: RunFolder) -> Bool {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: folder.path)) != nil
+    }
+
+    /// Links a run folder of an experiment to another one, `target` from the folder of results.
+    ///
+    /// The link goes up to that folder and down again: results can be moved as a whole, and a link says how many parts its experiment's name has.
+    private static func link(_ folder: RunFolder, of experiment: String, to target: String) throws {
+        let files = FileManager.default
+        try files.createDirectory(atPath: (folder.path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        let up = experiment.split(separator: "/").map { _ in "../" }.joined()
+        try files.createSymbolicLink(atPath: folder.path, withDestinationPath: up + target)
     }
 }

@@ -25,6 +25,9 @@ struct SweepCondition: Sendable {
         }
     }
 
+    /// Each is compared with that of every cell.
+    private static let largestValueCount = 1000
+
     let mark: SourceMark
     private var tests: [(key: String, mark: SourceMark, test: Test)] = []
 
@@ -37,6 +40,10 @@ struct SweepCondition: Sendable {
         for entry in entries {
             switch entry.node.value {
             case .list(let items):
+                if items.count > Self.largestValueCount {
+                    let sentence = "found \(grouped(items.count)) values, expected at most \(grouped(Self.largestValueCount))"
+                    errors.report(sentence, at: entry.mark, path: "\(path).\(entry.key)")
+                }
                 tests.append((entry.key, entry.mark, .oneOf(items)))
             case .map(let bounds):
                 var numbers: [(bound: Bound, number: Double)] = []

@@ -29,6 +29,9 @@ public struct SweepDefinition: Sendable {
     /// One value for each of some keys.
     typealias Cell = [SweepAssignment]
 
+    /// Each is asked of every cell.
+    private static let largestConditionCount = 100
+
     /// Cells of which each whole cell takes one.
     var factors: [[Cell]] = []
     var excluded: [SweepCondition] = []
@@ -53,6 +56,7 @@ public struct SweepDefinition: Sendable {
         if let seeds, fields.errors.messages.count == errorCount {
             if seeds.isEmpty { fields.report("expected at least one seed, found none", at: "seeds") }
             if Set(seeds).count < seeds.count { fields.report("a seed is listed twice", at: "seeds") }
+            _ = fields.limited(seeds, to: Definition.largestSeedCount, "seeds", at: "seeds")
         }
         if var options = fields.fields("halving") { halving = Halving(from: &options) }
         fields.finish()
@@ -128,7 +132,9 @@ public struct SweepDefinition: Sendable {
         guard let node = fields.node(key) else { return [] }
         let maps: [ConfigurationNode] = if case .list(let items) = node.value { items } else { [node] }
         let errors = fields.errors
-        return maps.compactMap { SweepCondition($0, path: "sweep.\(key)", errors: errors) }
+        return fields.limited(maps, to: Self.largestConditionCount, "conditions", at: key).compactMap {
+            SweepCondition($0, path: "sweep.\(key)", errors: errors)
+        }
     }
 
     /// The keys of a map with their paths; reports one without any.

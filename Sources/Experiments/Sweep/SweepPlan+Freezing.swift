@@ -16,18 +16,24 @@ extension SweepPlan {
 
     /// The plan that counts: this one, or a frozen one under way that it contradicts. What is known of the trials comes along.
     ///
+    /// Results that an earlier version of the program put under the last part of the experiment's name stay there and go on.
+    ///
     /// - Parameters:
     ///   - replans: whether this one counts even then.
+    ///   - startsOver: whether all is planned anew, whatever is known.
     ///   - say: hears how the two differ.
-    /// - Throws: `.data` when the frozen plan cannot be read.
-    public func inForce(results: URL, replans: Bool, say: (String) -> Void) throws -> SweepPlan {
-        let path = SweepFile.path(experiment: experiment, results: results.path)
-        guard FileManager.default.fileExists(atPath: path) else { return self }
-        let frozen: SweepPlan
-        do { frozen = try SweepPlan(reading: path) } catch let error as UserError where error.kind == .data {
-            throw UserError(.data, "\(error); when it is moved away, the sweep is planned again and keeps its runs")
+    /// - Throws: `.data` when the frozen plan cannot be read, `.usage` when it is that of another definition.
+    public func inForce(results: URL, replans: Bool, startsOver: Bool, say: (String) -> Void) throws -> SweepPlan {
+        var plan = self
+        plan.file.definition = source?.name(results: results)
+        guard var frozen = try plan.frozen(results: results, replans: replans || startsOver) else { return plan }
+        frozen.file.definition = plan.file.definition
+        if frozen.experiment != experiment {
+            say("the results of an earlier version are in \(results.lastPathComponent)/\(frozen.experiment), where they go on")
+            plan.file.experiment = frozen.experiment
         }
-        switch relation(to: frozen) {
+        if startsOver { return plan }
+        switch plan.relation(to: frozen) {
         case .same:
             break
         case .extended(let count):
@@ -36,11 +42,48 @@ extension SweepPlan {
             say("the plan of \(grouped(frozen.entries.count)) trials is done; the definition's takes its place")
         case .contradicts(let difference):
             guard replans else {
+                var frozen = frozen
+                frozen.dataPlaces = dataPlaces
                 say("the definition has changed since the plan was made (\(difference)): the plan goes on; --replan takes the definition's")
                 return frozen
             }
         }
-        return keepingOutcomes(of: frozen)
+        return plan.keepingOutcomes(of: frozen)
+    }
+
+    /// The plan of this definition that was frozen before, or nil.
+    private func frozen(results: URL, replans: Bool) throws -> SweepPlan? {
+        let path = SweepFile.path(experiment: experiment, results: results.path)
+        guard FileManager.default.fileExists(atPath: path) else {
+            let earlier = EarlierName.of(experiment).map { SweepFile.path(experiment: $0, results: results.path) }
+            guard let earlier, let plan = try? SweepPlan(reading: earlier), isPlanOfSameDefinition(plan) else { return nil }
+            return plan
+        }
+        let plan: SweepPlan
+        do { plan = try SweepPlan(reading: path) } catch let error as UserError where error.kind == .data {
+            throw UserError(.data, "\(error); when it is moved away, the sweep is planned again and keeps its runs")
+        }
+        if isPlanOfSameDefinition(plan) { return plan }
+        if let other = plan.file.definition {
+            throw UserError(.usage, """
+                \(path): is the plan of another definition, \(other); give this one another name or other results (--results), or move that plan away
+                """)
+        }
+        if replans { return plan }
+        throw UserError(.usage, """
+            \(path): is the plan of another definition or of an earlier state of this one, which an earlier version did not record; --replan takes \
+            this one's and keeps the runs
+            """)
+    }
+
+    /// Whether a frozen plan was made from the definition of this one. One that does not say so was when its trials are among this one's, or these
+    /// among its; one that names another file, as after a move, only when its trials are the same.
+    private func isPlanOfSameDefinition(_ frozen: SweepPlan) -> Bool {
+        guard let mine = file.definition, let theirs = frozen.file.definition else {
+            let own = Set(entries.map(\.name)), others = Set(frozen.entries.map(\.name))
+            return own.isSubset(of: others) || others.isSubset(of: own)
+        }
+        return mine == theirs || relation(to: frozen) == .same
     }
 
     func relation(to frozen: SweepPlan) -> Relation {

@@ -10,7 +10,7 @@ extension SweepPlan {
     /// The epochs after which trials are stopped, ascending.
     var rungs: [Int] {
         guard let halving else { return [] }
-        let epochs = entries.compactMap { try? definition(of: $0).train.epochs }.max() ?? 0
+        let epochs = entries.compactMap { try? writtenDefinition(of: $0).train.epochs }.max() ?? 0
         return halving.rungs(epochs: epochs)
     }
 
@@ -18,31 +18,49 @@ extension SweepPlan {
     ///
     /// Who takes part in the choice, and so its result, is the same before and after it was written to the plan.
     ///
-    /// - Parameter record: the last epoch of a trial up to `epochs`, or nil where there is none.
-    func losers(after epochs: Int, record: (SweepFile.Entry) throws -> EpochRecord?) throws -> [SweepFile.Entry] {
+    /// - Parameter records: the epochs that a trial has recorded, be it in this sweep or elsewhere.
+    func losers(after epochs: Int, records: (SweepFile.Entry) throws -> [EpochRecord]) throws -> [SweepFile.Entry] {
         guard let halving else { return [] }
-        let alive = entries.filter { entry in
-            if case .stopped(let earlier) = entry.outcome { earlier >= epochs } else { true }
-        }
-        var models: [String] = []
-        for entry in alive where !models.contains(entry.model) { models.append(entry.model) }
-        return try models.flatMap { model -> [SweepFile.Entry] in
-            let own = alive.filter { $0.model == model }
-            let cells = Set(own.map(\.cell)).sorted()
-            let values = try cells.map { cell -> Double? in
-                let values = try own.filter { $0.cell == cell }.map { entry -> Double? in
-                    switch entry.outcome {
-                    case .failed, .diverged: return nil
-                    case .planned, .finished, .stopped:
-                        let record = try record(entry)
-                        return halving.metric == .validationAccuracy ? record?.valAccuracy : record?.valLoss
-                    }
-                }
-                let known = values.compactMap { $0 }
-                return known.count == values.count ? known.reduce(0, +) / Double(known.count) : nil
+        let candidates = try entries.map { try Candidate($0, after: epochs, metric: halving.metric, records: records) }
+        var losers: Set<String> = []
+        for own in Dictionary(grouping: candidates, by: \.entry.model).values {
+            let cells = Dictionary(grouping: own, by: \.entry.cell).sorted { $0.key < $1.key }.map(\.value)
+            let survivors = halving.survivors(of: cells.map(Candidate.mean), after: epochs)
+            for (position, trials) in cells.enumerated() where !survivors.contains(position) {
+                losers.formUnion(trials.filter(\.canBeStopped).map(\.entry.name))
             }
-            let survivors = Set(halving.survivors(of: values).map { cells[$0] })
-            return own.filter { !survivors.contains($0.cell) && $0.outcome == .planned }
+        }
+        return entries.filter { losers.contains($0.name) }
+    }
+
+    /// A trial before the choice at a rung.
+    private struct Candidate {
+        let entry: SweepFile.Entry
+        /// The metric after the rung's epoch, or after the last one of a training that ended by itself; nil of one that is out.
+        let value: Double?
+        /// Whether it would train beyond the rung, or has.
+        let canBeStopped: Bool
+
+        init(
+            _ entry: SweepFile.Entry, after epochs: Int, metric: Halving.Metric, records: (SweepFile.Entry) throws -> [EpochRecord]
+        ) throws {
+            self.entry = entry
+            let known: [EpochRecord]
+            switch entry.outcome {
+            case .failed: known = []
+            case .stopped(let earlier) where earlier < epochs: known = []
+            case .planned, .finished, .diverged, .stopped: known = try records(entry)
+            }
+            let isFinished = entry.outcome == .finished
+            let last = known.count >= epochs ? known[epochs - 1] : entry.outcome == .diverged ? nil : known.last
+            value = metric == .validationAccuracy ? last?.valAccuracy : last?.valLoss
+            canBeStopped = entry.outcome == .planned || isFinished && known.count > epochs
+        }
+
+        /// The value of a cell with these trials, one for each seed; nil when one of them has none.
+        static func mean(of trials: [Candidate]) -> Double? {
+            let values = trials.compactMap(\.value)
+            return values.count == trials.count ? values.reduce(0, +) / Double(values.count) : nil
         }
     }
 }

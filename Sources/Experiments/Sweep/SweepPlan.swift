@@ -1,12 +1,20 @@
 import Configuration
 import Foundation
+import Models
 import RunStore
+import VisionData
 
 /// The trials of a sweep in the order in which they are trained, frozen in a file before the first of them.
 public struct SweepPlan: Sendable {
     public internal(set) var file: SweepFile
     /// The cells that the plan was made from, whose values know where they were written; none in one that was read.
     private var cells: [SweepCell] = []
+    /// The file of the definition that the plan was made from; nil in one that was read.
+    private(set) var source: DefinitionFile?
+    /// Sentences about what is written in the sweep and has no effect.
+    private var notes: [String] = []
+    /// Where the definition's data are looked for, which the file does not say.
+    var dataPlaces = DataPlaces()
 
     public var entries: [SweepFile.Entry] { file.entries }
     public var experiment: String { file.experiment }
@@ -16,46 +24,67 @@ public struct SweepPlan: Sendable {
     /// All models of all cells at the first seed come before those at the second, so that comparisons are whole as early as possible. A trial that
     /// several cells bring, because they differ in what does not concern its model, counts once.
     ///
-    /// - Parameter change: what the command line does to a definition.
+    /// - Parameters:
+    ///   - progress: hears how far it is.
+    ///   - change: what the command line does to a definition.
     /// - Throws: `.usage` when there is no sweep or something is wrong with it or with one of its cells.
-    public init(_ definition: Definition, change: (inout Definition) throws -> Void = { _ in }) throws {
+    public init(_ definition: Definition, progress: PlanningProgress? = nil, change: (inout Definition) throws -> Void = { _ in }) throws {
         guard let sweep = definition.sweep else {
             throw UserError(.usage, "\(definition.name) has no sweep; harness run trains it")
         }
         var base = definition
         try change(&base)
-        let cells = try definition.cells(of: sweep).map { cell in
+        var notes: [String] = []
+        let cells = try definition.cells(of: sweep, progress: progress, say: { notes.append($0) }).map { cell in
             var definition = cell.definition
             definition.seeds = sweep.seeds ?? definition.seeds
             try change(&definition)
             return SweepCell(assignments: cell.assignments, definition: definition)
         }
-        let seeds = cells.reduce(into: [Int]()) { seeds, cell in seeds += cell.definition.seeds.filter { !seeds.contains($0) } }
-        var entries: [SweepFile.Entry] = [], names: Set<String> = []
-        for seed in seeds {
-            for (index, cell) in cells.enumerated() {
-                for trial in cell.definition.trials where trial.seed == seed && names.insert(trial.name).inserted {
-                    entries.append(SweepFile.Entry(
-                        model: trial.model.name, seed: seed, hash: trial.hash, cell: index, values: cell.values(for: trial.model.name),
-                        configuration: trial.resolvedDefinition))
+        let count = cells.reduce(0) { $0 + $1.definition.seeds.count * $1.definition.models.count }
+        guard count <= Self.largestTrialCount else {
+            throw UserError(
+                .usage, "\(sweep.node.mark): sweep: found \(grouped(count)) trials, expected at most \(grouped(Self.largestTrialCount))")
+        }
+        var seeds: [Int] = [], bySeed: [Int: [SweepFile.Entry]] = [:], names: Set<String> = [], texts = TrialTexts()
+        for (index, cell) in cells.enumerated() {
+            progress?.show(index, of: cells.count, "cells planned")
+            let values = Dictionary(uniqueKeysWithValues: cell.definition.models.map { ($0.name, cell.values(for: $0.name)) })
+            for trial in cell.definition.trials(&texts) {
+                if bySeed[trial.seed] == nil {
+                    seeds.append(trial.seed)
+                    bySeed[trial.seed] = []
                 }
+                guard names.insert(trial.name).inserted else { continue }
+                bySeed[trial.seed]?.append(SweepFile.Entry(
+                    model: trial.model.name, seed: trial.seed, hash: trial.hash, cell: index, values: values[trial.model.name] ?? [:],
+                    configuration: trial.resolvedDefinition))
             }
         }
         let halving = sweep.halving.map { SweepFile.Halving(metric: $0.metric.rawValue, factor: $0.factor, first: $0.first) }
-        file = SweepFile(experiment: base.name, halving: halving, sweep: YAML.text(sweep.node, .yaml), entries: entries)
+        file = SweepFile(
+            experiment: base.name, halving: halving, sweep: YAML.text(sweep.node, .yaml), entries: seeds.flatMap { bySeed[$0] ?? [] })
         self.cells = cells
+        source = definition.file
+        self.notes = notes
+        dataPlaces = base.data.places
     }
+
+    /// More would not fit a disk or a life.
+    private static let largestTrialCount = 100_000
 
     /// Reads a plan that was written before.
     init(reading path: String) throws { file = try SweepFile(reading: path) }
 
     /// The trial of an entry, for training it.
     func definition(of entry: SweepFile.Entry) throws -> Definition {
-        try Definition(resolved: entry.configuration, name: experiment, place: "\(experiment)/sweep.h5: \(entry.name)")
+        var definition = try Definition(resolved: entry.configuration, name: experiment, place: "\(experiment)/sweep.h5: \(entry.name)")
+        definition.data.places = cells.indices.contains(entry.cell) ? cells[entry.cell].definition.data.places : dataPlaces
+        return definition
     }
 
     /// The same with the places of its values in the definition's files, as long as they are known.
-    private func writtenDefinition(of entry: SweepFile.Entry) throws -> Definition {
+    func writtenDefinition(of entry: SweepFile.Entry) throws -> Definition {
         guard cells.indices.contains(entry.cell) else { return try definition(of: entry) }
         var definition = cells[entry.cell].definition
         definition.models.removeAll { $0.name != entry.model }
@@ -89,16 +118,23 @@ public struct SweepPlan: Sendable {
 
     /// Loads the images and records every model once, so that what does not fit is known before anything trains.
     ///
+    /// - Parameter progress: hears how far it is.
     /// - Returns: an experiment for each set of images, under `Definition.imagesKey`.
     /// - Throws: `.usage` with everything that does not fit.
     @discardableResult
-    public func check(dataDirectory: String?) throws -> [String: Experiment] {
+    public func check(dataDirectory: String?, progress: PlanningProgress? = nil) throws -> [String: Experiment] {
         var loaded: [String: Experiment] = [:], seen: Set<String> = [], sentences: [String] = []
-        for entry in entries where entry.outcome == .planned {
-            let definition = try definition(of: entry), key = definition.imagesKey
-            guard seen.insert(key + YAML.json(definition.models[0].definition)).inserted else { continue }
+        var data: (value: DataConfiguration, key: String)?, models: [String: (value: ModelDefinition, key: String)] = [:]
+        for (index, entry) in entries.enumerated() where entry.outcome == .planned {
+            progress?.show(index, of: entries.count, "trials checked")
+            let definition = try writtenDefinition(of: entry), model = definition.models[0]
+            // Neighbouring trials share most of it, and writing it out takes longer than comparing it.
+            if data?.value != definition.data { data = (definition.data, definition.imagesKey) }
+            if models[model.name]?.value != model.definition { models[model.name] = (model.definition, YAML.json(model.definition)) }
+            let key = data!.key
+            guard seen.insert(key + models[model.name]!.key).inserted else { continue }
             do {
-                let experiment = try Experiment(writtenDefinition(of: entry), dataDirectory: dataDirectory, sharing: loaded[key])
+                let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key])
                 if loaded[key] == nil { loaded[key] = experiment }
             } catch let error as UserError where error.kind == .usage {
                 sentences.append("\(error)")
@@ -109,12 +145,18 @@ public struct SweepPlan: Sendable {
     }
 }
 
+extension SweepPlan {
+    /// What may be wrong with the sweep, and with the data and the definitions of its checked trials; each sentence once.
+    public func notes(about experiments: [String: Experiment]) -> [String] { notes + Set(experiments.values.flatMap(\.notes)).sorted() }
+}
+
 extension Definition {
     /// Equal for definitions whose images are the same in memory; augmentation comes later.
     var imagesKey: String {
         var data = data
         data.augment = []
-        return YAML.json(data)
+        let places = [data.places.pathFolder, data.places.directoryFolder].map { $0 ?? "" }
+        return YAML.json(data) + places.joined(separator: "\n")
     }
 }
 

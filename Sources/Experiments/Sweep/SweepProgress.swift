@@ -6,7 +6,8 @@ import Training
 
 /// The progress of a sweep over all its trials.
 ///
-/// On a terminal one line is rewritten; elsewhere each trial gets a line when it ends.
+/// On a terminal one line is rewritten; elsewhere each trial gets a line when it ends, and the whole gets one now and then: after two seconds
+/// and then ever more seldom, at least once a minute.
 final class SweepProgress: Sendable {
     private struct State {
         var done = 0, failed = 0
@@ -14,32 +15,43 @@ final class SweepProgress: Sendable {
         var running: [String: (share: Double, text: String)] = [:]
         /// Trained since the start, in trials.
         var trained = 0.0
+        /// When a line about the whole is due where lines are not rewritten.
+        var nextLine: ContinuousClock.Instant
     }
 
     private let count: Int
     private let terminal: Terminal
     private let start = ContinuousClock.now
+    private let firstLine: Duration
     private let state: Mutex<State>
 
-    /// `done` of the `count` trials need nothing more.
-    init(count: Int, done: Int, terminal: Terminal) {
+    /// - Parameters:
+    ///   - done: how many of the `count` trials need nothing more.
+    ///   - firstLine: when the first line about the whole is due where lines are not rewritten.
+    init(count: Int, done: Int, terminal: Terminal, firstLine: Duration = .seconds(2)) {
         self.count = count
         self.terminal = terminal
-        state = Mutex(State(done: done))
+        self.firstLine = firstLine
+        state = Mutex(State(done: done, nextLine: start + firstLine))
         terminal.line("\(grouped(count)) trials, \(grouped(done)) done, \(grouped(count - done)) left")
     }
 
     func begin(_ name: String) { state.withLock { $0.running[name] = (0, "") } }
 
     func advance(_ name: String, by text: String, share: Double) {
-        let line = state.withLock { state -> String in
+        let (line, isDue) = state.withLock { state -> (String, Bool) in
             let before = state.running[name]?.share ?? share
             state.trained += max(0, share - before)
             state.running[name] = (share, text)
-            return status(state)
+            let now = ContinuousClock.now, isDue = !terminal.isInteractive && now >= state.nextLine
+            if isDue { state.nextLine = now + min(.seconds(60), max(firstLine, (now - start) / 2)) }
+            return (status(state), isDue)
         }
-        terminal.status(line)
+        if isDue { terminal.line(line) } else { terminal.status(line) }
     }
+
+    /// Ends the line that is rewritten, so that what comes next has a line of its own.
+    func close() { terminal.endStatus() }
 
     /// A trial ends for now; `lines` are what it said. `isDone`: nothing more will be done about it.
     func end(_ name: String, lines: [String], isDone: Bool, isFailed: Bool = false) {

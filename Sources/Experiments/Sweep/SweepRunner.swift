@@ -33,6 +33,8 @@ public final class SweepRunner: Sendable {
         }
     }
 
+    /// What may be wrong with the data or the definitions of what is still to be trained.
+    public let notes: [String]
     private let options: Options
     private let terminal: Terminal
     private let path: String
@@ -42,14 +44,18 @@ public final class SweepRunner: Sendable {
     private let loaded: Mutex<[String: Experiment]>
     /// Names of trials of which an earlier run is moved aside before they are trained.
     private let restarts: Mutex<Set<String>>
+    /// Whether the plan's file lacks something, and when it is written next.
+    private let writing = Mutex((isBehind: false, due: ContinuousClock.now))
     /// Names of trials that wait for others at an epoch limit.
     private let paused = Mutex<Set<String>>([])
 
     /// Freezes a plan, which is in force from here on, and locks the sweep against other processes.
     ///
-    /// - Parameter plan: as `FrozenPlan` chose it.
+    /// - Parameters:
+    ///   - plan: as `SweepPlan.inForce` chose it.
+    ///   - progress: hears how far the planning is.
     /// - Throws: `.usage` with everything in which models do not fit the data, before anything is written; `.io` when another process runs this sweep.
-    public init(_ plan: SweepPlan, options: Options, terminal: Terminal = .standardError) throws {
+    public init(_ plan: SweepPlan, options: Options, terminal: Terminal = .standardError, progress: PlanningProgress? = nil) throws {
         var plan = plan
         var restarts: Set<String> = options.startsOver ? Set(plan.entries.map(\.name)) : []
         for index in plan.entries.indices where options.retriesFailed {
@@ -67,7 +73,9 @@ public final class SweepRunner: Sendable {
         self.options = options
         self.terminal = terminal
         self.restarts = Mutex(restarts)
-        loaded = Mutex(try plan.check(dataDirectory: options.dataDirectory))
+        let experiments = try plan.check(dataDirectory: options.dataDirectory, progress: progress)
+        loaded = Mutex(experiments)
+        notes = plan.notes(about: experiments)
         path = SweepFile.path(experiment: plan.experiment, results: options.results.path)
         lock = try SweepLock(folder: (path as NSString).deletingLastPathComponent)
         try plan.file.write(to: path)
@@ -101,7 +109,9 @@ public final class SweepRunner: Sendable {
         let start = plan.withLock { $0 }
         let done = start.entries.count { $0.outcome != .planned }
         let progress = SweepProgress(count: start.entries.count, done: done, terminal: terminal)
-        for limit in start.rungs.map(Optional.some) + [nil] {
+        defer { progress.close() }
+        // What is done stays as it was decided.
+        for limit in done < start.entries.count ? start.rungs.map(Optional.some) + [nil] : [] {
             try trainAll(until: limit, progress, shouldStop)
             if shouldStop() { break }
             if let limit { try stopTheWorst(after: limit, progress) }
@@ -112,11 +122,23 @@ public final class SweepRunner: Sendable {
     }
 
     private func setOutcomes(_ outcomes: [String: SweepFile.Outcome]) throws {
-        try plan.withLock { plan in
+        plan.withLock { plan in
             for index in plan.entries.indices {
                 if let outcome = outcomes[plan.entries[index].name] { plan.file.entries[index].outcome = outcome }
             }
-            try plan.file.write(to: path)
+        }
+        try writePlan(atOnce: false)
+    }
+
+    /// Brings what is known of the trials to the disk. The whole file is written, so that it takes no more than a twentieth of the time: what a kill
+    /// takes from it, the run folders tell again.
+    private func writePlan(atOnce: Bool) throws {
+        try writing.withLock { writing in
+            writing.isBehind = true
+            let start = ContinuousClock.now
+            guard atOnce || start >= writing.due else { return }
+            try plan.withLock { $0.file }.write(to: path)
+            writing = (isBehind: false, due: .now + (.now - start) * 20)
         }
     }
 
@@ -145,11 +167,13 @@ public final class SweepRunner: Sendable {
         work()
         for helper in helpers { helper.wait() }
         try queue.throwError()
+        if writing.withLock({ $0.isBehind }) { try writePlan(atOnce: true) }
     }
 
     private func train(_ entry: SweepFile.Entry, until limit: Int?, threads: Int, _ progress: SweepProgress, _ queue: SweepQueue) throws {
         let plan = plan.withLock { $0 }, folder = plan.folder(of: entry, results: options.results), label = SweepPlan.label(entry)
         let startsOver = restarts.withLock { $0.remove(entry.name) != nil }
+        if !startsOver { try SharedRuns.linkEarlierRun(named: entry.name, of: plan.experiment, results: options.results) }
         if let limit, !startsOver, try folder.hasRun && RunReader(folder).epochs().count >= limit && RunReader(folder).status == .interrupted { return }
         let lines = SweepLines()
         var outcome: SweepFile.Outcome?
@@ -157,7 +181,8 @@ public final class SweepRunner: Sendable {
         do {
             let experiment = try experiment(for: plan.definition(of: entry))
             let trial = experiment.definition.trials[0]
-            let shared = startsOver ? nil : try SharedRuns.link(trial, dataDigest: experiment.dataDigest, at: folder, results: options.results)
+            let shared = startsOver ? nil : try SharedRuns.link(
+                trial, dataDigest: experiment.dataDigest, of: plan.experiment, at: folder, results: options.results)
             if let shared {
                 lines.append("\(label)  is the run \(shared.path)")
                 outcome = .finished
@@ -198,14 +223,14 @@ public final class SweepRunner: Sendable {
     /// Ends those trials for which others of their model did better after `epochs` epochs.
     private func stopTheWorst(after epochs: Int, _ progress: SweepProgress) throws {
         let plan = plan.withLock { $0 }
-        let losers = try plan.losers(after: epochs) { entry in
-            let records = try RunReader(plan.folder(of: entry, results: options.results)).epochs()
-            return records.count < epochs ? records.last : records[epochs - 1]
-        }
+        let losers = try plan.losers(after: epochs) { try RunReader(plan.folder(of: $0, results: options.results)).epochs() }
         guard !losers.isEmpty else { return }
         try setOutcomes(Dictionary(uniqueKeysWithValues: losers.map { ($0.name, .stopped(epoch: epochs)) }))
+        try writePlan(atOnce: true)
         for entry in losers {
-            progress.end(entry.name, lines: ["\(SweepPlan.label(entry))  stopped after epoch \(epochs): others did better"], isDone: true)
+            // A trial that was finished elsewhere has been counted already.
+            progress.end(
+                entry.name, lines: ["\(SweepPlan.label(entry))  stopped after epoch \(epochs): others did better"], isDone: entry.outcome == .planned)
         }
     }
 }

@@ -66,6 +66,12 @@ public struct HybridConfiguration: ModelConfiguration {
         }
     }
 
+    public var identity: HybridConfiguration {
+        var copy = self
+        copy.backbone = BackboneDefinition(backbone.network.identity, cutAfter: backbone.cutAfter)
+        return copy
+    }
+
     public func validate(input: ImageShape, at fields: FieldReader) {
         var fields = fields
         if let node = fields.node("backbone"),

@@ -40,10 +40,12 @@ extension FieldReader {
     private mutating func gain(default activation: ActivationKind) -> Double {
         let fallback = activation.gain ?? 1
         guard let found = node("gain") else { return fallback }
-        if case .scalar(let text, let quoted) = found.value {
-            if !quoted, let number = Double(text), number > 0, number.isFinite { return number }
-            if let gain = ActivationKind(rawValue: text)?.gain { return gain }
+        if let number = WrittenNumber(found), number.value > 0 {
+            guard let complaint = number.complaint(0...) else { return number.value }
+            report(complaint, at: "gain")
+            return fallback
         }
+        if case .scalar(let text, _) = found.value, let gain = ActivationKind(rawValue: text)?.gain { return gain }
         let known = ActivationKind.allCases.filter { $0.gain != nil }.map(\.rawValue)
         report("expected a positive number or one of \(known.joined(separator: ", ")), found \(found.kind)", at: "gain")
         return fallback

@@ -188,6 +188,15 @@ public final class Graph {
 public struct RecordingError: Error, Equatable, Sendable, CustomStringConvertible {
     public let path: String
     public let message: String
+    /// Whether nothing is wrong with what was recorded, but this process may not have the memory for it.
+    public let isShortOfMemory: Bool
+
+    init(path: String, message: String, isShortOfMemory: Bool = false) {
+        self.path = path
+        self.message = message
+        self.isShortOfMemory = isShortOfMemory
+    }
+
     public var description: String { path.isEmpty ? message : "\(path): \(message)" }
 }
 

@@ -29,6 +29,9 @@ public protocol Operation: Sendable {
     /// The op's kind in errors, listings and profiles.
     var name: String { get }
 
+    /// What taps call the outputs after the first, in their order; those that nobody looks at have no name.
+    var furtherOutputNames: [String] { get }
+
     /// The shape rule: the types of the outputs, or a `ShapeError` that says what does not fit.
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType]
 
@@ -50,6 +53,7 @@ public protocol Operation: Sendable {
 }
 
 extension Operation {
+    public var furtherOutputNames: [String] { [] }
     public func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
         preconditionFailure("\(name) has no gradient rule")
     }

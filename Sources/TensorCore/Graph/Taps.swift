@@ -1,10 +1,22 @@
 extension Graph {
-    /// The first output of the last op recorded under exactly the module path `path`, or nil.
+    /// A value that was recorded under the module path `path`, or nil: the first output of the last op under exactly that path, or another
+    /// output by its name behind the path of its op.
+    ///
+    ///     graph.tap("blocks.0.attn")                  // what the attention of the first block gives
+    ///     graph.tap("blocks.0.attn.probabilities")    // and the probabilities behind it, [B, H, N, M]
     ///
     /// Attention maps, feature maps and statistics of activations are looked at through taps, never through special code in a model:
-    /// ask a plan for the tapped tensor as one more output.
+    /// ask a plan for the tapped tensor as one more output. What a backward pass records, under the same paths, is not found.
     public func tap(_ path: String) -> Tensor? {
-        nodes.last { $0.path == path && !($0.operation is Leaf) }.map { Tensor(graph: self, id: $0.outputs[0]) }
+        let forward = nodes.prefix(firstBackwardNode ?? nodes.count)
+        if let node = forward.last(where: { $0.path == path && !($0.operation is Leaf) }) { return Tensor(graph: self, id: node.outputs[0]) }
+        // `module.output`
+        guard let dot = path.lastIndex(of: ".") else { return nil }
+        let module = path[..<dot], name = String(path[path.index(after: dot)...])
+        for node in forward.reversed() where node.path == module {
+            if let index = node.operation.furtherOutputNames.firstIndex(of: name) { return Tensor(graph: self, id: node.outputs[index + 1]) }
+        }
+        return nil
     }
 
     /// The module paths of the layers with weights that mix their inputs (linear layers, convolutions), in the order in which they were declared.

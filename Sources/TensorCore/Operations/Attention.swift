@@ -5,10 +5,11 @@ import COneDNN
 ///
 /// Legend: `B` batch, `N` queries, `M` keys, `H` heads, `d` width of a head. Inputs are either q `[B, N, H, d]`, k and v
 /// `[B, M, H, d]`, or one packed `[B, N, 3, H, d]`; the output is `[B, N, H, d]`. The probabilities `[B, H, N, M]` are the second
-/// output, which the backward pass reads. Scores and softmax are float32 whatever the inputs are.
+/// output, `probabilities` for taps, which the backward pass reads. Scores and softmax are float32 whatever the inputs are.
 struct Attention: Operation {
     let scale: Float
     var name: String { "attention" }
+    var furtherOutputNames: [String] { ["probabilities"] }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let dtype = inputs[0].dtype

@@ -38,11 +38,15 @@ struct ShardMoments: Operation {
 
 /// From moments and running statistics: mean (float64), 1/√(var + ε), and the new running mean and variance.
 struct BatchStatistics: Operation {
+    /// The values of a channel in the whole batch.
+    let count: Int
     let epsilon: Float
     let momentum: Float
     var name: String { "batch statistics" }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        // One value is its own mean: whatever comes in, 0 would come out. PyTorch refuses it too.
+        guard count > 1 else { throw ShapeError("over a batch with one value a channel: expected more images, larger ones, or another norm") }
         let channels = Shape([inputs[0].shape[1]])
         guard inputs[1].shape == channels, inputs[2].shape == channels else {
             throw ShapeError("over \(channels[0]) channels: running statistics of \(inputs[1].shape) and \(inputs[2].shape)")
@@ -203,7 +207,7 @@ extension Tensor {
         if graph.mode == .training {
             let count = shape.elementCount / Swift.max(shape[-1], 1) * graph.shardCount
             let moments = graph.record(one: ShardMoments(), graph.record(one: ChannelMoments(), self))
-            let statistics = graph.record(BatchStatistics(epsilon: epsilon, momentum: momentum), [moments, runningMean, runningVariance])
+            let statistics = graph.record(BatchStatistics(count: count, epsilon: epsilon, momentum: momentum), [moments, runningMean, runningVariance])
             graph.update(runningMean, to: statistics[2])
             graph.update(runningVariance, to: statistics[3])
             return normalized(count: count, mean: statistics[0], rstd: statistics[1])

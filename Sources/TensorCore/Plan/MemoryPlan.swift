@@ -49,7 +49,7 @@ struct MemoryPlan {
 
         func arena(_ index: Int) -> Arena {
             switch builder.buffers[index].home {
-            case .arena(.sharded): lives[index].firstPhase < lives[index].lastPhase ? .shard : .worker
+            case .arena(.sharded): lives[index].lastPhase > lives[index].firstPhase ? .shard : .worker
             case .pairArena: .pair
             default: .shared
             }

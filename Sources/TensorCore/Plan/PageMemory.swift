@@ -1,3 +1,4 @@
+import Configuration
 import Foundation
 
 /// Whole pages of memory, zero at first. Pages that are never touched cost nothing, and all of them go back to the system at the end.
@@ -16,18 +17,11 @@ final class PageMemory {
     deinit { munmap(start, byteCount) }
 }
 
-/// The memory of this machine in bytes, or less where the process has a limit (`ulimit -v`).
-private let memoryLimit: Int = {
-    var limit = rlimit()
-    let machine = Int(clamping: ProcessInfo.processInfo.physicalMemory)
-    guard getrlimit(__rlimit_resource_t(UInt32(RLIMIT_AS.rawValue)), &limit) == 0 else { return machine }
-    return min(machine, Int(clamping: limit.rlim_cur))
-}()
-
-/// Throws when `byteCount` is more than this machine has, before the system ends the process for it.
-public func requireMemory(_ byteCount: Int) throws(RecordingError) {
-    guard byteCount <= memoryLimit else {
-        let sizes = [byteCount, memoryLimit].map { String(format: "%.1f GB", Double($0) / 1e9) }
-        throw RecordingError(path: "", message: "needs at least \(sizes[0]) of memory, more than the \(sizes[1]) that this process may use")
+/// Throws when `byteCount` is more than this process may use, before the system ends it for that.
+///
+/// - Parameter held: what of it has been allocated already.
+public func requireMemory(_ byteCount: Int, held: Int = 0) throws(RecordingError) {
+    if let shortage = MemoryDemand(total: Double(byteCount), held: Double(held)).shortage {
+        throw RecordingError(path: "", message: "needs \(shortage)", isShortOfMemory: true)
     }
 }

@@ -51,7 +51,7 @@ public final class Plan {
         // Memory, and the address of every buffer for each worker and shard.
         let workers = pool.threadCount, shards = graph.shardCount
         summary = PlanSummary(builder, layout, workerCount: workers, store: store)
-        try requireMemory(summary.arenaByteCount + summary.parameterByteCount)
+        try requireMemory(summary.arenaByteCount + summary.parameterByteCount, held: summary.parameterByteCount)
         var memory: [PageMemory] = []
         func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
             memory.append(PageMemory(byteCount))

@@ -24,6 +24,10 @@ public final class WorkerPool: Sendable {
         }
     }
 
+    /// A pool for batches that are cut into `shards`: of the `threads` asked for only as many as can have a shard each. More would
+    /// only cost the time to start and wake them, and memory for each.
+    public convenience init(threads: Int, shards: Int) { self.init(threads: min(threads, shards)) }
+
     deinit { crew.end() }
 
     /// Runs `body` once for each task in 0 ..< count and returns when all have ended. Allocates nothing, for which the closure escapes: one that

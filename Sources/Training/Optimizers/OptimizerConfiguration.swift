@@ -148,7 +148,7 @@ extension OptimizerConfiguration.Adam {
         if let values = fields.numbers("betas", in: 0..<1) {
             if values.count == 2 {
                 betas = values
-            } else {
+            } else if !fields.errors.hasAny(under: fields.path(of: "betas")) {
                 fields.report("expected two numbers from 0 up to but not 1, found \(values.count)", at: "betas")
             }
         }

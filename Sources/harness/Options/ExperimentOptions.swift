@@ -1,7 +1,8 @@
 import ArgumentParser
+import Configuration
 import Experiments
-import Foundation
 import TensorCore
+import VisionData
 
 /// The words that name an experiment: those of `run`, `sweep` and `check`.
 struct ExperimentOptions: ParsableArguments {
@@ -16,8 +17,8 @@ struct ExperimentOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Train these models only.", valueName: "model,…"))
     var only: CommaSeparated<String>?
 
-    @Option(help: ArgumentHelp("Train with these seeds instead of the definition's.", valueName: "n,…"))
-    var seeds: CommaSeparated<Int>?
+    @Option(help: ArgumentHelp("Train with these seeds instead of the definition's: 0,1,2 or 0..2.", valueName: "n,…"))
+    var seeds: SeedList?
 
     @Option(help: "The format of the numbers between operations: \(Precision.allCases.map(\.rawValue).joined(separator: ", ")).")
     var precision: Precision?
@@ -28,12 +29,16 @@ struct ExperimentOptions: ParsableArguments {
     @OptionGroup var dataOptions: DataOptions
 
     mutating func validate() throws {
-        if let seeds, let wrong = seeds.values.first(where: { $0 < 0 }) { throw ValidationError("--seeds: expected numbers from 0, found \(wrong)") }
-        if let seeds, Set(seeds.values).count < seeds.values.count { throw ValidationError("--seeds: a seed is listed twice") }
+        try seeds?.validate()
     }
 
     /// The definition as it is written, with the overrides.
-    func written() throws -> Definition { try Definition(Composition(named: experiment, overrides: overrides)) }
+    func written() throws -> Definition {
+        let composition = try Composition(named: experiment, overrides: overrides)
+        // A smoke test has other images.
+        if smoke { return try Definition(composition) }
+        return try Definition(composition) { try ImageDataset.load($0, dataDirectory: dataOptions.dataDirectory) }
+    }
 
     /// The definition with all that the command line changes in it.
     func definition() throws -> Definition {
@@ -63,18 +68,22 @@ extension Composition {
 struct DataOptions: ParsableArguments {
     @Option(name: .customLong("data-dir"), help: ArgumentHelp("Look for data sets here first.", valueName: "folder"))
     var dataDirectory: String?
+
+    mutating func validate() throws {
+        if dataDirectory == "" { throw ValidationError("--data-dir: expected a folder, found an empty name") }
+    }
 }
 
 /// `--threads`, for every command that computes.
 struct ThreadOptions: ParsableArguments {
-    @Option(help: "How many threads compute; results do not depend on it (default: one for each processor).")
+    @Option(help: "How many threads compute; results do not depend on it (default: one for each processor that the process may use).")
     var threads: Int?
 
     mutating func validate() throws {
         if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads: expected a number from 1 to 1024, found \(threads)") }
     }
 
-    var count: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+    var count: Int { threads ?? MachineLimits.current.processors }
 }
 
 extension Precision: ExpressibleByArgument {}

@@ -1,0 +1,58 @@
+import Configuration
+import RunStore
+import Training
+
+extension WeightsWriter {
+    /// Writes the parameters and buffers of a training, and what its optimizer keeps if `includingOptimizer`.
+    func write(_ arrays: TrainingArrays, includingOptimizer: Bool) throws {
+        func views(_ arrays: [TrainingArray]) -> [ArrayView] {
+            arrays.map { ArrayView(name: $0.name, shape: $0.shape.dimensions, values: $0.values) }
+        }
+        try write(views(arrays.parameters), under: "/parameters")
+        try write(views(arrays.buffers), under: "/buffers")
+        guard includingOptimizer else { return }
+        for (slot, arrays) in arrays.optimizer.sorted(by: { $0.slot < $1.slot }) { try write(views(arrays), under: "/optimizer/\(slot)") }
+    }
+}
+
+extension WeightsReader {
+    /// Gives the parameters and buffers of a training the numbers of this file, and what its optimizer keeps if `includingOptimizer`.
+    ///
+    /// - Throws: `.data` when the file is of another model or optimizer, before anything is changed; or when it cannot be read.
+    func fill(_ arrays: TrainingArrays, includingOptimizer: Bool) throws {
+        var pairs = try matched(arrays.parameters, parameters, of: "model") + matched(arrays.buffers, buffers, of: "model")
+        if includingOptimizer {
+            let (expected, found) = (arrays.optimizer.map(\.slot).sorted(), optimizer.map(\.slot).sorted())
+            guard expected == found else { throw another("optimizer", ["it keeps \(list(found)), expected \(list(expected))"]) }
+            for (slot, targets) in arrays.optimizer {
+                pairs += try matched(targets, optimizer.first { $0.slot == slot }!.arrays, of: "optimizer")
+            }
+        }
+        for (target, stored) in pairs { try read(stored, into: target.values) }
+    }
+
+    private func list(_ slots: [String]) -> String { slots.isEmpty ? "nothing" : slots.joined(separator: " and ") }
+
+    /// Each array with the one of the file that has its name, if they are the same by name and shape.
+    private func matched(_ targets: [TrainingArray], _ stored: [Entry], of what: String) throws -> [(TrainingArray, Entry)] {
+        var named = Dictionary(stored.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        var pairs: [(TrainingArray, Entry)] = [], differences: [String] = []
+        for target in targets {
+            let expected = target.shape.dimensions
+            switch named.removeValue(forKey: target.name) {
+            case nil: differences.append("\(target.name) is missing")
+            case let found? where found.shape != expected: differences.append("\(target.name) has the shape \(found.shape), expected \(expected)")
+            case let found?: pairs.append((target, found))
+            }
+        }
+        differences += named.keys.sorted().map { "\($0) is not in the \(what)" }
+        guard differences.isEmpty else { throw another(what, differences) }
+        return pairs
+    }
+
+    /// - Parameter differences: of which the first eight are named.
+    private func another(_ what: String, _ differences: [String]) -> UserError {
+        let rest = differences.count > 8 ? "; and \(differences.count - 8) more" : ""
+        return UserError(.data, "\(path): is of another \(what): \(differences.prefix(8).joined(separator: "; "))\(rest)")
+    }
+}

@@ -1,0 +1,50 @@
+import TensorCore
+
+/// A named array of a training where it lies: a parameter, a buffer, or what an optimizer keeps for a parameter.
+///
+/// Valid as long as the training's loop. Its numbers stand still from the end of a step to the beginning of the next one.
+public struct TrainingArray {
+    /// Dotted, as weight files keep it.
+    public let name: String
+    public let shape: Shape
+    /// In row-major order.
+    public let values: UnsafeMutableBufferPointer<Float>
+}
+
+/// All arrays that a training continues from.
+public struct TrainingArrays {
+    /// The trained parameters, in the order of declaration.
+    public let parameters: [TrainingArray]
+    /// State that is not trained, such as running statistics.
+    public let buffers: [TrainingArray]
+    /// The optimizer's arrays by PyTorch's names (`exp_avg`), each with one for every parameter.
+    public let optimizer: [(slot: String, arrays: [TrainingArray])]
+
+    init(_ store: ParameterStore, _ optimizer: Optimizer) {
+        func views(_ entries: [ParameterStore.Entry], _ values: UnsafeMutableBufferPointer<Float>) -> [TrainingArray] {
+            entries.map { entry in
+                TrainingArray(
+                    name: entry.name, shape: entry.shape,
+                    values: UnsafeMutableBufferPointer(rebasing: values[entry.offset..<entry.offset + entry.count]))
+            }
+        }
+        parameters = views(store.entries, store.values)
+        buffers = views(store.bufferEntries, store.bufferValues)
+        self.optimizer = optimizer.slots.map { (slot: $0.name, arrays: views(store.entries, $0.values)) }
+    }
+}
+
+/// What a training continues from besides its arrays. Random numbers have no state, so none is here.
+public struct TrainingState: Sendable, Equatable {
+    public let progress: TrainingProgress
+    /// Sums over the steps of the epoch at hand; empty at an epoch's end.
+    public let epochMeans: RunningMeans
+
+    public init(progress: TrainingProgress, epochMeans: RunningMeans) {
+        self.progress = progress
+        self.epochMeans = epochMeans
+    }
+
+    /// Whether the training is between two epochs.
+    public var isAtEpochEnd: Bool { epochMeans.stepCount == 0 }
+}

@@ -1,0 +1,56 @@
+import Configuration
+import Foundation
+
+/// Where the files of a data set are looked for: what is known beside the paths of the definition, and changes no result.
+public struct DataPlaces: Sendable, Equatable {
+    /// The folder of the file in which `hdf5.path` is written; nil: the current folder.
+    public var pathFolder: String?
+    /// The folder of the file in which `directory` is written; nil: the current folder.
+    public var directoryFolder: String?
+    /// The HDF5 file, or the folder of the IDX files, whatever the definition says.
+    public var found: String?
+    /// Whether a run was trained with these data before: what is doubtful about them was decided then.
+    public var isRecorded = false
+
+    public init() {}
+}
+
+extension DataConfiguration {
+    /// The HDF5 file of a source, and what is to be said about its place.
+    ///
+    /// - Throws: `.noInput` when it is in none of the places.
+    func find(_ source: HDF5Source) throws -> (path: String, note: String?) {
+        if let found = places.found { return (found, nil) }
+        let candidates = candidates(source.path, below: places.pathFolder)
+        guard candidates.count == 2 else { return (candidates[0], nil) }
+        if exists(candidates[0]) { return (candidates[0], nil) }
+        guard exists(candidates[1]) else {
+            throw UserError(.noInput, at: "data.hdf5.path", "there is no file \(candidates[0])")
+        }
+        return (candidates[1], sentence(at: "data.hdf5.path", candidates))
+    }
+
+    /// The folders of a `directory` in which IDX files are looked for, and what is to be said about the one that is there.
+    func findDirectory() -> (path: String, note: String?)? {
+        guard let directory else { return nil }
+        let candidates = candidates(directory, below: places.directoryFolder)
+        guard candidates.count == 2, !exists(candidates[0]), exists(candidates[1]) else { return (candidates[0], nil) }
+        return (candidates[1], sentence(at: "data.directory", candidates))
+    }
+
+    /// The path below the folder of the file that says it, and the path below the current one, where earlier versions looked; one where they are the same.
+    private func candidates(_ path: String, below folder: String?) -> [String] {
+        let path = (path as NSString).expandingTildeInPath
+        guard !path.hasPrefix("/"), let folder else { return [path] }
+        let here = FileManager.default.currentDirectoryPath + "/"
+        var beside = URL(filePath: path, relativeTo: URL(filePath: folder, directoryHint: .isDirectory)).standardizedFileURL.path
+        if beside.hasPrefix(here), beside.count > here.count { beside = String(beside.dropFirst(here.count)) }
+        return beside == path ? [path] : [beside, path]
+    }
+
+    private func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+
+    private func sentence(at key: String, _ candidates: [String]) -> String {
+        "\(key): there is no \(candidates[0]), where a path in a definition begins; taken is \(candidates[1]), from the current folder"
+    }
+}

@@ -1,0 +1,45 @@
+import Configuration
+import TensorCore
+@testable import Training
+
+/// The whole state of a training, copied.
+struct Checkpoint: Equatable {
+    let parameters, buffers: [NamedValues]
+    let optimizer: [String: [NamedValues]]
+    let state: TrainingState
+
+    var progress: TrainingProgress { state.progress }
+}
+
+struct NamedValues: Equatable {
+    let name: String
+    let tensor: HostTensor
+}
+
+extension TrainingLoop {
+    func checkpoint() -> Checkpoint {
+        func copies(_ arrays: [TrainingArray]) -> [NamedValues] {
+            arrays.map { NamedValues(name: $0.name, tensor: HostTensor($0.shape, Array($0.values))) }
+        }
+        return Checkpoint(
+            parameters: copies(arrays.parameters), buffers: copies(arrays.buffers),
+            optimizer: Dictionary(uniqueKeysWithValues: arrays.optimizer.map { ($0.slot, copies($0.arrays)) }), state: state)
+    }
+
+    /// - Parameter best: of the best epoch, when that is not the checkpoint's; goes into `bestWeights`.
+    func restore(_ checkpoint: Checkpoint, best: Checkpoint? = nil, _ bestWeights: BestWeightsInMemory = BestWeightsInMemory()) throws {
+        func fill(_ arrays: [TrainingArray], _ copies: [NamedValues]) {
+            for (array, copy) in zip(arrays, copies) { _ = array.values.update(fromContentsOf: copy.tensor.floats) }
+        }
+        if let best {
+            fill(arrays.parameters, best.parameters)
+            fill(arrays.buffers, best.buffers)
+            bestWeights.keep(self)
+        }
+        try resume(checkpoint.state) { arrays in
+            fill(arrays.parameters, checkpoint.parameters)
+            fill(arrays.buffers, checkpoint.buffers)
+            for (slot, arrays) in arrays.optimizer { fill(arrays, checkpoint.optimizer[slot]!) }
+        }
+    }
+}
