@@ -136,7 +136,7 @@ struct NumericalCornerTests {
             scale: one, offset: zero, runningMean: graph.root.buffer("mean", [2], initialValue: 0),
             runningVariance: graph.root.buffer("variance", [2], initialValue: 0), momentum: 1)
         let store = ParameterStore(graph, seed: 0)
-        let values = column.flatMap { [Float($0), 1000.1] }
+        let values: [Float] = column.flatMap { [Float($0), 1000.1] }
         let plan = try Plan(graph, outputs: [y], store: store, pool: WorkerPool(threads: 1))
         values.withUnsafeBytes { plan.run(feeding: [$0.baseAddress!]) }
         let normalized = Normalized(column.map { Double(Float($0)) }, gradients: column, epsilon: 1e-5)
