@@ -72,7 +72,7 @@ import Testing
         (["check", "tiny", "data.validation=1437"], 64, "harness: override 'data.validation=1437': data.validation: 1437 images held out"),
         (["check", "tiny", "train.batch_size=8000"], 64, "harness: override 'train.batch_size=8000': train.batch_size: 8000 is larger than"),
         (["check", "tiny", "train.epochs=1000000000000000000"], 64, "train.epochs: expected a value from 1 to 1000000, found 1000000000000000000"),
-        (["run", "wide"], 64, "harness: Experiments/wide.yaml:3: models.m: needs at least "),
+        (["run", "wide"], 70, "harness: Experiments/wide.yaml:3: models.m: needs at least "),
         (["run", ""], 66, "harness: there is no experiment ''; "),
         (["run", "/"], 66, "harness: there is no experiment '/'; "),
         (["run", "/dev/zero"], 66, "harness: /dev/zero: not a regular file\n"),
@@ -181,7 +181,7 @@ import Testing
 
     @Test func onlyResultsAreOffered() throws {
         try folder.add("Results/README.md")
-        try folder.add("Results/quick/x/run.h5")
+        try folder.add("Results/quick/x-s0-01234567/run.h5")
         for command in ["compare", "inspect", "doctor"] {
             #expect(try run(command, "nosuch").errors == "harness: there is no file or folder 'nosuch'; known: quick\n")
             #expect(try run(command, "readme").errors == "harness: there is no file or folder 'readme'; known: quick\n")
