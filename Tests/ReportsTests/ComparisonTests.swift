@@ -143,9 +143,9 @@ struct ComparisonTests {
             let comparison = try comparison(results)
             #expect(comparison.rows.map(\.label) == ["m depth=2 width=32", "m depth=2 width=64", "m depth=4 width=32", "m depth=4 width=64"])
             #expect(try self.comparison(results) { $0.onlyChanged = true }.titles == ["model", "depth", "width"])
-            try FileManager.default.copyItem(atPath: comparison.rows[0].runs[0].summary.folder.path, toPath: "\(results)/copy")
+            try FileManager.default.copyItem(atPath: comparison.rows[0].runs[0].summary.folder.path, toPath: "\(results)/e/copy")
             let notes = try self.comparison(results).notes
-            #expect(notes.count == 2 && notes[0].hasSuffix("the same trial as \(results)/copy, left out"))
+            #expect(notes.count == 2 && notes[0].hasSuffix("the same trial as \(results)/e/copy, left out"))
         }
     }
 

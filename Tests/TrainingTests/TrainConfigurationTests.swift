@@ -85,7 +85,7 @@ enum Written: Sendable, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, E
         (["optimiser": "sgd"], "train.optimiser: unknown key 'optimiser'; did you mean 'optimizer'?"),
         (["optimizer": "adamx"], "train.optimizer: unknown optimizer 'adamx'; did you mean 'adam'?"),
         (["optimizer": ["adamw": ["lr": "1"]]],
-         "train.optimizer.adamw.lr: unknown key 'lr'; known: betas, epsilon, learning_rate, weight_decay"),
+         "train.optimizer.adamw.lr: unknown key 'lr'; did you mean 'learning_rate'?"),
         (["optimizer": ["adamw": ["betas": ["0.9"]]]],
          "train.optimizer.adamw.betas: expected two numbers from 0 up to but not 1, found 1"),
         (["optimizer": ["sgd": ["nesterov": "true"]]],
