@@ -5,7 +5,7 @@ import HDF5
 /// A run file, open for reading: finished, still growing, or left behind by a process that was killed (then at its last flush).
 public final class RunReader {
     public let path: String
-    /// Without the split of the data if the run has ended; `contents` has it.
+    /// Without the split of the data if the run has ended (`wholeDescription`).
     public let description: RunDescription
     public let status: RunStatus
     private let file: HDF5Reader
@@ -80,11 +80,16 @@ public final class RunReader {
     /// The loss and the accuracy of that evaluation alone, without a look at what was predicted for each image.
     public func testFigures() throws -> (loss: Double, accuracy: Double)? { try read { try EvaluationColumns.readFigures(from: $0) } }
 
-    public func contents() throws -> RunContents {
+    /// The description with the split of the data.
+    public func wholeDescription() throws -> RunDescription {
         var description = description
         if description.data?.split == nil { description.data = try DataDescription(from: file, includingSplit: true) }
-        return RunContents(
-            description: description, status: status, steps: try steps(), epochs: try epochs(), digests: try digests(),
+        return description
+    }
+
+    public func contents() throws -> RunContents {
+        RunContents(
+            description: try wholeDescription(), status: status, steps: try steps(), epochs: try epochs(), digests: try digests(),
             layers: try layers(), evaluation: try evaluation())
     }
 

@@ -18,7 +18,7 @@ extension RunWriter {
             try remove(path)
             return nil
         }
-        var contents = RunContents(description: reader.description)
+        var contents = RunContents(description: (try? reader.wholeDescription()) ?? reader.description)
         let parts: [() throws -> Void] = [
             { contents.steps = try reader.steps() }, { contents.epochs = try reader.epochs() }, { contents.digests = try reader.digests() },
             { contents.layers = try reader.layers() }, { contents.evaluation = try reader.evaluation() },

@@ -129,7 +129,7 @@ import Testing
     @Test func theFilesOfARunSayWhatAModelNeeds() throws {
         #expect(try run("run", "definitions/cells.yaml", "--results", "r").exitCode == 0)
         let folder = try #require(try RunFolder.discover(under: url("project/r").path).first)
-        let data = try #require(try RunReader(folder).description.data), split = try #require(data.split)
+        let data = try #require(try RunReader(folder).wholeDescription().data), split = try #require(data.split)
         #expect(data.imageShape == [4, 4, 1])
         #expect(data.classNames == ["round", "square"])
         #expect(split.training.count == 16 && split.validation.count == 4 && split.test == Array(0..<6))

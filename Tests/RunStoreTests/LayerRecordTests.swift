@@ -42,7 +42,7 @@ struct LayerRecordTests {
             description.layers = LayerDescription(names: ["conv1", "fc"])
             try Example.writeRun(folder, description: description)
             #expect(try !HDF5Reader(folder.runFile).exists("/metrics/layers/predicted_activation_variance"))
-            #expect(try RunReader(folder).description == description)
+            #expect(try RunReader(folder).wholeDescription() == description)
         }
     }
 
