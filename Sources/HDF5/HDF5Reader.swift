@@ -17,6 +17,7 @@ public final class HDF5Reader: Sendable {
     let handle: Handle
     let place: Place
     private let verifiesChecksums: Bool
+    private let isKnownWhole: Bool
     private let sources: SourceFiles
 
     public enum ObjectKind: Sendable { case group, dataset, other }
@@ -27,7 +28,9 @@ public final class HDF5Reader: Sendable {
     ///   - live: also open a file that is marked as being written, at its last flush (HDF5's single-writer, multiple-reader mode).
     ///   - verifyingChecksums: whether a dataset whose checksum is wrong is an error. A writer that was killed while it extended a
     ///     chunk leaves the rows before intact and the chunk's checksum stale; whoever reads such a file may want the rows.
-    public init(_ path: String, live: Bool = false, verifyingChecksums: Bool = true) throws {
+    ///   - isKnownWhole: whether the caller has seen by a digest that the file is as this program wrote it. Then neither checksums nor links and
+    ///     sources outside are looked at.
+    public init(_ path: String, live: Bool = false, verifyingChecksums: Bool = true, isKnownWhole: Bool = false) throws {
         let place = Place(file: path, object: nil, health: nil)
         try Self.checkIsFile(path, place)
         (handle, isBeingWritten) = try Library.locked {
@@ -54,7 +57,8 @@ public final class HDF5Reader: Sendable {
         }
         self.path = path
         self.place = place
-        self.verifiesChecksums = verifyingChecksums
+        self.verifiesChecksums = verifyingChecksums && !isKnownWhole
+        self.isKnownWhole = isKnownWhole
         sources = SourceFiles(of: path)
     }
 
@@ -141,7 +145,20 @@ public final class HDF5Reader: Sendable {
     // MARK: Opening
 
     private func find(_ object: String) throws -> LinkedObject? {
-        try LinkWalk(sources: sources, place: place.at(object)).follow(object, in: handle, at: sources.dataFile)
+        if isKnownWhole { return try exists(plain: object) ? LinkedObject(file: handle, filePath: path, path: object) : nil }
+        return try LinkWalk(sources: sources, place: place.at(object)).follow(object, in: handle, at: sources.dataFile)
+    }
+
+    /// Whether an object of a file without links other than hard ones is there.
+    private func exists(plain object: String) throws -> Bool {
+        var prefix = ""
+        for component in object.split(separator: "/") {
+            prefix += "/" + component
+            let found = H5Lexists(handle.id, prefix, defaultID)
+            guard found >= 0 else { throw place.at(object).failure("read") }
+            if found == 0 { return false }
+        }
+        return true
     }
 
     private func found(_ object: String) throws -> LinkedObject {
@@ -158,7 +175,7 @@ public final class HDF5Reader: Sendable {
         let found = try found(object), place = place.at(object)
         var opened = try Handle(H5Oopen(found.file.id, found.path, defaultID), H5Oclose, place, "opened")
         guard H5Iget_type(opened.id) == H5I_DATASET else { throw place.error(.data, "is a group, expected a dataset") }
-        if try ContentSources(walk: LinkWalk(sources: sources, place: place)).check(opened, found) {
+        if !isKnownWhole, try ContentSources(walk: LinkWalk(sources: sources, place: place)).check(opened, found) {
             // The library would look for its sources in other places too.
             let access = try Handle(H5Pcreate(chdf5_dataset_access()), H5Pclose, place, "opened")
             let folder = (found.filePath as NSString).deletingLastPathComponent

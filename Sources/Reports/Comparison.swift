@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import RunStore
+import Synchronization
 
 /// Runs side by side: a metric by model and definition, with what the seeds say about its spread and about differences.
 ///
@@ -110,10 +111,10 @@ public struct Comparison {
     public init(_ folders: [RunFolder], options: Options = Options(), isSorted: Bool = false) throws {
         self.options = options
         var runs: [Run] = [], plans = Plans(modelOrder: options.modelOrder), places: [String: Place] = [:]
-        for folder in folders where folder.hasRun {
+        for (folder, read) in Self.read(folders.filter(\.hasRun)) {
             do {
-                let summary = try RunSummary(folder)
-                runs.append(Run(summary: summary, keys: RunKeys(summary.description), written: plans.writtenValues(of: folder)))
+                let (summary, keys) = try read.get()
+                runs.append(Run(summary: summary, keys: keys, written: plans.writtenValues(of: folder)))
                 if isSorted { places[folder.path] = plans.place(of: summary) }
                 if let damage = summary.machineDamage { notes.append("\(summary.name) has no times: \(damage)") }
             } catch let error as UserError {
@@ -130,6 +131,20 @@ public struct Comparison {
         measure()
         try testAgainstBaseline()
         notes += cautions()
+    }
+
+    /// Reads runs on several threads: what takes long is their digests and definitions.
+    private static func read(_ folders: [RunFolder]) -> [(RunFolder, Result<(RunSummary, RunKeys), any Error>)] {
+        let results = Mutex([Int: Result<(RunSummary, RunKeys), any Error>]())
+        DispatchQueue.concurrentPerform(iterations: folders.count) { index in
+            let result = Result {
+                let summary = try RunSummary(folders[index])
+                return (summary, RunKeys(summary.description))
+            }
+            results.withLock { $0[index] = result }
+        }
+        let all = results.withLock { $0 }
+        return folders.enumerated().map { ($1, all[$0]!) }
     }
 
     // MARK: Rows

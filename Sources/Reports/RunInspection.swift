@@ -60,7 +60,7 @@ struct RunInspection {
     }
 
     private init(_ reader: RunReader, state: RunSummary.State, weights: [Weights], machine: MachineRecord?) throws {
-        let description = reader.description
+        let description = try reader.wholeDescription()
         definitionText = description.configuration
         report = Report(
             path: reader.path, experiment: description.experiment, model: description.model, state: state.rawValue,

@@ -3,7 +3,7 @@ import Foundation
 import RunStore
 
 /// The values of a run's definition under their dotted paths, such as `train.epochs`, and besides `model`, `experiment` and `seed`.
-struct RunKeys {
+struct RunKeys: Sendable {
     /// Every scalar under its path; seeds are not among them. A choice with options, `{adamw: {learning_rate: 1e-3}}`, has its name under its
     /// path and the options' values below it.
     let values: [String: String]

@@ -3,8 +3,8 @@ import Foundation
 import RunStore
 
 /// What reports need of a run.
-struct RunSummary {
-    enum State: String, Codable {
+struct RunSummary: Sendable {
+    enum State: String, Codable, Sendable {
         case finished, running, interrupted, diverged
         /// Its process ended without a word.
         case cutOff = "cut off"
@@ -29,7 +29,9 @@ struct RunSummary {
     init(_ folder: RunFolder) throws {
         let reader = try RunReader(folder)
         self.folder = folder
-        var description = reader.description
+        layers = try reader.layers()
+        // Only who measured layers is asked for their names.
+        var description = layers.isEmpty ? reader.description : try reader.wholeDescription()
         // A run that experiments share lies in one of them; in the others there is a link to it.
         let target = try? FileManager.default.destinationOfSymbolicLink(atPath: folder.path)
         isLink = target != nil
@@ -50,7 +52,6 @@ struct RunSummary {
             }
         stepCount = try reader.stepCount()
         epochs = try reader.epochs()
-        layers = try reader.layers()
         evaluation = try reader.testFigures()
         do {
             (machine, machineDamage) = (try MachineRecord(folder), nil)

@@ -82,13 +82,11 @@ extension DataDescription {
     }
 
     /// The description in a file; nil in one of an earlier format.
-    ///
-    /// - Parameter includingSplit: whether the places of all images are read too.
-    init?(from file: HDF5Reader, includingSplit: Bool) throws {
+    init?(from file: HDF5Reader) throws {
         let group = Self.group
         guard file.exists("\(group)/image_shape") else { return nil }
         func places(_ name: String) throws -> [Int32] { try file.read("\(group)/split/\(name)", as: Int32.self) }
-        let split = includingSplit && file.exists("\(group)/split")
+        let split = file.exists("\(group)/split")
             ? SplitDescription(
                 training: try places("training"), validation: try places("validation"),
                 bringsValidation: try file.attributeStrings("images", of: "\(group)/split/validation")?.first == "validation",

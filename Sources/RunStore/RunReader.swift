@@ -5,7 +5,7 @@ import HDF5
 /// A run file, open for reading: finished, still growing, or left behind by a process that was killed (then at its last flush).
 public final class RunReader {
     public let path: String
-    /// Without the split of the data if the run has ended (`wholeDescription`).
+    /// Without tensors, layers and data, which few need and many bytes hold (`wholeDescription`).
     public let description: RunDescription
     public let status: RunStatus
     private let file: HDF5Reader
@@ -22,11 +22,13 @@ public final class RunReader {
     }
 
     /// Opens what is left of a run file, whatever its digest says.
-    convenience init(salvaging path: String) throws { try self.init(path, .whole) }
+    convenience init(salvaging path: String) throws { try self.init(path, .absent, isSalvaging: true) }
 
-    private init(_ path: String, _ seal: Seal.State) throws {
+    private init(_ path: String, _ seal: Seal.State, isSalvaging: Bool = false) throws {
         self.path = path
-        let file = try HDF5Reader(path, live: true)
+        // What is salvaged is not whole.
+        let isEnded = seal == .whole
+        let file = try HDF5Reader(path, live: true, isKnownWhole: isEnded)
         self.file = file
         guard let version = try file.attribute("format_version", of: "/", as: Int64.self)?.first, file.exists("/status") else {
             throw file.error("is not a run file (it has no /status)")
@@ -34,7 +36,7 @@ public final class RunReader {
         guard version <= runFormatVersion else {
             throw file.error("has format \(version), which is newer than this program's \(runFormatVersion)")
         }
-        guard version <= lastUnsealedRunFormatVersion || seal != .absent else {
+        guard version <= lastUnsealedRunFormatVersion || seal != .absent || isSalvaging else {
             throw file.error("is damaged: it has no digest of its content")
         }
         description = try RunDescription(
@@ -42,17 +44,16 @@ public final class RunReader {
             configuration: file.readString("/config"), parameters: file.integer("parameters"),
             multiplyAdds: file.integer("multiply_adds"), classes: file.integer("classes"),
             trialDigest: file.attributeStrings("trial_sha256", of: "/")?.first,
-            dataDigest: file.attributeStrings("data_sha256", of: "/")?.first, tensors: DigestColumns.tensors(in: file),
-            layers: LayerColumns.description(in: file), data: DataDescription(from: file, includingSplit: seal != .whole), arithmetic: [ArithmeticSpan](from: file))
-        // A sealed file was checked as a whole.
-        if version > lastUnsealedRunFormatVersion, seal != .whole,
-            try file.attributeStrings("description_sha256", of: "/")?.first != description.digest
-        {
-            throw file.error("is damaged: what it says of the run is not what was written when the run began")
-        }
+            dataDigest: file.attributeStrings("data_sha256", of: "/")?.first, arithmetic: [ArithmeticSpan](from: file))
         let code = try file.read("/status", as: UInt8.self)
         guard let first = code.first, let status = RunStatus(rawValue: first) else { throw file.error("/status is \(code), expected 0…3") }
         self.status = status
+        // A sealed file was checked as a whole.
+        if version > lastUnsealedRunFormatVersion, !isEnded, !isSalvaging,
+            try file.attributeStrings("description_sha256", of: "/")?.first != wholeDescription().digest
+        {
+            throw file.error("is damaged: what it says of the run is not what was written when the run began")
+        }
     }
 
     /// Opens a run folder's `run.h5`.
@@ -80,10 +81,12 @@ public final class RunReader {
     /// The loss and the accuracy of that evaluation alone, without a look at what was predicted for each image.
     public func testFigures() throws -> (loss: Double, accuracy: Double)? { try read { try EvaluationColumns.readFigures(from: $0) } }
 
-    /// The description with the split of the data.
+    /// The description with all that the file says of the run.
     public func wholeDescription() throws -> RunDescription {
         var description = description
-        if description.data?.split == nil { description.data = try DataDescription(from: file, includingSplit: true) }
+        description.tensors = try DigestColumns.tensors(in: file)
+        description.layers = try LayerColumns.description(in: file)
+        description.data = try DataDescription(from: file)
         return description
     }
 

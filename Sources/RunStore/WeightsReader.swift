@@ -43,7 +43,7 @@ public final class WeightsReader {
     }
 
     private init(_ path: String, _ seal: Seal.State) throws {
-        let file = try HDF5Reader(path)
+        let file = try HDF5Reader(path, isKnownWhole: seal == .whole)
         guard file.exists("/parameters") else { throw file.error("is not a weights file (it has no /parameters)") }
         let version = try file.attribute("format_version", of: "/", as: Int64.self)?.first ?? 0
         guard version <= weightsFormatVersion else {
@@ -61,7 +61,7 @@ public final class WeightsReader {
             progress[name] = try Self.scalar("/progress/\(name)", file)
         }
         notes = WeightsNotes(
-            progress: progress, data: try DataDescription(from: file, includingSplit: true),
+            progress: progress, data: try DataDescription(from: file),
             logDigest: file.exists("/log/sha256") ? try file.readString("/log/sha256") : nil)
     }
 
