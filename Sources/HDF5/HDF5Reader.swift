@@ -128,6 +128,15 @@ public final class HDF5Reader: Sendable {
         try Library.locked { try openDataset(dataset).read(rows: rows) }
     }
 
+    /// The numbers of a one-dimensional dataset from a row on; none when it has fewer.
+    public func readColumn<Element: HDF5Element>(_ dataset: String, from first: Int, as type: Element.Type) throws -> [Element] {
+        try Library.locked {
+            let column = try openDataset(dataset), shape = try column.shape()
+            guard shape.count == 1 else { throw place.at(dataset).error(.data, "has \(shape.count) dimensions, expected 1") }
+            return try column.read(rows: min(first, shape[0])..<shape[0])
+        }
+    }
+
     /// The text of a dataset that holds one string.
     public func readString(_ dataset: String) throws -> String {
         try Library.locked {
@@ -166,14 +175,23 @@ public final class HDF5Reader: Sendable {
         return found
     }
 
-    func openObject(_ object: String) throws -> Handle {
+    /// Opens what was found; in a file that is known to be whole without a look for it first.
+    private func open(_ object: String) throws -> (LinkedObject, Handle) {
+        if isKnownWhole {
+            let opened = H5Oopen(handle.id, object, defaultID)
+            if opened >= 0 { return (LinkedObject(file: handle, filePath: path, path: object), try Handle(opened, H5Oclose, place, "opened")) }
+        }
         let found = try found(object)
-        return try Handle(H5Oopen(found.file.id, found.path, defaultID), H5Oclose, place.at(object), "opened")
+        return (found, try Handle(H5Oopen(found.file.id, found.path, defaultID), H5Oclose, place.at(object), "opened"))
+    }
+
+    func openObject(_ object: String) throws -> Handle {
+        try open(object).1
     }
 
     func openDataset(_ object: String) throws -> StoredArray {
-        let found = try found(object), place = place.at(object)
-        var opened = try Handle(H5Oopen(found.file.id, found.path, defaultID), H5Oclose, place, "opened")
+        var (found, opened) = try open(object)
+        let place = place.at(object)
         guard H5Iget_type(opened.id) == H5I_DATASET else { throw place.error(.data, "is a group, expected a dataset") }
         if !isKnownWhole, try ContentSources(walk: LinkWalk(sources: sources, place: place)).check(opened, found) {
             // The library would look for its sources in other places too.

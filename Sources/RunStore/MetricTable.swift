@@ -136,35 +136,37 @@ struct MetricTable<Record: MetricRecord> {
     /// Reads the records back: as many as every column holds, which in a file that is being written can differ by the last few.
     static func read(from file: HDF5Reader, startingAt first: Int = 0) throws -> [Record] {
         let columns = Record.columns
-        let counts = try columns.map { column in
+        let stored: [StoredColumn] = try columns.map { column in
             let path = "\(Record.group)/\(column.name)"
-            let shape = try file.shape(of: path)
-            guard shape.count == 1 else { throw file.error("\(path) has \(shape.count) dimensions, expected 1") }
-            return shape[0]
+            switch column.field {
+            case .integer: return .integers(try file.readColumn(path, from: first, as: Int64.self))
+            case .real, .optional: return .reals(try file.readColumn(path, from: first, as: Double.self))
+            }
+        }
+        let counts = stored.map { values in
+            switch values {
+            case .integers(let values): values.count
+            case .reals(let values): values.count
+            }
         }
         let count = counts.min() ?? 0
         guard file.isBeingWritten || counts.allSatisfy({ $0 == count }) else {
-            throw file.error("the columns of \(Record.group) have different lengths, from \(count) to \(counts.max() ?? 0)")
+            throw file.error("the columns of \(Record.group) have different lengths, from \(first + count) to \(first + (counts.max() ?? 0))")
         }
-        let rows = min(first, count)..<count
-        var records = [Record](repeating: Record(), count: rows.count)
-        for column in columns {
-            let path = "\(Record.group)/\(column.name)"
-            switch column.field {
-            case .integer(let field):
-                for (row, value) in try file.read(path, rows: rows, as: Int64.self).enumerated() {
-                    records[row][keyPath: field] = Int(value)
-                }
-            case .real(let field):
-                for (row, value) in try file.read(path, rows: rows, as: Double.self).enumerated() {
-                    records[row][keyPath: field] = value
-                }
-            case .optional(let field):
-                for (row, value) in try file.read(path, rows: rows, as: Double.self).enumerated() {
-                    records[row][keyPath: field] = value.isNaN ? nil : value
+        var records = [Record](repeating: Record(), count: count)
+        for (column, values) in zip(columns, stored) {
+            for row in records.indices {
+                switch (column.field, values) {
+                case (.integer(let field), .integers(let values)): records[row][keyPath: field] = Int(values[row])
+                case (.real(let field), .reals(let values)): records[row][keyPath: field] = values[row]
+                case (.optional(let field), .reals(let values)): records[row][keyPath: field] = values[row].isNaN ? nil : values[row]
+                default: preconditionFailure("a column's numbers are of the kind of its field")
                 }
             }
         }
         return records
     }
 }
+
+/// A column as it is read.
+private enum StoredColumn { case integers([Int64]), reals([Double]) }
