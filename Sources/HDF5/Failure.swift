@@ -37,6 +37,9 @@ struct Place: Sendable {
         return error(isWriting ? .io : .data, "cannot be \(action): \(stack.reason)")
     }
 
+    /// Whether the call that just failed did so because the operating system refused something.
+    var isRefusedBySystem: Bool { ErrorStack.current().systemError != nil }
+
     var beingWritten: UserError { error(.io, "is being written, or its writer was killed") }
 
     /// A failure that the operating system reported.

@@ -82,7 +82,11 @@ struct LinkWalk {
             let link = "\(group)/\(name)"
             var size = 0
             let type = chdf5_link_type(file.id, link, &size)
-            if type == H5L_TYPE_ERROR.rawValue { return nil }
+            if type == H5L_TYPE_ERROR.rawValue {
+                // A disk that cannot be read says nothing of what is on it.
+                if place.isRefusedBySystem { throw place.failure("read") }
+                return nil
+            }
             if type == H5L_TYPE_HARD.rawValue {
                 group = link
                 continue

@@ -107,9 +107,11 @@ public struct Comparison {
     /// The runs of these folders, as far as they were begun.
     ///
     /// - Parameter isSorted: whether rows are in the order of the definition, their names and values; else they are in the order of the folders.
-    /// - Throws: `.data` when none of the runs can be read; as long as one can, the others are left out and named in `notes`.
+    /// - Throws: `.data` (or `.io`) when none of the runs can be read; as long as one can, the others are left out and named in `notes`.
     public init(_ folders: [RunFolder], options: Options = Options(), isSorted: Bool = false) throws {
         self.options = options
+        // What the system does not let read now may be whole.
+        var damageKind = UserError.Kind.io
         var runs: [Run] = [], plans = Plans(modelOrder: options.modelOrder), places: [String: Place] = [:]
         for (folder, read) in Self.read(folders.filter(\.hasRun)) {
             do {
@@ -120,10 +122,11 @@ public struct Comparison {
             } catch let error as UserError {
                 let sentence = "\(error)".replacing("\n", with: "; ")
                 damages.append(sentence)
+                if error.kind != .io { damageKind = .data }
                 notes.append("\((folder.path as NSString).lastPathComponent) is left out: \(sentence)")
             }
         }
-        if runs.isEmpty, !damages.isEmpty { throw UserError(.data, damages.joined(separator: "\n")) }
+        if runs.isEmpty, !damages.isEmpty { throw UserError(damageKind, damages.joined(separator: "\n")) }
         runs = try meetingConditions(runs)
         try group(runs)
         nameRows()
