@@ -1,4 +1,5 @@
 import Foundation
+import RunStore
 import Testing
 
 /// What comes between a run and its end other than a kill.
@@ -51,6 +52,27 @@ import Testing
         let rest = try run(threads: 2)
         #expect(rest.exitCode == 0 && rest.errors.hasPrefix("vit  goes on after step \(sentence.1)\n"), "\(rest.errors)")
         #expect(try runs.differences(results) == [])
+    }
+
+    /// A run of an earlier version of the arithmetic goes on, and says from which step on the version is another; a finished one stays as it is.
+    @Test func anotherVersionOfTheArithmeticIsRecorded() throws {
+        func setVersion(_ version: Int, _ status: RunStatus) throws {
+            let folder = RunFolder(path: runFolder.path)
+            var contents = try RunReader(folder).contents()
+            contents.description.arithmetic = [ArithmeticSpan(version: version)]
+            try RunWriter(folder).start(contents).finish(status)
+        }
+        func recorded() throws -> [ArithmeticSpan] { try RunReader(RunFolder(path: runFolder.path)).description.arithmetic }
+        try interrupt(SIGTERM)
+        let current = try #require(try recorded().first?.version), last = try #require(checkpoints.last)
+        try setVersion(1, .interrupted)
+        let rest = try run()
+        let sentence = "vit  its steps are of more than one version of the arithmetic: version 1 through step \(step(of: last)), then version \(current); "
+        #expect(rest.exitCode == 0 && rest.errors.contains(sentence), "\(rest.errors)")
+        #expect(try recorded() == [ArithmeticSpan(version: 1), ArithmeticSpan(fromStep: #require(Int(step(of: last))), version: current)])
+        try setVersion(1, .finished)
+        #expect(try run().errors.contains("vit  already done"))
+        #expect(try recorded() == ArithmeticSpan.unrecorded)
     }
 
     @Test func aDamagedCheckpointGivesWayToTheOneBefore() throws {

@@ -71,6 +71,32 @@ import Testing
         #expect(try verify().output.hasPrefix("identical through step 47: every loss and gradient norm, the weights at 2 of them\n"))
     }
 
+    /// A difference where another version of the arithmetic was at work is no fault of the run; one before it is.
+    @Test func anotherVersionOfTheArithmeticIsSaid() throws {
+        let current = try #require(try RunReader(copy).description.arithmetic.last?.version)
+        #expect(current > 1)
+        try change { $0.description.arithmetic = ArithmeticSpan.unrecorded }
+        let same = try verify()
+        #expect(same.exitCode == 0)
+        #expect(same.output.contains("\nthe run was trained with version 1 of the arithmetic, this program has version \(current): here they agree\n"))
+        try change { $0.steps[30].loss = $0.steps[30].loss.nextUp }
+        let earlier = try verify()
+        #expect(earlier.exitCode == 65 && earlier.output == "")
+        #expect(earlier.errors.hasSuffix("""
+            /run.h5: was trained with version 1 of the arithmetic, and this program has version \(current): bits differ between them on purpose \
+            (here from step 31 on), so it cannot be verified with this program
+
+            """), "\(earlier.errors)")
+        #expect(earlier.errors.split(separator: "\n").count == 1)
+        try change { $0.description.arithmetic = [ArithmeticSpan(version: 1), ArithmeticSpan(fromStep: 20, version: current)] }
+        let mixed = try verify()
+        #expect(mixed.exitCode == 65)
+        #expect(mixed.errors.contains("was trained with version 1 through step 20, then version \(current) of the arithmetic"), "\(mixed.errors)")
+        try change { $0.description.arithmetic = [ArithmeticSpan(version: current), ArithmeticSpan(fromStep: 40, version: current + 1)] }
+        let later = try verify()
+        #expect(later.exitCode == 1 && later.output.hasPrefix("different at step 31\n"))
+    }
+
     @Test func whatCannotBeRepeatedIsOneSentence() throws {
         func expect(_ sentence: String, _ body: (inout RunContents) -> Void) throws {
             let original = try Data(contentsOf: URL(filePath: copy.runFile))

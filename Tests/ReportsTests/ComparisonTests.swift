@@ -42,6 +42,22 @@ struct ComparisonTests {
         }
     }
 
+    @Test func versionsOfTheArithmeticAreSaidWhereTheyAreMixed() throws {
+        func notes(_ arithmetics: [[ArithmeticSpan]]) throws -> [String] {
+            try withTemporaryFolder { results in
+                let folders = try arithmetics.enumerated().map { seed, arithmetic in
+                    try Example.writeRun(results, model: "resnet20", seed: seed, accuracy: 0.9, arithmetic: arithmetic)
+                }
+                return try Comparison(folders).notes.filter { $0.contains("arithmetic") }
+            }
+        }
+        let (one, two) = ([ArithmeticSpan(version: 1)], [ArithmeticSpan(version: 2)])
+        #expect(try notes([one, one]) == [] && notes([two, two]) == [])
+        let sentence = "the runs were trained with versions 1 and 2 of the arithmetic, between which the last digits of every step differ on purpose"
+        #expect(try notes([two, one, two]) == [sentence])
+        #expect(try notes([two, one + [ArithmeticSpan(fromStep: 1, version: 2)]]) == [sentence])
+    }
+
     @Test func seedsAndLosses() throws {
         try withTemporaryFolder { results in
             let folders = [

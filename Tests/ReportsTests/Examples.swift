@@ -8,7 +8,8 @@ enum Example {
     static func writeRun(
         _ results: String, experiment: String = "e", model: String, seed: Int, accuracy: Double, epochs: Int = 2, parameters: Int = 269_722,
         options: String = #""flip": true"#, data: String = "digits", match: String? = nil, status: RunStatus = .finished,
-        layers: LayerDescription? = nil, moments: [LayerRecord] = []
+        layers: LayerDescription? = nil, moments: [LayerRecord] = [],
+        arithmetic: [ArithmeticSpan] = [ArithmeticSpan(version: 2)]
     ) throws -> RunFolder {
         let match = match.map { #""match": "\#($0)", "# } ?? ""
         let definition = #"{"data": {"name": "\#(data)"}, \#(match)"models": {"m": {\#(options)}}, "seeds": [\#(seed)], "train": {"epochs": \#(epochs)}}"#
@@ -17,7 +18,7 @@ enum Example {
         let writer = try RunWriter(folder)
         let live = try writer.start(RunContents(description: RunDescription(
             experiment: experiment, model: model, seed: seed, configuration: definition, parameters: parameters, multiplyAdds: 40_551_872,
-            classes: 2, layers: layers)))
+            classes: 2, layers: layers, arithmetic: arithmetic)))
         for record in moments { try live.append(record) }
         for step in 1...2 {
             try live.append(StepRecord(step: step, epoch: step, loss: 1, accuracy: 0.5, learningRate: 0.001, gradientNorm: 2))
