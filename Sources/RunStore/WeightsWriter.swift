@@ -101,7 +101,7 @@ public final class WeightsWriter {
 
         // The disk is slower than the digest: while it writes, the file is read back from the system's memory.
         let disk = BackgroundWork { [replacement] in try replacement.synchronize() }
-        let digest = try Result { try digestComparing() }
+        let digest = Result { try digestComparing() }
         try disk.wait()
         try Seal.block(digest.get()).withUnsafeBytes { try replacement.write($0, at: 0) }
         try replacement.commit()
