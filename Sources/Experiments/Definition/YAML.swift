@@ -17,12 +17,15 @@ enum YAML {
         let data: Data
         // A pipe or a device would be read without end.
         var status = stat()
-        if stat(url.path, &status) == 0, status.st_mode & S_IFMT != S_IFREG { throw UserError(.noInput, "\(name): not a regular file") }
+        if stat(url.path, &status) == 0 {
+            guard status.st_mode & S_IFMT == S_IFREG else { throw UserError(.noInput, "\(name): not a regular file") }
+            // A file with holes can be larger than memory.
+            room -= Int(status.st_size)
+        }
+        guard room >= 0 else { throw UserError(.usage, "\(name): a definition and what it extends may have \(grouped(largestByteCount)) bytes together; found more") }
         do { data = try Data(contentsOf: url) } catch {
             throw UserError(.noInput, "\(name): cannot be read: \(reason(error))")
         }
-        room -= data.count
-        guard room >= 0 else { throw UserError(.usage, "\(name): a definition and what it extends may have \(grouped(largestByteCount)) bytes together; found more") }
         guard let text = String(data: data, encoding: .utf8) else { throw UserError(.usage, "\(name): not UTF-8 text") }
         let folder = url.standardizedFileURL.deletingLastPathComponent().path
         let root = try node(text) { SourceMark(file: name, line: $0, folder: folder) }
