@@ -39,5 +39,7 @@ public struct MemoryDemand: Sendable {
 
     private static let reserve = Double(64 << 20)
 
-    private static func text(_ byteCount: Double) -> String { String(format: "%.1f GB", byteCount / 1e9) }
+    private static func text(_ byteCount: Double) -> String {
+        byteCount < 1e9 ? String(format: "%.0f MB", byteCount / 1e6) : String(format: "%.1f GB", byteCount / 1e9)
+    }
 }

@@ -1,7 +1,8 @@
 /// The candidate that `word` stands for: one that it abbreviates, or the nearest by edit distance when it is near enough to be a slip of the pen.
 public func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
     let candidates = Array(candidates)
-    if let meanings = abbreviations[word.lowercased()], let meant = meanings.first(where: candidates.contains) { return meant }
+    // What abbreviates something that is not here is no slip of the pen for something else.
+    if let meanings = abbreviations[word.lowercased()] { return meanings.first(where: candidates.contains) }
     let limit = max(1, word.count / 3)
     return candidates
         // Words whose lengths differ by more are further apart than that.

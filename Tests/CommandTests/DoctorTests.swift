@@ -72,6 +72,17 @@ import Testing
         if share > 0.5 { #expect(saved.steps == whole.steps && saved.epochs == whole.epochs && saved.digests == whole.digests) }
     }
 
+    @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+    func whatIsNoFileIsNotCopied(isPipe: Bool) throws {
+        try FileManager.default.removeItem(atPath: copy.runFile)
+        #expect(isPipe ? mkfifo(copy.runFile, 0o600) == 0 : symlink("/dev/zero", copy.runFile) == 0)
+        let result = try doctor("--repair")
+        #expect(result.exitCode == 65 && result.output.contains("run.h5: is not a regular file, expected an HDF5 file\n"), "\(result.output)")
+        #expect(result.output.contains("    run.h5 is not a regular file and is not in the copy\n"), "\(result.output)")
+        #expect(!FileManager.default.fileExists(atPath: repaired.runFile))
+        #expect(try StoredWeights(reading: repaired.weightsFile(.best)) == StoredWeights(reading: copy.weightsFile(.best)))
+    }
+
     @Test func anUnfinishedRunIsListedAndClosedInACopy() throws {
         let process = try Program.start(runs.words(results.lastPathComponent + "/cut"), in: runs.folder.url)
         let folder = RunFolder(path: runs.runFolder(results.lastPathComponent + "/cut").path)

@@ -53,6 +53,8 @@ public struct Composition: Sendable {
         /// The maps that were read, by their files' real paths.
         private var known: [String: ConfigurationNode] = [:]
         private var room = YAML.largestByteCount
+        /// Of a definition, at the top.
+        private static let keys = ["data", "train", "models", "seeds", "precision", "match", "sweep", "extends"]
 
         init(display: @escaping (URL) -> String) { self.display = display }
 
@@ -61,6 +63,10 @@ public struct Composition: Sendable {
             let place = url.standardizedFileURL, path = place.resolvingSymlinksInPath().path
             var root = try known[path] ?? YAML.contents(of: url, name: display(url), room: &room)
             known[path] = root
+            // Any text with colons is a map: what is none of a definition's is not quoted line by line.
+            if !chain.isEmpty, !(root.entries ?? []).contains(where: { Self.keys.contains($0.key) }) {
+                throw UserError(.usage, "\(display(url)): is not a definition: expected at least one of the keys \(Self.keys.joined(separator: ", "))")
+            }
             if var entries = root.entries, let index = entries.firstIndex(where: { $0.key == "extends" }) {
                 let extends = entries.remove(at: index).node
                 root.value = .map(entries)

@@ -135,6 +135,9 @@ public struct Definition: Sendable {
         return fields.limited(seeds, to: largestSeedCount, "seeds", at: "seeds")
     }
 
+    /// A file name has at most 255 bytes, and a run folder's also has the seed and the hash.
+    private static let largestNameLength = 200
+
     private static func models(from fields: inout FieldReader) -> [Model] {
         guard let node = fields.node("models"), let entries = node.entries, !entries.isEmpty else {
             let found = fields.node("models").map { $0.entries == nil ? $0.kind : "an empty one" } ?? "nothing"
@@ -146,6 +149,8 @@ public struct Definition: Sendable {
             // A model's name is part of its runs' folder names and of dotted paths.
             if entry.key.wholeMatch(of: /[A-Za-z0-9_][A-Za-z0-9_+\-]*/) == nil {
                 fields.errors.report("expected a name of letters, digits, '_', '-' and '+'", at: entry.mark, path: path)
+            } else if entry.key.count > largestNameLength {
+                fields.errors.report("found a name of \(entry.key.count) letters, expected at most \(largestNameLength)", at: entry.mark, path: path)
             }
             return ModelRegistry.read(entry.node, path: path, errors: fields.errors).map {
                 Model(name: entry.key, definition: $0, node: entry.node)

@@ -127,8 +127,8 @@ public struct Diagnosis {
     /// - Returns: the copy's folder and what was done to it; nil when there is nothing to repair.
     public func repair() throws -> (folder: RunFolder, actions: [String])? {
         guard state == .unfinished || state == .damaged else { return nil }
-        let (copy, place) = try copied()
         var actions: [String] = []
+        let (copy, place) = try copied(&actions)
         // Removes what a killed writer was just writing, and keeps others from the copy meanwhile.
         let writer = try RunWriter(copy)
         if copy.hasRun {
@@ -162,8 +162,9 @@ public struct Diagnosis {
 
     /// Copies the run's folder to a place beside it where no table looks.
     ///
+    /// - Parameter actions: gets a sentence for each thing that is not copied.
     /// - Returns: the copy, under a name that says that it is not done, and what it is to be called when it is.
-    private func copied() throws -> (RunFolder, place: String) {
+    private func copied(_ actions: inout [String]) throws -> (RunFolder, place: String) {
         let source = URL(filePath: folder.path), name = source.lastPathComponent
         let shelf = source.deletingLastPathComponent().appending(path: ".repaired").path
         try RunWriter.makeFolder(shelf, orSay: "\(shelf): cannot be made")
@@ -177,14 +178,18 @@ public struct Diagnosis {
             }
         }
         try RunWriter.makeFolder(copy.path, orSay: "\(copy.path): cannot be made")
-        for item in (try? FileManager.default.subpathsOfDirectory(atPath: folder.path)) ?? [] {
-            var isFolder: ObjCBool = false
-            guard FileManager.default.fileExists(atPath: "\(folder.path)/\(item)", isDirectory: &isFolder) else { continue }
+        let items: [String]
+        do { items = try FileManager.default.subpathsOfDirectory(atPath: folder.path) } catch {
+            throw UserError(.io, "\(folder.path): cannot be listed: \(error.localizedDescription)")
+        }
+        for item in items {
+            var status = stat()
+            guard stat("\(folder.path)/\(item)", &status) == 0 else { continue }
             let target = "\(copy.path)/\(item)"
-            if isFolder.boolValue {
-                try RunWriter.makeFolder(target, orSay: "\(target): cannot be made")
-            } else {
-                try copyFile(from: "\(folder.path)/\(item)", to: target)
+            switch status.st_mode & S_IFMT {
+            case S_IFDIR: try RunWriter.makeFolder(target, orSay: "\(target): cannot be made")
+            case S_IFREG: try copyFile(from: "\(folder.path)/\(item)", to: target)
+            default: actions.append("\(item) is not a regular file and is not in the copy")
             }
         }
         return (copy, place)

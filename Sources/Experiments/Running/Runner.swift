@@ -204,7 +204,8 @@ public final class Runner {
         for complaint in search.complaints { say(trial, complaint) }
         guard let resumption = search.resumption else {
             if try folder.hasWeights || !search.complaints.isEmpty {
-                say(trial, "was cut off, and there is no checkpoint to go on from; that run moves to \(try moveAside(&writer)), and it starts again")
+                let state = (try? RunReader(folder)) == nil ? "is damaged" : "was cut off"
+                say(trial, "\(state), and there is no checkpoint to go on from; that run moves to \(try moveAside(&writer)), and it starts again")
             } else {
                 say(trial, "was cut off before its first checkpoint; it starts again")
             }

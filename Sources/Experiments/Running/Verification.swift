@@ -115,7 +115,7 @@ public struct Verification {
             : "the run was trained with \(description.arithmetic.text) of the arithmetic, this program has version \(arithmeticVersion): here they agree"
         self.folder = folder
         shards = trial.train.shards
-        machineDifferences = try MachineRecord(folder).map { earlier in
+        machineDifferences = (try? MachineRecord(folder)).map { earlier in
             let here = MachineRecord.here(threads: pool.threadCount, command: command)
             let threadNote = earlier.threads == here.threads ? [] : ["threads \(earlier.threads) → \(here.threads)"]
             return here.differences(from: earlier) + threadNote
@@ -130,7 +130,7 @@ public struct Verification {
             }
             return file
         }
-        let recorded = try MachineRecord(folder)?.dataFile
+        let recorded = (try? MachineRecord(folder))?.dataFile
         return recorded.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
     }
 
