@@ -137,7 +137,7 @@ private enum Colour: String, CaseIterable { case red, green }
         ("wd", ["momentum", "weight_decay"], "weight_decay"), ("bs", ["batch_size", "shards"], "batch_size"),
         ("eps", ["epochs", "epsilon"], "epsilon"), ("train", ["run", "tail"], "run"), ("epoch", ["epochs", "shards"], "epochs"),
         // An abbreviation of nothing that there is, is a word like any other.
-        ("lr", ["l1", "momentum"], "l1"), ("mu", ["nesterov"], nil),
+        ("lr", ["l1", "momentum"], nil), ("mu", ["nesterov"], nil),
     ] as [(String, [String], String?)])
     func knowsAbbreviations(word: String, candidates: [String], expected: String?) { #expect(nearest(to: word, among: candidates) == expected) }
 
