@@ -67,7 +67,7 @@ import Testing
 
     @Test(arguments: [
         ("/home/a/Experiments/depth.yaml", "depth"), ("/home/a/Experiments/ablations/depth.yaml", "ablations/depth"),
-        ("/Experiments/a.b/c/d.e.yml", "a.b/c/d.e"), ("/home/a/work/depth.yaml", "depth"), ("/Experiments/x/Experiments/y/z.yaml", "y/z"),
+        ("/Experiments/a.b/c/d.e.yml", "a.b/c/d.e"), ("/home/a/mine/depth.yaml", "depth"), ("/Experiments/x/Experiments/y/z.yaml", "y/z"),
         ("/home/experiments/z", "z"), ("/home/Experiments", "Experiments"),
     ])
     func anExperimentIsNamedByItsPathBelowExperiments(path: String, name: String) {

@@ -72,7 +72,7 @@ class Place:
         if not self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def library(self):
+    def preload(self):
         """The compiled library that lets calls fail; ends the script with 69 where there is no C compiler."""
         path = self.folder / "failing_calls.so"
         compiler = next(filter(shutil.which, ["cc", "clang", "gcc"]), None)
