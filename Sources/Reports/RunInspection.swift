@@ -80,7 +80,7 @@ struct RunInspection {
     }
 
     private static func layers(of run: RunReader) throws -> [Layer]? {
-        guard let layers = run.description.layers else { return nil }
+        guard let layers = try run.wholeDescription().layers else { return nil }
         let records = try run.layers()
         return layers.names.enumerated().map { index, name in
             Layer(

@@ -57,7 +57,7 @@ import Testing
     @Test func theLaterWins() throws {
         let files: KeyValuePairs = [
             "x.yaml": "extends: [parts/b.yaml, c.yaml]\nthree: x", "parts/b.yaml": "extends: ../a.yaml\none: b\ntwo: b\nthree: b",
-            "c.yaml": "extends: a.yaml\ntwo: c\nthree: c", "a.yaml": "one: a\ntwo: a\nfour: a",
+            "c.yaml": "extends: a.yaml\ntwo: c\nthree: c", "a.yaml": "one: a\ntwo: a\nfour: a\nseeds: [0]",
         ]
         let composition = try compose(files, "four=word")
         #expect(YAML.line(composition.root) == "{one: a, two: c, four: word, three: x}")
