@@ -154,6 +154,13 @@ public final class HDF5Reader: Sendable {
     // MARK: Opening
 
     private func find(_ object: String) throws -> LinkedObject? {
+        if let found = try look(for: object) { return found }
+        // The library takes some reads that failed for absence. What is there at a second look was not read at the first.
+        guard try look(for: object) != nil else { return nil }
+        throw place.at(object).error(.io, "cannot be read: \(String(cString: strerror(EIO)))")
+    }
+
+    private func look(for object: String) throws -> LinkedObject? {
         if isKnownWhole { return try exists(plain: object) ? LinkedObject(file: handle, filePath: path, path: object) : nil }
         return try LinkWalk(sources: sources, place: place.at(object)).follow(object, in: handle, at: sources.dataFile)
     }

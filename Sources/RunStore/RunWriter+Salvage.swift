@@ -10,11 +10,11 @@ extension RunWriter {
     /// - Returns: what the file holds now; nil when nothing could be read, and then there is no run file any more.
     public func salvage() throws -> RunContents? {
         let path = folder.runFile
-        let isWhole = (try? RunReader(path)) != nil
-        if (try? RunReader(salvaging: path)) == nil, let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int {
+        let isWhole = try Self.unlessDamaged { try RunReader(path) } != nil
+        if try Self.unlessDamaged({ try RunReader(salvaging: path) }) == nil, let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int {
             truncate(path, off_t(2 * size + (4 << 20)))
         }
-        guard let reader = try? RunReader(salvaging: path) else {
+        guard let reader = try Self.unlessDamaged({ try RunReader(salvaging: path) }) else {
             try remove(path)
             return nil
         }
@@ -23,9 +23,14 @@ extension RunWriter {
             { contents.steps = try reader.steps() }, { contents.epochs = try reader.epochs() }, { contents.digests = try reader.digests() },
             { contents.layers = try reader.layers() }, { contents.evaluation = try reader.evaluation() },
         ]
-        let lost = parts.count { part in (try? part()) == nil }
+        let lost = try parts.count { part in try Self.unlessDamaged(part) == nil }
         contents.status = isWhole && lost == 0 && reader.status != .running ? reader.status : .interrupted
         try contents.write(to: path)
         return contents
+    }
+
+    /// What `read` gives; nil when the file is damaged. What the system does not let read now is not known to be: that is thrown.
+    private static func unlessDamaged<Value>(_ read: () throws -> Value) throws -> Value? {
+        do { return try read() } catch let error as UserError where error.kind != .io { return nil }
     }
 }

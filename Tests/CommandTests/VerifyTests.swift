@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test func aChangedBitOfTheStartNamesItsTensor() throws {
-        let tensors = try RunReader(copy).description.tensors, index = try #require(tensors.firstIndex(of: "blocks.1.attn.qkv.weight"))
+        let tensors = try RunReader(copy).wholeDescription().tensors, index = try #require(tensors.firstIndex(of: "blocks.1.attn.qkv.weight"))
         try change { $0.digests[0].checksums[index] ^= 1 }
         let result = try verify()
         #expect(result.exitCode == 1)

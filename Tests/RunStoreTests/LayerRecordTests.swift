@@ -30,7 +30,7 @@ struct LayerRecordTests {
             let folder = RunFolder(path: "\(results)/run")
             try Example.writeRun(folder)
             #expect(try !HDF5Reader(folder.runFile).exists("/metrics/layers"))
-            #expect(try RunReader(folder).description.layers == nil)
+            #expect(try RunReader(folder).wholeDescription().layers == nil)
             #expect(try RunReader(folder).layers() == [])
         }
     }
