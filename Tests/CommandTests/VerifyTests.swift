@@ -58,7 +58,7 @@ import Testing
         }
         let weights = try verify()
         #expect(weights.exitCode == 1)
-        #expect(weights.output.hasPrefix("different at step 50\n  weights: \(try RunReader(copy).description.tensors[0])\n  the weights still agreed after step 40\n"))
+        #expect(weights.output.hasPrefix("different at step 50\n  weights: \(try RunReader(copy).wholeDescription().tensors[0])\n  the weights still agreed after step 40\n"))
         try change {
             $0.digests[row].checksums[0] ^= 1 << 63
             $0.evaluation?.predictions[3] = 11
