@@ -60,7 +60,7 @@ import Testing
             "c.yaml": "extends: a.yaml\ntwo: c\nthree: c", "a.yaml": "one: a\ntwo: a\nfour: a\nseeds: [0]",
         ]
         let composition = try compose(files, "four=word")
-        #expect(YAML.line(composition.root) == "{one: a, two: c, four: word, three: x}")
+        #expect(YAML.line(composition.root) == "{one: a, two: c, four: word, seeds: [0], three: x}")
         #expect(composition.root["two"]?.mark.description == "c.yaml:2")
         #expect(composition.name == "x")
     }
