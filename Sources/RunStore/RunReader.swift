@@ -56,6 +56,9 @@ public final class RunReader {
         }
     }
 
+    /// The names of tensors and layers cannot be read.
+    var isWithoutNames: UserError { file.error("does not name its tensors and layers") }
+
     /// Opens a run folder's `run.h5`.
     public convenience init(_ folder: RunFolder) throws { try self.init(folder.runFile) }
 

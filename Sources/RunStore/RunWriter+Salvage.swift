@@ -18,10 +18,18 @@ extension RunWriter {
             try remove(path)
             return nil
         }
-        var contents = RunContents(description: (try? reader.wholeDescription()) ?? reader.description)
+        let description = try Self.unlessDamaged { try reader.wholeDescription() }
+        var contents = RunContents(description: description ?? reader.description)
         let parts: [() throws -> Void] = [
-            { contents.steps = try reader.steps() }, { contents.epochs = try reader.epochs() }, { contents.digests = try reader.digests() },
-            { contents.layers = try reader.layers() }, { contents.evaluation = try reader.evaluation() },
+            { contents.steps = try reader.steps() }, { contents.epochs = try reader.epochs() }, {
+                // Rows of checksums and layers mean nothing without the names of their columns.
+                guard description != nil else { throw reader.isWithoutNames }
+                contents.digests = try reader.digests()
+            },
+            {
+                guard description != nil else { throw reader.isWithoutNames }
+                contents.layers = try reader.layers()
+            }, { contents.evaluation = try reader.evaluation() },
         ]
         let lost = try parts.count { part in try Self.unlessDamaged(part) == nil }
         contents.status = isWhole && lost == 0 && reader.status != .running ? reader.status : .interrupted
