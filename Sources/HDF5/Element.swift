@@ -6,15 +6,18 @@ public enum ElementType: String, Sendable, CaseIterable {
     case int8, int16, int32, int64
     case uint8, uint16, uint32, uint64
     case string
-    /// Anything else: half floats, compounds, references, ….
-    case other
+    /// Other floating point numbers: of 16 bits, of 80.
+    case otherFloat = "float of another size"
+    case compound
+    /// Anything else: references, bit fields, opaque bytes, arrays, ….
+    case other = "neither numbers nor texts"
 
     /// Classifies a type of a file, whatever its byte order; enumerations count as their integers.
     init(of type: hid_t) {
         let size = H5Tget_size(type)
         switch H5Tget_class(type) {
         case H5T_FLOAT:
-            self = size == 4 ? .float32 : size == 8 ? .float64 : .other
+            self = size == 4 ? .float32 : size == 8 ? .float64 : .otherFloat
         case H5T_INTEGER:
             let isSigned = H5Tget_sign(type) == H5T_SGN_2
             switch size {
@@ -29,6 +32,7 @@ public enum ElementType: String, Sendable, CaseIterable {
             self = base >= 0 ? ElementType(of: base) : .other
             H5Tclose(base)
         case H5T_STRING: self = .string
+        case H5T_COMPOUND: self = .compound
         default: self = .other
         }
     }
@@ -64,7 +68,7 @@ extension HDF5Element {
         case .uint16: chdf5_uint16()
         case .uint32: chdf5_uint32()
         case .uint64: chdf5_uint64()
-        case .string, .other: preconditionFailure("\(Self.self) is not a number that HDF5 stores")
+        case .string, .otherFloat, .compound, .other: preconditionFailure("\(Self.self) is not a number that HDF5 stores")
         }
     }
 }

@@ -24,9 +24,8 @@ struct PairedTest: Equatable {
         let total = differences.reduce(0) { $0 + abs($1) }
         let threshold = abs(differences.reduce(0, +)) - 1e-12 * total
         if differences.count <= Self.exactLimit {
-            // The first sign is fixed: the other half of the patterns mirrors this one.
-            let hits = Self.hits(differences[1...], sum: differences[0], threshold)
-            p = Double(hits) / Double(1 << (differences.count - 1))
+            let hits = Self.hits(differences, threshold)
+            p = Double(hits) / Double(1 << differences.count)
         } else {
             var random = SplitMix64(state: 0)
             var hits = 0
@@ -43,9 +42,27 @@ struct PairedTest: Equatable {
         }
     }
 
-    private static func hits(_ rest: ArraySlice<Double>, sum: Double, _ threshold: Double) -> Int {
-        guard let first = rest.first else { return abs(sum) >= threshold ? 1 : 0 }
-        return hits(rest.dropFirst(), sum: sum + first, threshold) + hits(rest.dropFirst(), sum: sum - first, threshold)
+    /// How many patterns of signs have a sum at least as far from 0 as `threshold`.
+    ///
+    /// Every sum is one of the first half's plus one of the second half's. As the first grow, the second that are just large or small enough
+    /// only fall, so one walk through both, in order, counts all pairs (Horowitz and Sahni, Journal of the ACM 21, 1974).
+    private static func hits(_ differences: [Double], _ threshold: Double) -> Int {
+        // All patterns are hits; below, one of sum 0 would count twice.
+        if threshold <= 0 { return 1 << differences.count }
+        let middle = differences.count / 2
+        let first = sums(differences[..<middle]), second = sums(differences[middle...])
+        var hits = 0, largeFrom = second.count, smallUpTo = second.count
+        for sum in first {
+            while largeFrom > 0, sum + second[largeFrom - 1] >= threshold { largeFrom -= 1 }
+            while smallUpTo > 0, sum + second[smallUpTo - 1] > -threshold { smallUpTo -= 1 }
+            hits += second.count - largeFrom + smallUpTo
+        }
+        return hits
+    }
+
+    /// The sums of all patterns of signs, in ascending order.
+    private static func sums(_ differences: ArraySlice<Double>) -> [Double] {
+        differences.reduce([0]) { sums, difference in sums.map { $0 - difference } + sums.map { $0 + difference } }.sorted()
     }
 
     /// The least p that `pairs` differences can have.

@@ -27,7 +27,7 @@ extension RunFolder {
             guard FileManager.default.fileExists(atPath: checkpointsFolder) else { return [] }
             let names: [String]
             do { names = try FileManager.default.contentsOfDirectory(atPath: checkpointsFolder) } catch {
-                throw UserError(.io, "\(checkpointsFolder): cannot be listed: \(reason(error))")
+                throw UserError(.io, "\(checkpointsFolder): cannot be listed: \(systemReason(error, at: checkpointsFolder))")
             }
             let found = names.compactMap { name -> CheckpointFile? in
                 guard let step = name.wholeMatch(of: /step-(\d+)\.h5/).flatMap({ Int($0.1) }) else { return nil }
@@ -82,7 +82,7 @@ extension RunWriter {
         do {
             try FileManager.default.removeItem(atPath: folder.checkpointsFolder)
         } catch {
-            throw UserError(.io, "\(folder.checkpointsFolder): cannot be removed: \(reason(error))")
+            throw UserError(.io, "\(folder.checkpointsFolder): cannot be removed: \(systemReason(error, at: folder.checkpointsFolder))")
         }
     }
 

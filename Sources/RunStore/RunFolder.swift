@@ -74,7 +74,7 @@ public struct RunFolder: Sendable, Hashable {
             do {
                 names = try FileManager.default.contentsOfDirectory(atPath: path)
             } catch {
-                throw UserError(.io, "\(path): cannot be listed: \(reason(error))")
+                throw UserError(.io, "\(path): cannot be listed: \(systemReason(error, at: path))")
             }
             for name in names.sorted() where !name.hasPrefix(".") {
                 let child = path.hasSuffix("/") ? path + name : "\(path)/\(name)"
@@ -101,12 +101,4 @@ private struct FolderIdentity: Hashable {
         var status = stat()
         return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
     }
-}
-
-/// The system's reason inside a Foundation error.
-func reason(_ error: any Error) -> String {
-    let error = error as NSError
-    let underlying = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
-    if underlying.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(underlying.code))) }
-    return error.localizedDescription
 }

@@ -42,6 +42,9 @@ func loadHDF5Images(_ source: HDF5Source, at path: String, isRecorded: Bool = fa
     if let classNames, classNames.count != labels.classCount {
         throw UserError(.data, "\(path): the attribute class_names has \(classNames.count) names, expected \(labels.classCount), one for each class")
     }
+    if let classNames, let unnamed = classNames.firstIndex(where: { $0.allSatisfy(\.isWhitespace) }) {
+        throw UserError(.data, "\(path): the attribute class_names has an empty name for class \(unnamed)")
+    }
 
     let counts = parts.map(\.count), total = counts.reduce(0, +)
     return LabeledImages(
@@ -69,6 +72,12 @@ private struct HDF5Part {
         let dimensions = try file.shape(of: images)
         hasChannelsLast = layout == .nhwc
         let expected = hasChannelsLast ? "[n, height, width, channels]" : "[n, channels, height, width]"
+        if dimensions.count == 3 {
+            throw UserError(.data, """
+                \(file.path): \(images): found the shape \(dimensions), which lacks an axis for the channels, expected \(expected); images of one \
+                channel are \([dimensions[0], 1, dimensions[1], dimensions[2]])
+                """)
+        }
         guard dimensions.count == 4, !dimensions.contains(0) else {
             throw UserError(.data, "\(file.path): \(images): found the shape \(dimensions), expected \(expected), none of them 0")
         }
@@ -92,7 +101,7 @@ private struct HDF5Part {
             throw UserError(.data, "\(file.path): \(labels): found the shape \(labelDimensions), expected [\(count)], one label for each image of \(images)")
         }
         let labelType = try file.elementType(of: labels)
-        guard ![.float32, .float64, .string, .other].contains(labelType) else {
+        guard ![.float32, .float64, .otherFloat, .string, .compound, .other].contains(labelType) else {
             throw UserError(.data, "\(file.path): \(labels): found elements of type \(labelType.rawValue), expected integers")
         }
     }

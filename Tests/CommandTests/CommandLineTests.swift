@@ -205,7 +205,7 @@ import Testing
         let folders = try FileManager.default.contentsOfDirectory(atPath: folder.url.appending(path: "beside/tiny").path).sorted()
         #expect(second.exitCode == 0 && folders.count == 2)
         let line = try #require(second.errors.split(separator: "\n").last)
-        let match = try #require(line.wholeMatch(of: /harness: this run of (\S+) has others of its model and seed beside it: (\S+)/))
+        let match = try #require(line.wholeMatch(of: /harness: this run of (\S+) is not the only one of its model and seed; beside it there are (\S+)/))
         #expect([String(match.1), String(match.2)].sorted() == folders)
     }
 

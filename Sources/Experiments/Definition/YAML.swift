@@ -24,7 +24,7 @@ enum YAML {
         }
         guard room >= 0 else { throw UserError(.usage, "\(name): a definition and what it extends may have \(grouped(largestByteCount)) bytes together; found more") }
         do { data = try Data(contentsOf: url) } catch {
-            throw UserError(.noInput, "\(name): cannot be read: \(reason(error))")
+            throw UserError(.noInput, "\(name): cannot be read: \(systemReason(error, at: url.path))")
         }
         guard let text = String(data: data, encoding: .utf8) else { throw UserError(.usage, "\(name): not UTF-8 text") }
         let folder = url.standardizedFileURL.deletingLastPathComponent().path
@@ -160,12 +160,5 @@ enum YAML {
         default:
             return ("not valid YAML: \(error)".replacingOccurrences(of: "\n", with: " "), 1)
         }
-    }
-
-    /// The system's reason for a failed read or write, without the path and the frame around it.
-    private static func reason(_ error: any Error) -> String {
-        let error = error as NSError
-        if let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError { return String(cString: strerror(Int32(cause.code))) }
-        return error.localizedDescription
     }
 }

@@ -174,13 +174,13 @@ public struct Diagnosis {
         // A repair that was killed has left one.
         if FileManager.default.fileExists(atPath: copy.path) {
             do { try FileManager.default.removeItem(atPath: copy.path) } catch {
-                throw UserError(.io, "\(copy.path): cannot be removed: \(error.localizedDescription)")
+                throw UserError(.io, "\(copy.path): cannot be removed: \(systemReason(error, at: copy.path))")
             }
         }
         try RunWriter.makeFolder(copy.path, orSay: "\(copy.path): cannot be made")
         let items: [String]
         do { items = try FileManager.default.subpathsOfDirectory(atPath: folder.path) } catch {
-            throw UserError(.io, "\(folder.path): cannot be listed: \(error.localizedDescription)")
+            throw UserError(.io, "\(folder.path): cannot be listed: \(systemReason(error, at: folder.path))")
         }
         for item in items {
             var status = stat()

@@ -11,7 +11,7 @@ extension Runner.Outcome {
             let others = folder.neighbours
             guard !others.isEmpty else { return nil }
             let names = others.prefix(limit).joined(separator: ", ") + (others.count > limit ? ", …" : "")
-            return "this run of \((folder.path as NSString).lastPathComponent) has others of its model and seed beside it: \(names)"
+            return "this run of \((folder.path as NSString).lastPathComponent) is not the only one of its model and seed; beside it there are \(names)"
         }
         guard lines.count > limit else { return lines }
         return lines.prefix(limit) + ["\(grouped(lines.count - limit)) more runs have others of their model and seed beside them"]

@@ -239,7 +239,7 @@ public final class Runner {
             name = (1...).lazy.map { "\(source.lastPathComponent)-\($0)" }.first { !taken.contains($0) }!
             try FileManager.default.moveItem(at: source, to: shelf.appending(path: name))
         } catch {
-            throw UserError(.io, "\(folder.path): cannot be moved aside: \(error.localizedDescription)")
+            throw UserError(.io, "\(folder.path): cannot be moved aside: \(systemReason(error, at: folder.path))")
         }
         writer = try RunWriter(folder)
         return ".replaced/\(name)"

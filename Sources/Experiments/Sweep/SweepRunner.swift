@@ -171,7 +171,7 @@ public final class SweepRunner: Sendable {
     }
 
     private func train(_ entry: SweepFile.Entry, until limit: Int?, threads: Int, _ progress: SweepProgress, _ queue: SweepQueue) throws {
-        let plan = plan.withLock { $0 }, folder = plan.folder(of: entry, results: options.results), label = SweepPlan.label(entry)
+        let plan = plan.withLock { $0 }, folder = plan.folder(of: entry, results: options.results)
         let startsOver = restarts.withLock { $0.remove(entry.name) != nil }
         if !startsOver { try SharedRuns.linkEarlierRun(named: entry.name, of: plan.experiment, results: options.results) }
         if let limit, !startsOver, try folder.hasRun && RunReader(folder).epochs().count >= limit && RunReader(folder).status == .interrupted { return }
@@ -179,32 +179,45 @@ public final class SweepRunner: Sendable {
         var outcome: SweepFile.Outcome?
         progress.begin(entry.name)
         do {
-            let experiment = try experiment(for: plan.definition(of: entry))
-            let trial = experiment.definition.trials[0]
-            let shared = startsOver ? nil : try SharedRuns.link(
-                trial, dataDigest: experiment.dataDigest, of: plan.experiment, at: folder, results: options.results)
-            if let shared {
-                lines.append("\(label)  is the run \(shared.path)")
-                outcome = .finished
-            } else {
-                let runner = Runner(
-                    experiment,
-                    options: Runner.Options(
-                        threads: threads, results: options.results, startsOver: startsOver, command: options.command, epochLimit: limit, label: label),
-                    terminal: Terminal { lines.append($0) },
-                    watchedBy: [SweepTrialProgress(name: entry.name, label: label, progress: progress)])
-                let result = try runner.run { queue.isEnding }
-                outcome = !result.divergences.isEmpty ? .diverged : result.isInterrupted ? nil : .finished
+            do {
+                outcome = try train(entry, of: plan, in: folder, until: limit, threads: threads, startsOver: startsOver, progress, queue, lines)
+            } catch let error as UserError where error.kind == .data {
+                // A read that failed once can look like damage. What is wrong with a trial is so at a second try too.
+                outcome = try train(entry, of: plan, in: folder, until: limit, threads: threads, startsOver: false, progress, queue, lines)
             }
         } catch let error as UserError where error.kind != .io {
             outcome = .failed(error.message)
-            lines.append("\(label)  failed: \(error)")
+            lines.append("\(SweepPlan.label(entry))  failed: \(error)")
         }
         if let outcome { try setOutcomes([entry.name: outcome]) }
         // That a trial goes on after a pause of this process's making is no news.
         let wasPaused = paused.withLock { names in outcome == nil ? !names.insert(entry.name).inserted : names.remove(entry.name) != nil }
         let said = wasPaused ? (outcome == nil && !queue.isEnding ? [] : lines.all.suffix(1)) : lines.all
         progress.end(entry.name, lines: said, isDone: outcome != nil, isFailed: outcome.map { $0 != .finished } ?? false)
+    }
+
+    /// Trains a trial, or links the finished run that is the same; nil when it was interrupted.
+    private func train(
+        _ entry: SweepFile.Entry, of plan: SweepPlan, in folder: RunFolder, until limit: Int?, threads: Int, startsOver: Bool,
+        _ progress: SweepProgress, _ queue: SweepQueue, _ lines: SweepLines
+    ) throws -> SweepFile.Outcome? {
+        let label = SweepPlan.label(entry)
+        let experiment = try experiment(for: plan.definition(of: entry))
+        let trial = experiment.definition.trials[0]
+        let shared = startsOver ? nil : try SharedRuns.link(
+            trial, dataDigest: experiment.dataDigest, of: plan.experiment, at: folder, results: options.results)
+        if let shared {
+            lines.append("\(label)  is the run \(shared.path)")
+            return .finished
+        }
+        let runner = Runner(
+            experiment,
+            options: Runner.Options(
+                threads: threads, results: options.results, startsOver: startsOver, command: options.command, epochLimit: limit, label: label),
+            terminal: Terminal { lines.append($0) },
+            watchedBy: [SweepTrialProgress(name: entry.name, label: label, progress: progress)])
+        let result = try runner.run { queue.isEnding }
+        return !result.divergences.isEmpty ? .diverged : result.isInterrupted ? nil : .finished
     }
 
     private func experiment(for definition: Definition) throws -> Experiment {

@@ -17,7 +17,8 @@ struct ExperimentOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Train these models only.", valueName: "model,…"))
     var only: CommaSeparated<String>?
 
-    @Option(help: ArgumentHelp("Train with these seeds instead of the definition's: 0,1,2 or 0..2.", valueName: "n,…"))
+    // A negative number is one to speak of, and not an option.
+    @Option(parsing: .unconditional, help: ArgumentHelp("Train with these seeds instead of the definition's: 0,1,2 or 0..2.", valueName: "n,…"))
     var seeds: SeedList?
 
     @Option(help: "The format of the numbers between operations: \(Precision.allCases.map(\.rawValue).joined(separator: ", ")).")
@@ -76,7 +77,7 @@ struct DataOptions: ParsableArguments {
 
 /// `--threads`, for every command that computes.
 struct ThreadOptions: ParsableArguments {
-    @Option(help: "How many threads compute; results do not depend on it (default: one for each processor that the process may use).")
+    @Option(parsing: .unconditional, help: "How many threads compute; results do not depend on it (default: one for each processor that the process may use).")
     var threads: Int?
 
     mutating func validate() throws {

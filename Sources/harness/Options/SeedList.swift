@@ -7,20 +7,28 @@ struct SeedList: ExpressibleByArgument, Sendable {
     /// More trials of one model than anybody trains.
     static let limit = 10_000
 
+    /// What is neither a number nor a range.
+    private let wrongPart: String?
+
     init?(argument: String) {
         let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+        var wrongPart: String?
         ranges = parts.compactMap { part in
             let ends = part.split(separator: "..", omittingEmptySubsequences: false).map { Int($0) }
-            guard (1...2).contains(ends.count), let first = ends[0], let last = ends[ends.count - 1], first <= last else { return nil }
+            guard (1...2).contains(ends.count), let first = ends[0], let last = ends[ends.count - 1], first <= last else {
+                wrongPart = wrongPart ?? String(part)
+                return nil
+            }
             return first...last
         }
-        if ranges.count < parts.count { return nil }
+        self.wrongPart = wrongPart
     }
 
     /// In the order in which they were written.
     var values: [Int] { ranges.flatMap { Array($0) } }
 
     func validate() throws {
+        if let wrongPart { throw ValidationError("--seeds: expected numbers and ranges such as 0,1,2 or 0..2, found '\(wrongPart)'") }
         if let wrong = ranges.first(where: { $0.lowerBound < 0 }) {
             throw ValidationError("--seeds: expected numbers from 0, found \(wrong.lowerBound)")
         }
