@@ -27,14 +27,16 @@ struct PairedTest: Equatable {
             let hits = Self.hits(differences, threshold)
             p = Double(hits) / Double(1 << differences.count)
         } else {
+            // A byte of random bits is the signs of eight differences, whose sum stands in a table.
+            let tables = stride(from: 0, to: differences.count, by: 8).map { Self.signedSums(differences[$0..<min($0 + 8, differences.count)]) }
             var random = SplitMix64(state: 0)
             var hits = 0
             for _ in 0..<Self.drawCount {
                 var sum = 0.0, bits: UInt64 = 0
-                for (index, difference) in differences.enumerated() {
-                    if index.isMultiple(of: 64) { bits = random.next() }
-                    sum += bits & 1 == 0 ? difference : -difference
-                    bits >>= 1
+                for (index, table) in tables.enumerated() {
+                    if index.isMultiple(of: 8) { bits = random.next() }
+                    sum += table[Int(truncatingIfNeeded: bits) & (table.count - 1)]
+                    bits >>= 8
                 }
                 if abs(sum) >= threshold { hits += 1 }
             }
@@ -50,7 +52,7 @@ struct PairedTest: Equatable {
         // All patterns are hits; below, one of sum 0 would count twice.
         if threshold <= 0 { return 1 << differences.count }
         let middle = differences.count / 2
-        let first = sums(differences[..<middle]), second = sums(differences[middle...])
+        let first = signedSums(differences[..<middle]).sorted(), second = signedSums(differences[middle...]).sorted()
         var hits = 0, largeFrom = second.count, smallUpTo = second.count
         for sum in first {
             while largeFrom > 0, sum + second[largeFrom - 1] >= threshold { largeFrom -= 1 }
@@ -60,9 +62,9 @@ struct PairedTest: Equatable {
         return hits
     }
 
-    /// The sums of all patterns of signs, in ascending order.
-    private static func sums(_ differences: ArraySlice<Double>) -> [Double] {
-        differences.reduce([0]) { sums, difference in sums.map { $0 - difference } + sums.map { $0 + difference } }.sorted()
+    /// The sums of all patterns of signs: bit i of an index says whether difference i counts as negative.
+    private static func signedSums(_ differences: ArraySlice<Double>) -> [Double] {
+        differences.reduce([0]) { sums, difference in sums.map { $0 + difference } + sums.map { $0 - difference } }
     }
 
     /// The least p that `pairs` differences can have.

@@ -71,6 +71,7 @@ import Testing
         (4, [2, 3, 3], [0, 1, 2, 3], .data, "/test/images: found uint8 images of 2×3×2, expected uint8 of 3×3×2 as in /train/images"),
         (4, [2, 2, 3], [0, 1, -2, 3], .data, "/train/labels: label -2 at index 2, expected 0 to 9"),
         (4, [2, 2, 3], [0, 1, 2, 10], .data, "/train/labels: label 10 at index 3, expected 0 to 9"),
+        (4, [3, 4], [0, 1, 2, 10], .data, "/train/images: found the shape [4, 3, 4], which lacks an axis for the channels, expected [n, channels, height, width]; images of one channel are [4, 1, 3, 4]"),
         (4, [12], [0, 1, 2, 10], .data, "/train/images: found the shape [4, 12], expected [n, channels, height, width], none of them 0"),
         (0, [2, 2, 3], [], .data, "/train/images: found the shape [0, 2, 2, 3], expected [n, channels, height, width], none of them 0"),
     ] as [(Int, [Int], [Int64], UserError.Kind, String)])
