@@ -23,11 +23,11 @@ let package = Package(
 
         // The libraries, each depending only on those above it. Every module that a target imports is named here: a change of one that
         // is not would leave the target's old object code, with an old idea of the module's types, in the program.
-        .target(name: "Configuration"),
+        .target(name: "Configuration", dependencies: ["Yams"]),
         .target(name: "Checksums", dependencies: ["CCrypto"]),
         .target(name: "HDF5", dependencies: ["CHDF5", "Configuration"]),
         .target(name: "TensorCore", dependencies: ["COneDNN", "CKernels", "Configuration"]),
-        .target(name: "Layers", dependencies: ["TensorCore"]),
+        .target(name: "Layers", dependencies: ["TensorCore", "Configuration"]),
         .target(name: "Models", dependencies: ["Layers", "TensorCore", "Configuration"]),
         .target(name: "VisionData", dependencies: ["TensorCore", "HDF5", "CZlib", "Checksums", "Configuration"]),
         .target(name: "Training", dependencies: ["VisionData", "TensorCore", "CKernels", "Checksums", "Configuration"]),
@@ -35,7 +35,7 @@ let package = Package(
         .target(
             name: "Experiments",
             dependencies: [
-                "Models", "Training", "RunStore", "VisionData", "TensorCore", "HDF5", "Checksums", "Configuration", "Yams",
+                "Models", "Training", "RunStore", "VisionData", "TensorCore", "HDF5", "Checksums", "Configuration",
             ]),
         .target(name: "Reports", dependencies: ["RunStore", "Configuration"]),
 
@@ -54,7 +54,7 @@ let package = Package(
         .testTarget(name: "ChecksumsTests", dependencies: ["Checksums"]),
         .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "Configuration", "TestSupport"]),
         .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "CKernels", "TestSupport"]),
-        .testTarget(name: "LayersTests", dependencies: ["Layers", "TensorCore", "TestSupport"]),
+        .testTarget(name: "LayersTests", dependencies: ["Layers", "TensorCore", "Configuration", "TestSupport"]),
         .testTarget(
             name: "ModelsTests",
             dependencies: ["Models", "Training", "Layers", "TensorCore", "Configuration", "TestSupport", "VisionData", "AllocationCounter"]),

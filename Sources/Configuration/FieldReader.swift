@@ -113,10 +113,10 @@ public struct FieldReader {
         number(key, in: range) ?? value
     }
 
-    public mutating func boolean(_ key: String, default value: Bool) -> Bool {
+    public mutating func boolean(_ key: String) -> Bool? {
         scalar(key, expected: "true or false") { text, quoted in
             quoted ? nil : ["true": true, "yes": true, "on": true, "false": false, "no": false, "off": false][text.lowercased()]
-        } ?? value
+        }
     }
 
     public mutating func string(_ key: String) -> String? {
@@ -124,11 +124,11 @@ public struct FieldReader {
     }
 
     /// One of the names of an enumeration, with a did-you-mean.
-    public mutating func choice<T: RawRepresentable & CaseIterable>(_ key: String, default value: T) -> T where T.RawValue == String {
-        guard let text = string(key) else { return value }
+    public mutating func choice<T: RawRepresentable & CaseIterable>(_ key: String) -> T? where T.RawValue == String {
+        guard let text = string(key) else { return nil }
         if let choice = T(rawValue: text) { return choice }
         report("unknown value '\(text.shortened())'\(suggestion(for: text, among: T.allCases.map(\.rawValue)))", at: key)
-        return value
+        return nil
     }
 
     // MARK: Collections

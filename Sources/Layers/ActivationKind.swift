@@ -1,7 +1,7 @@
 import TensorCore
 
 /// The activations that a definition names.
-public enum ActivationKind: String, Codable, CaseIterable, Sendable {
+public enum ActivationKind: String, CaseIterable, Sendable {
     case identity, relu
     /// Slope 0.01 below zero.
     case leakyReLU = "leaky_relu"

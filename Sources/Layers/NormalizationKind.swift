@@ -1,3 +1,5 @@
+import Configuration
+
 /// What normalizes the features of a convolutional network, as a definition names it: `batch`, `layer`, `none`, `{group: {groups: 8}}`.
 public enum NormalizationKind: Equatable, Sendable {
     /// Each channel over the batch.
@@ -11,45 +13,32 @@ public enum NormalizationKind: Equatable, Sendable {
 
     /// Wu and He (2018) take 32 for networks of 64 channels and more; the narrow ones for small images have 16.
     public static let defaultGroups = 8
-    /// The names in definitions.
-    public static let names = ["batch", "layer", "group", "none"]
-
-    private var name: String {
-        switch self {
-        case .batch: "batch"
-        case .layer: "layer"
-        case .group: "group"
-        case .none: "none"
-        }
-    }
 }
 
-/// A kind without options is its name, so that a resolved definition reads `norm: batch`.
-extension NormalizationKind: Codable {
-    private enum CodingKeys: String, CodingKey { case group }
-    private struct Group: Codable { var groups: Int }
+extension OptionKind where Value == NormalizationKind {
+    /// What normalizes a convolutional network: `batch`, `layer`, `group`, `{group: {groups: 4}}`, `none`.
+    public static let normalization = variants("normalization", writesNames: true, [
+        Variant("batch", .batch, paper: "Ioffe and Szegedy, ICML 2015", "Each channel over the batch."),
+        Variant("layer", .layer, paper: "Ba, Kiros and Hinton, 2016", "Each image over all its channels and positions."),
+        Variant("group", Groups(), paper: "Wu and He, ECCV 2018", "Each image over its positions and groups of neighbouring channels.",
+            make: { .group(groups: $0.groups) }, options: { if case .group(let groups) = $0 { Groups(groups: groups) } else { nil } }),
+        Variant("none", .none, "Nothing; convolutions have biases instead."),
+    ])
+}
 
-    public init(from decoder: any Decoder) throws {
-        if let container = try? decoder.container(keyedBy: CodingKeys.self) {
-            self = .group(groups: try container.decode(Group.self, forKey: .group).groups)
-            return
-        }
-        let container = try decoder.singleValueContainer()
-        switch try container.decode(String.self) {
-        case "batch": self = .batch
-        case "layer": self = .layer
-        case "none": self = .none
-        case let name: throw DecodingError.dataCorruptedError(in: container, debugDescription: "no known normalization '\(name)'")
-        }
-    }
+private struct Groups: Configurable {
+    var groups = NormalizationKind.defaultGroups
+    static let options: [Key<Groups>] = [Key("groups", \.groups, .count, "How many groups; they have to divide the channels.")]
+}
 
-    public func encode(to encoder: any Encoder) throws {
-        if case .group(let groups) = self {
-            var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encode(Group(groups: groups), forKey: .group)
-        } else {
-            var container = encoder.singleValueContainer()
-            try container.encode(name)
-        }
-    }
+extension OptionKind where Value == Int {
+    /// A number of heads, channels or cells: enough for any network, and no product of them overflows.
+    public static var count: Self { .integer(in: 1...65_536) }
+    /// A number of layers: deeper networks would take minutes to plan.
+    public static var depth: Self { .integer(in: 1...2_048) }
+}
+
+extension OptionKind where Value == Double {
+    /// A share from 0, below 1.
+    public static var rate: Self { .number(in: 0..<1) }
 }

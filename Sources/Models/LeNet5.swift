@@ -22,11 +22,12 @@ public struct LeNet5Configuration: BackboneConfiguration {
 
     private static let defaultInitialization = Initialization.leCun(distribution: .uniform)
 
+    /// As the paper has it.
     public init() { initialization = Self.defaultInitialization }
 
-    public init(from fields: inout FieldReader) {
-        initialization = fields.initialization("initialization", default: Self.defaultInitialization)
-    }
+    public static let documentation = "LeNet-5 with tanh and average pooling."
+    public static let paper: String? = "LeCun, Bottou, Bengio and Haffner, 1998"
+    public static let options: [Key<LeNet5Configuration>] = [initializationOption(\.initialization)]
 
     public var stageNames: [String] { ["stage1", "stage2"] }
 

@@ -13,13 +13,14 @@ public struct LogisticRegressionConfiguration: ModelConfiguration {
 
     public var initialization: Initialization
 
-    public init(initialization: Initialization = .zeros) {
-        self.initialization = initialization
-    }
+    /// A start other than zeros is for experiments.
+    public init(initialization: Initialization) { self.initialization = initialization }
 
-    public init(from fields: inout FieldReader) {
-        initialization = fields.initialization("initialization", default: .zeros)
-    }
+    /// Zeros at the start.
+    public init() { self.init(initialization: .zeros) }
+
+    public static let documentation = "One linear map from pixels to logits."
+    public static let options: [Key<LogisticRegressionConfiguration>] = [initializationOption(\.initialization)]
 
     public func meanFieldNetwork(input: ImageShape, classes: Int) -> MeanFieldNetwork? {
         MeanFieldNetwork(sizes: [input.count, classes], activation: .identity, initialization: initialization)

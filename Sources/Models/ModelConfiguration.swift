@@ -10,17 +10,16 @@ public protocol ImageClassifier {
 
 /// The size of a model of one family, as a definition gives it.
 ///
-/// A configuration holds every value that it was not given at its default, so encoding it gives the resolved definition, and
-/// decoding that gives the same model.
-public protocol ModelConfiguration: Codable, Equatable, Sendable {
+/// Required options have stand-ins in `init()`.
+public protocol ModelConfiguration: Configurable {
     /// The key of the family in definitions.
     static var family: String { get }
 
-    /// Reads the family's options, reporting what is wrong. The caller calls `finish()`.
-    init(from fields: inout FieldReader)
+    /// One sentence on what it is.
+    static var documentation: String { get }
 
-    /// The configuration without options that only make a definition clear: what the identity of a trial is made of.
-    var identity: Self { get }
+    /// Who published it, and where.
+    static var paper: String? { get }
 
     /// Reports what does not fit images of this size, at the options that say it.
     func validate(input: ImageShape, at fields: FieldReader)
@@ -33,7 +32,7 @@ public protocol ModelConfiguration: Codable, Equatable, Sendable {
 }
 
 extension ModelConfiguration {
-    public var identity: Self { self }
+    public static var paper: String? { nil }
     public func validate(input: ImageShape, at fields: FieldReader) {}
     public func meanFieldNetwork(input: ImageShape, classes: Int) -> MeanFieldNetwork? { nil }
 }
@@ -62,4 +61,12 @@ extension BackboneConfiguration {
         let features = backbone(images)
         return features.isValid ? features.shape : nil
     }
+}
+
+/// What is said where a number without a default is missing.
+let missingCount = "missing; expected an integer of at least 1"
+
+/// The key `initialization`.
+func initializationOption<Root>(_ property: WritableKeyPath<Root, Initialization> & Sendable) -> Key<Root> {
+    Key("initialization", property, .initialization, "How weights start.")
 }

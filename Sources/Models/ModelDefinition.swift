@@ -2,13 +2,21 @@ import Configuration
 import TensorCore
 
 /// A model of any family, as a definition gives it: `{vit: {patch: 4, …}}`, or a hybrid's `{backbone: …, tokens: …, transformer: …}`.
-public struct ModelDefinition: Codable, Equatable, Sendable {
+public struct ModelDefinition: Equatable, Sendable {
     public let configuration: any ModelConfiguration
 
     public init(_ configuration: any ModelConfiguration) { self.configuration = configuration }
 
-    /// The definition without options that only make it clear: what the identity of a trial is made of.
-    public var identity: ModelDefinition { ModelDefinition(configuration.identity) }
+    /// What the result depends on: the family and what differs from its defaults.
+    public var identity: ConfigurationNode { wrapped(configuration.identity) }
+
+    /// The model with every default filled in.
+    public var node: ConfigurationNode { wrapped(configuration.node) }
+
+    /// Under the key of the family, which a hybrid has not.
+    private func wrapped(_ options: ConfigurationNode) -> ConfigurationNode {
+        configuration is HybridConfiguration ? options : .map([(family, options)])
+    }
 
     /// The key of the family.
     public var family: String { type(of: configuration).family }
@@ -40,36 +48,6 @@ public struct ModelDefinition: Codable, Equatable, Sendable {
     }
 
     public static func == (a: ModelDefinition, b: ModelDefinition) -> Bool { isEqual(a.configuration, b.configuration) }
-
-    // MARK: Coding
-
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: FamilyKey.self)
-        if container.contains(FamilyKey(stringValue: "backbone")) {
-            configuration = try HybridConfiguration(from: decoder)
-            return
-        }
-        guard let key = container.allKeys.first, let family = ModelRegistry.families.first(where: { $0.family == key.stringValue }) else {
-            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "no known family of models"))
-        }
-        configuration = try container.decode(family, forKey: key)
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        if configuration is HybridConfiguration { return try configuration.encode(to: encoder) }
-        var container = encoder.container(keyedBy: FamilyKey.self)
-        try container.encode(configuration, forKey: FamilyKey(configuration))
-    }
-}
-
-/// The name of a family as a key of an encoded definition.
-struct FamilyKey: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-
-    init(stringValue: String) { self.stringValue = stringValue }
-    init(_ configuration: any ModelConfiguration) { stringValue = type(of: configuration).family }
-    init?(intValue: Int) { nil }
 }
 
 /// Whether two configurations are of one family and equal.

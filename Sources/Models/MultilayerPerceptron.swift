@@ -13,16 +13,16 @@ public struct MLPConfiguration: ModelConfiguration {
     public static let family = "mlp"
 
     /// The widths of the hidden layers; nil where `width` and `depth` say them.
-    public let widths: [Int]?
+    public private(set) var widths: [Int]?
     /// The width of each of `depth` equal hidden layers.
-    public let width: Int?
-    public let depth: Int?
+    public private(set) var width: Int?
+    public private(set) var depth: Int?
     public var activation: ActivationKind
     public var dropout: Double
     public var initialization: Initialization
 
     public init(
-        widths: [Int] = [256, 128], activation: ActivationKind = .relu, dropout: Double = 0, initialization: Initialization? = nil
+        widths: [Int], activation: ActivationKind = .relu, dropout: Double = 0, initialization: Initialization? = nil
     ) {
         self.widths = widths
         (width, depth) = (nil, nil)
@@ -31,26 +31,34 @@ public struct MLPConfiguration: ModelConfiguration {
         self.initialization = initialization ?? Self.defaultInitialization(activation)
     }
 
-    public init(from fields: inout FieldReader) {
-        let list = fields.integers("widths", in: FieldReader.counts)
-        let width = fields.integer("width", in: FieldReader.counts), depth = fields.integer("depth", in: FieldReader.depths)
+    /// Two hidden layers, 256 and 128 wide.
+    public init() { self.init(widths: [256, 128]) }
+
+    public static let documentation = "A multilayer perceptron on pixels."
+    public static let options: [Key<MLPConfiguration>] = [
+        Key("widths", \.widths, .integers(in: 1...65_536), "The widths of the hidden layers; or width and depth in their place."),
+        Key("width", \.width, .count, "The width of each of the equal hidden layers."),
+        Key("depth", \.depth, .depth, "How many equal hidden layers there are."),
+        Key("activation", \.activation, .choice, decidesDefaults: true, "What follows every layer but the last."),
+        Key("dropout", \.dropout, .rate, paper: "Srivastava et al., JMLR 15, 2014", "The share of activations that a step leaves out."),
+        initializationOption(\.initialization),
+    ]
+
+    public mutating func setDependentDefaults() { initialization = Self.defaultInitialization(activation) }
+
+    public mutating func check(_ fields: inout FieldReader) {
         let isListed = fields.has("widths"), missing = ["width", "depth"].filter { !fields.has($0) }
         if isListed || missing.count == 2 {
-            (widths, self.width, self.depth) = (list ?? [256, 128], nil, nil)
+            (width, depth) = (nil, nil)
         } else {
-            (widths, self.width, self.depth) = (nil, width ?? 1, depth ?? 1)
+            (widths, width, depth) = (nil, width ?? 1, depth ?? 1)
         }
         if isListed, missing.count < 2 {
             fields.report("the hidden layers are given twice; expected either widths, or width and depth", at: "widths")
         } else if missing.count == 1 {
             fields.report("missing; expected an integer of at least 1", at: missing[0])
         }
-        if let count = list?.count, count > FieldReader.depths.upperBound {
-            fields.report("expected at most \(FieldReader.depths.upperBound) layers, found \(count)", at: "widths")
-        }
-        activation = fields.choice("activation", default: .relu)
-        dropout = fields.rate("dropout")
-        initialization = fields.initialization("initialization", default: Self.defaultInitialization(activation))
+        if isListed, let count = widths?.count, count > 2_048 { fields.report("expected at most 2048 layers, found \(count)", at: "widths") }
     }
 
     private static func defaultInitialization(_ activation: ActivationKind) -> Initialization {

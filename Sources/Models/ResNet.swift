@@ -30,13 +30,22 @@ extension ResidualNetworkConfiguration {
         PooledClassifier(self, input: input, classes: classes, in: scope)
     }
 
-    /// Reads all that both kinds have but the depth; what is there are the defaults.
-    fileprivate mutating func readCommonOptions(from fields: inout FieldReader) {
-        width = fields.integer("width", default: width, in: FieldReader.counts)
-        stem = fields.choice("stem", default: stem)
-        norm = fields.normalization("norm", default: norm, dividing: width)
-        activation = fields.choice("activation", default: activation)
-        initialization = fields.initialization("initialization", default: initialization)
+    /// What both kinds have but the depth.
+    fileprivate static var commonOptions: [Key<Self>] {
+        [
+            Key("width", \Self.width, .count, "The channels of the first stage."),
+            Key("stem", \Self.stem, .choice, "The first convolution; auto: 3×3 for images of up to 64 pixels."),
+            Key("norm", \Self.norm, .normalization, "What normalizes features."),
+            Key("activation", \Self.activation, .choice, "What follows the stem, stands inside a block and at its end."),
+            initializationOption(\Self.initialization),
+        ]
+    }
+
+    /// Reports groups that do not divide the channels of the first stage; the others have multiples of them.
+    fileprivate func checkGroups(_ fields: FieldReader) {
+        if case .group(let groups) = norm, width % groups != 0 {
+            fields.report("\(groups) groups do not divide the \(width) channels of the first stage", at: "norm")
+        }
     }
 }
 
@@ -69,21 +78,21 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
     public static let family = "resnet"
 
     /// What carries the input past a block that changes its shape.
-    public enum Shortcut: String, Codable, CaseIterable, Sendable {
+    public enum Shortcut: String, CaseIterable, Sendable {
         /// Every second row and column, and zeros for the additional channels, half before and half after; no parameters.
         case a = "A"
         /// A 1×1 convolution with a norm.
         case b = "B"
     }
 
-    public enum Stem: String, Codable, CaseIterable, Sendable {
+    public enum Stem: String, CaseIterable, Sendable {
         case auto
         case small = "3x3"
         case large = "7x7"
     }
 
     /// The two series of networks in the paper.
-    public enum Kind: String, Codable, CaseIterable, Sendable {
+    public enum Kind: String, CaseIterable, Sendable {
         /// 6n + 2 layers, for small images.
         case cifar
         /// 18, 34, 50, 101 or 152 layers.
@@ -100,12 +109,6 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
     public var activation: ActivationKind
     public var zeroInitializesResidual = false
     public var initialization = Initialization.residual
-
-    enum CodingKeys: String, CodingKey {
-        case depth, kind, width, shortcut, stem, norm, activation
-        case zeroInitializesResidual = "zero_init_residual"
-        case initialization
-    }
 
     public var blockShortcut: Shortcut? { shortcut }
     public var lastScale: Double { zeroInitializesResidual ? 0 : 1 }
@@ -125,31 +128,39 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
         self.activation = activation
     }
 
-    public init(from fields: inout FieldReader) {
-        let kind = Kind.read(from: &fields)
-        self.init(depth: ResidualLayout(from: &fields) { Kind.complaint(about: $0, $1, kind) }.depth)
-        readCommonOptions(from: &fields)
-        shortcut = fields.choice("shortcut", default: shortcut)
-        zeroInitializesResidual = fields.boolean("zero_init_residual", default: false)
+    /// A stand-in for the depth.
+    public init() { self.init(depth: 20) }
+
+    public static let documentation = "A residual network of basic blocks."
+    public static let paper: String? = "He, Zhang, Ren and Sun, CVPR 2016"
+    public static let options: [Key<ResNetConfiguration>] =
+        [
+            Key("kind", \.kind, .choice, decidesDefaults: true, use: .clarity,
+                "Which of the paper's two networks is meant, where both have this depth."),
+            .required("depth", \.depth, .residualDepth { Kind.complaint(about: $0, $1, Kind(of: $2)) }, missing: missingCount, depthText),
+        ] + commonOptions + [
+            Key("shortcut", \.shortcut, .choice, "What carries the input past a block that changes its shape."),
+            Key("zero_init_residual", \.zeroInitializesResidual, .flag, paper: "Goyal et al., 2017 (arXiv:1706.02677)",
+                "Whether the scale of the last norm of each block starts at 0."),
+        ]
+
+    public mutating func setDependentDefaults() { self = ResNetConfiguration(depth: depth) }
+
+    public mutating func check(_ fields: inout FieldReader) {
+        checkGroups(fields)
         if zeroInitializesResidual, norm == .none {
             fields.report("found true with the norm none, expected a norm, whose scale can start at 0", at: "zero_init_residual")
         }
     }
-
-    /// Without `kind`: the network is the same, and earlier versions did not ask for it.
-    public var identity: ResNetConfiguration {
-        var copy = self
-        copy.kind = nil
-        return copy
-    }
 }
 
+private let depthText = "How many layers with weights: 18, 34, or 6n + 2 for small images."
+
 extension ResNetConfiguration.Kind {
-    /// Reads `kind`; nil where it is not given or not understood.
-    fileprivate static func read(from fields: inout FieldReader) -> Self? {
-        let isGiven = fields.has("kind"), errorCount = fields.errors.messages.count
-        let kind = fields.choice("kind", default: ResNetConfiguration.Kind.cifar)
-        return isGiven && fields.errors.messages.count == errorCount ? kind : nil
+    /// The kind that is written; nil where it is not given or not understood.
+    fileprivate init?(of fields: FieldReader) {
+        guard case .scalar(let text, _)? = fields.node["kind"]?.value, let kind = Self(rawValue: text) else { return nil }
+        self = kind
     }
 
     /// What is wrong with a depth, whose layout is nil when no model has it, beside this kind.
@@ -198,10 +209,17 @@ public struct PlainConfiguration: ResidualNetworkConfiguration {
         (norm, activation, initialization) = (twin.norm, twin.activation, twin.initialization)
     }
 
-    public init(from fields: inout FieldReader) {
-        self.init(depth: ResidualLayout(from: &fields).depth)
-        readCommonOptions(from: &fields)
-    }
+    /// A stand-in for the depth.
+    public init() { self.init(depth: 20) }
+
+    public static let documentation = "The plain twin of a residual network: the same layers without shortcuts."
+    public static let paper: String? = "He, Zhang, Ren and Sun, CVPR 2016"
+    public static let options: [Key<PlainConfiguration>] =
+        [.required("depth", \.depth, .residualDepth { _, _, _ in nil }, missing: missingCount, depthText)] + commonOptions
+
+    public mutating func setDependentDefaults() { self = PlainConfiguration(depth: depth) }
+
+    public mutating func check(_ fields: inout FieldReader) { checkGroups(fields) }
 }
 
 /// What the depth of a residual network says: its stages and the defaults of its kind.
@@ -228,23 +246,31 @@ struct ResidualLayout {
 
     static func isImageNetDepth(_ depth: Int) -> Bool { imageNetDepths.contains(depth) }
 
-    /// Reads `depth`; 20 stands in for a depth that there is not.
-    ///
-    /// - Parameter complaint: what is wrong with a depth, whether it has a layout or not, and at which key.
-    init(from fields: inout FieldReader, complaint: (Int, ResidualLayout?) -> (sentence: String, key: String)? = { _, _ in nil }) {
-        let depth = fields.requiredCount("depth", in: FieldReader.depths), layout = depth.flatMap(ResidualLayout.init(depth:))
-        self = layout ?? ResidualLayout(depth: 20)!
-        guard let depth else { return }
-        if let complaint = complaint(depth, layout) {
-            fields.report(complaint.sentence, at: complaint.key)
-        } else if layout == nil {
-            fields.report("expected 18, 34 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …), found \(depth)", at: "depth")
-        }
-    }
-
     var stageNames: [String] { ["stem"] + (1...blocks.count).map { "stage\($0)" } }
     var isForSmallImages: Bool { blocks.count == 3 }
     var defaultWidth: Int { isForSmallImages ? 16 : 64 }
     var defaultShortcut: ResNetConfiguration.Shortcut { isForSmallImages ? .a : .b }
     var defaultStem: ResNetConfiguration.Stem { isForSmallImages ? .small : .auto }
+}
+
+extension OptionKind where Value == Int {
+    /// A depth of which there is a network.
+    ///
+    /// - Parameter complaint: what is wrong with a depth, whether it has a layout or not, and at which key.
+    fileprivate static func residualDepth(
+        _ complaint: @escaping @Sendable (Int, ResidualLayout?, FieldReader) -> (sentence: String, key: String)?
+    ) -> Self {
+        OptionKind(
+            "18, 34 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …)", schema: .integer(from: 8, to: 2_048),
+            read: { fields, key in
+                guard let depth = fields.integer(key, in: 1...2_048) else { return nil }
+                let layout = ResidualLayout(depth: depth)
+                if let complaint = complaint(depth, layout, fields) {
+                    fields.report(complaint.sentence, at: complaint.key)
+                } else if layout == nil {
+                    fields.report("expected 18, 34 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …), found \(depth)", at: key)
+                }
+                return layout == nil ? nil : depth
+            }, write: { .scalar($0) })
+    }
 }

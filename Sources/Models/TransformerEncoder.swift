@@ -3,7 +3,7 @@ import Layers
 import TensorCore
 
 /// The size of a transformer that works on a sequence of tokens: the part that ViT and hybrids share.
-public struct TransformerConfiguration: Codable, Equatable, Sendable {
+public struct TransformerConfiguration: Configurable {
     public var width: Int
     public var depth: Int
     public var heads: Int
@@ -20,17 +20,6 @@ public struct TransformerConfiguration: Codable, Equatable, Sendable {
     /// How the weights of the linear layers start.
     public var initialization: Initialization
 
-    enum CodingKeys: String, CodingKey {
-        case width, depth, heads
-        case mlpRatio = "mlp_ratio"
-        case position
-        case scalesAttention = "attention_scale"
-        case dropout
-        case dropPath = "drop_path"
-        case normEpsilon = "norm_epsilon"
-        case initialization
-    }
-
     public init(
         width: Int, depth: Int, heads: Int, mlpRatio: Double = 4, position: PositionEmbedding.Kind = .learned, dropout: Double = 0,
         dropPath: Double = 0
@@ -42,17 +31,24 @@ public struct TransformerConfiguration: Codable, Equatable, Sendable {
         initialization = .transformer
     }
 
-    public init(from fields: inout FieldReader) {
-        width = fields.requiredCount("width") ?? 8
-        depth = fields.requiredCount("depth", in: FieldReader.depths) ?? 1
-        heads = fields.requiredCount("heads") ?? 1
-        mlpRatio = fields.number("mlp_ratio", default: 4, in: 0.01...1000)
-        position = fields.choice("position", default: .learned)
-        scalesAttention = fields.boolean("attention_scale", default: true)
-        dropout = fields.rate("dropout")
-        dropPath = fields.rate("drop_path")
-        normEpsilon = fields.number("norm_epsilon", default: 1e-6, in: 1e-12...1)
-        initialization = fields.initialization("initialization", default: .transformer)
+    /// Stand-ins for what has to be given.
+    public init() { self.init(width: 8, depth: 1, heads: 1) }
+
+    public static let options: [Key<TransformerConfiguration>] = [
+        .required("width", \.width, .count, missing: missingCount, "D: how many numbers a token has."),
+        .required("depth", \.depth, .depth, missing: missingCount, "How many blocks there are."),
+        .required("heads", \.heads, .count, paper: "Vaswani et al., NeurIPS 2017", missing: missingCount, "H: how many heads attention has; they divide the width."),
+        Key("mlp_ratio", \.mlpRatio, .number(in: 0.01...1000), "The width of a block's hidden layer over its own."),
+        Key("position", \.position, .choice, "What tells tokens where they are."),
+        Key("attention_scale", \.scalesAttention, .flag, "Whether attention divides its scores by √d, d being the width of a head."),
+        Key("dropout", \.dropout, .rate, paper: "Srivastava et al., JMLR 15, 2014", "The share of activations that a step leaves out."),
+        Key("drop_path", \.dropPath, .rate, paper: "Huang et al., \"Deep Networks with Stochastic Depth\", ECCV 2016",
+            "How often the last block is left out; the rate rises from 0 linearly over depth."),
+        Key("norm_epsilon", \.normEpsilon, .number(in: 1e-12...1), "The ε of every layer norm."),
+        initializationOption(\.initialization),
+    ]
+
+    public mutating func check(_ fields: inout FieldReader) {
         if width % heads != 0 { fields.report("\(heads) heads do not divide the width \(width)", at: "heads") }
         if position == .sinCos, width % 4 != 0 || width < 8 {
             fields.report("sincos positions need a width that is a multiple of 4 and at least 8, found \(width)", at: "position")

@@ -29,14 +29,12 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
     public static let family = "vit"
 
     /// What makes tokens of an image.
-    public enum Stem: String, Codable, CaseIterable, Sendable { case patchify, convolutions }
+    public enum Stem: String, CaseIterable, Sendable { case patchify, convolutions }
 
     public var patch: Int
     public var stem: Stem
     public var transformer: TransformerConfiguration
     public var pool: TokenPooling
-
-    private enum CodingKeys: String, CodingKey { case patch, stem, pool }
 
     public init(patch: Int, stem: Stem = .patchify, _ transformer: TransformerConfiguration, pool: TokenPooling = .class) {
         self.patch = patch
@@ -45,33 +43,25 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
         self.pool = pool
     }
 
-    public init(from fields: inout FieldReader) {
-        patch = fields.requiredCount("patch") ?? 1
-        stem = fields.choice("stem", default: .patchify)
-        transformer = TransformerConfiguration(from: &fields)
-        pool = fields.choice("pool", default: .class)
+    /// Stand-ins for what has to be given.
+    public init() { self.init(patch: 1, TransformerConfiguration()) }
+
+    public static let documentation = "The vision transformer, of any size."
+    public static let paper: String? = "Dosovitskiy et al., ICLR 2021"
+    public static let options: [Key<VisionTransformerConfiguration>] =
+        [
+            .required("patch", \.patch, .count, missing: missingCount, "The side of a square of pixels that makes one token."),
+            Key("stem", \.stem, .choice, paper: "Xiao et al., NeurIPS 2021", "What makes tokens of an image."),
+        ] + TransformerConfiguration.options.map { $0.beside(\.transformer) } + [
+            Key("pool", \.pool, .choice, "How the tokens become one vector for the head.")
+        ]
+
+    public mutating func check(_ fields: inout FieldReader) {
+        transformer.check(&fields)
         let isKnown = ["patch", "width"].allSatisfy { !fields.errors.hasAny(under: fields.path(of: $0)) }
         if isKnown, stem == .convolutions, let misfit = ConvolutionalStem.misfit(patch: patch, width: transformer.width) {
             fields.report(misfit, at: "stem")
         }
-    }
-
-    // The transformer's options lie beside the patch in a definition.
-
-    public init(from decoder: any Decoder) throws {
-        transformer = try TransformerConfiguration(from: decoder)
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        patch = try container.decode(Int.self, forKey: .patch)
-        stem = try container.decode(Stem.self, forKey: .stem)
-        pool = try container.decode(TokenPooling.self, forKey: .pool)
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(patch, forKey: .patch)
-        try container.encode(stem, forKey: .stem)
-        try transformer.encode(to: encoder)
-        try container.encode(pool, forKey: .pool)
     }
 
     public func validate(input: ImageShape, at fields: FieldReader) {

@@ -32,9 +32,9 @@ public struct ScheduleConfiguration: Sendable, Equatable {
     public func unreachedEpochs(in epochs: Int) -> [(option: String, epochs: [Int])] {
         switch shape {
         case .constant, .cosine: []
-        case .every(let interval, _): interval < epochs ? [] : [(OptionKeys.every.rawValue, [interval])]
+        case .every(let interval, _): interval < epochs ? [] : [(Self.everyKey, [interval])]
         case .milestones(let milestones, _):
-            milestones.allSatisfy { $0 < epochs } ? [] : [(OptionKeys.milestones.rawValue, milestones.filter { $0 >= epochs })]
+            milestones.allSatisfy { $0 < epochs } ? [] : [(Self.milestonesKey, milestones.filter { $0 >= epochs })]
         }
     }
 }
@@ -77,96 +77,74 @@ public struct LearningRateSchedule: Sendable {
     }
 }
 
-// MARK: Reading definitions
+// MARK: Options
 
 extension ScheduleConfiguration {
-    enum CodingKeys: String, CodingKey, CaseIterable {
-        case constant, step, cosine
+    /// A name, or a map with a name and its options.
+    static let kind = OptionKind<ScheduleConfiguration>.variants("schedule", [
+        Variant("constant", Constant(), "The same learning rate from first to last.",
+            make: { ScheduleConfiguration(.constant, warmupEpochs: $0.warmupEpochs) },
+            options: { if case .constant = $0.shape { Constant(warmupEpochs: $0.warmupEpochs) } else { nil } }),
+        Variant("step", Steps(), "Times a factor after some epochs.", make: \.configuration, options: { Steps($0) }),
+        Variant("cosine", Cosine(), paper: "Loshchilov and Hutter, \"SGDR\", ICLR 2017, without restarts", "Half a cosine from the full rate down.",
+            make: { ScheduleConfiguration(.cosine(finalFactor: $0.finalFactor), warmupEpochs: $0.warmupEpochs) },
+            options: { if case .cosine(let final) = $0.shape { Cosine(finalFactor: final, warmupEpochs: $0.warmupEpochs) } else { nil } }),
+    ])
+
+    private struct Constant: Configurable {
+        var warmupEpochs = 0.0
+        static let options: [Key<Constant>] = [warmup(\.warmupEpochs)]
     }
 
-    enum OptionKeys: String, CodingKey {
-        case every, milestones, factor
-        case finalFactor = "final_factor"
-        case warmupEpochs = "warmup_epochs"
+    private struct Cosine: Configurable {
+        var finalFactor = 0.0
+        var warmupEpochs = 0.0
+        static let options: [Key<Cosine>] = [
+            Key("final_factor", \.finalFactor, .number(in: 0...1), "The learning rate at the end, as a part of the highest."),
+            warmup(\.warmupEpochs),
+        ]
     }
 
-    /// Reads the variant under `key`, reporting what is wrong in it; a constant rate when it is absent or wrong.
-    init(_ key: String, from fields: inout FieldReader) {
-        self.init()
-        guard let (name, node, path) = fields.variant(key) else { return }
-        guard let name = CodingKeys(rawValue: name) else {
-            let known = CodingKeys.allCases.map(\.rawValue)
-            fields.report("unknown schedule '\(name)'\(suggestion(for: name, among: known))", at: key)
-            return
-        }
-        var options = FieldReader(node, path: path, errors: fields.errors)
-        switch name {
-        case .constant: break
-        case .cosine: shape = .cosine(finalFactor: options.number("final_factor", default: 0, in: 0...1))
-        case .step: shape = Self.steps(from: &options)
-        }
-        warmupEpochs = options.number("warmup_epochs", default: 0, in: 0...)
-        options.finish()
-    }
+    private struct Steps: Configurable {
+        var every: Int?
+        var milestones: [Int]?
+        var factor = 0.1
+        var warmupEpochs = 0.0
 
-    private static func steps(from options: inout FieldReader) -> Shape {
-        let every = options.integer("every", in: 1...)
-        let milestones = options.integers("milestones", in: 1...)
-        let factor = options.number("factor", default: 0.1, in: 0...1)
-        if options.has("every") == options.has("milestones") {
-            options.errors.report(
-                "expected either every or milestones, found \(options.has("every") ? "both" : "neither")",
-                at: options.node.mark, path: options.path)
-        }
-        return if let every { .every(epochs: every, factor: factor) } else { .milestones(milestones ?? [], factor: factor) }
-    }
-}
+        init() {}
 
-// MARK: Codable, in the form of a definition
-
-extension ScheduleConfiguration: Codable {
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        guard let key = container.allKeys.first, container.allKeys.count == 1 else {
-            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "expected one schedule"))
-        }
-        let options = try container.nestedContainer(keyedBy: OptionKeys.self, forKey: key)
-        switch key {
-        case .constant:
-            shape = .constant
-        case .cosine:
-            shape = .cosine(finalFactor: try options.decode(Double.self, forKey: .finalFactor))
-        case .step:
-            let factor = try options.decode(Double.self, forKey: .factor)
-            if let every = try options.decodeIfPresent(Int.self, forKey: .every) {
-                shape = .every(epochs: every, factor: factor)
-            } else {
-                shape = .milestones(try options.decode([Int].self, forKey: .milestones), factor: factor)
+        init?(_ schedule: ScheduleConfiguration) {
+            switch schedule.shape {
+            case .constant, .cosine: return nil
+            case .every(let epochs, let factor): (every, self.factor) = (epochs, factor)
+            case .milestones(let epochs, let factor): (milestones, self.factor) = (epochs, factor)
             }
+            warmupEpochs = schedule.warmupEpochs
         }
-        warmupEpochs = try options.decode(Double.self, forKey: .warmupEpochs)
+
+        var configuration: ScheduleConfiguration {
+            let shape = every.map { Shape.every(epochs: $0, factor: factor) } ?? .milestones(milestones ?? [], factor: factor)
+            return ScheduleConfiguration(shape, warmupEpochs: warmupEpochs)
+        }
+
+        static let options: [Key<Steps>] = [
+            Key(everyKey, \.every, .integer(in: 1...), "After how many epochs, again and again."),
+            Key(milestonesKey, \.milestones, .integers(in: 1...), "After which epochs, counted from the beginning."),
+            Key("factor", \.factor, .number(in: 0...1), "What the learning rate is multiplied with each time."),
+            warmup(\.warmupEpochs),
+        ]
+
+        mutating func check(_ fields: inout FieldReader) {
+            if fields.has(everyKey) != fields.has(milestonesKey) { return }
+            fields.errors.report(
+                "expected either every or milestones, found \(fields.has(everyKey) ? "both" : "neither")", at: fields.node.mark, path: fields.path)
+        }
     }
 
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        let key: CodingKeys = switch shape {
-        case .constant: .constant
-        case .every, .milestones: .step
-        case .cosine: .cosine
-        }
-        var options = container.nestedContainer(keyedBy: OptionKeys.self, forKey: key)
-        switch shape {
-        case .constant:
-            break
-        case .every(let epochs, let factor):
-            try options.encode(epochs, forKey: .every)
-            try options.encode(factor, forKey: .factor)
-        case .milestones(let epochs, let factor):
-            try options.encode(epochs, forKey: .milestones)
-            try options.encode(factor, forKey: .factor)
-        case .cosine(let finalFactor):
-            try options.encode(finalFactor, forKey: .finalFactor)
-        }
-        try options.encode(warmupEpochs, forKey: .warmupEpochs)
+    fileprivate static let everyKey = "every", milestonesKey = "milestones"
+
+    private static func warmup<Root>(_ property: WritableKeyPath<Root, Double> & Sendable) -> Key<Root> {
+        Key("warmup_epochs", property, .number(in: 0...), paper: "Goyal et al., 2017 (arXiv:1706.02677)",
+            "Over how many epochs, parts included, the rate rises from near 0 to the full one.")
     }
 }

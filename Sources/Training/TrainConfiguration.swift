@@ -17,7 +17,7 @@ import TensorCore
 ///       layer_statistics: true        # before the first step and after every epoch, see `LayerStatistics`; absent: never
 ///       early_stopping: {patience: 3, metric: val_accuracy, min_delta: 0}
 ///       checkpoint_every_steps: 500   # besides those at the end of every epoch; changes no result
-public struct TrainConfiguration: Codable, Sendable, Equatable {
+public struct TrainConfiguration: Configurable {
     public var epochs = 10
     public var batchSize = 128
     public var shards = 8
@@ -29,67 +29,55 @@ public struct TrainConfiguration: Codable, Sendable, Equatable {
     public var labelSmoothing = 0.0
     /// Not a key of this map: a definition's own `precision:` says it.
     public var precision = Precision.fp32
-    /// nil: nothing.
-    public var recompute: Recomputation?
-    /// nil: no.
-    public var layerStatistics: Bool?
+    public var recompute = Recomputation.none
+    public var layerStatistics = false
     public var earlyStopping: EarlyStoppingConfiguration?
     /// A checkpoint is due after every epoch, and after this many steps.
     public var checkpointEverySteps: Int?
 
     /// What the backward pass computes again instead of keeping it.
-    public enum Recomputation: String, Codable, CaseIterable, Sendable { case none, blocks }
+    public enum Recomputation: String, CaseIterable, Sendable { case none, blocks }
 
-    enum CodingKeys: String, CodingKey {
-        case epochs
-        case batchSize = "batch_size"
-        case shards, optimizer, schedule
-        case decayAll = "decay_all"
-        case l1
-        case clipGradientNorm = "clip_gradient_norm"
-        case labelSmoothing = "label_smoothing"
-        case recompute
-        case layerStatistics = "layer_statistics"
-        case earlyStopping = "early_stopping"
-        case checkpointEverySteps = "checkpoint_every_steps"
-    }
-
+    /// Every key at its default.
     public init() {}
 
-    /// Reads the map, reporting what is wrong in it, unknown keys included, to the reader's errors.
-    public init(from fields: inout FieldReader) {
-        epochs = fields.integer("epochs", default: epochs, in: 1...1_000_000)
-        shards = fields.integer("shards", default: shards, in: 1...1_024)
-        batchSize = fields.integer("batch_size", default: batchSize, in: 1...1_000_000)
+    public static let options: [Key<TrainConfiguration>] = [
+        Key("epochs", \.epochs, .integer(in: 1...1_000_000), "How many times the training images are seen."),
+        Key("shards", \.shards, .integer(in: 1...1_024), "Into how many parts every batch is cut; results depend on it, and never on the number of threads."),
+        Key("batch_size", \.batchSize, .integer(in: 1...1_000_000), "How many images make an update; a multiple of the shards."),
+        Key("optimizer", \.optimizer, OptimizerConfiguration.kind, "How gradients change the parameters."),
+        Key("schedule", \.schedule, ScheduleConfiguration.kind, "How the learning rate changes over the steps."),
+        Key("decay_all", \.decayAll, .flag, "Whether weight decay is also of norms, biases, tokens and position embeddings."),
+        Key("l1", \.l1, .number(in: 0...), "λ of the penalty λ·Σ|w| over weights."),
+        Key("clip_gradient_norm", \.clipGradientNorm, .positive, paper: "Pascanu, Mikolov and Bengio, ICML 2013",
+            "Scales all gradients so that their norm is at most this; absent: never."),
+        Key("label_smoothing", \.labelSmoothing, .number(in: 0..<1), paper: "Szegedy et al., CVPR 2016",
+            "How much of the target's probability goes to all classes alike."),
+        Key("recompute", \.recompute, .choice, use: .effort, paper: "Chen et al., 2016 (arXiv:1604.06174)",
+            "What is computed again in the backward pass: the same bits in less memory and more time."),
+        Key("layer_statistics", \.layerStatistics, .flag, writesDefault: false,
+            "Whether the layers' signals and gradients are measured before the first step and after every epoch."),
+        Key("early_stopping", \.earlyStopping, .map, "Ends the training when it does not get better any more; absent: never."),
+        Key("checkpoint_every_steps", \.checkpointEverySteps, .integer(in: 1...1_000_000_000), use: .effort,
+            "After how many steps a checkpoint is due, besides those at the end of every epoch."),
+    ]
+
+    public mutating func check(_ fields: inout FieldReader) {
         if !batchSize.isMultiple(of: shards) {
             let below = batchSize / shards * shards
             let near = below > 0 ? "\(below) or \(below + shards)" : "\(shards)"
             fields.report("found \(batchSize), expected a multiple of the \(shards) shards, such as \(near)", at: "batch_size")
         }
-        optimizer = OptimizerConfiguration("optimizer", from: &fields)
-        schedule = ScheduleConfiguration("schedule", from: &fields)
         if schedule.warmupEpochs > Double(epochs) {
             fields.report("found \(schedule.warmupEpochs) warm-up epochs, expected at most the \(epochs) of the training", at: "schedule")
         }
-        decayAll = fields.boolean("decay_all", default: decayAll)
-        l1 = fields.number("l1", default: l1, in: 0...)
-        clipGradientNorm = fields.number("clip_gradient_norm", in: 0...)
-        if clipGradientNorm == 0 { fields.report("found 0, expected a number above 0", at: "clip_gradient_norm") }
-        labelSmoothing = fields.number("label_smoothing", default: labelSmoothing, in: 0..<1)
-        recompute = fields.choice("recompute", default: Recomputation.none) == .blocks ? .blocks : nil
-        layerStatistics = fields.boolean("layer_statistics", default: false) ? true : nil
-        if var stopping = fields.fields("early_stopping") {
-            earlyStopping = EarlyStoppingConfiguration(from: &stopping)
-        }
-        checkpointEverySteps = fields.integer("checkpoint_every_steps", in: 1...1_000_000_000)
-        fields.finish()
     }
 }
 
 /// `early_stopping: {patience: 3, metric: val_accuracy, min_delta: 0}`: ends the training when `metric` has not improved by more than
 /// `min_delta` for `patience` epochs in a row.
-public struct EarlyStoppingConfiguration: Codable, Sendable, Equatable {
-    public enum Metric: String, Codable, CaseIterable, Sendable {
+public struct EarlyStoppingConfiguration: Configurable {
+    public enum Metric: String, CaseIterable, Sendable {
         case validationAccuracy = "val_accuracy"
         case validationLoss = "val_loss"
     }
@@ -98,17 +86,12 @@ public struct EarlyStoppingConfiguration: Codable, Sendable, Equatable {
     public var metric = Metric.validationAccuracy
     public var minDelta = 0.0
 
-    enum CodingKeys: String, CodingKey {
-        case patience, metric
-        case minDelta = "min_delta"
-    }
-
+    /// Every key at its default.
     public init() {}
 
-    init(from fields: inout FieldReader) {
-        patience = fields.integer("patience", default: patience, in: 1...)
-        metric = fields.choice("metric", default: metric)
-        minDelta = fields.number("min_delta", default: minDelta, in: 0...)
-        fields.finish()
-    }
+    public static let options: [Key<EarlyStoppingConfiguration>] = [
+        Key("patience", \.patience, .integer(in: 1...), "After how many epochs without an improvement the training ends."),
+        Key("metric", \.metric, .choice, "What has to improve."),
+        Key("min_delta", \.minDelta, .number(in: 0...), "By how much it has to improve."),
+    ]
 }

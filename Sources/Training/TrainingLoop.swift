@@ -57,7 +57,7 @@ public final class TrainingLoop {
         digester = WeightDigester(trainingStep.store, pool: pool)
         evaluator = try Evaluator(
             model, dataset: dataset, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool)
-        layerProbe = configuration.layerStatistics == true
+        layerProbe = configuration.layerStatistics
             ? try LayerProbe(model, dataset: dataset, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool) : nil
         try requireMemory(byteCount, held: byteCount)
     }

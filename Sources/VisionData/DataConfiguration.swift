@@ -12,7 +12,7 @@ import Configuration
 ///       test_examples: 1000           # how many test images to use; default all
 ///       normalization: training       # by mean and sd of the training split; or none; or {mean: [0.286], std: [0.353]}
 ///       augment: [{shift: 2}, horizontal_flip]
-public struct DataConfiguration: Sendable, Equatable {
+public struct DataConfiguration: Configurable {
     public enum Source: Sendable, Equatable {
         case named(DatasetName)
         case hdf5(HDF5Source)
@@ -33,60 +33,71 @@ public struct DataConfiguration: Sendable, Equatable {
     /// Where to look for the data; no part of what the definition says of them.
     public var places = DataPlaces()
 
-    public init(_ source: Source = .named(.fashionMNIST)) {
+    /// Every key at its default.
+    public init() { self.init(.named(.fashionMNIST)) }
+
+    /// A source, with the defaults that it has.
+    public init(_ source: Source) {
         self.source = source
         if case .named = source { validation = .default }
     }
 
     public init(_ name: DatasetName) { self.init(.named(name)) }
 
-    /// Reads the map, reporting what is wrong in it to the reader's errors.
-    public init(from fields: inout FieldReader) {
-        let name = fields.string("name")
-        var hdf5 = fields.fields("hdf5")
-        let hdf5Folder = hdf5?.node["path"]?.mark.folder
-        var source = Source.named(.fashionMNIST)
-        switch (name, hdf5 != nil) {
-        case (nil, false):
-            if !fields.has("name") {
-                fields.errors.report("expected a data set: name, or hdf5", at: fields.node.mark, path: fields.path)
-            }
-        case (_?, true):
-            fields.report("found beside 'name', expected one of the two", at: "hdf5")
-        case (let name?, false):
-            if let name = DatasetName(rawValue: name) {
-                source = .named(name)
-            } else {
-                let known = DatasetName.allCases.map(\.rawValue)
-                fields.report("unknown data set '\(name)'\(suggestion(for: name, among: known))", at: "name")
-            }
-        case (nil, true):
-            break
-        }
-        if hdf5 != nil {
-            let described = HDF5Source(from: &hdf5!)
-            if name == nil { source = .hdf5(described) }
-            hdf5!.finish()
-        }
-        self.init(source)
-        places.pathFolder = hdf5Folder
-        places.directoryFolder = fields.node["directory"]?.mark.folder
+    /// The data set that is known by name; nil with a file.
+    var name: DatasetName? {
+        get { if case .named(let name) = source { name } else { nil } }
+        set { if let newValue { source = .named(newValue) } }
+    }
 
-        directory = fields.string("directory")
-        validation = HeldOut("validation", from: &fields) ?? validation
-        splitSeed = UInt64(fields.integer("split_seed", default: 0, in: 0...))
-        trainExamples = fields.integer("train_examples", in: 1...1_000_000_000)
-        testExamples = fields.integer("test_examples", in: 1...1_000_000_000)
-        normalization = NormalizationConfiguration("normalization", from: &fields)
-        augment = Augmentation.list("augment", from: &fields)
-        fields.finish()
+    /// The file of a data set of one's own; nil with a name.
+    var hdf5: HDF5Source? {
+        get { if case .hdf5(let file) = source { file } else { nil } }
+        set { if let newValue { source = .hdf5(newValue) } }
+    }
+
+    public static let options: [Key<DataConfiguration>] = [
+        // What the data are, `identity` says by what they hold.
+        Key("name", \.name, .dataset, decidesDefaults: true, use: .clarity, "A data set that is known by name; or hdf5 in its place."),
+        Key("hdf5", \.hdf5, .map, decidesDefaults: true, use: .clarity, "A data set of one's own in an HDF5 file."),
+        Key("directory", \.directory, .text, use: .clarity, "Where the files lie, when not in the usual places; relative to the file that says it."),
+        Key("validation", \.validation, .heldOut, "How much of the training images is held out for validation."),
+        Key("split_seed", \.splitSeed, .seed, "Seeds the choice of the held-out images and of the subsets."),
+        Key("train_examples", \.trainExamples, .integer(in: 1...1_000_000_000), "How many training images are used; absent: all that are left."),
+        Key("test_examples", \.testExamples, .integer(in: 1...1_000_000_000), "How many test images are used; absent: all."),
+        Key("normalization", \.normalization, .normalization, "How pixel values become inputs."),
+        Key("augment", \.augment, .list(of: Augmentation.kind), "Random changes of the training images."),
+    ]
+
+    public mutating func setDependentDefaults() { validation = if case .named = source { .default } else { nil } }
+
+    public mutating func check(_ fields: inout FieldReader) {
+        places.pathFolder = fields.node["hdf5"]?["path"]?.mark.folder
+        places.directoryFolder = fields.node["directory"]?.mark.folder
+        switch (fields.has("name"), fields.has("hdf5")) {
+        case (false, false): fields.errors.report("expected a data set: name, or hdf5", at: fields.node.mark, path: fields.path)
+        case (true, true): fields.report("found beside 'name', expected one of the two", at: "hdf5")
+        default: break
+        }
+    }
+
+    /// What the result depends on: the name of a data set or what a file holds, never where it lies.
+    public var identity: ConfigurationNode {
+        var entries = difference.entries?.map { (key: $0.key, node: $0.node) } ?? []
+        switch source {
+        case .named(let name): entries.append(("name", .text(name.rawValue)))
+        case .hdf5(let file):
+            // A file that nobody has read yet is known by its path alone.
+            entries += places.content.map { [("sha256", .text($0.digest)), ("classes", .scalar($0.classes))] } ?? [("path", .text(file.path))]
+        }
+        return .map(entries)
     }
 }
 
 /// `hdf5: {path: FILE, classes: 10}`: a data set of one's own; `loadHDF5Images` says what the file holds.
-public struct HDF5Source: Codable, Sendable, Equatable {
+public struct HDF5Source: Configurable {
     /// The order of an image's axes in the file.
-    public enum Layout: String, Codable, CaseIterable, Sendable {
+    public enum Layout: String, CaseIterable, Sendable {
         /// `[n, channels, height, width]`
         case nchw
         /// `[n, height, width, channels]`
@@ -102,22 +113,25 @@ public struct HDF5Source: Codable, Sendable, Equatable {
     /// More are a mistake in the labels, such as identifiers in the place of class indices; and the confusion matrix has the square of it.
     static let largestClassCount = 10_000
 
+    /// A file, and what it does not say itself.
     public init(path: String, classes: Int? = nil, layout: Layout? = nil) {
         self.path = path
         self.classes = classes
         self.layout = layout
     }
 
-    init(from fields: inout FieldReader) {
-        if !fields.has("path") { fields.errors.report("expected a path", at: fields.node.mark, path: fields.path(of: "path")) }
-        self.init(
-            path: fields.string("path") ?? "", classes: fields.integer("classes", in: 1...Self.largestClassCount),
-            layout: fields.has("layout") ? fields.choice("layout", default: Layout.nchw) : nil)
-    }
+    /// No file yet.
+    public init() { self.init(path: "") }
+
+    public static let options: [Key<HDF5Source>] = [
+        .required("path", \.path, .text, missing: "expected a path", "The file, relative to the one that says it."),
+        Key("classes", \.classes, .integer(in: 1...largestClassCount), "How many classes there are; absent: the file's attribute, or the largest label + 1."),
+        Key("layout", \.layout, .choice, "The order of an image's axes, where the shape leaves it open."),
+    ]
 }
 
 /// How many of the training images are held out for validation.
-public enum HeldOut: Codable, Sendable, Equatable {
+public enum HeldOut: Sendable, Equatable {
     /// A part from 0 up to but not 1, rounded to the nearest number of images.
     case fraction(Double)
     case count(Int)
@@ -131,133 +145,89 @@ public enum HeldOut: Codable, Sendable, Equatable {
         case .count(let count): count
         }
     }
+}
 
-    init?(_ key: String, from fields: inout FieldReader) {
-        guard let number = fields.number(key, in: 0...) else { return nil }
-        if number < 1 {
-            self = .fraction(number)
-        } else if let count = Int(exactly: number) {
-            self = .count(count)
-        } else {
+extension OptionKind where Value == HeldOut {
+    static let heldOut = OptionKind(
+        "a part from 0, below 1, or a number of images", schema: .range(from: 0, to: nil, isOpen: false),
+        read: { fields, key in
+            guard let number = fields.number(key, in: 0...) else { return nil }
+            if number < 1 { return .fraction(number) }
+            if let count = Int(exactly: number) { return .count(count) }
             fields.report("expected a part below 1 or a whole number of images, found \(number)", at: key)
             return nil
-        }
-    }
+        },
+        write: { held in
+            switch held {
+            case .fraction(let fraction): .scalar(fraction)
+            case .count(let count): .scalar(count)
+            }
+        })
+}
 
-    public init(from decoder: any Decoder) throws {
-        let number = try decoder.singleValueContainer().decode(Double.self)
-        self = number < 1 ? .fraction(number) : .count(Int(number))
-    }
+extension OptionKind where Value == UInt64 {
+    static let seed = OptionKind(
+        "an integer from 0", schema: .integer(from: 0, to: nil), read: { $0.integer($1, in: 0...).map { UInt64($0) } }, write: { .scalar(Int($0)) })
+}
 
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        switch self {
-        case .fraction(let fraction): try container.encode(fraction)
-        case .count(let count): try container.encode(count)
-        }
-    }
+extension OptionKind where Value == DatasetName {
+    static let dataset = OptionKind(
+        "one of \(DatasetName.allCases.map(\.rawValue).joined(separator: ", "))", schema: .names(DatasetName.allCases.map(\.rawValue)),
+        read: { fields, key in
+            guard let name = fields.string(key) else { return nil }
+            if let name = DatasetName(rawValue: name) { return name }
+            fields.report("unknown data set '\(name)'\(suggestion(for: name, among: DatasetName.allCases.map(\.rawValue)))", at: key)
+            return nil
+        }, write: { .text($0.rawValue) })
 }
 
 /// How pixel values become inputs: `(value − mean) / sd` per channel, where bytes are first divided by their maximum.
-public enum NormalizationConfiguration: Codable, Sendable, Equatable {
+public enum NormalizationConfiguration: Sendable, Equatable {
     /// By mean and standard deviation of the training split.
     case training
     /// Bytes become 0 to 1, floats stay.
     case none
     /// One value a channel.
     case given(mean: [Double], std: [Double])
+}
 
+extension OptionKind where Value == NormalizationConfiguration {
     private enum Word: String, CaseIterable { case training, none }
-    private enum CodingKeys: String, CodingKey { case mean, std }
 
-    init(_ key: String, from fields: inout FieldReader) {
-        self = .training
-        guard let node = fields.node(key) else { return }
-        guard node.entries != nil else {
-            self = fields.choice(key, default: Word.training) == .none ? .none : .training
-            return
-        }
-        guard var given = fields.fields(key) else { return }
-        let mean = given.numbers("mean"), std = given.numbers("std", in: 0...)
-        given.finish()
-        guard let mean, let std, !mean.isEmpty, mean.count == std.count, !std.contains(0) else {
-            fields.report("expected mean and std with one number a channel each, std above 0", at: key)
-            return
-        }
-        self = .given(mean: mean, std: std)
-    }
-
-    public init(from decoder: any Decoder) throws {
-        if let container = try? decoder.container(keyedBy: CodingKeys.self) {
-            self = .given(
-                mean: try container.decode([Double].self, forKey: .mean), std: try container.decode([Double].self, forKey: .std))
-        } else {
-            self = try decoder.singleValueContainer().decode(String.self) == Word.none.rawValue ? .none : .training
-        }
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        switch self {
-        case .training, .none:
-            var container = encoder.singleValueContainer()
-            try container.encode((self == .none ? Word.none : .training).rawValue)
-        case .given(let mean, let std):
-            var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encode(mean, forKey: .mean)
-            try container.encode(std, forKey: .std)
-        }
-    }
+    static let normalization = OptionKind(
+        "training, none, or a map of mean and std", schema: .either([.names(["training", "none"]), .map(GivenNormalization.descriptions)]),
+        children: { GivenNormalization.descriptions },
+        read: { fields, key in
+            guard let node = fields.node(key) else { return nil }
+            guard node.entries != nil else {
+                let word: Word? = fields.choice(key)
+                return word.map { $0 == .none ? .none : .training }
+            }
+            guard var options = fields.fields(key) else { return nil }
+            let given = GivenNormalization(from: &options)
+            options.finish()
+            let (mean, std) = (given.mean, given.std)
+            guard !mean.isEmpty, mean.count == std.count, !std.contains(0) else {
+                fields.report("expected mean and std with one number a channel each, std above 0", at: key)
+                return nil
+            }
+            return .given(mean: mean, std: std)
+        },
+        write: { normalization in
+            switch normalization {
+            case .training: .text(Word.training.rawValue)
+            case .none: .text(Word.none.rawValue)
+            case .given(let mean, let std): .map([("mean", .list(mean.map { .scalar($0) })), ("std", .list(std.map { .scalar($0) }))])
+            }
+        })
 }
 
-extension DataConfiguration {
-    /// The configuration without what only insists on the default: what the identity of a trial is made of.
-    public var identity: DataConfiguration {
-        guard case .hdf5(var source) = source, source.layout == .nchw else { return self }
-        source.layout = nil
-        var copy = self
-        copy.source = .hdf5(source)
-        return copy
-    }
-}
+private struct GivenNormalization: Configurable {
+    var mean: [Double] = []
+    var std: [Double] = []
 
-// MARK: Codable, in the form of a definition
-
-extension DataConfiguration: Codable {
-    private enum CodingKeys: String, CodingKey {
-        case name, hdf5, directory, validation, normalization, augment
-        case splitSeed = "split_seed"
-        case trainExamples = "train_examples"
-        case testExamples = "test_examples"
-    }
-
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        if let hdf5 = try container.decodeIfPresent(HDF5Source.self, forKey: .hdf5) {
-            source = .hdf5(hdf5)
-        } else {
-            source = .named(try container.decode(DatasetName.self, forKey: .name))
-        }
-        directory = try container.decodeIfPresent(String.self, forKey: .directory)
-        validation = try container.decodeIfPresent(HeldOut.self, forKey: .validation)
-        splitSeed = try container.decode(UInt64.self, forKey: .splitSeed)
-        trainExamples = try container.decodeIfPresent(Int.self, forKey: .trainExamples)
-        testExamples = try container.decodeIfPresent(Int.self, forKey: .testExamples)
-        normalization = try container.decode(NormalizationConfiguration.self, forKey: .normalization)
-        augment = try container.decode([Augmentation].self, forKey: .augment)
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        switch source {
-        case .named(let name): try container.encode(name, forKey: .name)
-        case .hdf5(let hdf5): try container.encode(hdf5, forKey: .hdf5)
-        }
-        try container.encodeIfPresent(directory, forKey: .directory)
-        try container.encodeIfPresent(validation, forKey: .validation)
-        try container.encode(splitSeed, forKey: .splitSeed)
-        try container.encodeIfPresent(trainExamples, forKey: .trainExamples)
-        try container.encodeIfPresent(testExamples, forKey: .testExamples)
-        try container.encode(normalization, forKey: .normalization)
-        try container.encode(augment, forKey: .augment)
-    }
+    static let options: [Key<GivenNormalization>] = [
+        Key("mean", \.mean, .numbers("a list of numbers"), "What is subtracted, for each channel."),
+        Key("std", \.std, .numbers(in: 0..., "a list of numbers above 0"), "What the difference is divided by, for each channel."),
+    ]
 }

@@ -11,8 +11,24 @@ public struct DataPlaces: Sendable, Equatable {
     public var found: String?
     /// Whether a run was trained with these data before: what is doubtful about them was decided then.
     public var isRecorded = false
+    /// What an HDF5 file holds, as soon as it was read.
+    public var content: DataContent?
 
+    /// Nothing is known beside the definition.
     public init() {}
+}
+
+/// What a data set holds, wherever it lies: what the identity of a trial has of data of one's own.
+public struct DataContent: Sendable, Equatable {
+    /// `LabeledImages.digest`.
+    public let digest: String
+    public let classes: Int
+
+    /// What was found in a data set.
+    public init(digest: String, classes: Int) {
+        self.digest = digest
+        self.classes = classes
+    }
 }
 
 extension DataConfiguration {

@@ -1,5 +1,5 @@
 /// The data sets known by name.
-public enum DatasetName: String, CaseIterable, Codable, Sendable {
+public enum DatasetName: String, CaseIterable, Sendable {
     /// Xiao, Rasul, Vollgraf: "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms", 2017. 60,000 and 10,000 images of 28×28×1.
     case fashionMNIST = "fashion-mnist"
     /// LeCun, Cortes, Burges: "The MNIST database of handwritten digits", 1998. 60,000 and 10,000 images of 28×28×1.

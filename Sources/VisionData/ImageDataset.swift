@@ -3,7 +3,7 @@ import Foundation
 import TensorCore
 
 /// The parts that a data set is used in.
-public enum Split: String, Codable, CaseIterable, Sendable {
+public enum Split: String, CaseIterable, Sendable {
     case train, validation, test
 }
 

@@ -1,3 +1,4 @@
+import Configuration
 import Foundation
 import Layers
 import TensorCore
@@ -132,14 +133,15 @@ struct InitializationTests {
         #expect(ActivationKind.silu.gain == nil)
     }
 
-    /// Encoded as a definition has it, and back.
-    @Test func codingIsThatOfDefinitions() throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
+    /// As a definition has it, and back.
+    @Test func whatIsWrittenReadsBack() throws {
+        let kind = OptionKind<Initialization>.initialization
+        func written(_ value: Initialization) -> String { YAML.line(kind.written(value), .json) }
         let he = Initialization.he(distribution: .uniform, fan: .out, gain: 1.5)
-        let text = String(decoding: try encoder.encode(he), as: UTF8.self)
-        #expect(text == #"{"he":{"distribution":"uniform","fan":"out","gain":1.5}}"#)
-        #expect(try JSONDecoder().decode(Initialization.self, from: Data(text.utf8)) == he)
-        #expect(String(decoding: try encoder.encode(Initialization.transformer), as: UTF8.self) == #"{"truncated_normal":{"bound":2,"deviation":0.02}}"#)
+        #expect(written(he) == #"{"he": {"distribution": "uniform", "fan": "out", "gain": 1.5}}"#)
+        #expect(written(.transformer) == #"{"truncated_normal": {"bound": 2, "deviation": 0.02}}"#)
+        #expect(written(.zeros) == #"{"constant": {"value": 0}}"#)
+        let node = ConfigurationNode.map([("initialization", kind.written(he))])
+        #expect(kind.value(of: "initialization", in: node, errors: ConfigurationErrors()) == he)
     }
 }

@@ -38,7 +38,7 @@ struct LayerStatisticsTests {
     ) throws -> TrainingLoop {
         var configuration = TrainConfiguration()
         (configuration.epochs, configuration.batchSize, configuration.shards) = (3, 64, shards)
-        (configuration.precision, configuration.layerStatistics) = (precision, isMeasured ? true : nil)
+        (configuration.precision, configuration.layerStatistics) = (precision, isMeasured)
         return try TrainingLoop(
             model, configuration: configuration, dataset: Self.dataset, augmentations: [.shift(pixels: 1)], seed: 0,
             pool: WorkerPool(threads: threads))

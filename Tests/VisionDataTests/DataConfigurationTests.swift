@@ -31,7 +31,9 @@ private func read(_ literal: Literal) -> (DataConfiguration, [String]) {
     var line = 0
     let errors = ConfigurationErrors()
     var fields = FieldReader(literal.node(line: &line), path: "data", errors: errors)
-    return (DataConfiguration(from: &fields), errors.messages)
+    let configuration = DataConfiguration(from: &fields)
+    fields.finish()
+    return (configuration, errors.messages)
 }
 
 @Suite struct DataConfigurationTests {
@@ -119,8 +121,14 @@ private func read(_ literal: Literal) -> (DataConfiguration, [String]) {
         #expect(read(literal).1 == messages)
     }
 
-    /// What is encoded is a definition that reads the same.
-    @Test func encodingGivesADefinition() throws {
+    /// What is written is a definition that reads the same.
+    @Test func whatIsWrittenReadsBack() throws {
+        func readBack(_ configuration: DataConfiguration) -> DataConfiguration {
+            var fields = FieldReader(configuration.node, path: "data", errors: ConfigurationErrors())
+            var copy = DataConfiguration(from: &fields)
+            copy.places = configuration.places
+            return copy
+        }
         var configuration = DataConfiguration(.mnist)
         configuration.validation = .count(10)
         configuration.testExamples = 5
@@ -128,20 +136,18 @@ private func read(_ literal: Literal) -> (DataConfiguration, [String]) {
             .shift(pixels: 2), .horizontalFlip(probability: 0.5), .rotation(degrees: 4), .shear(degrees: 5), .zoom(fraction: 0.25),
             .randomErasing(RandomErasing()),
         ]
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        let text = String(decoding: try encoder.encode(configuration), as: UTF8.self)
+        let text = YAML.line(configuration.node, .json)
         #expect(text == """
-            {"augment":[{"shift":2},{"horizontal_flip":0.5},{"rotation":4},{"shear":5},{"zoom":0.25},\
-            {"random_erasing":{"area":[0.02,0.4],"aspect_ratio":[0.3,3.3333333333333335],"fill":"random","probability":0.5}}],\
-            "name":"mnist","normalization":"training","split_seed":0,"test_examples":5,"validation":10}
+            {"augment": [{"shift": 2}, {"horizontal_flip": 0.5}, {"rotation": 4}, {"shear": 5}, {"zoom": 0.25}, \
+            {"random_erasing": {"area": [0.02, 0.4], "aspect_ratio": [0.3, 3.3333333333333335], "fill": "random", "probability": 0.5}}], \
+            "name": "mnist", "normalization": "training", "split_seed": 0, "test_examples": 5, "validation": 10}
             """)
-        #expect(try JSONDecoder().decode(DataConfiguration.self, from: Data(text.utf8)) == configuration)
+        #expect(readBack(configuration) == configuration)
 
         var own = DataConfiguration(.hdf5(HDF5Source(path: "a.h5")))
         for normalization in [NormalizationConfiguration.none, .training, .given(mean: [1], std: [2])] {
             own.normalization = normalization
-            #expect(try JSONDecoder().decode(DataConfiguration.self, from: encoder.encode(own)) == own)
+            #expect(readBack(own) == own)
         }
     }
 }

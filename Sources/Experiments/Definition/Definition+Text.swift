@@ -7,17 +7,16 @@ extension Definition {
 
     /// The same as a node.
     var resolved: ConfigurationNode {
-        func entry(_ key: String, _ value: some Encodable) -> ConfigurationNode.Entry {
-            let node = YAML.node(of: value)
-            return .init(key: key, mark: node.mark, node: node)
-        }
-        let models = models.map { entry($0.name, $0.definition) }
         let mark = SourceMark(file: name, line: nil)
-        let head = [entry("data", data), entry("train", train), entry("seeds", seeds), entry("precision", precision)]
-        let match = match.map { [entry("match", $0)] } ?? []
-        let last = ConfigurationNode.Entry(key: "models", mark: mark, node: ConfigurationNode(.map(models), mark: mark))
-        let sweep = sweep.map { [ConfigurationNode.Entry(key: "sweep", mark: mark, node: $0.node)] } ?? []
-        return ConfigurationNode(.map(head + match + [last] + sweep), mark: mark)
+        func entry(_ key: String, _ node: ConfigurationNode) -> ConfigurationNode.Entry { .init(key: key, mark: mark, node: node) }
+        var entries = [
+            entry("data", data.node), entry("train", train.completeNode), entry("seeds", .list(seeds.map { .scalar($0) })),
+            entry("precision", .text(precision.rawValue)),
+        ]
+        if let match { entries.append(entry("match", .text(match.rawValue))) }
+        entries.append(entry("models", ConfigurationNode(.map(models.map { entry($0.name, $0.definition.node) }), mark: mark)))
+        if let sweep { entries.append(entry("sweep", sweep.node)) }
+        return ConfigurationNode(.map(entries), mark: mark)
     }
 
     /// A model that a word of the command line names: a preset, a family, or YAML such as `{vit: {patch: 4, width: 96, depth: 6, heads: 3}}`.

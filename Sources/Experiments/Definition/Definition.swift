@@ -76,11 +76,13 @@ public struct Definition: Sendable {
         self.root = root
         var dataFields = fields.section("data")
         data = DataConfiguration(from: &dataFields)
+        dataFields.finish()
         var trainFields = fields.section("train")
         train = TrainConfiguration(from: &trainFields)
+        trainFields.finish()
         seeds = Self.seeds(from: &fields)
-        precision = fields.choice("precision", default: .fp32)
-        match = fields.node("match") == nil ? nil : fields.choice("match", default: Match.none)
+        precision = fields.choice("precision") ?? .fp32
+        match = fields.choice("match")
         models = Self.models(from: &fields)
         if var sweepFields = fields.fields("sweep") { sweep = SweepDefinition(from: &sweepFields) } else { sweep = nil }
         fields.finish()
@@ -160,7 +162,7 @@ public struct Definition: Sendable {
 }
 
 /// What makes a comparison of models fair.
-public enum Match: String, Codable, CaseIterable, Sendable {
+public enum Match: String, CaseIterable, Sendable {
     case parameters, macs
     /// The models differ on purpose.
     case none

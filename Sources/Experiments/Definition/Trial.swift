@@ -26,23 +26,14 @@ public struct Trial: Sendable {
     /// The first 8 hexadecimal digits of `identityDigest`.
     public var hash: String { String(identityDigest.prefix(8)) }
 
-    /// SHA-256 over what determines the result: the model's definition, data, training, seed and precision. The other models of the
-    /// definition, the experiment's and the model's name, the number of threads and the machine do not count, nor what changes no bit
-    /// (`TrainConfiguration.withoutEffortOptions`) or only makes the definition clear (`DataConfiguration.identity`, `ModelDefinition.identity`).
+    /// SHA-256 over what determines the result: what of the model's definition, the data, the training and the precision is not at its default, and
+    /// the seed. The other models of the definition, the experiment's and the model's name, the number of threads and the machine do not count, nor
+    /// where the data lie, nor what changes no bit (`Key.Use`).
     public var identityDigest: String { text.digest(seed: seed) }
 
     /// The definition of this trial alone, with every default filled in: JSON, and so YAML, that `Definition(resolved:)` reads. Like the hash it leaves out what
     /// changes no bit.
     public var resolvedDefinition: String { text.definition(seed: seed) }
-}
-
-extension TrainConfiguration {
-    /// Without what changes no bit of the result: how often checkpoints are written, and what is computed again to save memory.
-    fileprivate var withoutEffortOptions: TrainConfiguration {
-        var copy = self
-        (copy.recompute, copy.checkpointEverySteps) = (nil, nil)
-        return copy
-    }
 }
 
 extension Definition {
@@ -54,10 +45,9 @@ extension Definition {
 
     /// The same for definitions that have much in common.
     func trials(_ texts: inout TrialTexts) -> [Trial] {
-        let train = train.withoutEffortOptions
         let written = models.map { texts.text(model: $0, data: data, train: train, precision: precision.rawValue, match: match?.rawValue) }
         return seeds.flatMap { seed in
-            zip(models, written).map { Trial(model: $0, seed: seed, data: data, train: self.train, precision: precision, text: $1) }
+            zip(models, written).map { Trial(model: $0, seed: seed, data: data, train: train, precision: precision, text: $1) }
         }
     }
 }

@@ -1,6 +1,7 @@
 import Checksums
 import Configuration
 import Models
+import TensorCore
 import Training
 import VisionData
 
@@ -8,17 +9,11 @@ import VisionData
 struct TrialText: Sendable {
     /// A part of a definition in its canonical form, and as an entry of the definition that is kept.
     fileprivate struct Part: Sendable {
-        let json: String
+        let identity: String
         let entry: String
 
-        /// - Parameters:
-        ///   - name: nil where the part is the whole entry; of a model its name, under which the entry has it.
-        ///   - identity: `value` without what only makes a definition clear.
-        init<Value: Encodable & Equatable>(_ key: String, name: String? = nil, _ value: Value, identity: Value) {
-            let text = YAML.json(value)
-            json = identity == value ? text : YAML.json(identity)
-            var node = YAML.node(ofJSON: text)
-            if let name { node = ConfigurationNode(.map([.init(key: name, mark: node.mark, node: node)]), mark: node.mark) }
+        init(_ key: String, _ node: ConfigurationNode, identity: ConfigurationNode) {
+            self.identity = YAML.line(identity, .json)
             entry = YAML.entry(key, node, .json, indentation: 2)
         }
     }
@@ -27,10 +22,11 @@ struct TrialText: Sendable {
     let precision: String
     let match: String?
 
-    /// SHA-256 over the canonical form: JSON on one line with keys in alphabetical order.
+    /// SHA-256 over the canonical form of what differs from the defaults: JSON on one line with keys in alphabetical order.
     func digest(seed: Int) -> String {
         let digest = SHA256()
-        digest.update(#"{"data":\#(data.json),"model":\#(model.json),"precision":"\#(precision)","seed":\#(seed),"train":\#(train.json)}"#)
+        let precision = precision == Precision.fp32.rawValue ? "" : #""precision": "\#(precision)", "#
+        digest.update(#"{"data": \#(data.identity), "model": \#(model.identity), \#(precision)"seed": \#(seed), "train": \#(train.identity)}"#)
         return digest.finish()
     }
 
@@ -52,10 +48,11 @@ struct TrialTexts {
     mutating func text(
         model: Definition.Model, data: DataConfiguration, train: TrainConfiguration, precision: String, match: String?
     ) -> TrialText {
-        if self.data?.value != data { self.data = (data, TrialText.Part("data", data, identity: data.identity)) }
-        if self.train?.value != train { self.train = (train, TrialText.Part("train", train, identity: train)) }
+        if self.data?.value != data { self.data = (data, TrialText.Part("data", data.node, identity: data.identity)) }
+        if self.train?.value != train { self.train = (train, TrialText.Part("train", train.node, identity: train.identity)) }
         if models[model.name]?.value != model.definition {
-            models[model.name] = (model.definition, TrialText.Part("models", name: model.name, model.definition, identity: model.definition.identity))
+            let node = ConfigurationNode.map([(model.name, model.definition.node)])
+            models[model.name] = (model.definition, TrialText.Part("models", node, identity: model.definition.identity))
         }
         return TrialText(
             data: self.data!.part, train: self.train!.part, model: models[model.name]!.part, precision: precision, match: match)

@@ -22,7 +22,7 @@ extension Experiment {
     }
 
     private func proposal(for model: Definition.Model, budget: Int, _ count: (ModelSummary) -> Int) -> WidthProposal? {
-        let node = YAML.node(of: model.definition)
+        let node = model.definition.node
         let part = node["transformer"] == nil ? model.definition.family : "transformer"
         guard node[part]?["width"] != nil else { return nil }
         // Heads have to divide the width, and so have the groups of a norm.

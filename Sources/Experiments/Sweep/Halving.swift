@@ -31,7 +31,7 @@ public struct Halving: Sendable, Equatable {
     }
 
     init(from fields: inout FieldReader) {
-        metric = fields.choice("metric", default: metric)
+        metric = fields.choice("metric") ?? metric
         factor = fields.integer("factor", default: factor, in: 2...100)
         first = fields.integer("first", default: first, in: 1...1_000_000)
         fields.finish()

@@ -130,7 +130,7 @@ public struct SweepPlan: Sendable {
             let definition = try writtenDefinition(of: entry), model = definition.models[0]
             // Neighbouring trials share most of it, and writing it out takes longer than comparing it.
             if data?.value != definition.data { data = (definition.data, definition.imagesKey) }
-            if models[model.name]?.value != model.definition { models[model.name] = (model.definition, YAML.json(model.definition)) }
+            if models[model.name]?.value != model.definition { models[model.name] = (model.definition, YAML.line(model.definition.node)) }
             let key = data!.key
             guard seen.insert(key + models[model.name]!.key).inserted else { continue }
             do {
@@ -156,7 +156,7 @@ extension Definition {
         var data = data
         data.augment = []
         let places = [data.places.pathFolder, data.places.directoryFolder].map { $0 ?? "" }
-        return YAML.json(data) + places.joined(separator: "\n")
+        return YAML.line(data.completeNode) + places.joined(separator: "\n")
     }
 }
 

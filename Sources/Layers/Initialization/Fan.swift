@@ -1,7 +1,7 @@
 import TensorCore
 
 /// Which connections of a layer set the scale of its initial weights.
-public enum Fan: String, Codable, CaseIterable, Sendable {
+public enum Fan: String, CaseIterable, Sendable {
     /// The inputs of one output: keeps the variance of activations.
     case `in`
     /// The outputs of one input: keeps the variance of gradients.

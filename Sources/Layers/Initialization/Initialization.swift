@@ -15,8 +15,8 @@ import TensorCore
 /// Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010.
 /// He, Zhang, Ren and Sun, "Delving Deep into Rectifiers: Surpassing Human-Level Performance on ImageNet Classification", ICCV 2015.
 /// LeCun, Bottou, Orr and Müller, "Efficient BackProp", in Neural Networks: Tricks of the Trade, 1998.
-public enum Initialization: Codable, Equatable, Sendable {
-    public enum Distribution: String, Codable, CaseIterable, Sendable { case normal, uniform }
+public enum Initialization: Equatable, Sendable {
+    public enum Distribution: String, CaseIterable, Sendable { case normal, uniform }
 
     case constant(value: Double)
     case normal(deviation: Double)
@@ -26,13 +26,6 @@ public enum Initialization: Codable, Equatable, Sendable {
     case xavier(distribution: Distribution, gain: Double)
     case he(distribution: Distribution, fan: Fan, gain: Double)
     case leCun(distribution: Distribution)
-
-    enum CodingKeys: String, CodingKey {
-        case constant, normal, uniform
-        case truncatedNormal = "truncated_normal"
-        case xavier, he
-        case leCun = "lecun"
-    }
 
     public static let zeros = Initialization.constant(value: 0)
     /// The start of a vision transformer's linear layers and position embeddings: σ = 0.02, bounds ±2.

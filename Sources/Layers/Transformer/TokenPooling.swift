@@ -1,7 +1,7 @@
 import TensorCore
 
 /// How a sequence of tokens becomes one vector for the head.
-public enum TokenPooling: String, Codable, CaseIterable, Sendable {
+public enum TokenPooling: String, CaseIterable, Sendable {
     /// The state of the class token, which comes first.
     case `class`
     /// The mean over all tokens; there is no class token then.

@@ -2,12 +2,10 @@ import Configuration
 import TensorCore
 
 /// A convolutional network cut after one of its stages: `{resnet: {depth: 20, cut_after: stage2}}`.
-public struct BackboneDefinition: Codable, Equatable, Sendable {
+public struct BackboneDefinition: Equatable, Sendable {
     public let network: any BackboneConfiguration
     /// The last stage that is kept.
     public let cutAfter: String
-
-    private enum CutKey: String, CodingKey { case cutAfter = "cut_after" }
 
     public init(_ network: any BackboneConfiguration, cutAfter: String) {
         self.network = network
@@ -40,30 +38,32 @@ public struct BackboneDefinition: Codable, Equatable, Sendable {
         a.cutAfter == b.cutAfter && isEqual(a.network, b.network)
     }
 
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: FamilyKey.self)
-        guard let key = container.allKeys.first, let family = ModelRegistry.backboneFamilies.first(where: { $0.family == key.stringValue })
-        else {
-            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "no known convolutional network"))
-        }
-        network = try container.decode(family, forKey: key)
-        cutAfter = try container.nestedContainer(keyedBy: CutKey.self, forKey: key).decode(String.self, forKey: .cutAfter)
+    /// The network's options with the cut beside them, under the family's key.
+    fileprivate func node(_ options: ConfigurationNode) -> ConfigurationNode {
+        let entries = (options.entries ?? []).map { (key: $0.key, node: $0.node) }
+        return .map([(type(of: network).family, .map(entries + [(Self.cutKey, .text(cutAfter))]))])
     }
 
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: FamilyKey.self)
-        try container.encode(Cut(network: network, stage: cutAfter), forKey: FamilyKey(network))
-    }
+    fileprivate static let cutKey = "cut_after"
 
-    /// The network's own options with the cut beside them.
-    private struct Cut: Encodable {
-        let network: any BackboneConfiguration
-        let stage: String
-
-        func encode(to encoder: any Encoder) throws {
-            try network.encode(to: encoder)
-            var container = encoder.container(keyedBy: CutKey.self)
-            try container.encode(stage, forKey: .cutAfter)
+    /// What there is to say of each family that can be cut.
+    fileprivate static var descriptions: [OptionDescription] {
+        ModelRegistry.backboneFamilies.map { family in
+            let cut = OptionDescription(cutKey, "the name of a stage", .text, "The last stage that is kept.", isRequired: true)
+            let keys = family.descriptions + [cut]
+            return OptionDescription(family.family, "a map", .map(keys), family.documentation, family.paper, children: { keys })
         }
+    }
+}
+
+extension OptionKind where Value == BackboneDefinition {
+    static var backbone: Self {
+        let families = BackboneDefinition.descriptions
+        return OptionKind(
+            "one of \(families.map(\.name).joined(separator: ", "))", schema: .variants(families.map { ($0.name, $0.schema) }),
+            children: { BackboneDefinition.descriptions },
+            read: { fields, key in
+                fields.node(key).flatMap { BackboneDefinition($0, path: fields.path(of: key), errors: fields.errors) }
+            }, write: { $0.node($0.network.node) }, identity: { $0.node($0.network.identity) })
     }
 }

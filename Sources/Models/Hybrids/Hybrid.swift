@@ -14,7 +14,7 @@ import TensorCore
 public struct HybridConfiguration: ModelConfiguration {
     public static let family = "hybrid"
     /// The keys that make a model's map a hybrid.
-    static let keys = ["backbone", "tokens", "transformer", "head"]
+    static var keys: [String] { options.map(\.name) }
 
     public var backbone: BackboneDefinition
     public var tokens: Tokens
@@ -22,55 +22,51 @@ public struct HybridConfiguration: ModelConfiguration {
     public var head: Head
 
     /// How features become tokens.
-    public struct Tokens: Codable, Equatable, Sendable {
+    public struct Tokens: Configurable {
         /// The side of a square of feature cells that makes one token.
         public var patch = 1
+
+        /// One cell, one token.
+        public init() {}
+
+        public static let options: [Key<Tokens>] = [
+            Key("patch", \.patch, .count, "The side of a square of feature cells that makes one token.")
+        ]
     }
 
-    public struct Head: Codable, Equatable, Sendable {
+    /// What is behind the transformer.
+    public struct Head: Configurable {
         public var pool = TokenPooling.class
+
+        /// On the class token.
+        public init() {}
+
+        public static let options: [Key<Head>] = [Key("pool", \.pool, .choice, "How the tokens become one vector for the head.")]
     }
 
     public init(backbone: BackboneDefinition, patch: Int = 1, transformer: TransformerConfiguration, pool: TokenPooling = .class) {
         self.backbone = backbone
-        tokens = Tokens(patch: patch)
-        self.transformer = transformer
-        head = Head(pool: pool)
-    }
-
-    public init(from fields: inout FieldReader) {
-        let node = fields.node("backbone")
-        if node == nil { fields.report("missing; expected a convolutional network and the stage after which it is cut", at: "backbone") }
-        backbone =
-            node.flatMap { BackboneDefinition($0, path: fields.path(of: "backbone"), errors: fields.errors) }
-            ?? BackboneDefinition(ResNetConfiguration(depth: 8), cutAfter: "stem")
-
         tokens = Tokens()
-        if var options = fields.fields("tokens") {
-            tokens.patch = options.integer("patch", default: 1, in: FieldReader.counts)
-            options.finish()
-        }
-
-        if var options = fields.fields("transformer") {
-            transformer = TransformerConfiguration(from: &options)
-            options.finish()
-        } else {
-            fields.report("missing; expected width, depth and heads", at: "transformer")
-            transformer = TransformerConfiguration(width: 8, depth: 1, heads: 1)
-        }
-
+        tokens.patch = patch
+        self.transformer = transformer
         head = Head()
-        if var options = fields.fields("head") {
-            head.pool = options.choice("pool", default: .class)
-            options.finish()
-        }
+        head.pool = pool
     }
 
-    public var identity: HybridConfiguration {
-        var copy = self
-        copy.backbone = BackboneDefinition(backbone.network.identity, cutAfter: backbone.cutAfter)
-        return copy
+    /// Stand-ins for what has to be given.
+    public init() {
+        self.init(backbone: BackboneDefinition(ResNetConfiguration(depth: 8), cutAfter: "stem"), transformer: TransformerConfiguration())
     }
+
+    public static let documentation = "A convolutional network up to one of its stages, whose features a transformer takes as tokens."
+    public static let paper: String? = "Dosovitskiy et al., ICLR 2021, section 3.1"
+    public static let options: [Key<HybridConfiguration>] = [
+        .required("backbone", \.backbone, .backbone, missing: "missing; expected a convolutional network and the stage after which it is cut",
+            "The convolutional network, and where it is cut."),
+        Key("tokens", \.tokens, .map, "How features become tokens."),
+        .required("transformer", \.transformer, .map, missing: "missing; expected width, depth and heads", "The transformer behind it."),
+        Key("head", \.head, .map, "What is behind the transformer."),
+    ]
 
     public func validate(input: ImageShape, at fields: FieldReader) {
         var fields = fields

@@ -22,49 +22,58 @@ public enum OptimizerConfiguration: Sendable, Equatable {
     /// Loshchilov, Hutter: "Decoupled Weight Decay Regularization", ICLR 2019 (arXiv:1711.05101).
     case adamw(Adam)
 
-    public struct SGD: Codable, Sendable, Equatable {
+    public struct SGD: Configurable {
         public var learningRate = 1e-3
         public var momentum = 0.0
         public var nesterov = false
         public var weightDecay = 0.0
 
+        /// PyTorch's defaults.
         public init() {}
 
-        enum CodingKeys: String, CodingKey {
-            case learningRate = "learning_rate"
-            case momentum, nesterov
-            case weightDecay = "weight_decay"
+        public static let options: [Key<SGD>] = [
+            learningRateOption(\.learningRate),
+            Key("momentum", \.momentum, .number(in: 0..<1), "μ: how much of the last step goes into the next."),
+            Key("nesterov", \.nesterov, .flag, paper: "Sutskever et al., ICML 2013", "Whether the momentum looks ahead."),
+            weightDecayOption(\.weightDecay),
+        ]
+
+        public mutating func check(_ fields: inout FieldReader) {
+            if nesterov, momentum == 0 { fields.report("found true with a momentum of 0, expected a momentum above 0", at: "nesterov") }
         }
     }
 
-    public struct Adagrad: Codable, Sendable, Equatable {
+    public struct Adagrad: Configurable {
         public var learningRate = 1e-2
         public var epsilon = 1e-10
         public var weightDecay = 0.0
 
+        /// PyTorch's defaults.
         public init() {}
 
-        enum CodingKeys: String, CodingKey {
-            case learningRate = "learning_rate"
-            case epsilon
-            case weightDecay = "weight_decay"
-        }
+        public static let options: [Key<Adagrad>] = [
+            learningRateOption(\.learningRate), epsilonOption(\.epsilon), weightDecayOption(\.weightDecay),
+        ]
     }
 
-    public struct Adam: Codable, Sendable, Equatable {
+    public struct Adam: Configurable {
         public var learningRate = 1e-3
         /// β₁ and β₂.
         public var betas = [0.9, 0.999]
         public var epsilon = 1e-8
         public var weightDecay: Double
 
-        public init(weightDecay: Double = 0) { self.weightDecay = weightDecay }
+        /// PyTorch's defaults but for the weight decay, which Adam and AdamW have another of.
+        public init(weightDecay: Double) { self.weightDecay = weightDecay }
 
-        enum CodingKeys: String, CodingKey {
-            case learningRate = "learning_rate"
-            case betas, epsilon
-            case weightDecay = "weight_decay"
-        }
+        /// Adam's defaults.
+        public init() { self.init(weightDecay: 0) }
+
+        public static let options: [Key<Adam>] = [
+            learningRateOption(\.learningRate),
+            Key("betas", \.betas, .betas, "β₁ and β₂: how much of the running means of the gradient and of its square is kept."),
+            epsilonOption(\.epsilon), weightDecayOption(\.weightDecay),
+        ]
     }
 
     /// AdamW with PyTorch's defaults.
@@ -97,89 +106,43 @@ public enum OptimizerConfiguration: Sendable, Equatable {
     }
 }
 
-// MARK: Reading definitions
+// MARK: Options
 
 extension OptimizerConfiguration {
-    enum CodingKeys: String, CodingKey, CaseIterable {
-        case sgd, adagrad, adam, adamw
-    }
-
-    /// Reads the variant under `key`, reporting what is wrong in it; the default when it is absent or wrong.
-    init(_ key: String, from fields: inout FieldReader) {
-        self = .default
-        guard let (name, node, path) = fields.variant(key) else { return }
-        guard let name = CodingKeys(rawValue: name) else {
-            let known = CodingKeys.allCases.map(\.rawValue)
-            fields.report("unknown optimizer '\(name)'\(suggestion(for: name, among: known))", at: key)
-            return
-        }
-        var options = FieldReader(node, path: path, errors: fields.errors)
-        switch name {
-        case .sgd: self = .sgd(SGD(from: &options))
-        case .adagrad: self = .adagrad(Adagrad(from: &options))
-        case .adam: self = .adam(Adam(from: &options, weightDecay: 0))
-        case .adamw: self = .adamw(Adam(from: &options, weightDecay: Self.default.weightDecay))
-        }
-        options.finish()
-    }
+    /// A name, or a map with a name and its options.
+    static let kind = OptionKind<OptimizerConfiguration>.variants("optimizer", [
+        Variant("sgd", SGD(), paper: "Sutskever, Martens, Dahl and Hinton, ICML 2013", "Stochastic gradient descent, with momentum where it is given.",
+            make: { .sgd($0) }, options: { if case .sgd(let options) = $0 { options } else { nil } }),
+        Variant("adagrad", Adagrad(), paper: "Duchi, Hazan and Singer, JMLR 12, 2011", "Steps over the root of all squares of the gradient so far.",
+            make: { .adagrad($0) }, options: { if case .adagrad(let options) = $0 { options } else { nil } }),
+        Variant("adam", Adam(), paper: "Kingma and Ba, ICLR 2015", "Steps by running means of the gradient and of its square.",
+            make: { .adam($0) }, options: { if case .adam(let options) = $0 { options } else { nil } }),
+        Variant("adamw", Adam(weightDecay: 1e-2), paper: "Loshchilov and Hutter, ICLR 2019", "Adam with the weight decay outside of the gradient.",
+            make: { .adamw($0) }, options: { if case .adamw(let options) = $0 { options } else { nil } }),
+    ])
 }
 
-extension OptimizerConfiguration.SGD {
-    init(from fields: inout FieldReader) {
-        learningRate = fields.number("learning_rate", default: learningRate, in: 0...)
-        momentum = fields.number("momentum", default: momentum, in: 0..<1)
-        nesterov = fields.boolean("nesterov", default: nesterov)
-        weightDecay = fields.number("weight_decay", default: weightDecay, in: 0...)
-        if nesterov, momentum == 0 { fields.report("found true with a momentum of 0, expected a momentum above 0", at: "nesterov") }
-    }
+private func learningRateOption<Root>(_ property: WritableKeyPath<Root, Double> & Sendable) -> Key<Root> {
+    Key("learning_rate", property, .number(in: 0...), "γ: the highest learning rate, which the schedule scales.")
 }
 
-extension OptimizerConfiguration.Adagrad {
-    init(from fields: inout FieldReader) {
-        learningRate = fields.number("learning_rate", default: learningRate, in: 0...)
-        epsilon = fields.number("epsilon", default: epsilon, in: 0...)
-        weightDecay = fields.number("weight_decay", default: weightDecay, in: 0...)
-    }
+private func weightDecayOption<Root>(_ property: WritableKeyPath<Root, Double> & Sendable) -> Key<Root> {
+    Key("weight_decay", property, .number(in: 0...), "λ: how strongly weights are drawn to 0.")
 }
 
-extension OptimizerConfiguration.Adam {
-    init(from fields: inout FieldReader, weightDecay: Double) {
-        learningRate = fields.number("learning_rate", default: learningRate, in: 0...)
-        if let values = fields.numbers("betas", in: 0..<1) {
-            if values.count == 2 {
-                betas = values
-            } else if !fields.errors.hasAny(under: fields.path(of: "betas")) {
-                fields.report("expected two numbers from 0 up to but not 1, found \(values.count)", at: "betas")
+private func epsilonOption<Root>(_ property: WritableKeyPath<Root, Double> & Sendable) -> Key<Root> {
+    Key("epsilon", property, .number(in: 0...), "ε: keeps the divisor away from 0.")
+}
+
+extension OptionKind where Value == [Double] {
+    fileprivate static let betas = OptionKind(
+        "two numbers from 0, below 1", schema: .list(of: .range(from: 0, to: 1, isOpen: true), orOne: false),
+        read: { fields, key in
+            guard let values = fields.numbers(key, in: 0..<1) else { return nil }
+            if values.count == 2 { return values }
+            if !fields.errors.hasAny(under: fields.path(of: key)) {
+                fields.report("expected two numbers from 0 up to but not 1, found \(values.count)", at: key)
             }
-        }
-        epsilon = fields.number("epsilon", default: epsilon, in: 0...)
-        self.weightDecay = fields.number("weight_decay", default: weightDecay, in: 0...)
-    }
-}
-
-// MARK: Codable, in the form of a definition
-
-extension OptimizerConfiguration: Codable {
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        guard let key = container.allKeys.first, container.allKeys.count == 1 else {
-            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "expected one optimizer"))
-        }
-        switch key {
-        case .sgd: self = .sgd(try container.decode(SGD.self, forKey: key))
-        case .adagrad: self = .adagrad(try container.decode(Adagrad.self, forKey: key))
-        case .adam: self = .adam(try container.decode(Adam.self, forKey: key))
-        case .adamw: self = .adamw(try container.decode(Adam.self, forKey: key))
-        }
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        switch self {
-        case .sgd(let options): try container.encode(options, forKey: .sgd)
-        case .adagrad(let options): try container.encode(options, forKey: .adagrad)
-        case .adam(let options): try container.encode(options, forKey: .adam)
-        case .adamw(let options): try container.encode(options, forKey: .adamw)
-        }
-    }
+            return nil
+        }, write: { .list($0.map { .scalar($0) }) })
 }

@@ -1,5 +1,3 @@
-import Configuration
-
 /// JSON as `ConfigurationNode`s, as `YAML.node` reads it too, in a hundredth of the time: what the program has written itself, thousands of times in a sweep.
 struct JSONText {
     private let bytes: [UInt8]

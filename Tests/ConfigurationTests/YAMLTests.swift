@@ -1,7 +1,6 @@
-import Configuration
 import Testing
 
-@testable import Experiments
+@testable import Configuration
 
 @Suite struct YAMLTests {
     private func read(_ text: String) throws -> ConfigurationNode {

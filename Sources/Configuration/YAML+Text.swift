@@ -1,9 +1,8 @@
-import Configuration
 import Foundation
 
 extension YAML {
     /// How a node is written; both read back as the same node.
-    enum Style {
+    public enum Style {
         /// Without quotes where they are not needed.
         case yaml
         /// Which is YAML too.
@@ -11,7 +10,7 @@ extension YAML {
     }
 
     /// A node as text: whatever fits into a line is written on one, `{resnet: {depth: 20}}`.
-    static func text(_ node: ConfigurationNode, _ style: Style, indentation: Int = 0) -> String {
+    public static func text(_ node: ConfigurationNode, _ style: Style, indentation: Int = 0) -> String {
         let space = String(repeating: " ", count: indentation)
         guard let entries = node.entries, !entries.isEmpty else { return space + line(node, style) }
         let inner = style == .json ? indentation + 2 : indentation
@@ -23,7 +22,7 @@ extension YAML {
     }
 
     /// An entry of a map, on one line or on several.
-    static func entry(_ key: String, _ node: ConfigurationNode, _ style: Style, indentation: Int) -> String {
+    public static func entry(_ key: String, _ node: ConfigurationNode, _ style: Style, indentation: Int) -> String {
         let start = "\(String(repeating: " ", count: indentation))\(scalar(key, quoted: true, style)):"
         let line = "\(start) \(line(node, style))"
         // Only maps are broken into lines; no definition has long lists.
@@ -35,7 +34,7 @@ extension YAML {
     }
 
     /// A node on one line.
-    static func line(_ node: ConfigurationNode, _ style: Style = .yaml) -> String {
+    public static func line(_ node: ConfigurationNode, _ style: Style = .yaml) -> String {
         switch node.value {
         case .null: "null"
         case .scalar(let text, let quoted): scalar(text, quoted: quoted, style)
@@ -49,7 +48,7 @@ extension YAML {
         if !quoted || style == .yaml && isWord(text) { return text }
         // Most texts need no escapes, and asking the encoder about each takes a hundred times as long.
         let isPlain = text.utf8.allSatisfy { (0x20..<0x7F).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
-        return isPlain ? "\"\(text)\"" : json(text)
+        return isPlain ? "\"\(text)\"" : escaped(text)
     }
 
     /// Whether YAML reads a text as itself without quotes: a letter or '_', then letters, digits and some signs, and not null, true or the like.
@@ -60,22 +59,11 @@ extension YAML {
         return !["null", "true", "false", "yes", "no", "on", "off"].contains(text.lowercased())
     }
 
-    /// The node of a value, with keys in alphabetical order.
-    static func node(of value: some Encodable) -> ConfigurationNode { node(ofJSON: json(value)) }
-
-    /// The node of what `json` wrote.
-    static func node(ofJSON text: String) -> ConfigurationNode {
-        do { return try node(text) { SourceMark(file: "", line: $0) } } catch {
-            preconditionFailure("JSON is YAML: \(error)")
-        }
-    }
-
-    /// JSON on one line, with keys in alphabetical order; numbers in their shortest form that reads back as the same.
-    static func json(_ value: some Encodable) -> String {
+    private static func escaped(_ text: String) -> String {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        do { return String(decoding: try encoder.encode(value), as: UTF8.self) } catch {
-            preconditionFailure("what was read from a definition can be written: \(error)")
+        encoder.outputFormatting = [.withoutEscapingSlashes]
+        do { return String(decoding: try encoder.encode(text), as: UTF8.self) } catch {
+            preconditionFailure("a text can be written: \(error)")
         }
     }
 }

@@ -1,4 +1,3 @@
-import Configuration
 import Foundation
 import Yams
 
@@ -6,14 +5,14 @@ import Yams
 ///
 /// A definition is plain YAML: maps, lists and scalars. Anchors, aliases, merge keys and tags are refused, because a value that is
 /// written elsewhere has no line of its own to point at.
-enum YAML {
+public enum YAML {
     /// How many bytes a definition may have, with all the files that it extends: far more than a person writes, and read in a second.
-    static let largestByteCount = 2_000_000
+    public static let largestByteCount = 2_000_000
 
     /// The contents of a file. Throws `.noInput` when it cannot be read and `.usage` when it is not a YAML map.
     ///
     /// - Parameter room: how many bytes it may have; less than it has is `.usage` too.
-    static func contents(of url: URL, name: String, room: inout Int) throws -> ConfigurationNode {
+    public static func contents(of url: URL, name: String, room: inout Int) throws -> ConfigurationNode {
         let data: Data
         // A pipe or a device would be read without end.
         var status = stat()
@@ -36,7 +35,7 @@ enum YAML {
     }
 
     /// Parses `text`; `mark` turns a line of it (from 1) into a place that a user knows.
-    static func node(_ text: String, mark: @escaping (Int) -> SourceMark) throws -> ConfigurationNode {
+    public static func node(_ text: String, mark: @escaping (Int) -> SourceMark) throws -> ConfigurationNode {
         if let node = JSONText.node(text, mark: mark) { return node }
         try refuseMultiplyingAliases(in: text, mark)
         let errors = ConfigurationErrors()

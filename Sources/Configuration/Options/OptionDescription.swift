@@ -1,0 +1,44 @@
+/// What there is to say about a key, or about a name that may stand under one.
+public struct OptionDescription: Sendable {
+    public let name: String
+    /// `an integer from 1 to 1,024`.
+    public let kind: String
+    public let schema: OptionSchema
+    public let documentation: String
+    public let paper: String?
+    /// The version of the options since which it is there.
+    public let since: Int
+    public let isRequired: Bool
+    private let standard: @Sendable () -> ConfigurationNode?
+    private let below: @Sendable () -> [OptionDescription]
+
+    public init(
+        _ name: String, _ kind: String, _ schema: OptionSchema, _ documentation: String, _ paper: String? = nil, since: Int = 1,
+        isRequired: Bool = false, default standard: @escaping @Sendable () -> ConfigurationNode? = { nil },
+        children: @escaping @Sendable () -> [OptionDescription] = { [] }
+    ) {
+        self.name = name
+        self.kind = kind
+        self.schema = schema
+        self.documentation = documentation
+        self.paper = paper
+        self.since = since
+        self.isRequired = isRequired
+        self.standard = standard
+        below = children
+    }
+
+    init<Value>(
+        _ name: String, _ kind: OptionKind<Value>, _ documentation: String, _ paper: String?, _ since: Int, isRequired: Bool = false,
+        default standard: @escaping @Sendable () -> ConfigurationNode?
+    ) {
+        self.init(
+            name, kind.summary, kind.schema, documentation, paper, since: since, isRequired: isRequired, default: standard, children: kind.children)
+    }
+
+    /// The default as a definition writes it; nil where there is none.
+    public var defaultText: String? { standard().map { YAML.line($0) } }
+
+    /// The keys or names that may stand below this one.
+    public var children: [OptionDescription] { below() }
+}

@@ -1,0 +1,146 @@
+/// What the value of a key may be: how it is read, written and described.
+public struct OptionKind<Value: Equatable & Sendable>: Sendable {
+    /// In words, to complete "expected …": `an integer from 1 to 1024`.
+    public let summary: String
+    /// The same for editors, in the words of JSON Schema.
+    public let schema: OptionSchema
+    /// The keys or names that may stand below.
+    let children: @Sendable () -> [OptionDescription]
+    /// Reads the value under a key; nil when it is absent, or wrong, which is reported.
+    let read: @Sendable (inout FieldReader, _ key: String) -> Value?
+    /// The value as it is written in a resolved definition.
+    let write: @Sendable (Value) -> ConfigurationNode
+    /// The value without what is at its default below it.
+    let identity: @Sendable (Value) -> ConfigurationNode
+    /// What of a value differs from another; nil where nothing does.
+    let difference: @Sendable (_ value: Value, _ other: Value) -> ConfigurationNode?
+
+    /// - Parameters:
+    ///   - identity: nil where nothing below a value has a default.
+    ///   - difference: nil where a value counts as a whole or not at all.
+    public init(
+        _ summary: String, schema: OptionSchema, children: @escaping @Sendable () -> [OptionDescription] = { [] },
+        read: @escaping @Sendable (inout FieldReader, _ key: String) -> Value?, write: @escaping @Sendable (Value) -> ConfigurationNode,
+        identity: (@Sendable (Value) -> ConfigurationNode)? = nil, difference: (@Sendable (Value, Value) -> ConfigurationNode?)? = nil
+    ) {
+        self.summary = summary
+        self.schema = schema
+        self.children = children
+        self.read = read
+        self.write = write
+        let identity = identity ?? write
+        self.identity = identity
+        self.difference = difference ?? { $0 == $1 ? nil : identity($0) }
+    }
+}
+
+extension OptionKind {
+    /// The value under a key of a map; nil when it is absent, or wrong, which is reported.
+    public func value(of key: String, in map: ConfigurationNode, path: String = "", errors: ConfigurationErrors) -> Value? {
+        var fields = FieldReader(map, path: path, errors: errors)
+        return read(&fields, key)
+    }
+
+    /// A value as a resolved definition has it.
+    public func written(_ value: Value) -> ConfigurationNode { write(value) }
+}
+
+extension OptionKind where Value == Int {
+    public static func integer(in range: ClosedRange<Int>) -> Self {
+        Self(
+            "an integer from \(grouped(range.lowerBound)) to \(grouped(range.upperBound))",
+            schema: .integer(from: range.lowerBound, to: range.upperBound), read: { $0.integer($1, in: range) }, write: { .scalar($0) })
+    }
+
+    public static func integer(in range: PartialRangeFrom<Int>) -> Self {
+        Self(
+            "an integer from \(grouped(range.lowerBound))", schema: .integer(from: range.lowerBound, to: nil),
+            read: { $0.integer($1, in: range) }, write: { .scalar($0) })
+    }
+}
+
+extension OptionKind where Value == Double {
+    public static func number(in range: ClosedRange<Double>) -> Self {
+        number(range, "a number from \(ConfigurationNode.text(range.lowerBound)) to \(ConfigurationNode.text(range.upperBound))")
+    }
+
+    public static func number(in range: PartialRangeFrom<Double>) -> Self {
+        number(range, "a number from \(ConfigurationNode.text(range.lowerBound))")
+    }
+
+    public static var anyNumber: Self { number((-Double.infinity)..., "a number") }
+
+    /// Up to but not the upper bound.
+    public static func number(in range: Range<Double>) -> Self {
+        number(range, "a number from \(ConfigurationNode.text(range.lowerBound)), below \(ConfigurationNode.text(range.upperBound))")
+    }
+
+    private static func number(_ range: some RangeExpression<Double> & Sendable, _ summary: String) -> Self {
+        Self(summary, schema: .number(range), read: { $0.number($1, in: range) }, write: { .scalar($0) })
+    }
+
+    /// A number above 0.
+    public static let positive = Self(
+        "a number above 0", schema: .number(0...),
+        read: { fields, key in
+            let number = fields.number(key, in: 0...)
+            if number == 0 { fields.report("found 0, expected a number above 0", at: key) }
+            return number
+        }, write: { .scalar($0) })
+}
+
+extension OptionKind where Value == [Int] {
+    /// A list; a lone number counts as a list of one.
+    public static func integers(in range: PartialRangeFrom<Int>) -> Self { integers(range, from: range.lowerBound, to: nil) }
+    /// A list; a lone number counts as a list of one.
+    public static func integers(in range: ClosedRange<Int>) -> Self { integers(range, from: range.lowerBound, to: range.upperBound) }
+
+    private static func integers(_ range: some RangeExpression<Int> & Sendable, from first: Int, to last: Int?) -> Self {
+        Self(
+            "a list of integers from \(grouped(first))\(last.map { " to \(grouped($0))" } ?? "")",
+            schema: .list(of: .integer(from: first, to: last), orOne: true), read: { $0.integers($1, in: range) },
+            write: { .list($0.map { .scalar($0) }) })
+    }
+}
+
+extension OptionKind where Value == [Double] {
+    /// A list; a lone number counts as a list of one.
+    public static func numbers(in range: some RangeExpression<Double> & Sendable = (-Double.infinity)..., _ summary: String) -> Self {
+        Self(
+            summary, schema: .list(of: .number(range), orOne: true), read: { $0.numbers($1, in: range) },
+            write: { .list($0.map { .scalar($0) }) })
+    }
+}
+
+extension OptionKind where Value == Bool {
+    public static let flag = Self(
+        "true or false", schema: .flag,
+        read: { $0.boolean($1) }, write: { .scalar($0) })
+}
+
+extension OptionKind where Value == String {
+    public static let text = Self("a text", schema: .text, read: { $0.string($1) }, write: { .text($0) })
+}
+
+extension OptionKind where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
+    /// One of the names of an enumeration.
+    public static var choice: Self {
+        let names = Value.allCases.map(\.rawValue)
+        return Self(
+            "one of \(names.joined(separator: ", "))", schema: .names(names), read: { $0.choice($1) }, write: { .text($0.rawValue) })
+    }
+}
+
+extension OptionKind where Value: Configurable {
+    /// A map with keys of its own.
+    public static var map: Self {
+        Self(
+            "a map", schema: .map(Value.descriptions), children: { Value.descriptions },
+            read: { fields, key in
+                guard var options = fields.fields(key) else { return nil }
+                let value = Value(from: &options)
+                options.finish()
+                return value
+            }, write: { $0.node }, identity: { $0.identity }, difference: { value, other in value == other ? nil : value.difference(from: other) })
+    }
+}
