@@ -64,7 +64,7 @@ struct RunInspection {
         definitionText = description.configuration
         report = Report(
             path: reader.path, experiment: description.experiment, model: description.model, state: state.rawValue,
-            definition: DefinitionValue(description.configuration), seed: description.seed, parameters: description.parameters,
+            definition: DefinitionValue(description), seed: description.seed, parameters: description.parameters,
             multiplyAdds: description.multiplyAdds, classes: description.classes, steps: try reader.stepCount(),
             classNames: description.data.flatMap { $0.classNames.isEmpty ? nil : $0.classNames },
             epochs: try reader.epochs().map {

@@ -44,6 +44,7 @@ public final class RunReader {
             configuration: file.readString("/config"), parameters: file.integer("parameters"),
             multiplyAdds: file.integer("multiply_adds"), classes: file.integer("classes"),
             trialDigest: file.attributeStrings("trial_sha256", of: "/")?.first,
+            identityVersion: file.attribute("identity_version", of: "/", as: Int64.self)?.first.map { Int($0) },
             dataDigest: file.attributeStrings("data_sha256", of: "/")?.first, arithmetic: [ArithmeticSpan](from: file))
         let code = try file.read("/status", as: UInt8.self)
         guard let first = code.first, let status = RunStatus(rawValue: first) else { throw file.error("/status is \(code), expected 0…3") }

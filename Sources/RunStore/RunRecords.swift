@@ -31,6 +31,8 @@ public struct RunDescription: Sendable, Equatable {
     public var classes: Int
     /// SHA-256 of what determines the result, in hexadecimal; nil in files of format 1.
     public var trialDigest: String?
+    /// By which rule `trialDigest` was made: nil for that of earlier versions, over everything that the definition says.
+    public var identityVersion: Int?
     /// SHA-256 of the images and labels, in hexadecimal; nil in files of format 1.
     public var dataDigest: String?
     /// The dotted names of the parameters and buffers, in the order of `DigestRecord.checksums`; none in files of format 1.
@@ -44,7 +46,7 @@ public struct RunDescription: Sendable, Equatable {
 
     public init(
         experiment: String, model: String, seed: Int, configuration: String, parameters: Int, multiplyAdds: Int, classes: Int,
-        trialDigest: String? = nil, dataDigest: String? = nil, tensors: [String] = [], layers: LayerDescription? = nil,
+        trialDigest: String? = nil, identityVersion: Int? = nil, dataDigest: String? = nil, tensors: [String] = [], layers: LayerDescription? = nil,
         data: DataDescription? = nil, arithmetic: [ArithmeticSpan] = ArithmeticSpan.unrecorded
     ) {
         self.experiment = experiment
@@ -55,6 +57,7 @@ public struct RunDescription: Sendable, Equatable {
         self.multiplyAdds = multiplyAdds
         self.classes = classes
         self.trialDigest = trialDigest
+        self.identityVersion = identityVersion
         self.dataDigest = dataDigest
         self.tensors = tensors
         self.layers = layers

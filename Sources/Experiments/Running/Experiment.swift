@@ -19,11 +19,13 @@ public struct Experiment: Sendable {
     /// - Parameter other: an experiment with the same images (`Definition.imagesKey`), whose copy is used instead of another.
     /// - Throws: `UserError` of the data or of a precision that this machine does not have; `.usage` with everything in which the models do not fit them, each with its place.
     public init(_ definition: Definition, dataDirectory: String?, sharing other: Experiment? = nil) throws {
-        self.definition = definition
+        var definition = definition
         try definition.precision.requireUnits()
         let dataset = try other?.dataset ?? definition.placing { try ImageDataset.load(definition.data, dataDirectory: dataDirectory) }
         self.dataset = dataset
         dataDigest = other?.dataDigest ?? dataset.images.digest
+        definition.data.places.content = DataContent(digest: dataDigest, classes: dataset.classCount)
+        self.definition = definition
         let input = dataset.shape
         let errors = ConfigurationErrors()
         for model in definition.models { model.validate(input: input, classes: dataset.classCount, errors: errors) }

@@ -51,8 +51,9 @@ public struct Verification {
         let description = run.description
         var definition = try Self.definition(of: run, path: folder.runFile)
         definition.data.places.found = try Self.dataPlace(definition.data, dataFile, folder)
+        definition.data.places.content = description.dataDigest.map { DataContent(digest: $0, classes: description.classes) }
         let trial = definition.trials[0]
-        if let recorded = description.trialDigest, recorded != trial.identityDigest {
+        if description.identityVersion != nil, let recorded = description.trialDigest, recorded != trial.identityDigest {
             throw UserError(
                 .data, """
                     \(folder.runFile): /config is not the definition with which this run was made: its SHA-256 is \

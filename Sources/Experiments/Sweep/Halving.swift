@@ -13,7 +13,7 @@ import Configuration
 /// although its run goes further. A training that ended by itself up to a rung is judged by its last epoch, and stays finished.
 ///
 /// Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020.
-public struct Halving: Sendable, Equatable {
+public struct Halving: Configurable {
     public enum Metric: String, CaseIterable, Sendable {
         case validationAccuracy = "val_accuracy"
         case validationLoss = "val_loss"
@@ -30,12 +30,14 @@ public struct Halving: Sendable, Equatable {
         (self.metric, self.factor, self.first) = (metric, factor, first)
     }
 
-    init(from fields: inout FieldReader) {
-        metric = fields.choice("metric") ?? metric
-        factor = fields.integer("factor", default: factor, in: 2...100)
-        first = fields.integer("first", default: first, in: 1...1_000_000)
-        fields.finish()
-    }
+    /// Every key at its default.
+    public init() {}
+
+    public static let options: [Key<Halving>] = [
+        Key("metric", \.metric, .choice, "By what cells are ranked."),
+        Key("factor", \.factor, .integer(in: 2...100), "One of so many cells goes on, for so many times the epochs."),
+        Key("first", \.first, .integer(in: 1...1_000_000), "The epochs of the first rung."),
+    ]
 
     /// The epochs after which is decided, `first`·factorᵏ, for trainings of up to `epochs`.
     func rungs(epochs: Int) -> [Int] {

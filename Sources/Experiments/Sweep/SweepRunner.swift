@@ -173,7 +173,7 @@ public final class SweepRunner: Sendable {
     private func train(_ entry: SweepFile.Entry, until limit: Int?, threads: Int, _ progress: SweepProgress, _ queue: SweepQueue) throws {
         let plan = plan.withLock { $0 }, folder = plan.folder(of: entry, results: options.results)
         let startsOver = restarts.withLock { $0.remove(entry.name) != nil }
-        if !startsOver { try SharedRuns.linkEarlierRun(named: entry.name, of: plan.experiment, results: options.results) }
+        if !startsOver { try SharedRuns.linkEarlierRun(named: entry.name, hash: entry.hash, of: plan.experiment, results: options.results) }
         if let limit, !startsOver, try folder.hasRun && RunReader(folder).epochs().count >= limit && RunReader(folder).status == .interrupted { return }
         let lines = SweepLines()
         var outcome: SweepFile.Outcome?
@@ -213,7 +213,8 @@ public final class SweepRunner: Sendable {
         let runner = Runner(
             experiment,
             options: Runner.Options(
-                threads: threads, results: options.results, startsOver: startsOver, command: options.command, epochLimit: limit, label: label),
+                threads: threads, results: options.results, startsOver: startsOver, command: options.command, folder: folder,
+                epochLimit: limit, label: label),
             terminal: Terminal { lines.append($0) },
             watchedBy: [SweepTrialProgress(name: entry.name, label: label, progress: progress)])
         let result = try runner.run { queue.isEnding }
