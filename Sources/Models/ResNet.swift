@@ -26,9 +26,11 @@ extension ResidualNetworkConfiguration {
         ResidualBackbone(self, input: input, through: stage, in: scope)
     }
 
-    public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
-        PooledClassifier(self, input: input, classes: classes, in: scope)
+    public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder {
+        ConvolutionalEncoder(self, input: input, in: scope)
     }
+
+    public func makeHead(inputs: Int, outputs: Int, in scope: Scope) -> any Layer { Linear(inputs, outputs, in: scope["fc"]) }
 
     /// What both kinds have but the depth.
     fileprivate static var commonOptions: [Key<Self>] {

@@ -78,3 +78,11 @@ let smallDefinitions = [
     #"{"backbone": {"lenet5": {"cut_after": "stage1"}}, "tokens": {"patch": 2}, "transformer": {"width": 16, "depth": 1, "heads": 2, "attention_scale": false}}"#,
     #"{"backbone": {"plain": {"depth": 18, "width": 4, "cut_after": "stem"}}, "tokens": {"patch": 4}, "transformer": {"width": 16, "depth": 1, "heads": 2, "position": "sincos"}}"#,
 ]
+
+extension ModelDefinition {
+    /// The logits of the model, recorded in `scope`, the graph's root unless given.
+    func logits(_ images: Tensor, classes: Int = 10, in scope: Scope? = nil) -> Tensor {
+        let scope = scope ?? images.graph.root
+        return record(images, classes: classes, in: scope).required("logits", in: scope)
+    }
+}

@@ -99,8 +99,8 @@ struct ReadingTests {
     }
 
     @Test(arguments: [
-        (#""batch""#, NormalizationKind.batch), (#""layer""#, .layer), (#""none""#, .none), (#""group""#, .group(groups: 8)),
-        (#"{"group": {"groups": 4}}"#, .group(groups: 4)), (#"{"layer": {}}"#, .layer),
+        (#""batch""#, NormalizationKind.batch), (#""layer""#, .oneGroup), (#""none""#, .none), (#""group""#, .group(groups: 8)),
+        (#"{"group": {"groups": 4}}"#, .group(groups: 4)), (#"{"layer": {}}"#, .oneGroup),
     ])
     func norms(json: String, expected: NormalizationKind) throws {
         let read = try definition(#"{"resnet": {"depth": 20, "norm": \#(json), "activation": "silu"}}"#)

@@ -10,7 +10,7 @@ struct RecomputationTests {
         var configuration = TrainConfiguration()
         (configuration.batchSize, configuration.recompute) = (16, recompute)
         return try TrainingStep(
-            { _, images in preset.definition.record(images, classes: preset.classes) }, configuration: configuration, shape: preset.input,
+            { scope, images in preset.definition.logits(images, classes: preset.classes, in: scope) }, configuration: configuration, shape: preset.input,
             classCount: preset.classes, seed: 1, pool: WorkerPool(threads: 2))
     }
 

@@ -48,7 +48,7 @@ public struct Experiment: Sendable {
         do {
             return try definition.placing {
                 try TrainingLoop(
-                    { _, images in model.definition.record(images, classes: classes) }, configuration: configuration, dataset: dataset,
+                    { scope, images in model.definition.record(images, classes: classes, in: scope).required("logits", in: scope) }, configuration: configuration, dataset: dataset,
                     augmentations: trial.data.augment, seed: UInt64(trial.seed), pool: pool)
             }
         } catch let error as RecordingError {

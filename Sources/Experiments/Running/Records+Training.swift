@@ -35,7 +35,9 @@ extension LayerDescription {
         guard let start = loop.layerStatistics() else { return nil }
         self.init(names: loop.layerNames)
         let dataset = loop.dataset
-        guard let network = model.configuration.meanFieldNetwork(input: dataset.shape, classes: dataset.classCount) else { return }
+        guard let family = model.configuration as? any MeanFieldConfiguration,
+            let network = family.meanFieldNetwork(input: dataset.shape, classes: dataset.classCount)
+        else { return }
         precondition(network.layers.count == names.count, "the theory is about the layers that are measured")
         let variances = network.activationVariances(inputSecondMoment: start.inputSecondMoment)
         predictedActivationVariance = variances
