@@ -7,7 +7,7 @@ import VisionData
 extension Definition {
     /// What there is to say about every key of a definition.
     public static var keys: [OptionDescription] {
-        let model = ModelRegistry.description
+        let model = ModelRegistry.standard.description
         return [
             OptionDescription(
                 "extends", "a path, or a list of paths", .list(of: .text, orOne: true),

@@ -34,7 +34,7 @@ extension Experiment {
             let width = ConfigurationNode(.scalar("\(multiple * step)", quoted: false), mark: node.mark)
             let errors = ConfigurationErrors()
             guard (try? Override(path, to: width).apply(to: &changed)) != nil,
-                let definition = ModelRegistry.read(changed, path: "", errors: errors), errors.messages.isEmpty
+                let definition = self.definition.registry.read(changed, path: "", errors: errors), errors.messages.isEmpty
             else { return nil }
             return (try? ModelSummary(definition, input: dataset.shape, classes: dataset.classCount)).map(count)
         }
