@@ -147,6 +147,15 @@ public struct Definition: Sendable {
     /// A file name has at most 255 bytes, and a run folder's also has the seed and the hash.
     private static let largestNameLength = 200
 
+    /// Whether a text is of letters, digits, '_', '-' and '+', and begins with one of the first three.
+    private static func isName(_ text: String) -> Bool {
+        func isWord(_ byte: UInt8) -> Bool {
+            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == UInt8(ascii: "_")
+        }
+        guard let first = text.utf8.first, isWord(first) else { return false }
+        return text.utf8.allSatisfy { isWord($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") }
+    }
+
     private static func models(from fields: inout FieldReader, _ registry: ModelRegistry) -> [Model] {
         guard let node = fields.node("models"), let entries = node.entries, !entries.isEmpty else {
             let found = fields.node("models").map { $0.entries == nil ? $0.kind : "an empty one" } ?? "nothing"
@@ -156,7 +165,7 @@ public struct Definition: Sendable {
         return fields.limited(entries, to: largestModelCount, "models", at: "models").compactMap { entry in
             let path = "models.\(entry.key)"
             // A model's name is part of its runs' folder names and of dotted paths.
-            if entry.key.wholeMatch(of: /[A-Za-z0-9_][A-Za-z0-9_+\-]*/) == nil {
+            if !isName(entry.key) {
                 fields.errors.report("expected a name of letters, digits, '_', '-' and '+'", at: entry.mark, path: path)
             } else if entry.key.count > largestNameLength {
                 fields.errors.report("found a name of \(entry.key.count) letters, expected at most \(largestNameLength)", at: entry.mark, path: path)
