@@ -77,13 +77,9 @@ public struct TrainConfiguration: Configurable {
 /// `early_stopping: {patience: 3, metric: val_accuracy, min_delta: 0}`: ends the training when `metric` has not improved by more than
 /// `min_delta` for `patience` epochs in a row.
 public struct EarlyStoppingConfiguration: Configurable {
-    public enum Metric: String, CaseIterable, Sendable {
-        case validationAccuracy = "val_accuracy"
-        case validationLoss = "val_loss"
-    }
-
     public var patience = 5
-    public var metric = Metric.validationAccuracy
+    /// The name of a monitor, which the task has to have.
+    public var metric = "val_accuracy"
     public var minDelta = 0.0
 
     /// Every key at its default.
@@ -91,7 +87,7 @@ public struct EarlyStoppingConfiguration: Configurable {
 
     public static let options: [Key<EarlyStoppingConfiguration>] = [
         Key("patience", \.patience, .integer(in: 1...), "After how many epochs without an improvement the training ends."),
-        Key("metric", \.metric, .choice, "What has to improve."),
+        Key("metric", \.metric, .text, "What has to improve: a measure of the task, with `val_` before it."),
         Key("min_delta", \.minDelta, .number(in: 0...), "By how much it has to improve."),
     ]
 }

@@ -1,4 +1,5 @@
 import Configuration
+import Measures
 
 /// Early termination by successive halving: `halving: {metric: val_accuracy, factor: 3, first: 1}`.
 ///
@@ -14,24 +15,18 @@ import Configuration
 ///
 /// Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020.
 public struct Halving: Sendable, Equatable {
-    public enum Metric: String, CaseIterable, Sendable {
-        case validationAccuracy = "val_accuracy"
-        case validationLoss = "val_loss"
-
-        var isBetterWhenLarger: Bool { self == .validationAccuracy }
-    }
-
-    public var metric = Metric.validationAccuracy
+    /// The name of a monitor, which the task has to have.
+    public var metric = "val_accuracy"
     public var factor = 3
     /// The epochs of the first rung.
     public var first = 1
 
-    init(metric: Metric, factor: Int, first: Int) {
+    init(metric: String, factor: Int, first: Int) {
         (self.metric, self.factor, self.first) = (metric, factor, first)
     }
 
     init(from fields: inout FieldReader) {
-        metric = fields.choice("metric") ?? metric
+        metric = fields.string("metric") ?? metric
         factor = fields.integer("factor", default: factor, in: 2...100)
         first = fields.integer("first", default: first, in: 1...1_000_000)
         fields.finish()
@@ -44,12 +39,14 @@ public struct Halving: Sendable, Equatable {
 
     /// Which cells of a model go on after the rung at `epochs` epochs, as positions.
     ///
-    /// - Parameter values: of all the model's cells in the plan; nil or not finite for those that are out.
-    func survivors(of values: [Double?], after epochs: Int) -> Set<Int> {
+    /// - Parameters:
+    ///   - values: of all the model's cells in the plan; nil or not finite for those that are out.
+    ///   - monitor: says which are the better ones.
+    func survivors(of values: [Double?], by monitor: Monitor, after epochs: Int) -> Set<Int> {
         let ranked = values.indices.filter { values[$0]?.isFinite == true }.sorted { a, b in
             let (x, y) = (values[a]!, values[b]!)
             if x == y { return a < b }
-            return metric.isBetterWhenLarger ? x > y : x < y
+            return monitor.isBetter(x, than: y)
         }
         return Set(ranked.prefix(max(1, values.count / (epochs / first * factor))))
     }

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Measures
 import Models
 import RunStore
 import VisionData
@@ -61,7 +62,7 @@ public struct SweepPlan: Sendable {
                     configuration: trial.resolvedDefinition))
             }
         }
-        let halving = sweep.halving.map { SweepFile.Halving(metric: $0.metric.rawValue, factor: $0.factor, first: $0.first) }
+        let halving = sweep.halving.map { SweepFile.Halving(metric: $0.metric, factor: $0.factor, first: $0.first) }
         file = SweepFile(
             experiment: base.name, halving: halving, sweep: YAML.text(sweep.node, .yaml), entries: seeds.flatMap { bySeed[$0] ?? [] })
         self.cells = cells
@@ -136,6 +137,12 @@ public struct SweepPlan: Sendable {
             do {
                 let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key])
                 if loaded[key] == nil { loaded[key] = experiment }
+                if let halving = file.halving {
+                    _ = try definition.placing {
+                        try Monitor(
+                            named: halving.metric, among: experiment.measures, of: experiment.task.name, at: "sweep.halving.metric")
+                    }
+                }
             } catch let error as UserError where error.kind == .usage {
                 sentences.append("\(error)")
             }

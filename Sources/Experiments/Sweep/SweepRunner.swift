@@ -236,7 +236,7 @@ public final class SweepRunner: Sendable {
     /// Ends those trials for which others of their model did better after `epochs` epochs.
     private func stopTheWorst(after epochs: Int, _ progress: SweepProgress) throws {
         let plan = plan.withLock { $0 }
-        let losers = try plan.losers(after: epochs) { try RunReader(plan.folder(of: $0, results: options.results)).epochs() }
+        let losers = try plan.losers(after: epochs) { try TrialHistory(RunReader(plan.folder(of: $0, results: options.results))) }
         guard !losers.isEmpty else { return }
         try setOutcomes(Dictionary(uniqueKeysWithValues: losers.map { ($0.name, .stopped(epoch: epochs)) }))
         try writePlan(atOnce: true)
