@@ -11,6 +11,19 @@ public enum ModelRegistry {
         LeNet5Configuration.self, ResNetConfiguration.self, PlainConfiguration.self,
     ]
 
+    /// What there is to say of a model under a name of one's own.
+    public static var description: OptionDescription {
+        let names = families.map { family in
+            OptionDescription(family.family, "a map", .map(family.descriptions), family.documentation, family.paper, children: { family.descriptions })
+        }
+        let words = ModelPreset.all.map(\.name) + families.map { $0.family }
+        let hybrid = HybridConfiguration.descriptions
+        return OptionDescription(
+            "<name>", "a family with its options, the keys of a hybrid, or the name of a preset",
+            .either([.names(words), .variants(names.map { ($0.name, $0.schema) }), .map(hybrid)]),
+            "A model, under a name of letters, digits, '_', '-' and '+'.", isRequired: true, children: { names + hybrid })
+    }
+
     /// The keys of a hybrid's map.
     public static var hybridKeys: [String] { HybridConfiguration.keys }
 

@@ -47,7 +47,7 @@ struct RunInspection {
         let path, experiment, model, state: String
         let definition: DefinitionValue
         let seed, parameters, multiplyAdds, steps: Int
-        /// nil where the task does not choose among classes.
+        /// nil where the data have none.
         let classes: Int?
         /// nil where the classes have no names, or the file is of an earlier format.
         let classNames: [String]?
@@ -83,7 +83,7 @@ struct RunInspection {
         measures = description.measures
         report = Report(
             path: reader.path, experiment: description.experiment, model: description.model, state: state.rawValue,
-            definition: DefinitionValue(description.configuration), seed: description.seed, parameters: description.parameters,
+            definition: DefinitionValue(description), seed: description.seed, parameters: description.parameters,
             multiplyAdds: description.multiplyAdds, steps: try reader.stepCount(), classes: description.classes,
             classNames: description.data.flatMap { $0.classNames.isEmpty ? nil : $0.classNames },
             epochs: try reader.epochs().map { record in

@@ -1,5 +1,4 @@
 import Configuration
-import Foundation
 import RunStore
 
 /// The values of a run's definition under their dotted paths, such as `train.epochs`, and besides `model`, `experiment` and `seed`.
@@ -10,15 +9,15 @@ struct RunKeys: Sendable {
     private let choices: [String: String]
     private let model: String
 
-    /// - Parameter run: whose definition is JSON; any other text counts as one value.
+    /// - Parameter run: whose definition is a map; any other text counts as one value.
     init(_ run: RunDescription) {
         model = run.model
         var values: [String: String], choices: [String: String] = [:]
-        if case .map(var root)? = try? JSONDecoder().decode(JSONValue.self, from: Data(run.configuration.utf8)) {
-            root["seeds"] = nil
-            values = JSONValue.map(root).scalars(path: "")
+        if var root = run.definition, let entries = root.entries {
+            root.value = .map(entries.filter { $0.key != "seeds" })
+            values = root.scalars(path: "")
             // What is a model's family says its own key.
-            choices = JSONValue.map(root).choices(path: "").filter { choice in
+            choices = root.choices(path: "").filter { choice in
                 let parts = choice.key.split(separator: ".", omittingEmptySubsequences: false)
                 return !(choice.key.isEmpty || parts[0] == "models" && parts.count <= 2)
             }
@@ -85,54 +84,36 @@ struct RunKeys: Sendable {
     }
 }
 
-private enum JSONValue: Decodable {
-    case map([String: JSONValue])
-    case list([JSONValue])
-    case scalar(String)
+extension RunDescription {
+    /// The definition that the run keeps; nil when it cannot be read.
+    var definition: ConfigurationNode? { try? YAML.node(configuration) { SourceMark(file: "/config", line: $0) } }
+}
 
-    /// Numbers first, of which a definition has the most: an attempt that fails makes an error with its whole path.
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if let number = try? container.decode(Double.self) {
-            // A double has every integer up to 2⁵³.
-            let integer = abs(number) < 0x1p53 ? Int(exactly: number) : try? container.decode(Int.self)
-            self = .scalar(integer.map { "\($0)" } ?? "\(number)")
-        } else if let map = try? container.decode([String: JSONValue].self) {
-            self = .map(map)
-        } else if let text = try? container.decode(String.self) {
-            self = .scalar(text)
-        } else if let list = try? container.decode([JSONValue].self) {
-            self = .list(list)
-        } else if let flag = try? container.decode(Bool.self) {
-            self = .scalar("\(flag)")
-        } else {
-            self = .scalar("null")
-        }
-    }
-
+extension ConfigurationNode {
     /// The name of every choice with options below, under its path: of a map with one key and a map there.
-    func choices(path: String) -> [String: String] {
-        guard case .map(let map) = self else { return [:] }
+    fileprivate func choices(path: String) -> [String: String] {
+        guard let entries else { return [:] }
         var result: [String: String] = [:]
-        for (key, value) in map { result.merge(value.choices(path: path.isEmpty ? key : "\(path).\(key)")) { first, _ in first } }
-        if map.count == 1, let (name, value) = map.first, case .map = value { result[path] = name }
+        for entry in entries { result.merge(entry.node.choices(path: path.isEmpty ? entry.key : "\(path).\(entry.key)")) { first, _ in first } }
+        if entries.count == 1, entries[0].node.entries != nil { result[path] = entries[0].key }
         return result
     }
 
     /// Every scalar below, under its path; a list and an empty map count as one.
-    func scalars(path: String) -> [String: String] {
-        guard case .map(let map) = self, !map.isEmpty else { return [path: text] }
-        return map.reduce(into: [:]) { result, entry in
-            result.merge(entry.value.scalars(path: path.isEmpty ? entry.key : "\(path).\(entry.key)")) { first, _ in first }
+    fileprivate func scalars(path: String) -> [String: String] {
+        guard let entries, !entries.isEmpty else { return [path: text] }
+        return entries.reduce(into: [:]) { result, entry in
+            result.merge(entry.node.scalars(path: path.isEmpty ? entry.key : "\(path).\(entry.key)")) { first, _ in first }
         }
     }
 
     /// `[horizontal_flip 0.5, shift 1]`.
     private var text: String {
-        switch self {
-        case .scalar(let text): text
-        case .list(let list): "[\(list.map(\.text).joined(separator: ", "))]"
-        case .map(let map): map.isEmpty ? "{}" : map.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.text)" }.joined(separator: " ")
+        switch value {
+        case .null: "null"
+        case .scalar(let text, _): text
+        case .list(let items): "[\(items.map(\.text).joined(separator: ", "))]"
+        case .map(let entries): entries.isEmpty ? "{}" : entries.sorted { $0.key < $1.key }.map { "\($0.key) \($0.node.text)" }.joined(separator: " ")
         }
     }
 }

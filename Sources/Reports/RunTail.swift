@@ -37,17 +37,14 @@ public final class RunTail {
         lines += epochs.map { Self.line($0, measures) }
         stepCount = first + steps.count
         epochCount = allEpochs.count
-        share = Self.epochs(in: run.description.configuration).map { min(1, Double(epochCount) / Double($0)) } ?? 0
+        share = Self.epochs(in: run.description).map { min(1, Double(epochCount) / Double($0)) } ?? 0
         return (lines, try ending(of: run, isBeingWritten: isBeingWritten))
     }
 
     /// How many epochs a run's definition asks for.
-    private static func epochs(in configuration: String) -> Int? {
-        struct Definition: Decodable {
-            struct Train: Decodable { let epochs: Int }
-            let train: Train
-        }
-        return try? JSONDecoder().decode(Definition.self, from: Data(configuration.utf8)).train.epochs
+    private static func epochs(in run: RunDescription) -> Int? {
+        guard case .scalar(let text, _)? = run.definition?["train"]?["epochs"]?.value else { return nil }
+        return Int(text)
     }
 
     private static func line(_ step: StepRecord, _ measures: [Measure]) -> String {

@@ -37,7 +37,7 @@ extension RunFolder {
     }
 
     /// Whether a name is a run folder's, `<model>-s<seed>-<8 hex>`.
-    private static func isName(_ name: String) -> Bool {
+    public static func isName(_ name: String) -> Bool {
         let parts = name.utf8.split(separator: UInt8(ascii: "-"))
         guard parts.count >= 3, let hash = parts.last, let seed = parts.dropLast().last else { return false }
         return hash.count == 8 && hash.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }

@@ -47,6 +47,7 @@ public final class RunReader {
             multiplyAdds: file.integer("multiply_adds"), classes: file.attribute("classes", of: "/", as: Int64.self)?.first.map { Int($0) },
             measures: measures, monitored: isSalvaging ? (try? StoredMonitor.read(from: file, measures)) ?? "" : StoredMonitor.read(from: file, measures),
             trialDigest: file.attributeStrings("trial_sha256", of: "/")?.first,
+            identityVersion: file.attribute("identity_version", of: "/", as: Int64.self)?.first.map { Int($0) },
             dataDigest: file.attributeStrings("data_sha256", of: "/")?.first, arithmetic: [ArithmeticSpan](from: file))
         let code = try file.read("/status", as: UInt8.self)
         guard let first = code.first, let status = RunStatus(rawValue: first) else { throw file.error("/status is \(code), expected 0…3") }

@@ -30,7 +30,7 @@ public struct RunDescription: Sendable, Equatable {
     public var parameters: Int
     /// Multiply-adds of one image's forward pass.
     public var multiplyAdds: Int
-    /// The classes among which the task chooses; nil where it does not.
+    /// How many classes the data have; nil where they have none.
     public var classes: Int?
     /// What the run is measured by, the loss first.
     public var measures: [Measure]
@@ -40,6 +40,8 @@ public struct RunDescription: Sendable, Equatable {
     public var layouts: [EvaluatedSplit: EvaluationLayout]
     /// SHA-256 of what determines the result, in hexadecimal; nil in files of format 1.
     public var trialDigest: String?
+    /// By which rule `trialDigest` was made: nil for that of earlier versions, over everything that the definition says.
+    public var identityVersion: Int?
     /// SHA-256 of the images and labels, in hexadecimal; nil in files of format 1.
     public var dataDigest: String?
     /// The dotted names of the parameters and buffers, in the order of `DigestRecord.checksums`; none in files of format 1.
@@ -56,7 +58,8 @@ public struct RunDescription: Sendable, Equatable {
 
     public init(
         experiment: String, model: String, seed: Int, configuration: String, parameters: Int, multiplyAdds: Int, classes: Int?,
-        measures: [Measure], monitored: String, layouts: [EvaluatedSplit: EvaluationLayout] = [.test: EvaluationLayout()], trialDigest: String? = nil, dataDigest: String? = nil, tensors: [String] = [], layers: LayerDescription? = nil,
+        measures: [Measure], monitored: String, layouts: [EvaluatedSplit: EvaluationLayout] = [.test: EvaluationLayout()],
+        trialDigest: String? = nil, identityVersion: Int? = nil, dataDigest: String? = nil, tensors: [String] = [], layers: LayerDescription? = nil,
         data: DataDescription? = nil, arithmetic: [ArithmeticSpan] = ArithmeticSpan.unrecorded
     ) {
         self.experiment = experiment
@@ -70,6 +73,7 @@ public struct RunDescription: Sendable, Equatable {
         self.monitored = monitored
         self.layouts = layouts
         self.trialDigest = trialDigest
+        self.identityVersion = identityVersion
         self.dataDigest = dataDigest
         self.tensors = tensors
         self.layers = layers

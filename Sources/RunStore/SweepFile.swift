@@ -74,13 +74,16 @@ public struct SweepFile: Sendable, Equatable {
     public var experiment: String
     /// The file of the definition that the plan was made from, such as `Experiments/ablations/depth.yaml`; nil in plans of earlier versions.
     public var definition: String?
+    /// By which rule the trials' hashes were made; nil for that of earlier versions.
+    public var identityVersion: Int?
     public var halving: Halving?
     public var sweep: String
     public var entries: [Entry]
 
-    public init(experiment: String, definition: String? = nil, halving: Halving?, sweep: String, entries: [Entry]) {
+    public init(experiment: String, definition: String? = nil, identityVersion: Int? = nil, halving: Halving?, sweep: String, entries: [Entry]) {
         self.experiment = experiment
         self.definition = definition
+        self.identityVersion = identityVersion
         self.halving = halving
         self.sweep = sweep
         self.entries = entries
@@ -96,6 +99,7 @@ public struct SweepFile: Sendable, Equatable {
             try file.setAttribute("format_version", of: "/", to: Int64(sweepFormatVersion))
             try file.setAttribute("experiment", of: "/", to: experiment)
             if let definition { try file.setAttribute("definition", of: "/", to: definition) }
+            if let identityVersion { try file.setAttribute("identity_version", of: "/", to: Int64(identityVersion)) }
             if let halving {
                 try file.setAttribute("halving_metric", of: "/", to: halving.metric)
                 try file.setAttribute("halving_factor", of: "/", to: Int64(halving.factor))
@@ -142,6 +146,7 @@ public struct SweepFile: Sendable, Equatable {
         }
         experiment = try text("experiment", "/")
         definition = try file.attributeStrings("definition", of: "/")?.first
+        identityVersion = try file.attribute("identity_version", of: "/", as: Int64.self)?.first.map { Int($0) }
         halving = try file.attributeStrings("halving_metric", of: "/")?.first.map {
             Halving(metric: $0, factor: try integer("halving_factor", "/"), first: try integer("halving_first", "/"))
         }

@@ -41,7 +41,7 @@ public struct TaskRegistry: Sendable {
     public static let standard = TaskRegistry([
         TaskKind(defaultName) { options, dataset, training in
             options.finish()
-            return PreparedTask(Classification(classCount: dataset.classCount, labelSmoothing: training.labelSmoothing), on: dataset)
+            return PreparedTask(Classification(classCount: dataset.classCount, labelSmoothing: training.labelSmoothing, storesLogits: training.storesOutputs), on: dataset)
         },
     ])
 

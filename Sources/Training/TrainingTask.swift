@@ -17,9 +17,6 @@ public protocol TrainingTask: Sendable {
     /// The measure by which the best weights are found: the loss, or one of those that are recorded.
     var monitored: String { get }
 
-    /// The number of classes where the task chooses one of them; nil for other tasks.
-    var classCount: Int? { get }
-
     /// Records losses and measures of a model's output in a graph, whose mode says whether it is for training.
     ///
     /// - Parameters:
@@ -35,7 +32,6 @@ public protocol TrainingTask: Sendable {
 }
 
 extension TrainingTask {
-    public var classCount: Int? { nil }
     public func layout(of split: Split) -> EvaluationLayout { EvaluationLayout() }
     public func makeTables(of split: Split) -> any EvaluationTables { NoTables() }
 }

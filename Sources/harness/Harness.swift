@@ -19,7 +19,7 @@ struct Harness: ParsableCommand {
             """,
         version: ProgramVersion.text,
         subcommands: [
-            RunCommand.self, SweepCommand.self, CheckCommand.self, WhyCommand.self, VerifyCommand.self, DoctorCommand.self, TailCommand.self,
+            RunCommand.self, SweepCommand.self, CheckCommand.self, ExplainCommand.self, SchemaCommand.self, WhyCommand.self, VerifyCommand.self, DoctorCommand.self, TailCommand.self,
             ModelsCommand.self, InspectCommand.self, CompareCommand.self, BenchCommand.self, DataCommand.self,
         ])
 

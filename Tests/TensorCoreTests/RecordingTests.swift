@@ -40,6 +40,19 @@ struct RecordingTests {
         ("m: dropout at a rate of 1.0: expected a rate from 0 up to but not 1", { $0.zeros([1, 2]).dropout(rate: 1, stream: $0.stream) }),
         ("m.weight: parameter of [131072, 131073]: more than 17179869184 elements", { $0.parameter("weight", [131_072, 131_073], ConstantInitializer(0)) }),
         ("m.weight: parameter of [9223372036854775807, 2]: more than 17179869184 elements", { $0.parameter("weight", [.max, 2], ConstantInitializer(0)) }),
+        // What a kernel of two element types cannot move or compute.
+        ("m: embed of [2, 2] int32: expected float32 or bfloat16", { $0.integers([2, 2]).padded(before: [1, 0], after: [0, 0]) }),
+        ("m: reflect of [3, 3] int32: expected float32 or bfloat16", {
+            $0.integers([3, 3]).padded(before: [1, 0], after: [0, 0], mode: .reflect)
+        }),
+        ("m: sum of [2, 3] as int32: expected float32 or bfloat16", { $0.zeros([2, 3]).sum(axes: [0], dtype: .int32) }),
+        ("m: matmul [2, 3] × [3, 2] as float64: expected float32 or bfloat16", { $0.zeros([2, 3]).matmul($0.zeros([3, 2]), dtype: .float64) }),
+        ("m: transpose of [2, 2] float64: expected float32, bfloat16 or int32", { $0.doubles([2, 2]).transposed([1, 0]) }),
+        ("m: broadcast of [2, 2] float64: expected float32, bfloat16 or int32", { $0.doubles([2, 2]).broadcast(to: [3, 2, 2]) }),
+        ("m: slice of [2, 2] float64: expected float32, bfloat16 or int32", { $0.doubles([2, 2]).sliced(axis: 0, 0..<1) }),
+        ("m: concatenate of [2, 2] float64: expected float32, bfloat16 or int32", {
+            Tensor.concatenated([$0.doubles([2, 2]), $0.doubles([2, 2])], axis: 0)
+        }),
         ("m.weight: the parameter m.weight is declared twice", { scope in
             _ = scope.parameter("weight", [1], ConstantInitializer(0))
             return scope.parameter("weight", [1], ConstantInitializer(0))
@@ -61,6 +74,46 @@ struct RecordingTests {
         #expect(!gradients(of: later, withRespectTo: [failed])[0].isValid)
     }
 
+    /// Ops of any number of outputs come back whole from a failed recording, so that model code can go on with each of them.
+    @Test func failedOpsHaveAllTheirOutputs() throws {
+        let graph = Graph()
+        let whole = graph.record(FiveParts(length: 5), [graph.input("x", [2, 5])])
+        #expect(whole.map(\.shape) == Array(repeating: [2], count: 5))
+        let unfit = graph.root["m"].record { graph.record(FiveParts(length: 6), [graph.input("y", [2, 5])]) }
+        #expect(unfit.count == 5 && !unfit[4].isValid)
+        #expect(graph.record(FiveParts(length: 5), [unfit[4]]).count == 5)
+        #expect(graph.failure?.description == "m: five parts of [2, 5]: expected [2, 6]")
+    }
+
+    /// What a backward pass records under a module's path does not hide what the module gave, be it recorded before or after that pass.
+    @Test func tapsFindNothingOfABackwardPass() throws {
+        let graph = Graph(mode: .training), scopes = ["first", "second"].map { graph.root[$0] }
+        let x = graph.input("x", [1, 2])
+        var outputs: [Tensor] = []
+        for scope in scopes {
+            let weight = scope.parameter("weight", [2], ConstantInitializer(3))
+            outputs.append(scope.record { (x * weight).tanh() })
+            _ = gradients(of: outputs[outputs.count - 1].sum(axes: [1]).batchMean(), withRespectTo: [weight])
+        }
+        let tapped = try scopes.map { try #require(graph.tap($0.path)) }
+        let values = try evaluate(outputs + tapped, feeding: [(x, HostTensor([1, 2], [0.1, -0.2] as [Float]))], store: ParameterStore(graph, seed: 0))
+        #expect(values[2] == values[0] && values[3] == values[1])
+        #expect(values[0].floats.allSatisfy { $0 != 0 })
+    }
+
+    /// A store takes float32 values of the right shape, and says no to all else.
+    @Test func storesTakeWhatFits() {
+        let graph = Graph()
+        _ = graph.root.parameter("weight", [2], ConstantInitializer(1))
+        let store = ParameterStore(graph, seed: 0)
+        #expect(store.set(HostTensor([2], [3, 4] as [Float]), named: "weight"))
+        #expect(!store.set(HostTensor([2], [5, 6] as [Double]), named: "weight"))
+        #expect(!store.set(HostTensor([2], [5, 6] as [Int32]), named: "weight"))
+        #expect(!store.set(HostTensor([1, 2], [5, 6] as [Float]), named: "weight"))
+        #expect(!store.set(HostTensor([2], [5, 6] as [Float]), named: "bias"))
+        #expect(store.tensor(named: "weight")?.floats == [3, 4])
+    }
+
     @Test func tapsFindTensorsByPath() throws {
         let graph = Graph()
         let x = graph.input("x", [2])
@@ -73,6 +126,24 @@ struct RecordingTests {
 }
 
 extension Scope {
+    func integers(_ shape: Shape) -> Tensor { graph.constant(HostTensor(shape, repeating: Int32(0))) }
+    func doubles(_ shape: Shape) -> Tensor { graph.constant(HostTensor(shape, repeating: 0.0)) }
+
     /// A constant of zeros.
     func zeros(_ shape: Shape) -> Tensor { graph.constant(HostTensor(shape, repeating: Float(0))) }
+}
+
+/// The columns of a matrix of so many: an op with more outputs than any of the program's.
+private struct FiveParts: TensorCore.Operation {
+    let length: Int
+    var name: String { "five parts" }
+    var outputCount: Int { 5 }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        let x = inputs[0].shape
+        guard x == [2, length] else { throw ShapeError("of \(x): expected [2, \(length)]") }
+        return Array(repeating: TensorType([2]), count: 5)
+    }
+
+    func lower(_ context: LoweringContext) {}
 }

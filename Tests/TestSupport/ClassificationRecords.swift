@@ -13,13 +13,13 @@ extension RunDescription {
     /// Of a run that classifies.
     public init(
         experiment: String, model: String, seed: Int, configuration: String, parameters: Int, multiplyAdds: Int, classes: Int,
-        trialDigest: String? = nil, dataDigest: String? = nil, tensors: [String] = [], layers: LayerDescription? = nil,
+        trialDigest: String? = nil, identityVersion: Int? = nil, dataDigest: String? = nil, tensors: [String] = [], layers: LayerDescription? = nil,
         data: DataDescription? = nil, arithmetic: [ArithmeticSpan] = ArithmeticSpan.unrecorded
     ) {
         self.init(
             experiment: experiment, model: model, seed: seed, configuration: configuration, parameters: parameters, multiplyAdds: multiplyAdds,
             classes: classes, measures: [.loss, .accuracy], monitored: "accuracy",
-            layouts: [.test: Classification(classCount: classes).layout(of: .test)], trialDigest: trialDigest, dataDigest: dataDigest,
+            layouts: [.test: Classification(classCount: classes).layout(of: .test)], trialDigest: trialDigest, identityVersion: identityVersion, dataDigest: dataDigest,
             tensors: tensors, layers: layers, data: data, arithmetic: arithmetic)
     }
 }

@@ -22,7 +22,7 @@ private final class Recorder: TrainingListener {
     func receive(_ event: TrainingEvent, from loop: TrainingLoop) {
         switch event {
         case .stepFinished(let metrics): steps.append(metrics)
-        case .progress, .layersMeasured, .epochTrained: break
+        case .progress, .layersMeasured, .epochTrained, .validated: break
         case .digested(let digest): digests.append(digest)
         case .epochFinished(let metrics, _):
             epochs.append(metrics)

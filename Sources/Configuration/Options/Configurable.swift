@@ -70,6 +70,11 @@ extension Configurable {
 
     /// What there is to say about each key.
     public static var descriptions: [OptionDescription] { options.map(\.description) }
+
+    /// The same where the defaults are those of `start`.
+    static func descriptions(startingAt start: Self) -> [OptionDescription] {
+        options.map { key in key.description.isRequired ? key.description : key.description.with { key.write(start) } }
+    }
 }
 
 extension ConfigurationNode {

@@ -9,7 +9,7 @@ public struct OptionDescription: Sendable {
     /// The version of the options since which it is there.
     public let since: Int
     public let isRequired: Bool
-    private let standard: @Sendable () -> ConfigurationNode?
+    private var standard: @Sendable () -> ConfigurationNode?
     private let below: @Sendable () -> [OptionDescription]
 
     public init(
@@ -38,6 +38,13 @@ public struct OptionDescription: Sendable {
 
     /// The default as a definition writes it; nil where there is none.
     public var defaultText: String? { standard().map { YAML.line($0) } }
+
+    /// The same key where its default is another.
+    func with(default standard: @escaping @Sendable () -> ConfigurationNode?) -> OptionDescription {
+        var copy = self
+        copy.standard = standard
+        return copy
+    }
 
     /// The keys or names that may stand below this one.
     public var children: [OptionDescription] { below() }

@@ -20,7 +20,7 @@ public struct Variant<Value: Equatable & Sendable>: Sendable {
     ) {
         self.name = name
         schema = .map(Options.descriptions)
-        description = OptionDescription(name, "a map", schema, documentation, paper, children: { Options.descriptions })
+        description = OptionDescription(name, "a map", schema, documentation, paper, children: { Options.descriptions(startingAt: start) })
         read = { node, path, parent in
             var fields = FieldReader(node, path: path, errors: parent.errors)
             let value = Options(from: &fields, startingAt: start)

@@ -26,6 +26,9 @@ public struct Trial: Sendable {
     /// The first 8 hexadecimal digits of `identityDigest`.
     public var hash: String { String(identityDigest.prefix(8)) }
 
+    /// The rule by which `identityDigest` is made. Version 1 had no number and took everything that the resolved definition says.
+    static let identityVersion = 2
+
     /// SHA-256 over what determines the result: what of the model's definition, the data, the training and the precision is not at its default, and
     /// the seed. The other models of the definition, the experiment's and the model's name, the number of threads and the machine do not count, nor
     /// where the data lie, nor what changes no bit (`Key.Use`).

@@ -1,3 +1,4 @@
+import Configuration
 import Models
 
 /// The places of a definition where one of several variants is chosen by its key, `optimizer: {adamw: {…}}`.
@@ -12,8 +13,24 @@ enum Variants {
 
     /// Whether a place of a definition is one of these.
     static func isChoice(_ path: [String]) -> Bool {
-        isModel(path) || ["optimizer", "schedule", "backbone", "initialization", "norm"].contains(path.last)
+        isModel(path) || choices.contains(isNamed(path) ? ["models", anyName] + path.dropFirst(2) : path)
     }
 
+    /// Their paths, with `<name>` in the place of a model's own name.
+    private static let choices: Set<[String]> = {
+        var found: Set<[String]> = []
+        func search(_ keys: [OptionDescription], _ path: [String]) {
+            for key in keys {
+                let own = path + [key.name]
+                if case .variants = key.schema { found.insert(own) }
+                search(key.children, own)
+            }
+        }
+        search(Definition.keys, [])
+        return found
+    }()
+
+    private static let anyName = "<name>"
+    private static func isNamed(_ path: [String]) -> Bool { path.count > 2 && path[0] == "models" }
     private static func isModel(_ path: [String]) -> Bool { path.count == 2 && path[0] == "models" }
 }

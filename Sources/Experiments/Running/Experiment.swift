@@ -31,11 +31,13 @@ public struct Experiment: Sendable {
     public init(
         _ definition: Definition, dataDirectory: String?, sharing other: Experiment? = nil, tasks: TaskRegistry = .standard
     ) throws {
-        self.definition = definition
+        var definition = definition
         try definition.precision.requireUnits()
         let dataset = try other?.dataset ?? definition.placing { try ImageDataset.load(definition.data, dataDirectory: dataDirectory) }
         self.dataset = dataset
         dataDigest = other?.dataDigest ?? dataset.images.digest
+        definition.data.places.content = DataContent(digest: dataDigest, classes: dataset.classCount)
+        self.definition = definition
         let prepared = try definition.placing { try tasks.prepare(definition.task, dataset: dataset, training: definition.train) }
         (task, source) = (prepared.task, prepared.source)
         let measures = try definition.placing { () throws in

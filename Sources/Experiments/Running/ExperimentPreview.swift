@@ -50,10 +50,11 @@ public struct ExperimentPreview {
                 name: model.name, parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds,
                 byteCount: try experiment.training(of: trial, pool: pool).byteCount)
         }
+        var earlier = EarlierRuns(of: experiment.definition.name, results: results, except: Set(allTrials.map(\.name)))
         trials = allTrials.map { trial in
             let name = experiment.definition.name
-            let folder = SharedRuns.earlierRun(named: trial.name, of: name, results: results) ?? trial.folder(experiment: name, results: results)
-            return Trial(name: trial.name, state: Self.state(of: folder))
+            let folder = SharedRuns.earlierRun(named: trial.name, hash: trial.hash, of: name, results: results) ?? earlier.folder(of: trial)
+            return Trial(name: (folder.path as NSString).lastPathComponent, state: Self.state(of: folder))
         }
     }
 

@@ -31,7 +31,7 @@ final class ProgressLine: TrainingListener {
             if terminal.isInteractive { terminal.status(line) } else { terminal.line(line.text) }
         case .stoppedEarly(let epoch):
             terminal.line("\(label)  stopped early after epoch \(epoch + 1)")
-        case .digested, .layersMeasured, .stepFinished, .epochTrained, .interrupted, .diverged, .tested:
+        case .digested, .layersMeasured, .stepFinished, .epochTrained, .interrupted, .diverged, .validated, .tested:
             break
         }
     }

@@ -91,7 +91,7 @@ extension RunDescription {
     ///
     /// - Throws: `.data`.
     func checkIdentity(with other: RunDescription, path: String) throws {
-        if let mine = trialDigest, let theirs = other.trialDigest, mine != theirs {
+        if let mine = try currentTrialDigest(path: path), let theirs = try other.currentTrialDigest(path: path), mine != theirs {
             throw UserError(.data, "\(path): holds the run of another definition (SHA-256 \(mine.prefix(16))…, expected \(theirs.prefix(16))…)")
         }
         if let mine = dataDigest, let theirs = other.dataDigest, mine != theirs {

@@ -47,6 +47,8 @@ final class RunRecorder: TrainingListener {
             try run.append(EpochRecord(epoch))
             try saveCheckpoint(loop)
             try writer.nameLast(checkpoint: loop.progress.step)
+        case .validated(let result):
+            try run.append(EvaluationRecord(result), of: .validation)
         case .tested(let result):
             try run.append(EvaluationRecord(result))
         case .interrupted:

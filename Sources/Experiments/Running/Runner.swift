@@ -13,16 +13,19 @@ public final class Runner {
         public var startsOver: Bool
         /// The words of the command line, for the record.
         public var command: [String]
+        /// Where the run of the one trial is; nil: where its name says, or an earlier rule of names.
+        public var folder: RunFolder?
         /// After this epoch trainings are interrupted; nil: they go on to their end.
         public var epochLimit: Int?
         /// What trials are called in what is said of them, by someone who shows the progress; nil: by model and seed, with a progress line.
         public var label: String?
 
-        public init(threads: Int, results: URL, startsOver: Bool, command: [String], epochLimit: Int? = nil, label: String? = nil) {
+        public init(threads: Int, results: URL, startsOver: Bool, command: [String], folder: RunFolder? = nil, epochLimit: Int? = nil, label: String? = nil) {
             self.threads = threads
             self.results = results
             self.startsOver = startsOver
             self.command = command
+            self.folder = folder
             self.epochLimit = epochLimit
             self.label = label
         }
@@ -63,13 +66,15 @@ public final class Runner {
     /// - Parameter shouldStop: asked after every step; true ends the run at hand cleanly, and no other is begun.
     public func run(shouldStop: () -> Bool) throws -> Outcome {
         var outcome = Outcome()
+        var earlier = EarlierRuns(of: experiment.definition.name, results: options.results, except: Set(trials.map(\.name)))
         for trial in trials where !outcome.isInterrupted {
-            let name = experiment.definition.name, folder = trial.folder(experiment: name, results: options.results)
+            let name = experiment.definition.name
             if options.startsOver {
-                try SharedRuns.removeLink(at: folder)
+                try SharedRuns.removeLink(at: options.folder ?? earlier.folder(of: trial))
             } else {
-                try SharedRuns.linkEarlierRun(named: trial.name, of: name, results: options.results)
+                try SharedRuns.linkEarlierRun(named: trial.name, hash: trial.hash, of: name, results: options.results)
             }
+            let folder = options.folder ?? earlier.folder(of: trial)
             outcome.folders.append(folder)
             switch try train(trial, in: folder, shouldStop) {
             case .finished: break
@@ -165,8 +170,10 @@ public final class Runner {
         }
         return RunDescription(
             experiment: experiment.definition.name, model: trial.model.name, seed: trial.seed, configuration: trial.resolvedDefinition,
-            parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds, classes: experiment.task.classCount,
-            measures: experiment.measures, monitored: experiment.task.monitored, layouts: experiment.task.layouts, trialDigest: trial.identityDigest, dataDigest: experiment.dataDigest, data: DataDescription(experiment.dataset),
+            parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds, classes: experiment.dataset.classCount,
+            measures: experiment.measures, monitored: experiment.task.monitored, layouts: experiment.task.layouts,
+            trialDigest: trial.identityDigest, identityVersion: Trial.identityVersion, dataDigest: experiment.dataDigest,
+            data: DataDescription(experiment.dataset),
             arithmetic: [ArithmeticSpan(version: arithmeticVersion)])
     }
 

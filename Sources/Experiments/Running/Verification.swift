@@ -54,8 +54,9 @@ public struct Verification {
         let description = run.description
         var definition = try Self.definition(of: run, path: folder.runFile)
         definition.data.places.found = try Self.dataPlace(definition.data, dataFile, folder)
+        definition.data.places.content = description.dataDigest.map { DataContent(digest: $0, classes: description.classes ?? 0) }
         let trial = definition.trials[0]
-        if let recorded = description.trialDigest, recorded != trial.identityDigest {
+        if description.identityVersion != nil, let recorded = description.trialDigest, recorded != trial.identityDigest {
             throw UserError(
                 .data, """
                     \(folder.runFile): /config is not the definition with which this run was made: its SHA-256 is \
@@ -190,13 +191,20 @@ private final class Replay: TrainingListener {
                 step: metrics.stepCount, pairs(recorded.training, metrics.training) { "mean \($0.title) of the epoch" }
                     + (metrics.validation.map { pairs(recorded.validation, $0) { "validation \($0.title)" } } ?? []),
                 nothing == (metrics.validation == nil) ? [] : ["whether there is a validation"])
-        case .tested(let result):
-            guard let recorded = run.evaluations[.test] else { return }
-            let others = recorded.tables.keys.sorted().filter { recorded.tables[$0] != result.tables[$0] }.map { "\($0) of the test" }
-            try check(step: stepCount, pairs(recorded.values, result.values) { "test \($0.title)" }, others)
+        case .validated(let result): try compare(result, with: .validation)
+        case .tested(let result): try compare(result, with: .test)
         case .layersMeasured, .progress, .epochTrained, .stoppedEarly, .interrupted, .diverged:
             break
         }
+    }
+
+    /// Compares an evaluation with what was recorded of that split; a file may lack tables that are made today.
+    private func compare(_ result: EvaluationResult, with split: EvaluatedSplit) throws {
+        guard let recorded = run.evaluations[split] else { return }
+        let others = recorded.tables.keys.sorted().filter { result.tables[$0] != nil && recorded.tables[$0] != result.tables[$0] }
+        try check(
+            step: stepCount, pairs(recorded.values, result.values) { "\(split.rawValue) \($0.title)" },
+            others.map { "\($0) of the \(split.rawValue) images" })
     }
 
     /// What was recorded of each measure beside what it is now; not of those that the run does not have.

@@ -14,7 +14,7 @@ import Measures
 /// although its run goes further. A training that ended by itself up to a rung is judged by its last epoch, and stays finished.
 ///
 /// Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020.
-public struct Halving: Sendable, Equatable {
+public struct Halving: Configurable {
     /// The name of a monitor, which the task has to have.
     public var metric = "val_accuracy"
     public var factor = 3
@@ -25,12 +25,14 @@ public struct Halving: Sendable, Equatable {
         (self.metric, self.factor, self.first) = (metric, factor, first)
     }
 
-    init(from fields: inout FieldReader) {
-        metric = fields.string("metric") ?? metric
-        factor = fields.integer("factor", default: factor, in: 2...100)
-        first = fields.integer("first", default: first, in: 1...1_000_000)
-        fields.finish()
-    }
+    /// Every key at its default.
+    public init() {}
+
+    public static let options: [Key<Halving>] = [
+        Key("metric", \.metric, .text, "By what cells are ranked: a measure of the task, with `val_` before it."),
+        Key("factor", \.factor, .integer(in: 2...100), "One of so many cells goes on, for so many times the epochs."),
+        Key("first", \.first, .integer(in: 1...1_000_000), "The epochs of the first rung."),
+    ]
 
     /// The epochs after which is decided, `first`·factorᵏ, for trainings of up to `epochs`.
     func rungs(epochs: Int) -> [Int] {

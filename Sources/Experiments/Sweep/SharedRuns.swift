@@ -29,21 +29,25 @@ enum SharedRuns {
     /// The run of a trial, finished or not, where an earlier version of the program put it: under the last part of the experiment's name. nil where
     /// there is none, or something under the experiment's whole name.
     ///
-    /// - Parameter name: the run folder's name.
-    static func earlierRun(named name: String, of experiment: String, results: URL) -> RunFolder? {
+    /// - Parameters:
+    ///   - name: the run folder's name.
+    ///   - hash: the trial's, by which a folder is known that has a name by an earlier rule.
+    static func earlierRun(named name: String, hash: String, of experiment: String, results: URL) -> RunFolder? {
         guard let short = EarlierName.of(experiment), !FileManager.default.fileExists(atPath: "\(results.path)/\(experiment)/\(name)") else { return nil }
         let found = RunFolder(path: "\(results.path)/\(short)/\(name)")
-        return found.hasRun ? found : nil
+        if found.hasRun { return found }
+        var earlier = EarlierRuns(of: short, results: results, except: [])
+        return earlier.earlierFolder(hash)
     }
 
     /// Puts a link to such a run where the trial's run belongs, so that it is taken as it is, or resumed.
-    static func linkEarlierRun(named name: String, of experiment: String, results: URL) throws {
-        guard let short = EarlierName.of(experiment), let found = earlierRun(named: name, of: experiment, results: results) else { return }
+    static func linkEarlierRun(named name: String, hash: String, of experiment: String, results: URL) throws {
+        guard let short = EarlierName.of(experiment), let found = earlierRun(named: name, hash: hash, of: experiment, results: results) else { return }
         let folder = RunFolder(path: "\(results.path)/\(experiment)/\(name)")
         try removeLink(at: folder)
         // What is a link itself names its run from the folder of results too: `../<experiment>/<run>`.
         let target = (try? FileManager.default.destinationOfSymbolicLink(atPath: found.path)).map { $0.replacing(/^(\.\.\/)+/, with: "") }
-        try link(folder, of: experiment, to: target ?? "\(short)/\(name)")
+        try link(folder, of: experiment, to: target ?? "\(short)/\((found.path as NSString).lastPathComponent)")
     }
 
     /// Takes away a link, so that what is trained here does not go where it leads.

@@ -58,7 +58,10 @@ public struct SweepDefinition: Sendable {
             if Set(seeds).count < seeds.count { fields.report("a seed is listed twice", at: "seeds") }
             _ = fields.limited(seeds, to: Definition.largestSeedCount, "seeds", at: "seeds")
         }
-        if var options = fields.fields("halving") { halving = Halving(from: &options) }
+        if var options = fields.fields("halving") {
+            halving = Halving(from: &options)
+            options.finish()
+        }
         fields.finish()
     }
 

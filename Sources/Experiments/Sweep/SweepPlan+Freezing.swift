@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import RunStore
+import VisionData
 
 extension SweepPlan {
     /// What a plan made now has to do with one that was frozen.
@@ -26,6 +27,7 @@ extension SweepPlan {
     public func inForce(results: URL, replans: Bool, startsOver: Bool, say: (String) -> Void) throws -> SweepPlan {
         var plan = self
         plan.file.definition = source?.name(results: results)
+        plan.keepEarlierNames(results: results)
         guard var frozen = try plan.frozen(results: results, replans: replans || startsOver) else { return plan }
         frozen.file.definition = plan.file.definition
         if frozen.experiment != experiment {
@@ -56,13 +58,15 @@ extension SweepPlan {
         let path = SweepFile.path(experiment: experiment, results: results.path)
         guard FileManager.default.fileExists(atPath: path) else {
             let earlier = EarlierName.of(experiment).map { SweepFile.path(experiment: $0, results: results.path) }
-            guard let earlier, let plan = try? SweepPlan(reading: earlier), isPlanOfSameDefinition(plan) else { return nil }
-            return plan
+            guard let earlier, var plan = try? SweepPlan(reading: earlier) else { return nil }
+            plan.takeCurrentNames(data: dataPlaces.content, results: results)
+            return isPlanOfSameDefinition(plan) ? plan : nil
         }
-        let plan: SweepPlan
+        var plan: SweepPlan
         do { plan = try SweepPlan(reading: path) } catch let error as UserError where error.kind == .data {
             throw UserError(.data, "\(error); when it is moved away, the sweep is planned again and keeps its runs")
         }
+        plan.takeCurrentNames(data: dataPlaces.content, results: results)
         if isPlanOfSameDefinition(plan) { return plan }
         if let other = plan.file.definition {
             throw UserError(.usage, """
@@ -84,6 +88,26 @@ extension SweepPlan {
             return own.isSubset(of: others) || others.isSubset(of: own)
         }
         return mine == theirs || relation(to: frozen) == .same
+    }
+
+    /// Gives entries the hashes of their runs, where these have names by an earlier rule.
+    private mutating func keepEarlierNames(results: URL) {
+        var earlier = EarlierRuns(of: experiment, results: results, except: Set(entries.map(\.name)))
+        for (index, entry) in entries.enumerated() where !FileManager.default.fileExists(atPath: folder(of: entry, results: results).path) {
+            guard let run = earlier.earlierFolder(entry.hash) else { continue }
+            file.entries[index].hash = String(run.path.suffix(8))
+        }
+    }
+
+    /// Gives entries of a plan by an earlier rule the hashes of this version, but for those whose runs were begun.
+    private mutating func takeCurrentNames(data: DataContent?, results: URL) {
+        guard file.identityVersion == nil else { return }
+        file.identityVersion = Trial.identityVersion
+        for (index, entry) in entries.enumerated() where !folder(of: entry, results: results).hasRun {
+            guard var definition = try? definition(of: entry) else { continue }
+            definition.data.places.content = data
+            if let trial = definition.trials.first { file.entries[index].hash = trial.hash }
+        }
     }
 
     func relation(to frozen: SweepPlan) -> Relation {

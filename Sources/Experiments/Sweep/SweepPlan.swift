@@ -3,6 +3,7 @@ import Foundation
 import Measures
 import Models
 import RunStore
+import Tasks
 import VisionData
 
 /// The trials of a sweep in the order in which they are trained, frozen in a file before the first of them.
@@ -33,13 +34,15 @@ public struct SweepPlan: Sendable {
         guard let sweep = definition.sweep else {
             throw UserError(.usage, "\(definition.name) has no sweep; harness run trains it")
         }
-        var base = definition
+        var base = definition, contents = DataContents()
         try change(&base)
+        try contents.identify(&base)
         var notes: [String] = []
         let cells = try definition.cells(of: sweep, progress: progress, say: { notes.append($0) }).map { cell in
             var definition = cell.definition
             definition.seeds = sweep.seeds ?? definition.seeds
             try change(&definition)
+            try contents.identify(&definition)
             return SweepCell(assignments: cell.assignments, definition: definition)
         }
         let count = cells.reduce(0) { $0 + $1.definition.seeds.count * $1.definition.models.count }
@@ -64,7 +67,7 @@ public struct SweepPlan: Sendable {
         }
         let halving = sweep.halving.map { SweepFile.Halving(metric: $0.metric, factor: $0.factor, first: $0.first) }
         file = SweepFile(
-            experiment: base.name, halving: halving, sweep: YAML.text(sweep.node, .yaml), entries: seeds.flatMap { bySeed[$0] ?? [] })
+            experiment: base.name, identityVersion: Trial.identityVersion, halving: halving, sweep: YAML.text(sweep.node, .yaml), entries: seeds.flatMap { bySeed[$0] ?? [] })
         self.cells = cells
         source = definition.file
         self.notes = notes
@@ -123,7 +126,9 @@ public struct SweepPlan: Sendable {
     /// - Returns: an experiment for each set of images, under `Definition.imagesKey`.
     /// - Throws: `.usage` with everything that does not fit.
     @discardableResult
-    public func check(dataDirectory: String?, progress: PlanningProgress? = nil) throws -> [String: Experiment] {
+    public func check(
+        dataDirectory: String?, tasks: TaskRegistry = .standard, progress: PlanningProgress? = nil
+    ) throws -> [String: Experiment] {
         var loaded: [String: Experiment] = [:], seen: Set<String> = [], sentences: [String] = []
         var data: (value: DataConfiguration, key: String)?, models: [String: (value: ModelDefinition, key: String)] = [:]
         for (index, entry) in entries.enumerated() where entry.outcome == .planned {
@@ -135,7 +140,7 @@ public struct SweepPlan: Sendable {
             let key = data!.key
             guard seen.insert(key + models[model.name]!.key).inserted else { continue }
             do {
-                let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key])
+                let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key], tasks: tasks)
                 if loaded[key] == nil { loaded[key] = experiment }
                 if let halving = file.halving {
                     _ = try definition.placing {
@@ -155,6 +160,22 @@ public struct SweepPlan: Sendable {
 extension SweepPlan {
     /// What may be wrong with the sweep, and with the data and the definitions of its checked trials; each sentence once.
     public func notes(about experiments: [String: Experiment]) -> [String] { notes + Set(experiments.values.flatMap(\.notes)).sorted() }
+}
+
+/// What files of data hold, each read once.
+private struct DataContents {
+    private var known: [String: DataContent] = [:]
+
+    /// Reads what a definition's own data hold, by which its trials are known.
+    mutating func identify(_ definition: inout Definition) throws {
+        guard case .hdf5 = definition.data.source, definition.data.places.content == nil else { return }
+        let key = definition.imagesKey
+        if known[key] == nil {
+            let dataset = try definition.placing { try ImageDataset.load(definition.data) }
+            known[key] = DataContent(digest: dataset.images.digest, classes: dataset.classCount)
+        }
+        definition.data.places.content = known[key]
+    }
 }
 
 extension Definition {

@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import RunStore
+import Tasks
 import Synchronization
 import VisionData
 
@@ -19,10 +20,14 @@ public final class SweepRunner: Sendable {
         /// Whether trials that failed or diverged are tried again.
         public var retriesFailed: Bool
         public var command: [String]
+        /// Among which the definitions choose.
+        public var tasks: TaskRegistry
 
         public init(
-            threads: Int, jobs: Int, results: URL, dataDirectory: String?, startsOver: Bool, retriesFailed: Bool, command: [String]
+            threads: Int, jobs: Int, results: URL, dataDirectory: String?, startsOver: Bool, retriesFailed: Bool, command: [String],
+            tasks: TaskRegistry = .standard
         ) {
+            self.tasks = tasks
             self.threads = threads
             self.jobs = jobs
             self.results = results
@@ -73,7 +78,7 @@ public final class SweepRunner: Sendable {
         self.options = options
         self.terminal = terminal
         self.restarts = Mutex(restarts)
-        let experiments = try plan.check(dataDirectory: options.dataDirectory, progress: progress)
+        let experiments = try plan.check(dataDirectory: options.dataDirectory, tasks: options.tasks, progress: progress)
         loaded = Mutex(experiments)
         notes = plan.notes(about: experiments)
         path = SweepFile.path(experiment: plan.experiment, results: options.results.path)
@@ -173,7 +178,7 @@ public final class SweepRunner: Sendable {
     private func train(_ entry: SweepFile.Entry, until limit: Int?, threads: Int, _ progress: SweepProgress, _ queue: SweepQueue) throws {
         let plan = plan.withLock { $0 }, folder = plan.folder(of: entry, results: options.results)
         let startsOver = restarts.withLock { $0.remove(entry.name) != nil }
-        if !startsOver { try SharedRuns.linkEarlierRun(named: entry.name, of: plan.experiment, results: options.results) }
+        if !startsOver { try SharedRuns.linkEarlierRun(named: entry.name, hash: entry.hash, of: plan.experiment, results: options.results) }
         if let limit, !startsOver, try folder.hasRun && RunReader(folder).epochs().count >= limit && RunReader(folder).status == .interrupted { return }
         let lines = SweepLines()
         var outcome: SweepFile.Outcome?
@@ -213,7 +218,8 @@ public final class SweepRunner: Sendable {
         let runner = Runner(
             experiment,
             options: Runner.Options(
-                threads: threads, results: options.results, startsOver: startsOver, command: options.command, epochLimit: limit, label: label),
+                threads: threads, results: options.results, startsOver: startsOver, command: options.command, folder: folder,
+                epochLimit: limit, label: label),
             terminal: Terminal { lines.append($0) },
             watchedBy: [SweepTrialProgress(name: entry.name, label: label, progress: progress)])
         let result = try runner.run { queue.isEnding }
@@ -224,11 +230,11 @@ public final class SweepRunner: Sendable {
         // Whoever comes first loads the images; the others wait for them.
         let known = try loaded.withLock { loaded in
             if let known = loaded[definition.imagesKey] { return known }
-            let experiment = try Experiment(definition, dataDirectory: options.dataDirectory)
+            let experiment = try Experiment(definition, dataDirectory: options.dataDirectory, tasks: options.tasks)
             loaded[definition.imagesKey] = experiment
             return experiment
         }
-        return try Experiment(definition, dataDirectory: options.dataDirectory, sharing: known)
+        return try Experiment(definition, dataDirectory: options.dataDirectory, sharing: known, tasks: options.tasks)
     }
 
     // MARK: Early termination

@@ -10,8 +10,6 @@ public func gradients(of loss: Tensor, withRespectTo tensors: [Tensor], recomput
     guard loss.isValid, tensors.allSatisfy(\.isValid) else { return tensors }
     precondition(loss.shape.elementCount == 1 && loss.placement == .shared, "gradients(of:) needs a shared scalar; take batchMean() first")
 
-    if graph.firstBackwardNode == nil { graph.firstBackwardNode = graph.nodes.count }
-
     // The values that lie between the tensors and the loss.
     var depends = [Bool](repeating: false, count: graph.values.count)
     for tensor in tensors { depends[tensor.id] = true }
@@ -43,8 +41,9 @@ public func gradients(of loss: Tensor, withRespectTo tensors: [Tensor], recomput
         }
     }
 
-    let path = graph.currentPath
-    defer { graph.currentPath = path }
+    let (path, pass) = (graph.currentPath, graph.currentPass)
+    graph.currentPass = .backward
+    defer { (graph.currentPath, graph.currentPass) = (path, pass) }
     shared[loss.id] = graph.constant(HostTensor(loss.shape, repeating: Float(1)))
     for index in stride(from: loss.value.node, through: 0, by: -1) {
         let node = graph.nodes[index]

@@ -18,7 +18,9 @@ public final class Graph {
         let inputs: [Int]
         let outputs: [Int]
         let path: String
-        /// Of a node that computes a value again: a value of the backward pass before which it does not run.
+        /// Whether `gradients(of:withRespectTo:)` recorded the node.
+        let pass: Pass
+        /// A value of the backward pass before which the node does not run, where it computes a value of the forward pass again.
         var after: Int?
         /// The part of the model that the backward pass may compute again as a whole.
         var segment: Int?
@@ -50,8 +52,8 @@ public final class Graph {
     /// The segment that new nodes belong to, and how many there are.
     private var currentSegment: Int?
     private var segmentCount = 0
-    /// Where `gradients(of:withRespectTo:)` began to append; nil while there is no backward pass.
-    var firstBackwardNode: Int?
+    /// The pass that new nodes belong to.
+    var currentPass = Pass.forward
     public private(set) var failure: RecordingError?
 
     public init(mode: Mode = .evaluation, shardCount: Int = 1, seed: UInt64 = 0, precision: Precision = .fp32) {
@@ -118,16 +120,17 @@ public final class Graph {
 
     /// Records one op and returns its outputs.
     public func record(_ operation: some Operation, _ inputs: [Tensor]) -> [Tensor] {
-        guard failure == nil, inputs.allSatisfy(\.isValid) else { return failedOutputs }
+        guard failure == nil, inputs.allSatisfy(\.isValid) else { return failedOutputs(of: operation) }
         precondition(inputs.allSatisfy { $0.graph === self }, "an op mixes tensors of two graphs")
         do {
             let types = try operation.outputTypes(inputs.map(\.type))
+            precondition(types.count == operation.outputCount, "\(operation.name) has \(types.count) outputs and announces \(operation.outputCount)")
             let sharded = operation.isPerShard || inputs.contains { $0.placement == .sharded }
             let placement: Placement = sharded && !operation.joinsShards ? .sharded : .shared
             return append(operation, inputs: inputs.map(\.id), types: types, placement: placement)
         } catch {
             fail("\(operation.name) \(error.message)", at: currentPath)
-            return failedOutputs
+            return failedOutputs(of: operation)
         }
     }
 
@@ -144,14 +147,14 @@ public final class Graph {
     private func append(_ operation: any Operation, inputs: [Int], types: [TensorType], placement: Placement, at path: String? = nil) -> [Tensor] {
         if let large = types.first(where: \.shape.isTooLarge) {
             fail("\(operation.name) of \(large.shape): more than \(Shape.largestElementCount) elements", at: path ?? currentPath)
-            return failedOutputs
+            return failedOutputs(of: operation)
         }
         let node = nodes.count
         let outputs = types.enumerated().map { index, type in
             values.append(Value(type: type, placement: placement, node: node, index: index))
             return values.count - 1
         }
-        nodes.append(Node(operation: operation, inputs: inputs, outputs: outputs, path: currentPath, segment: currentSegment))
+        nodes.append(Node(operation: operation, inputs: inputs, outputs: outputs, path: currentPath, pass: currentPass, segment: currentSegment))
         return outputs.map { Tensor(graph: self, id: $0) }
     }
 
@@ -168,8 +171,8 @@ public final class Graph {
     // MARK: Errors
 
     private var invalidTensor: Tensor { Tensor(graph: self, id: -1) }
-    /// As many invalid outputs as any op has.
-    private var failedOutputs: [Tensor] { Array(repeating: invalidTensor, count: 4) }
+
+    private func failedOutputs(of operation: any Operation) -> [Tensor] { Array(repeating: invalidTensor, count: operation.outputCount) }
 
     /// Keeps the first error and returns a tensor on which further ops do nothing.
     @discardableResult

@@ -29,6 +29,9 @@ public protocol Operation: Sendable {
     /// The op's kind in errors, listings and profiles.
     var name: String { get }
 
+    /// How many outputs the op has, 1 unless it says otherwise: what recording returns where the shapes do not fit, and no types are known.
+    var outputCount: Int { get }
+
     /// What taps call the outputs after the first, in their order; those that nobody looks at have no name.
     var furtherOutputNames: [String] { get }
 
@@ -53,6 +56,7 @@ public protocol Operation: Sendable {
 }
 
 extension Operation {
+    public var outputCount: Int { 1 }
     public var furtherOutputNames: [String] { [] }
     public func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
         preconditionFailure("\(name) has no gradient rule")

@@ -8,7 +8,7 @@ extension Graph {
     /// Attention maps, feature maps and statistics of activations are looked at through taps, never through special code in a model:
     /// ask a plan for the tapped tensor as one more output. What a backward pass records, under the same paths, is not found.
     public func tap(_ path: String) -> Tensor? {
-        let forward = nodes.prefix(firstBackwardNode ?? nodes.count)
+        let forward = nodes.lazy.filter { $0.pass == .forward }
         if let node = forward.last(where: { $0.path == path && !($0.operation is Leaf) }) { return Tensor(graph: self, id: node.outputs[0]) }
         // `module.output`
         guard let dot = path.lastIndex(of: ".") else { return nil }

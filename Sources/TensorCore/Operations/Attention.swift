@@ -9,6 +9,7 @@ import COneDNN
 struct Attention: Operation {
     let scale: Float
     var name: String { "attention" }
+    var outputCount: Int { 2 }
     var furtherOutputNames: [String] { ["probabilities"] }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
@@ -32,7 +33,7 @@ struct Attention: Operation {
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
         guard let dy = upstream[0] else { return node.inputs.map { _ in nil } }
-        let gradients = dy.graph.record(AttentionGradient(scale: scale), [node.outputs[1], dy] + node.inputs)
+        let gradients = dy.graph.record(AttentionGradient(scale: scale, outputCount: node.inputs.count), [node.outputs[1], dy] + node.inputs)
         return node.inputs.indices.map { gradients[$0] }
     }
 
@@ -59,6 +60,8 @@ struct Attention: Operation {
 /// dv = pᵀ dy; dp = dy vᵀ; ds = scale · p ∘ (dp − ⟨dp, p⟩); dq = ds k; dk = dsᵀ q.
 struct AttentionGradient: Operation {
     let scale: Float
+    /// 3 gradients, or 1 of packed inputs.
+    let outputCount: Int
     var name: String { "attention gradient" }
 
     func outputTypes(_ inputs: [TensorType]) -> [TensorType] { Array(inputs.dropFirst(2)) }

@@ -43,6 +43,7 @@ struct BatchStatistics: Operation {
     let epsilon: Float
     let momentum: Float
     var name: String { "batch statistics" }
+    var outputCount: Int { 4 }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         // One value is its own mean: whatever comes in, 0 would come out. PyTorch refuses it too.
@@ -70,6 +71,7 @@ struct BatchStatistics: Operation {
 struct FixedStatistics: Operation {
     let epsilon: Float
     var name: String { "fixed statistics" }
+    var outputCount: Int { 2 }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         guard inputs[0].shape == inputs[1].shape else { throw ShapeError("of running statistics of \(inputs[0]) and \(inputs[1])") }
@@ -103,6 +105,7 @@ struct BatchNormalization: Operation {
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let x = inputs[0].shape
+        guard x.rank >= 1, inputs[0].dtype.isActivation else { throw ShapeError("of \(inputs[0]): expected float32 or bfloat16 […, channels]") }
         for parameter in inputs[2..<5] + [TensorType(inputs[1].shape)] where parameter != TensorType([x[-1]]) {
             throw ShapeError("of \(x): expected parameters [\(x[-1])] in float32, found \(parameter)")
         }
@@ -115,7 +118,7 @@ struct BatchNormalization: Operation {
         guard var dy = upstream[0] else { return node.inputs.map { _ in nil } }
         let graph = dy.graph, hasResidual = node.inputs.count > 5
         // A residual needs the gradient behind the ReLU too; without one, every pass takes the mask from x.
-        if hasReLU, hasResidual { dy = graph.record(one: UnaryGradient(of: .relu), node.outputs[0], dy) }
+        if hasReLU, hasResidual { dy = graph.record(one: UnaryGradient(unary: .relu), node.outputs[0], dy) }
         let inputs = Array(node.inputs[..<5]) + [dy]
         let sums = graph.record(BatchNormalizationGradientSums(hasReLU: hasReLU && !hasResidual), inputs)[0].shardSum()
         let dx = graph.record(BatchNormalizationGradient(count: count, hasReLU: hasReLU && !hasResidual), inputs + [sums])[0]
@@ -175,6 +178,7 @@ struct BatchNormalizationGradient: Operation {
 /// The two rows of sums in double as two vectors in float.
 struct SplitSums: Operation {
     var name: String { "split sums" }
+    var outputCount: Int { 2 }
 
     func outputTypes(_ inputs: [TensorType]) -> [TensorType] {
         Array(repeating: TensorType([inputs[0].shape[1]]), count: 2)

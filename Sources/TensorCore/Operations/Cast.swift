@@ -29,7 +29,14 @@ extension DType {
     /// The type of what operands of several types become together: bfloat16 where one of them is.
     static func joined(_ types: [DType]) -> DType { types.contains(.bfloat16) ? .bfloat16 : types[0] }
 
-    var kernelType: kernel_type { self == .bfloat16 ? KERNEL_BFLOAT16 : KERNEL_FLOAT32 }
+    /// How C kernels call the type, which the shape rule of an op must have checked: they compute with no other.
+    var kernelType: kernel_type {
+        switch self {
+        case .float32: KERNEL_FLOAT32
+        case .bfloat16: KERNEL_BFLOAT16
+        case .float64, .int32: preconditionFailure("no kernel takes \(rawValue) where it takes float32 or bfloat16")
+        }
+    }
 }
 
 extension LoweringContext {

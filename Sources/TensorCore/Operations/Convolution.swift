@@ -105,11 +105,11 @@ struct Convolution: Operation {
         let (x, weight) = (node.inputs[0], node.inputs[1])
         var result: [Tensor?] = [nil, nil]
         if node.needsGradient[0] {
-            result[0] = dy.graph.record(one: ConvolutionBackwardData(of: self, source: x.shape), dy, weight)
+            result[0] = dy.graph.record(one: ConvolutionBackwardData(convolution: self, source: x.shape), dy, weight)
         }
         let needsBias = hasBias && node.needsGradient[2]
         if node.needsGradient[1] || needsBias {
-            let operation = ConvolutionBackwardWeights(of: self, weight: weight.shape, computesBias: needsBias)
+            let operation = ConvolutionBackwardWeights(convolution: self, weight: weight.shape, computesBias: needsBias)
             let gradients = dy.graph.record(operation, [x, dy])
             result[1] = gradients[0]
             if hasBias { result.append(needsBias ? gradients[1] : nil) }
@@ -150,7 +150,7 @@ struct ConvolutionShapes {
         return g == 1 ? weight.dimensions : [g, weight[0] / g, weight[1], weight[2], weight[3]]
     }
 
-    /// Of images and, unless given, weights in `dtype`.
+    /// The description for images in `dtype` and weights in `weights`, or in `dtype` too unless given.
     func description(_ dtype: DType, weights: DType? = nil, hasBias: Bool) -> onednn_convolution {
         let window = convolution.window
         var result = onednn_convolution()
@@ -180,14 +180,14 @@ extension onednn_tensor {
 
 /// The gradient of a convolution with respect to its images.
 struct ConvolutionBackwardData: Operation {
-    let of: Convolution
+    let convolution: Convolution
     let source: Shape
     var name: String { "convolution gradient (data)" }
 
     func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [TensorType(source, inputs[0].dtype)] }
 
     func lower(_ context: LoweringContext) throws {
-        let shapes = ConvolutionShapes(of, source: source, weight: context.inputTypes[1].shape, destination: context.inputTypes[0].shape)
+        let shapes = ConvolutionShapes(convolution, source: source, weight: context.inputTypes[1].shape, destination: context.inputTypes[0].shape)
         var description = shapes.description(context.inputTypes[0].dtype, hasBias: false)
         let primitive = try Primitive("data gradient of a convolution of \(source) with weights \(shapes.weight)") {
             onednn_convolution_backward_data(&description, Int32(context.workerCount))
@@ -200,17 +200,18 @@ struct ConvolutionBackwardData: Operation {
 
 /// The gradient of a convolution with respect to its weights, and to its bias if it has one.
 struct ConvolutionBackwardWeights: Operation {
-    let of: Convolution
+    let convolution: Convolution
     let weight: Shape
     let computesBias: Bool
     var name: String { "convolution gradient (weights)" }
+    var outputCount: Int { computesBias ? 2 : 1 }
 
     func outputTypes(_ inputs: [TensorType]) -> [TensorType] {
         [TensorType(weight)] + (computesBias ? [TensorType([weight[0]])] : [])
     }
 
     func lower(_ context: LoweringContext) throws {
-        let shapes = ConvolutionShapes(of, source: context.inputTypes[0].shape, weight: weight, destination: context.inputTypes[1].shape)
+        let shapes = ConvolutionShapes(convolution, source: context.inputTypes[0].shape, weight: weight, destination: context.inputTypes[1].shape)
         var description = shapes.description(context.inputTypes[0].dtype, weights: .float32, hasBias: computesBias)
         let primitive = try Primitive("weight gradient of a convolution of \(shapes.source) with weights \(weight)") {
             onednn_convolution_backward_weights(&description, Int32(context.workerCount))

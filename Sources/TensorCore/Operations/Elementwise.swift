@@ -33,6 +33,8 @@ struct Unary: Operation {
     /// Functions whose derivative is made with y, for they share most of their work: a second output, which takes x's place in memory.
     var makesSlope: Bool { [KERNEL_SWISH, KERNEL_GELU, KERNEL_GELU_TANH].contains(function) }
 
+    var outputCount: Int { makesSlope ? 2 : 1 }
+
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         guard inputs[0].dtype.isActivation else { throw ShapeError("of \(inputs[0]): expected float32 or bfloat16") }
         return makesSlope ? inputs + inputs : inputs
@@ -47,7 +49,7 @@ struct Unary: Operation {
             return [dy.graph.record(one: Binary(function: KERNEL_MULTIPLY, name: "\(name) gradient"), node.outputs[1], dy)]
         default:
             let saved = savesOutput ? node.outputs[0] : node.inputs[0]
-            return [dy.graph.record(one: UnaryGradient(of: self), saved, dy)]
+            return [dy.graph.record(one: UnaryGradient(unary: self), saved, dy)]
         }
     }
 
@@ -66,19 +68,18 @@ struct Unary: Operation {
     }
 }
 
+/// The saved operand or result, and the gradient of the result → the gradient of the operand.
 struct UnaryGradient: Operation {
-    let of: Unary
-    var name: String { "\(of.name) gradient" }
-
-    init(of unary: Unary) { of = unary }
+    let unary: Unary
+    var name: String { "\(unary.name) gradient" }
 
     func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [inputs[1]] }
 
     func lower(_ context: LoweringContext) {
         let saved = context.input(0), dy = context.input(1), dx = context.output(0)
         let n = context.outputTypes[0].shape.elementCount, type = context.outputTypes[0].dtype.kernelType
-        context.emit(reads: [saved, dy], writes: [dx], overwrites: (dx, dy)) { [of] c in
-            kernel_unary_gradient(of.function, c.raw(saved), c.raw(dy), c.raw(dx), Int64(n), of.parameter, type)
+        context.emit(reads: [saved, dy], writes: [dx], overwrites: (dx, dy)) { [unary] c in
+            kernel_unary_gradient(unary.function, c.raw(saved), c.raw(dy), c.raw(dx), Int64(n), unary.parameter, type)
         }
     }
 }

@@ -9,6 +9,7 @@ struct GroupStatistics: Operation {
     let groups: Int
     let epsilon: Float
     var name: String { "group norm statistics" }
+    var outputCount: Int { 2 }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let x = inputs[0].shape
@@ -67,6 +68,7 @@ struct GroupNormalization: Operation {
 struct GroupNormalizationGradient: Operation {
     let groups: Int
     var name: String { "group norm gradient" }
+    var outputCount: Int { 3 }
 
     func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [inputs[0], inputs[3], inputs[3]] }
 

@@ -7,6 +7,7 @@ struct LayerNormalization: Operation {
     let isAffine: Bool
 
     var name: String { "layer norm" }
+    var outputCount: Int { 3 }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let x = inputs[0].shape
@@ -47,6 +48,7 @@ struct LayerNormalization: Operation {
 struct LayerNormalizationGradient: Operation {
     let isAffine: Bool
     var name: String { "layer norm gradient" }
+    var outputCount: Int { isAffine ? 3 : 1 }
 
     func outputTypes(_ inputs: [TensorType]) -> [TensorType] {
         [inputs[0]] + (isAffine ? [inputs[4], inputs[4]] : [])

@@ -5,6 +5,7 @@ import CKernels
 struct CrossEntropy: Operation {
     let smoothing: Float
     var name: String { "softmax cross-entropy" }
+    var outputCount: Int { 2 }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let (logits, labels) = (inputs[0], inputs[1])

@@ -4,7 +4,7 @@ import COneDNN
 struct MatrixMultiplication: Operation {
     var transposeA = false
     var transposeB = false
-    /// Of the result, where it is not the operands': sums are float32 and may stay so.
+    /// The type of the result, where it is not the operands': sums are float32 and may stay so.
     var dtype: DType?
 
     var name: String { "matmul" }
@@ -14,6 +14,7 @@ struct MatrixMultiplication: Operation {
         guard inputs[0].dtype.isActivation, inputs[0].dtype == inputs[1].dtype else {
             throw ShapeError("\(inputs[0]) × \(inputs[1]): expected both in float32 or both in bfloat16")
         }
+        if let dtype, !dtype.isActivation { throw ShapeError("\(inputs[0]) × \(inputs[1]) as \(dtype.rawValue): expected float32 or bfloat16") }
         guard a.rank >= 2, b.rank >= 2 else { throw ShapeError("\(a) × \(b): expected at least two axes") }
         let (m, k) = transposeA ? (a[-1], a[-2]) : (a[-2], a[-1])
         let (k2, n) = transposeB ? (b[-1], b[-2]) : (b[-2], b[-1])

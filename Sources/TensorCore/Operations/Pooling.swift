@@ -8,6 +8,7 @@ struct Pooling: Operation {
     let window: Window2D
 
     var name: String { kind == .maximum ? "max pool" : "average pool" }
+    var outputCount: Int { kind == .maximum ? 2 : 1 }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let x = inputs[0].shape
@@ -25,7 +26,7 @@ struct Pooling: Operation {
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
         guard let dy = upstream[0] else { return [nil] }
-        let operation = PoolingGradient(of: self, source: node.inputs[0].shape)
+        let operation = PoolingGradient(pooling: self, source: node.inputs[0].shape)
         return [dy.graph.record(operation, [dy] + node.outputs.dropFirst())[0]]
     }
 
@@ -61,15 +62,16 @@ struct Pooling: Operation {
     }
 }
 
+/// The gradient of the output, and of a maximum the record of which element was the largest → the gradient of the images.
 struct PoolingGradient: Operation {
-    let of: Pooling
+    let pooling: Pooling
     let source: Shape
-    var name: String { "\(of.name) gradient" }
+    var name: String { "\(pooling.name) gradient" }
 
     func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [TensorType(source, inputs[0].dtype)] }
 
     func lower(_ context: LoweringContext) throws {
-        var description = of.description(source: source, destination: context.inputTypes[0].shape, dtype: context.inputTypes[0].dtype)
+        var description = pooling.description(source: source, destination: context.inputTypes[0].shape, dtype: context.inputTypes[0].dtype)
         let primitive = try Primitive("\(name) of \(source)") { onednn_pooling_backward(&description, Int32(context.workerCount)) }
         let inputs = context.inputTypes.indices.map(context.input), dx = context.output(0)
         context.emit(primitive, reads: inputs, writes: [dx], arguments: [inputs[0], dx] + inputs.dropFirst())

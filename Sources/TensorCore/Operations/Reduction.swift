@@ -5,7 +5,7 @@ struct Reduce: Operation {
     let function: kernel_reduction_op
     let axes: [Int]
     let keepsAxes: Bool
-    /// Of the result; sums of bfloat16 are made in float32 and may stay so.
+    /// The type of the result; sums of bfloat16 are made in float32 and may stay so.
     let dtype: DType
 
     var name: String { function == KERNEL_SUM ? "sum" : "max" }
@@ -14,7 +14,9 @@ struct Reduce: Operation {
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let shape = inputs[0].shape
-        guard inputs[0].dtype.isActivation else { throw ShapeError("of \(inputs[0]): expected float32 or bfloat16") }
+        guard inputs[0].dtype.isActivation, dtype.isActivation else {
+            throw ShapeError("of \(inputs[0]) as \(dtype.rawValue): expected float32 or bfloat16")
+        }
         guard axes.allSatisfy(shape.indices.contains), Set(axes).count == axes.count else {
             throw ShapeError("of \(shape) over the axes \(axes): there are \(shape.rank) axes")
         }

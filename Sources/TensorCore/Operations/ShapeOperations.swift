@@ -24,6 +24,7 @@ struct Transpose: Operation {
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let shape = inputs[0].shape
+        try inputs[0].requireMovable()
         guard permutation.sorted() == Array(shape.indices) else { throw ShapeError("of \(shape) by \(permutation): expected a permutation of its axes") }
         return [TensorType(Shape(permutation.map { shape[$0] }), inputs[0].dtype)]
     }
@@ -46,6 +47,7 @@ struct Broadcast: Operation {
     var name: String { "broadcast" }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        try inputs[0].requireMovable()
         guard inputs[0].shape.broadcast(with: shape) == shape else { throw ShapeError("\(inputs[0].shape) → \(shape): the shapes do not broadcast") }
         return [TensorType(shape, inputs[0].dtype)]
     }
@@ -67,6 +69,7 @@ struct Concatenate: Operation {
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let first = inputs[0]
         let shapes = inputs.map(\.shape.description).joined(separator: ", ")
+        try first.requireMovable()
         guard first.shape.indices.contains(axis) else { throw ShapeError("of \(shapes) along axis \(axis): there are \(first.shape.rank) axes") }
         for other in inputs.dropFirst() {
             let fits = (other.dtype == first.dtype || other.dtype.isActivation && first.dtype.isActivation) && other.shape.rank == first.shape.rank
@@ -106,6 +109,7 @@ struct Slice: Operation {
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let shape = inputs[0].shape
+        try inputs[0].requireMovable()
         guard shape.indices.contains(axis), step > 0, 0 <= start, start < end, end <= shape[axis] else {
             throw ShapeError("\(start)..<\(end) of axis \(axis) of \(shape): out of range")
         }
@@ -133,7 +137,10 @@ struct Embed: Operation {
     var value: Float = 0
     var name: String { "embed" }
 
-    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] { [TensorType(shape, inputs[0].dtype)] }
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        guard inputs[0].dtype.isActivation else { throw ShapeError("of \(inputs[0]): expected float32 or bfloat16") }
+        return [TensorType(shape, inputs[0].dtype)]
+    }
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [upstream[0].map { $0.graph.record(one: slice, $0) }] }
 
@@ -156,6 +163,7 @@ struct Reflect: Operation {
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let shape = inputs[0].shape
+        guard inputs[0].dtype.isActivation else { throw ShapeError("of \(inputs[0]): expected float32 or bfloat16") }
         guard shape.indices.contains(axis), before >= 0, after >= 0, max(before, after) < shape[axis] else {
             throw ShapeError("axis \(axis) of \(shape) by \(before) and \(after): more than there is to mirror")
         }
@@ -163,7 +171,7 @@ struct Reflect: Operation {
     }
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
-        [upstream[0].map { $0.graph.record(one: ReflectGradient(of: self, shape: node.inputs[0].shape), $0) }]
+        [upstream[0].map { $0.graph.record(one: ReflectGradient(reflect: self, shape: node.inputs[0].shape), $0) }]
     }
 
     func lower(_ context: LoweringContext) {
@@ -175,23 +183,19 @@ struct Reflect: Operation {
     }
 }
 
+/// The gradient of the continued axis, its mirrored parts added to what they mirror; `shape` is the operand's.
 struct ReflectGradient: Operation {
-    let of: Reflect
+    let reflect: Reflect
     let shape: Shape
     var name: String { "reflect gradient" }
-
-    init(of reflect: Reflect, shape: Shape) {
-        of = reflect
-        self.shape = shape
-    }
 
     func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [TensorType(shape, inputs[0].dtype)] }
 
     func lower(_ context: LoweringContext) {
-        let dy = context.input(0, as: .float32), split = shape.split(at: of.axis)
+        let dy = context.input(0, as: .float32), split = shape.split(at: reflect.axis)
         context.withFloatOutput(0) { dx in
-            context.emit(reads: [dy], writes: [dx]) { [of] c in
-                kernel_reflect_gradient(c.floats(dy), c.floats(dx), split.outer, split.length, split.inner, Int64(of.before), Int64(of.after))
+            context.emit(reads: [dy], writes: [dx]) { [reflect] c in
+                kernel_reflect_gradient(c.floats(dy), c.floats(dx), split.outer, split.length, split.inner, Int64(reflect.before), Int64(reflect.after))
             }
         }
     }
@@ -243,6 +247,13 @@ extension Shape {
     /// The axis with all before it and all after it.
     func split(at axis: Int) -> (outer: Int64, length: Int64, inner: Int64) {
         (Int64(self[..<axis].reduce(1, *)), Int64(self[axis]), Int64(self[(axis + 1)...].reduce(1, *)))
+    }
+}
+
+extension TensorType {
+    /// Throws what is wrong with elements that no strided copy moves.
+    fileprivate func requireMovable() throws(ShapeError) {
+        if dtype.byteCount > 4 { throw ShapeError("of \(self): expected float32, bfloat16 or int32") }
     }
 }
 

@@ -11,7 +11,7 @@ struct Softmax: Operation {
     }
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
-        [upstream[0].map { $0.graph.record(one: SoftmaxGradient(of: self), node.outputs[0], $0) }]
+        [upstream[0].map { $0.graph.record(one: SoftmaxGradient(softmax: self), node.outputs[0], $0) }]
     }
 
     func lower(_ context: LoweringContext) {
@@ -29,9 +29,10 @@ struct Softmax: Operation {
     }
 }
 
+/// The result and its gradient → the gradient of the operand.
 struct SoftmaxGradient: Operation {
-    let of: Softmax
-    var name: String { "\(of.name) gradient" }
+    let softmax: Softmax
+    var name: String { "\(softmax.name) gradient" }
 
     func outputTypes(_ inputs: [TensorType]) -> [TensorType] { [inputs[0]] }
 
@@ -39,8 +40,8 @@ struct SoftmaxGradient: Operation {
         let y = context.input(0, as: .float32), dy = context.input(1, as: .float32), shape = context.inputTypes[0].shape
         let rows = Int64(shape.elementCount / shape[-1]), columns = Int64(shape[-1])
         context.withFloatOutput(0) { dx in
-            context.emit(reads: [y, dy], writes: [dx], overwrites: (dx, dy)) { [of] c in
-                if of.isLogarithm {
+            context.emit(reads: [y, dy], writes: [dx], overwrites: (dx, dy)) { [softmax] c in
+                if softmax.isLogarithm {
                     kernel_log_softmax_gradient(c.floats(y), c.floats(dy), c.floats(dx), rows, columns)
                 } else {
                     kernel_softmax_gradient(c.floats(y), c.floats(dy), c.floats(dx), rows, columns, 1, KERNEL_FLOAT32)

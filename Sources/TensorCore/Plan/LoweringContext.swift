@@ -47,7 +47,7 @@ public final class LoweringContext {
     func alias(output: Int, input: Int) { builder.alias(node.outputs[output], to: node.inputs[input], for: phase) }
 
     /// Memory that the kernels of this node use among themselves.
-    func temporary(_ byteCount: Int) -> BufferID { builder.makeBuffer(byteCount, .arena(builder.placement(of: phase))) }
+    func temporary(_ byteCount: Int) -> BufferID { builder.makeBuffer(byteCount, .arena(Placement(ofPhase: phase))) }
 
     func emit(
         _ name: String? = nil, reads: [BufferID], writes: [BufferID], overwrites: (output: BufferID, input: BufferID)? = nil,
@@ -65,7 +65,7 @@ public final class LoweringContext {
     ) {
         builder.emit(
             builder.kernel(
-                primitive, name: name ?? node.operation.name, placement: builder.placement(of: phase), reads: reads,
+                primitive, name: name ?? node.operation.name, placement: Placement(ofPhase: phase), reads: reads,
                 writes: writes, arguments: arguments, offsets: offsets), phase: phase)
     }
 

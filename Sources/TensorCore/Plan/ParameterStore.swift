@@ -74,10 +74,10 @@ public final class ParameterStore: @unchecked Sendable {
         slice(name).map { HostTensor($0.shape, Array($1)) }
     }
 
-    /// Replaces a parameter or buffer; false when there is none of that name and shape.
+    /// Replaces a parameter or buffer; false when there is none of that name and shape, or when the values are not float32.
     @discardableResult
     public func set(_ tensor: HostTensor, named name: String) -> Bool {
-        guard let (entry, values) = slice(name), entry.shape == tensor.shape else { return false }
+        guard let (entry, values) = slice(name), entry.shape == tensor.shape, tensor.dtype == .float32 else { return false }
         _ = values.update(fromContentsOf: tensor.floats)
         return true
     }

@@ -5,7 +5,8 @@ import Foundation
 /// A graph compiled to kernels over memory laid out once; replayed at every step without allocating.
 ///
 /// A batch is cut into `shardCount` shards. A worker takes a shard and runs a whole phase of it, single-threaded. Sums over shards
-/// are fixed binary trees, so results depend on the number of shards and never on the number of threads.
+/// are fixed binary trees, so results depend on the number of shards and never on the number of threads. A run is a row of rounds, after
+/// each of which all workers meet (`Round`).
 ///
 /// Memory is in four arenas: `shared` (once), `shard` (once a shard: values that outlive a phase), `worker` (once a worker: values of one
 /// phase, which stay in its cache) and `pair` (once for two shards: what they add up).
@@ -15,13 +16,22 @@ public final class Plan {
 
     let pool: WorkerPool
     private let store: ParameterStore?
-    let steps: [PhaseSchedule]
+    let rounds: [Round]
     /// Set it to time every kernel of the runs that follow.
     public var profile: PlanProfile?
-    /// The phase that runs, and the step: written between phases, read by the workers.
-    private var current = (phase: 0, step: UInt64(0))
-    /// What a worker does with a task of the phase. Made once: a closure made for every phase would allocate in every phase.
+    /// The round that runs, and the training step: written between rounds, read by the workers.
+    private var current = (round: 0, step: UInt64(0))
+    /// What a worker does with a task of the round. Made once: a closure made for every round would allocate in every round.
     private lazy var perform: (_ worker: Int, _ task: Int) -> Void = { [unowned self] worker, task in perform(task, worker: worker) }
+    /// Where every buffer lies: a table for each worker and shard, at `worker * shardCount + shard`, with an address for each buffer. Read
+    /// through `table(worker:shard:)`.
+    ///
+    /// - A buffer of a parameter, of the shared arena or of a shared output has the same address in all tables; one of the shard arenas, of
+    ///   an input or of a sharded output the same for all workers; one of the pair arenas the same for all workers and for both shards of a pair; one of the worker arenas
+    ///   the same for all shards.
+    /// - The addresses of inputs are written by `run` before the first round, when no worker reads a table. After that a table is written only
+    ///   by a kernel that decides where its output lies (`PlanBuilder.Home.decidedAtRun`), in the table of its own worker and shard, which
+    ///   no other worker reads in that round, and read by later kernels of the same round alone.
     private let tables: [UnsafeMutablePointer<UnsafeMutableRawPointer>]
     private let memory: [PageMemory]
     private let inputs: [(buffers: [Int], shardByteCount: Int)]
@@ -45,8 +55,8 @@ public final class Plan {
         self.pool = pool
         self.store = store
         shardCount = graph.shardCount
-        steps = PhaseSchedule.make(builder)
-        let layout = MemoryPlan(builder, steps)
+        rounds = Round.all(of: builder)
+        let layout = MemoryPlan(builder, rounds)
 
         // Memory, and the address of every buffer for each worker and shard.
         let workers = pool.threadCount, shards = graph.shardCount
@@ -115,29 +125,29 @@ public final class Plan {
     public func run(feeding batch: [UnsafeRawPointer], step: UInt64 = 0) {
         precondition(batch.count == inputs.count, "\(batch.count) inputs fed, the graph has \(inputs.count)")
         for (input, source) in zip(inputs, batch) {
-            for (entry, table) in tables.enumerated() {
+            for (entry, table) in tables.enumerated() {  // entry % shardCount is the shard
                 let address = UnsafeMutableRawPointer(mutating: source) + entry % shardCount * input.shardByteCount
                 for buffer in input.buffers { table[buffer] = address }
             }
         }
         profile?.startRun()
-        for (index, phase) in steps.enumerated() {
+        for (index, round) in rounds.enumerated() {
             current = (index, step)
-            switch phase {
+            switch round {
             case .reductions(let tasks): pool.run(tasks.count, perform)
             case .shared(let kernels, isLarge: true): pool.run(kernels.count, perform)
             case .shared(let kernels, isLarge: false): for kernel in kernels.indices { perform(0, kernel) }
             case .sharded: pool.run(shardCount, perform)
             }
-            profile?.finish(phase: index)
+            profile?.finish(round: index)
         }
     }
 
     private func perform(_ task: Int, worker: Int) {
-        switch steps[current.phase] {
+        switch rounds[current.round] {
         case .reductions(let tasks):
             guard let profile else { return sum(tasks[task]) }
-            profile.time(phase: current.phase, kernel: 0, worker: worker) { sum(tasks[task]) }
+            profile.time(round: current.round, kernel: 0, worker: worker) { sum(tasks[task]) }
         case .shared(let kernels, _):
             run(kernels[task], task, context(worker: worker, shard: 0))
         case .sharded(let kernels):
@@ -148,18 +158,25 @@ public final class Plan {
 
     private func run(_ kernel: Kernel, _ index: Int, _ context: KernelContext) {
         guard let profile else { return kernel.run(context) }
-        profile.time(phase: current.phase, kernel: index, worker: context.worker) { kernel.run(context) }
+        profile.time(round: current.round, kernel: index, worker: context.worker) { kernel.run(context) }
     }
 
     private func context(worker: Int, shard: Int) -> KernelContext {
-        KernelContext(addresses: tables[worker * shardCount + shard], worker: worker, shard: shard, step: current.step)
+        KernelContext(addresses: table(worker: worker, shard: shard), worker: worker, shard: shard, step: current.step)
     }
 
+    private func table(worker: Int, shard: Int) -> UnsafeMutablePointer<UnsafeMutableRawPointer> { tables[worker * shardCount + shard] }
+
+    /// Adds up a piece of the pairs' sums.
+    ///
+    /// A reduction reads a buffer of the pair arenas and writes a shared one, and no other. So the tables of all workers agree on both, and
+    /// worker 0's are as good as those of the worker that runs this. Pair p is the shards 2p and 2p + 1 and has one address for both; 2p is a
+    /// shard even where the last pair of an odd number of shards is one shard alone.
     private func sum(_ task: ReductionTask) {
         let reduction = task.reduction
         withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: PairSums.pairCount(shardCount)) { sources in
-            for pair in sources.indices { sources[pair] = UnsafeRawPointer(tables[2 * pair][reduction.input.index] + task.start) }
-            reduction.combination.combine(sources, to: tables[0][reduction.output.index] + task.start, byteCount: task.byteCount)
+            for pair in sources.indices { sources[pair] = UnsafeRawPointer(table(worker: 0, shard: 2 * pair)[reduction.input.index] + task.start) }
+            reduction.combination.combine(sources, to: table(worker: 0, shard: 0)[reduction.output.index] + task.start, byteCount: task.byteCount)
         }
     }
 

@@ -1,7 +1,7 @@
 /// Turns a graph into phases of kernels over buffers.
 ///
-/// Even phases are shared (run once a step), odd ones sharded (run for each shard). A sum over shards leads from an odd phase to
-/// the next even one; every other op runs in the earliest phase in which its inputs exist.
+/// A shared phase runs once a training step, a sharded one once for each shard; they alternate (`Placement.phase(notBefore:)`). A sum over
+/// shards leads from a sharded phase to the next shared one; every other op runs in the earliest phase in which its inputs exist.
 final class PlanBuilder {
     /// Where a buffer lies.
     enum Home: Equatable {
@@ -25,6 +25,7 @@ final class PlanBuilder {
         var home: Home
     }
 
+    /// Work of one placement, in order: first the sums that end what the phase before it began, then the kernels.
     struct Phase {
         var reductions: [Reduction] = []
         var kernels: [Kernel] = []
@@ -42,7 +43,7 @@ final class PlanBuilder {
     private(set) var primitiveCount = 0
     private var isLowered: [Bool]
     private var fusedAdditions: [Int: FusedAddition] = [:]
-    /// Of the node that is being lowered.
+    /// The pass of the node that is being lowered.
     private var pass = Pass.forward
 
     private var valuePhase: [Int]
@@ -93,7 +94,7 @@ final class PlanBuilder {
             try deliver(gradient.id, to: .gradient(store.entries[index].offset * MemoryLayout<Float>.size))
         }
         // Running statistics change when everything that reads the old ones is done.
-        let last = phases.count + phases.count % 2
+        let last = Placement.shared.phase(notBefore: phases.count)
         for update in updates {
             guard let store else { preconditionFailure("buffers need a parameter store") }
             let home = Home.buffer(store.bufferEntries[update.buffer].offset * MemoryLayout<Float>.size)
@@ -127,16 +128,13 @@ final class PlanBuilder {
             case .parameter(let index): .parameter(try offset(index, in: store?.entries))
             case .buffer(let index): .buffer(try offset(index, in: store?.bufferEntries))
             }
-            valuePhase[value] = graph.values[value].placement == .sharded ? 1 : 0
+            valuePhase[value] = graph.values[value].placement.firstPhase
             valueBuffer[value] = makeBuffer(graph.values[value].type.byteCount, home)
             return
         }
-        let parity = graph.values[node.outputs[0]].placement == .sharded ? 1 : 0
-        var phase = max(parity, reader - (reader + parity) % 2)
-        func wait(for value: Int) {
-            let ready = valuePhase[value]
-            phase = max(phase, ready + (ready + parity) % 2)
-        }
+        let placement = graph.values[node.outputs[0]].placement
+        var phase = placement.phase(notAfter: reader)
+        func wait(for value: Int) { phase = max(phase, placement.phase(notBefore: valuePhase[value])) }
         if let after = node.after { wait(for: after) }
         let producers = inputs.map { graph.values[$0].node }
         for (input, producer) in zip(inputs, producers) where isLowered[producer] { wait(for: input) }
@@ -145,7 +143,7 @@ final class PlanBuilder {
             wait(for: input)
         }
         for output in members.flatMap({ graph.nodes[$0].outputs }) { valuePhase[output] = phase }
-        pass = index < graph.firstBackwardNode ?? .max ? .forward : .backward
+        pass = node.pass
         let addition = pair.map { graph.nodes[$0.addition] }
         try node.operation.lower(LoweringContext(builder: self, node: node, phase: phase, addition: addition))
     }
@@ -172,8 +170,6 @@ final class PlanBuilder {
         buffers.append(Buffer(byteCount: byteCount, home: home))
         return BufferID(index: buffers.count - 1)
     }
-
-    func placement(of phase: Int) -> Placement { phase % 2 == 1 ? .sharded : .shared }
 
     func declare(_ value: Int) -> BufferID {
         if let buffer = valueBuffer[value] { return buffer }
@@ -216,7 +212,7 @@ final class PlanBuilder {
 
     /// A value is reordered once for all its readers: at once, or if shards read a shared value, just before the first of them do.
     private func reordered(_ value: Int, from source: PhysicalLayout, to layout: PhysicalLayout, for phase: Int) -> BufferID {
-        let isForShards = graph.values[value].placement == .shared && phase % 2 == 1
+        let isForShards = graph.values[value].placement == .shared && Placement(ofPhase: phase) == .sharded
         if let index = reorders[value]?.firstIndex(where: { $0.source == source && $0.layout == layout }) {
             if let (kernel, planned) = reorders[value]![index].pending {
                 reorders[value]![index].pending = (kernel, min(planned, isForShards ? phase - 1 : phase))
@@ -290,8 +286,8 @@ final class PlanBuilder {
             }, phase: phase)
     }
 
-    /// Two steps: each pair of neighbouring shards is summed as soon as both have their terms, the pairs' sums when all shards are done.
-    /// So half as many copies are in memory as there are shards.
+    /// Sums over shards in two phases: each pair of neighbouring shards is summed in the sharded phase before `phase`, as soon as both have
+    /// their terms; the pairs' sums are summed at the beginning of the shared `phase`. So half as many copies are in memory as there are shards.
     func emitShardSum(_ combination: TreeCombination, of input: Int, to output: Int, phase: Int) {
         let source = buffer(of: input)
         let target = if let (layout, lengths) = valueLayout[input] {

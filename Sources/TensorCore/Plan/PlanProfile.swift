@@ -15,11 +15,11 @@ public final class PlanProfile: @unchecked Sendable {
         public internal(set) var byteCount = 0
     }
 
-    /// What the phases of one kind leave to wait for.
+    /// How long the workers waited in the rounds of one kind.
     public struct Waiting: Sendable {
         /// Such as `in phases of whole shards`.
         public let place: String
-        /// Summed over the workers: between the end of a worker's last kernel and the end of the phase, and what it costs to hand tasks out.
+        /// Summed over the workers: between the end of a worker's last kernel and the end of the round, and what it costs to hand tasks out.
         public internal(set) var seconds = 0.0
     }
 
@@ -27,14 +27,14 @@ public final class PlanProfile: @unchecked Sendable {
     /// From the beginning of the runs to their end.
     public private(set) var seconds = 0.0
 
-    private struct Phase {
+    private struct Round {
         var kernels: [(operation: String, pass: Pass, multiplyAdds: Int, byteCount: Int, runs: Int)]
         var first: Int
         var place: String
         var seconds = 0.0
     }
 
-    private var phases: [Phase] = []
+    private var rounds: [Round] = []
     private let workerCount: Int
     private let kernelCount: Int
     private let kernelTimes: UnsafeMutableBufferPointer<Duration>
@@ -48,22 +48,22 @@ public final class PlanProfile: @unchecked Sendable {
             (kernel.name, kernel.pass, kernel.multiplyAdds, kernel.byteCount, runs)
         }
         var count = 0
-        for step in plan.steps {
-            let phase = switch step {
+        for planned in plan.rounds {
+            let round = switch planned {
             case .reductions(let tasks):
-                Phase(
+                Round(
                     kernels: [(
                         "shard sum", tasks[0].reduction.pass, 0,
                         tasks.reduce(0) { $0 + (PairSums.pairCount(shards) + 1) * $1.byteCount }, 1
                     )],
                     first: count, place: "in sums over shards")
             case .shared(let kernels, _):
-                Phase(kernels: kernels.map { numbers($0, runs: 1) }, first: count, place: "in work that all shards share")
+                Round(kernels: kernels.map { numbers($0, runs: 1) }, first: count, place: "in work that all shards share")
             case .sharded(let kernels):
-                Phase(kernels: kernels.map { numbers($0, runs: shards) }, first: count, place: "in phases of whole shards")
+                Round(kernels: kernels.map { numbers($0, runs: shards) }, first: count, place: "in phases of whole shards")
             }
-            phases.append(phase)
-            count += phase.kernels.count
+            rounds.append(round)
+            count += round.kernels.count
         }
         kernelCount = count
         kernelTimes = .allocate(capacity: workerCount * count)
@@ -79,18 +79,18 @@ public final class PlanProfile: @unchecked Sendable {
         runCount += 1
     }
 
-    func finish(phase: Int) {
+    func finish(round: Int) {
         let now = clock.now
         let duration = (now - last) / .seconds(1)
-        phases[phase].seconds += duration
+        rounds[round].seconds += duration
         seconds += duration
         last = now
     }
 
-    func time(phase: Int, kernel: Int, worker: Int, _ body: () -> Void) {
+    func time(round: Int, kernel: Int, worker: Int, _ body: () -> Void) {
         let start = clock.now
         body()
-        kernelTimes[worker * kernelCount + phases[phase].first + kernel] += clock.now - start
+        kernelTimes[worker * kernelCount + rounds[round].first + kernel] += clock.now - start
     }
 
     // MARK: Results
@@ -99,8 +99,8 @@ public final class PlanProfile: @unchecked Sendable {
     public var rows: [Row] {
         var rows: [Row] = []
         var places: [String: Int] = [:]
-        for phase in phases {
-            for (index, kernel) in phase.kernels.enumerated() {
+        for round in rounds {
+            for (index, kernel) in round.kernels.enumerated() {
                 let key = "\(kernel.pass) \(kernel.operation)"
                 let place = places[key] ?? rows.count
                 if place == rows.count {
@@ -111,20 +111,20 @@ public final class PlanProfile: @unchecked Sendable {
                 rows[place].runCount += runs
                 rows[place].multiplyAdds += runs * kernel.multiplyAdds
                 rows[place].byteCount += runs * kernel.byteCount
-                rows[place].seconds += seconds(ofKernel: phase.first + index)
+                rows[place].seconds += seconds(ofKernel: round.first + index)
             }
         }
         return rows.sorted { $0.seconds > $1.seconds }
     }
 
-    /// One for each kind of phase that the plan has.
+    /// One for each kind of round that the plan has.
     public var waiting: [Waiting] {
         var result: [Waiting] = []
-        for phase in phases {
-            let index = result.firstIndex { $0.place == phase.place } ?? result.count
-            if index == result.count { result.append(Waiting(place: phase.place)) }
-            let busy = phase.kernels.indices.reduce(0) { $0 + seconds(ofKernel: phase.first + $1) }
-            result[index].seconds += phase.seconds * Double(workerCount) - busy
+        for round in rounds {
+            let index = result.firstIndex { $0.place == round.place } ?? result.count
+            if index == result.count { result.append(Waiting(place: round.place)) }
+            let busy = round.kernels.indices.reduce(0) { $0 + seconds(ofKernel: round.first + $1) }
+            result[index].seconds += round.seconds * Double(workerCount) - busy
         }
         return result
     }

@@ -1,16 +1,21 @@
 /// A piece of a reduction that one worker does.
 struct ReductionTask {
     let reduction: Reduction
-    /// In bytes.
+    /// Where the piece begins in the buffers of the reduction, and how long it is, in bytes.
     let start: Int
     let byteCount: Int
 }
 
-/// What happens between two joins of the workers.
-enum PhaseSchedule {
+/// What the workers do between two joins: a phase of the builder is one round for its sums over shards and one or several for its kernels.
+///
+/// Three words that are easily mixed up: a *step* is a run of the whole plan on a batch, a *phase* is all work of one placement between two
+/// sums over shards, and a *round* is as much of a phase as runs without waiting for each other. A plan runs its rounds in order.
+enum Round {
+    /// Pieces of sums over shards; whoever is free takes one.
     case reductions([ReductionTask])
     /// Kernels that do not depend on each other, run by whoever is free, or by the caller when they are too small to share.
     case shared([Kernel], isLarge: Bool)
+    /// Kernels that each shard runs from the first to the last; a worker takes a whole shard.
     case sharded([Kernel])
 
     /// Bytes of a reduction task: large enough to be worth a hand-over, small enough to balance.
@@ -18,8 +23,9 @@ enum PhaseSchedule {
     /// Bytes below which a wave of shared kernels costs less than waking the workers.
     private static let smallWave = 64 * 1024
 
-    static func make(_ builder: PlanBuilder) -> [PhaseSchedule] {
-        var schedule: [PhaseSchedule] = []
+    /// The rounds of all phases, in order.
+    static func all(of builder: PlanBuilder) -> [Round] {
+        var rounds: [Round] = []
         for (index, phase) in builder.phases.enumerated() {
             let tasks = phase.reductions.flatMap { reduction in
                 let chunk = reduction.combination.isElementwise ? reductionChunk : reduction.byteCount
@@ -27,18 +33,18 @@ enum PhaseSchedule {
                     ReductionTask(reduction: reduction, start: $0, byteCount: min(chunk, reduction.byteCount - $0))
                 }
             }
-            if !tasks.isEmpty { schedule.append(.reductions(tasks)) }
+            if !tasks.isEmpty { rounds.append(.reductions(tasks)) }
             if phase.kernels.isEmpty { continue }
-            if builder.placement(of: index) == .sharded {
-                schedule.append(.sharded(phase.kernels))
+            if Placement(ofPhase: index) == .sharded {
+                rounds.append(.sharded(phase.kernels))
             } else {
                 for wave in waves(phase.kernels) {
                     let bytes = wave.flatMap(\.writes).reduce(0) { $0 + builder.buffers[$1.index].byteCount }
-                    schedule.append(.shared(wave, isLarge: wave.count > 1 && bytes > smallWave))
+                    rounds.append(.shared(wave, isLarge: wave.count > 1 && bytes > smallWave))
                 }
             }
         }
-        return schedule
+        return rounds
     }
 
     /// Groups kernels so that each depends on earlier groups only: on those that wrote what it reads or writes, in order.

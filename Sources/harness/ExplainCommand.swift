@@ -1,0 +1,22 @@
+import ArgumentParser
+import Experiments
+
+struct ExplainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain",
+        abstract: "Say what a key of a definition means: its kind, its default, where it may stand, and the paper.",
+        discussion: """
+            Examples:
+              harness explain                         all keys, as a tree
+              harness explain train.optimizer.adamw   one of them
+              harness explain weight_decay            wherever it may stand
+            """)
+
+    @Argument(help: ArgumentHelp("Paths of keys, or their ends; none: the tree of all.", valueName: "key"))
+    var keys: [String] = []
+
+    func run() throws {
+        if keys.isEmpty { return print(KeyExplanation.tree) }
+        print(try keys.map { try KeyExplanation(of: $0).text }.joined(separator: "\n\n"))
+    }
+}
