@@ -19,7 +19,7 @@ extension RunDescription {
         self.init(
             experiment: experiment, model: model, seed: seed, configuration: configuration, parameters: parameters, multiplyAdds: multiplyAdds,
             classes: classes, measures: [.loss, .accuracy], monitored: "accuracy",
-            layouts: [.test: Classification(classCount: classes).layout(of: .test)], trialDigest: trialDigest, identityVersion: identityVersion, dataDigest: dataDigest,
+            layouts: [.test: Classification(classCount: classes, storesLogits: false).layout(of: .test)], trialDigest: trialDigest, identityVersion: identityVersion, dataDigest: dataDigest,
             tensors: tensors, layers: layers, data: data, arithmetic: arithmetic)
     }
 }
