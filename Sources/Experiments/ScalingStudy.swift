@@ -111,7 +111,7 @@ public struct ScalingStudy: Codable, Sendable {
         private var image: Field { .image(ImageShape(height: imageSize, width: imageSize, channels: 1)) }
         private var record: ModelRecorder {
             let definition = ModelDefinition(configuration)
-            return { _, images in definition.record(images, classes: 10) }
+            return { scope, images in definition.record(images, classes: 10, in: scope).required("logits", in: scope) }
         }
 
         func benchmark(_ precision: Precision, _ pool: WorkerPool) throws -> StepBenchmark {

@@ -18,6 +18,6 @@ public struct DropPath {
     }
 
     public func callAsFunction(_ x: Tensor) -> Tensor {
-        rate == 0 ? x : scope.record { x.dropPath(rate: rate, stream: scope.stream) }
+        rate == 0 ? x : scope.record { x.dropPath(rate: rate, stream: scope.nextStream()) }
     }
 }

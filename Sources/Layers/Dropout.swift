@@ -4,7 +4,7 @@ import TensorCore
 ///
 ///     y = x · m / (1 − rate),   m ~ Bernoulli(1 − rate) for each element
 ///
-/// The mask depends on the scope's stream, the step and the sample's place in the batch only.
+/// The mask depends on the scope's stream, how many calls of the layer came before, the step and the sample's place in the batch only.
 ///
 /// Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout: A Simple Way to Prevent Neural Networks from
 /// Overfitting", JMLR 15 (2014).
@@ -20,6 +20,6 @@ public struct Dropout {
     }
 
     public func callAsFunction(_ x: Tensor) -> Tensor {
-        rate == 0 ? x : scope.record { x.dropout(rate: rate, stream: scope.stream) }
+        rate == 0 ? x : scope.record { x.dropout(rate: rate, stream: scope.nextStream()) }
     }
 }

@@ -27,7 +27,7 @@ public struct Normalization {
         norm =
             switch kind {
             case .batch: .batch(BatchNorm(channels, activation: activation, initialScale: initialScale, in: scope))
-            case .layer: .group(GroupNorm(channels, groups: 1, initialScale: initialScale, in: scope))
+            case .oneGroup: .group(GroupNorm(channels, groups: 1, initialScale: initialScale, in: scope))
             case .group(let groups): .group(GroupNorm(channels, groups: groups, initialScale: initialScale, in: scope))
             case .none: .none
             }

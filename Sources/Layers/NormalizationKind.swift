@@ -4,8 +4,9 @@ import Configuration
 public enum NormalizationKind: Equatable, Sendable {
     /// Each channel over the batch.
     case batch
-    /// Each image over all its channels and positions: one group.
-    case layer
+    /// Each image over all its channels and positions: group norm with one group, which definitions call `layer` as Wu and He do. The layer norm
+    /// of transformers is another: it is over the channels of one position (`LayerNorm`).
+    case oneGroup
     /// Each image over its positions and C / groups neighbouring channels.
     case group(groups: Int)
     /// Nothing; the convolution has a bias instead.
@@ -19,7 +20,7 @@ extension OptionKind where Value == NormalizationKind {
     /// What normalizes a convolutional network: `batch`, `layer`, `group`, `{group: {groups: 4}}`, `none`.
     public static let normalization = variants("normalization", writesNames: true, [
         Variant("batch", .batch, paper: "Ioffe and Szegedy, ICML 2015", "Each channel over the batch."),
-        Variant("layer", .layer, paper: "Ba, Kiros and Hinton, 2016", "Each image over all its channels and positions."),
+        Variant("layer", .oneGroup, paper: "Ba, Kiros and Hinton, 2016", "Each image over all its channels and positions."),
         Variant("group", Groups(), paper: "Wu and He, ECCV 2018", "Each image over its positions and groups of neighbouring channels.",
             make: { .group(groups: $0.groups) }, options: { if case .group(let groups) = $0 { Groups(groups: groups) } else { nil } }),
         Variant("none", .none, "Nothing; convolutions have biases instead."),
@@ -28,7 +29,7 @@ extension OptionKind where Value == NormalizationKind {
 
 private struct Groups: Configurable {
     var groups = NormalizationKind.defaultGroups
-    static let options: [Key<Groups>] = [Key("groups", \.groups, .count, "How many groups; they have to divide the channels.")]
+    static let options: [Key<Groups>] = [Key("groups", \.groups, .count, role: .widthDivisor, "How many groups; they have to divide the channels.")]
 }
 
 extension OptionKind where Value == Int {

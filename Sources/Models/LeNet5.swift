@@ -43,11 +43,26 @@ public struct LeNet5Configuration: BackboneConfiguration {
         LeNet5Backbone(channels: input.channels, through: stage, initialization: initialization, in: scope)
     }
 
-    public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
-        LeNet5(self, input: input, classes: classes, in: scope)
+    public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder {
+        let backbone = makeBackbone(input: input, through: lastStage, in: scope)
+        let featureCount = featureShape(input: input, after: lastStage)?.elementCount ?? 1, sizes = [featureCount, 120, 84]
+        let layers = (1...2).map { Linear(sizes[$0 - 1], sizes[$0], initialization: initialization, in: scope["fc\($0)"]) }
+        return ConvolutionalEncoder(backbone, width: sizes[2]) { features in  // [B, h, w, 16]
+            var x = scope.record { features.transposed([0, 3, 1, 2]).reshaped([features.shape[0], featureCount]) }
+            for layer in layers {
+                let sum = layer(x)
+                x = scope.record { sum.tanh() }
+            }
+            return x
+        }
+    }
+
+    public func makeHead(inputs: Int, outputs: Int, in scope: Scope) -> any Layer {
+        Linear(inputs, outputs, initialization: initialization, in: scope["fc3"])
     }
 }
 
+/// The convolutions with what follows them; stages as above.
 private struct LeNet5Backbone: Backbone {
     private let stages: [(convolution: Convolution2D, pool: Pooling)]
     private let scope: Scope
@@ -63,35 +78,13 @@ private struct LeNet5Backbone: Backbone {
         }
     }
 
-    func callAsFunction(_ images: Tensor) -> Tensor {
-        stages.reduce(images) { x, stage in
+    func callAsFunction(_ images: Tensor) -> NamedOutputs {
+        var outputs = NamedOutputs(), x = images
+        for (index, stage) in stages.enumerated() {
             let sum = stage.convolution(x)
-            return stage.pool(scope.record { sum.tanh() })
+            x = stage.pool(scope.record { sum.tanh() })
+            outputs.add("stage\(index + 1)", x)
         }
-    }
-}
-
-private struct LeNet5: ImageClassifier {
-    private let backbone: any Backbone
-    private let layers: [Linear]
-    private let featureCount: Int
-    private let scope: Scope
-
-    init(_ configuration: LeNet5Configuration, input: ImageShape, classes: Int, in scope: Scope) {
-        self.scope = scope
-        backbone = configuration.makeBackbone(input: input, through: "stage2", in: scope)
-        featureCount = configuration.featureShape(input: input, after: "stage2")?.elementCount ?? 1
-        let sizes = [featureCount, 120, 84, classes]
-        layers = (1...3).map { Linear(sizes[$0 - 1], sizes[$0], initialization: configuration.initialization, in: scope["fc\($0)"]) }
-    }
-
-    func callAsFunction(_ images: Tensor) -> Tensor {
-        let features = backbone(images)  // [B, h, w, 16]
-        var x = scope.record { features.transposed([0, 3, 1, 2]).reshaped([features.shape[0], featureCount]) }
-        for layer in layers.dropLast() {
-            let sum = layer(x)
-            x = scope.record { sum.tanh() }
-        }
-        return layers[2](x)
+        return outputs
     }
 }

@@ -8,7 +8,7 @@ import TensorCore
 ///
 /// Parameters: `fc.weight [classes, H·W·C]`, `fc.bias [classes]`. They start at zero, where the loss is ln(classes); the problem is
 /// convex, so the start decides nothing.
-public struct LogisticRegressionConfiguration: ModelConfiguration {
+public struct LogisticRegressionConfiguration: MeanFieldConfiguration {
     public static let family = "logistic_regression"
 
     public var initialization: Initialization
@@ -26,9 +26,11 @@ public struct LogisticRegressionConfiguration: ModelConfiguration {
         MeanFieldNetwork(sizes: [input.count, classes], activation: .identity, initialization: initialization)
     }
 
-    public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
-        PixelPerceptron(
-            input: input, widths: [], classes: classes, activation: .identity, dropout: 0, initialization: initialization,
-            layerName: { _ in "fc" }, in: scope)
+    public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder {
+        PixelPerceptron(input: input, widths: [], activation: .identity, dropout: 0, initialization: initialization, in: scope)
+    }
+
+    public func makeHead(inputs: Int, outputs: Int, in scope: Scope) -> any Layer {
+        Linear(inputs, outputs, initialization: initialization, in: scope["fc"])
     }
 }

@@ -1,6 +1,13 @@
 import Layers
 import TensorCore
 
+/// A family of which mean-field theory knows something.
+public protocol MeanFieldConfiguration: ModelConfiguration {
+    /// What theory knows of the layers with weights at the start, in the order in which they are recorded; nil for weights that are not drawn
+    /// with mean 0.
+    func meanFieldNetwork(input: ImageShape, classes: Int) -> MeanFieldNetwork?
+}
+
 /// What mean-field theory says of a multilayer perceptron at its start, when it is wide: how large the outputs z_l of its linear layers are, and the
 /// loss's gradients with respect to them.
 ///
@@ -14,13 +21,14 @@ import TensorCore
 /// Poole et al., "Exponential expressivity in deep neural networks through transient chaos", NeurIPS 2016; Schoenholz et al., "Deep Information
 /// Propagation", ICLR 2017. The gradients' part takes the weights of the backward pass for independent of those of the forward pass.
 public struct MeanFieldNetwork: Sendable {
-    /// Its weight is `[outputs, inputs]`.
+    /// A linear layer, whose weight is `[outputs, inputs]`.
     public struct Layer: Sendable {
         let inputs: Int
         let outputs: Int
         let weightVariance: Double
     }
 
+    /// The linear layers, first to last.
     public let layers: [Layer]
     private let activation: ActivationKind
     private let dropout: Double

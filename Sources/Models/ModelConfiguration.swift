@@ -2,14 +2,9 @@ import Configuration
 import Layers
 import TensorCore
 
-/// A model that maps images to the logits of classes.
-public protocol ImageClassifier {
-    /// Records the model: images `[B, H, W, C]` → logits `[B, classes]`.
-    func callAsFunction(_ images: Tensor) -> Tensor
-}
-
-/// The size of a model of one family, as a definition gives it.
+/// The size of a model of one family, as a definition gives it, and how its parts are made.
 ///
+/// A model is an encoder and a head; a family whose networks have more than that (auxiliary heads) makes the whole itself (`makeModel`).
 /// Required options have stand-ins in `init()`.
 public protocol ModelConfiguration: Configurable {
     /// The key of the family in definitions.
@@ -21,45 +16,52 @@ public protocol ModelConfiguration: Configurable {
     /// Who published it, and where.
     static var paper: String? { get }
 
+    /// The path of the option that says how wide the model is, below the family's key; nil where no option does.
+    static var widthPath: [String]? { get }
+
     /// Reports what does not fit images of this size, at the options that say it.
     func validate(input: ImageShape, at fields: FieldReader)
 
-    /// What theory knows of the layers with weights at the start, in the order in which they are recorded; nil where it knows nothing.
-    func meanFieldNetwork(input: ImageShape, classes: Int) -> MeanFieldNetwork?
+    /// Declares the parameters of the network without its head in `scope`.
+    func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder
 
-    /// Declares the model's parameters in `scope`.
-    func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier
+    /// Declares the parameters of the head, which maps the encoder's vectors `[B, inputs]` to `[B, outputs]`, in the model's `scope`.
+    func makeHead(inputs: Int, outputs: Int, in scope: Scope) -> any Layer
+
+    /// Declares the parameters of the whole in `scope`: those of the encoder first.
+    func makeModel(input: ImageShape, classes: Int, in scope: Scope) -> any ImageModel
 }
 
 extension ModelConfiguration {
     public static var paper: String? { nil }
+    public static var widthPath: [String]? { options.first { $0.description.role == .width }.map { [$0.name] } }
     public func validate(input: ImageShape, at fields: FieldReader) {}
-    public func meanFieldNetwork(input: ImageShape, classes: Int) -> MeanFieldNetwork? { nil }
-}
 
-/// The convolutional part of a network, up to the end of one of its stages.
-public protocol Backbone {
-    /// Records the part: images `[B, H, W, C]` → features `[B, h, w, c]`.
-    func callAsFunction(_ images: Tensor) -> Tensor
+    public func makeModel(input: ImageShape, classes: Int, in scope: Scope) -> any ImageModel {
+        let encoder = makeEncoder(input: input, in: scope)
+        return EncodedModel(encoder, head: makeHead(inputs: encoder.width, outputs: classes, in: scope))
+    }
 }
 
 /// The configuration of a convolutional network that can be cut after any of its stages.
 public protocol BackboneConfiguration: ModelConfiguration {
-    /// The names of the stages, first to last.
+    /// The names of the stages, first to last; there is at least one.
     var stageNames: [String] { get }
 
-    /// Declares the parameters of the stages up to and including `stage`, and of no other, in `scope`.
+    /// Declares the parameters of the stages up to and including `stage`, and of no other, in `scope`. The backbone gives each of them by name.
     func makeBackbone(input: ImageShape, through stage: String, in scope: Scope) -> any Backbone
 }
 
 extension BackboneConfiguration {
+    /// The stage that a network without a cut ends with.
+    public var lastStage: String { stageNames[stageNames.count - 1] }
+
     /// The shape `[1, h, w, c]` of the features of one image after `stage`, or nil for images that are too small.
-    func featureShape(input: ImageShape, after stage: String) -> Shape? {
+    public func featureShape(input: ImageShape, after stage: String) -> Shape? {
         let graph = Graph()
         let images = graph.input("images", [1, input.height, input.width, input.channels])
         let backbone = makeBackbone(input: input, through: stage, in: graph.root)
-        let features = backbone(images)
-        return features.isValid ? features.shape : nil
+        return backbone(images)[stage].flatMap { $0.isValid ? $0.shape : nil }
     }
 }
 

@@ -13,6 +13,18 @@ public struct ModelDefinition: Equatable, Sendable {
     /// The model with every default filled in.
     public var node: ConfigurationNode { wrapped(configuration.node) }
 
+    /// The path of the option that says how wide the model is, in its map; nil where no option does.
+    public var widthPath: [String]? {
+        let path = type(of: configuration).widthPath
+        return configuration is HybridConfiguration ? path : path.map { [family] + $0 }
+    }
+
+    /// The keys of a map within the model's.
+    public func keys(at path: [String]) -> [OptionDescription] {
+        let names = configuration is HybridConfiguration ? path[...] : path.dropFirst()
+        return names.reduce(type(of: configuration).descriptions) { keys, name in keys.first { $0.name == name }?.children ?? [] }
+    }
+
     /// Under the key of the family, which a hybrid has not.
     private func wrapped(_ options: ConfigurationNode) -> ConfigurationNode {
         configuration is HybridConfiguration ? options : .map([(family, options)])
@@ -21,15 +33,23 @@ public struct ModelDefinition: Equatable, Sendable {
     /// The key of the family.
     public var family: String { type(of: configuration).family }
 
-    /// Records the model under the root of the images' graph: `[B, H, W, C]` → logits `[B, classes]`.
+    /// Declares the parameters of a model for images of this size in `scope`, under whose path everything of it is recorded. Call the model
+    /// once for each batch of images that it sees: all calls share the parameters.
     ///
     /// Whatever does not fit becomes the graph's failure, which `Graph.validate()` and `Plan` throw.
-    public func record(_ images: Tensor, classes: Int) -> Tensor {
+    public func makeModel(input: ImageShape, classes: Int, in scope: Scope) -> any ImageModel {
+        configuration.makeModel(input: input, classes: classes, in: scope)
+    }
+
+    /// Makes the model in `scope` and records one call of it: images `[B, H, W, C]` → outputs by name, `logits` `[B, classes]` among them.
+    ///
+    /// Whatever does not fit becomes the graph's failure, which `Graph.validate()` and `Plan` throw.
+    public func record(_ images: Tensor, classes: Int, in scope: Scope) -> NamedOutputs {
         let shape = images.shape
         precondition(shape.rank == 4 || !images.isValid, "images have four axes, found the shape \(shape)")
         let input = ImageShape(height: shape[1], width: shape[2], channels: shape[3])
-        let classifier = configuration.makeClassifier(input: input, classes: classes, in: images.graph.root)
-        return classifier(images)
+        let model = makeModel(input: input, classes: classes, in: scope)
+        return model(images)
     }
 
     /// Reports what does not fit images of this size, with the line and key path of the option that says it.

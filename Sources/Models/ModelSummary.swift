@@ -25,7 +25,7 @@ public struct ModelSummary: Codable, Equatable, Sendable {
     /// Throws the first thing that does not fit images of this size.
     public init(_ definition: ModelDefinition, input: ImageShape, classes: Int) throws(RecordingError) {
         let graph = Graph()
-        _ = definition.record(graph.input("images", [1, input.height, input.width, input.channels]), classes: classes)
+        _ = definition.record(graph.input("images", [1, input.height, input.width, input.channels]), classes: classes, in: graph.root)
         try graph.validate()
         family = definition.family
         self.input = input

@@ -9,7 +9,7 @@ import TensorCore
 ///
 /// Parameters: `fc1`, `fc2`, … with `weight [out, in]` and `bias [out]`; the last is the head. Pixels are flattened row by row,
 /// channels last. Initialization: He normal by the inputs, with the gain of the activation (that of ReLU for activations that have none).
-public struct MLPConfiguration: ModelConfiguration {
+public struct MLPConfiguration: MeanFieldConfiguration {
     public static let family = "mlp"
 
     /// The widths of the hidden layers; nil where `width` and `depth` say them.
@@ -37,7 +37,7 @@ public struct MLPConfiguration: ModelConfiguration {
     public static let documentation = "A multilayer perceptron on pixels."
     public static let options: [Key<MLPConfiguration>] = [
         Key("widths", \.widths, .integers(in: 1...65_536), "The widths of the hidden layers; or width and depth in their place."),
-        Key("width", \.width, .count, "The width of each of the equal hidden layers."),
+        Key("width", \.width, .count, role: .width, "The width of each of the equal hidden layers."),
         Key("depth", \.depth, .depth, "How many equal hidden layers there are."),
         Key("activation", \.activation, .choice, decidesDefaults: true, "What follows every layer but the last."),
         Key("dropout", \.dropout, .rate, paper: "Srivastava et al., JMLR 15, 2014", "The share of activations that a step leaves out."),
@@ -73,41 +73,46 @@ public struct MLPConfiguration: ModelConfiguration {
             sizes: [input.count] + hiddenWidths + [classes], activation: activation, dropout: dropout, initialization: initialization)
     }
 
-    public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
+    public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder {
         PixelPerceptron(
-            input: input, widths: hiddenWidths, classes: classes, activation: activation.activation, dropout: dropout,
-            initialization: initialization, layerName: { "fc\($0 + 1)" }, in: scope)
+            input: input, widths: hiddenWidths, activation: activation.activation, dropout: dropout, initialization: initialization, in: scope)
+    }
+
+    public func makeHead(inputs: Int, outputs: Int, in scope: Scope) -> any Layer {
+        Linear(inputs, outputs, initialization: initialization, in: scope["fc\(hiddenWidths.count + 1)"])
     }
 }
 
-/// Linear layers on flattened images, with an activation and dropout after all but the last.
-struct PixelPerceptron: ImageClassifier {
+/// Flattened images, and linear layers with an activation and dropout after each.
+///
+/// Stages: `pixels` `[B, H·W·C]`, `hidden1`, `hidden2`, … `[B, width]`; the last is the vector for the head.
+struct PixelPerceptron: ImageEncoder {
     private let layers: [Linear]
     private let dropouts: [Dropout]
     private let activation: Activation
     private let pixels: Int
+    let width: Int
     private let scope: Scope
 
-    init(
-        input: ImageShape, widths: [Int], classes: Int, activation: Activation, dropout: Double, initialization: Initialization,
-        layerName: (Int) -> String, in scope: Scope
-    ) {
-        pixels = input.height * input.width * input.channels
-        let sizes = [pixels] + widths + [classes]
+    init(input: ImageShape, widths: [Int], activation: Activation, dropout: Double, initialization: Initialization, in scope: Scope) {
+        pixels = input.count
+        let sizes = [pixels] + widths
+        width = sizes[widths.count]
         self.activation = activation
         self.scope = scope
-        layers = (0...widths.count).map {
-            Linear(sizes[$0], sizes[$0 + 1], initialization: initialization, in: scope[layerName($0)])
-        }
+        layers = widths.indices.map { Linear(sizes[$0], sizes[$0 + 1], initialization: initialization, in: scope["fc\($0 + 1)"]) }
         dropouts = widths.indices.map { Dropout(rate: dropout, in: scope["drop\($0 + 1)"]) }
     }
 
-    func callAsFunction(_ images: Tensor) -> Tensor {
-        var x = scope.record { images.reshaped([images.shape[0], pixels]) }
-        for (layer, dropout) in zip(layers, dropouts) {
-            let sum = layer(x)
-            x = dropout(scope.record { sum.activated(activation) })
+    func callAsFunction(_ images: Tensor) -> NamedOutputs {
+        var stages = NamedOutputs()
+        stages.add("pixels", scope.record { images.reshaped([images.shape[0], pixels]) })
+        for (index, layer) in layers.enumerated() {
+            let sum = layer(stages.last)
+            stages.add("hidden\(index + 1)", dropouts[index](scope.record { sum.activated(activation) }))
         }
-        return layers[layers.count - 1](x)
+        return stages
     }
+
+    func pooled(_ features: Tensor) -> Tensor { features }
 }

@@ -26,14 +26,16 @@ extension ResidualNetworkConfiguration {
         ResidualBackbone(self, input: input, through: stage, in: scope)
     }
 
-    public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
-        PooledClassifier(self, input: input, classes: classes, in: scope)
+    public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder {
+        ConvolutionalEncoder(self, input: input, in: scope)
     }
+
+    public func makeHead(inputs: Int, outputs: Int, in scope: Scope) -> any Layer { Linear(inputs, outputs, in: scope["fc"]) }
 
     /// What both kinds have but the depth.
     fileprivate static var commonOptions: [Key<Self>] {
         [
-            Key("width", \Self.width, .count, "The channels of the first stage."),
+            Key("width", \Self.width, .count, role: .width, "The channels of the first stage."),
             Key("stem", \Self.stem, .choice, "The first convolution; auto: 3×3 for images of up to 64 pixels."),
             Key("norm", \Self.norm, .normalization, "What normalizes features."),
             Key("activation", \Self.activation, .choice, "What follows the stem, stands inside a block and at its end."),

@@ -5,7 +5,7 @@ import TensorCore
 struct ResidualBackbone: Backbone {
     private let stem: NormalizedConvolution
     private let pool: Pooling?
-    private let blocks: [BasicBlock]
+    private let stages: [[BasicBlock]]
 
     init(_ network: some ResidualNetworkConfiguration, input: ImageShape, through stage: String, in scope: Scope) {
         let isLarge =
@@ -18,25 +18,28 @@ struct ResidualBackbone: Backbone {
             input.channels, network.width, kernel: isLarge ? 7 : 3, stride: isLarge ? 2 : 1, of: network, in: (scope["conv1"], scope["bn1"]))
         pool = isLarge ? Pooling(.maximum, window: 3, stride: 2, padding: .symmetric(1), in: scope["maxpool"]) : nil
 
-        var blocks: [BasicBlock] = [], channels = network.width
+        var stages: [[BasicBlock]] = [], channels = network.width
         let layout = ResidualLayout(depth: network.depth)!
         let stageCount = network.stageNames.firstIndex(of: stage)
         precondition(stageCount != nil, "a cut after \(stage), which is not among \(network.stageNames)")
         for (stage, count) in layout.blocks.prefix(stageCount ?? 0).enumerated() {
-            for block in 0..<count {
-                let outputs = network.width << stage
-                blocks.append(BasicBlock(
-                    channels, outputs, stride: stage > 0 && block == 0 ? 2 : 1, of: network, in: scope["layer\(stage + 1)"][block]))
-                channels = outputs
-            }
+            let outputs = network.width << stage
+            stages.append((0..<count).map { block in
+                let inputs = block == 0 ? channels : outputs
+                return BasicBlock(
+                    inputs, outputs, stride: stage > 0 && block == 0 ? 2 : 1, of: network, in: scope["layer\(stage + 1)"][block])
+            })
+            channels = outputs
         }
-        self.blocks = blocks
+        self.stages = stages
     }
 
-    func callAsFunction(_ images: Tensor) -> Tensor {
-        var x = stem.norm(stem.convolution(images))
+    func callAsFunction(_ images: Tensor) -> NamedOutputs {
+        var outputs = NamedOutputs(), x = stem.norm(stem.convolution(images))
         if let pool { x = pool(x) }
-        return blocks.reduce(x) { $1($0) }
+        outputs.add("stem", x)
+        for (index, blocks) in stages.enumerated() { outputs.add("stage\(index + 1)", blocks.reduce(outputs.last) { $1($0) }) }
+        return outputs
     }
 }
 
@@ -98,25 +101,5 @@ struct BasicBlock {
             let before = additionalChannels / 2
             return additionalChannels == 0 ? x : x.padded(before: [0, 0, 0, before], after: [0, 0, 0, additionalChannels - before])
         }
-    }
-}
-
-/// A convolutional network, the mean of its last features, and a linear head `fc`.
-struct PooledClassifier: ImageClassifier {
-    private let backbone: any Backbone
-    private let head: Linear
-    private let scope: Scope
-
-    init(_ configuration: some BackboneConfiguration, input: ImageShape, classes: Int, in scope: Scope) {
-        self.scope = scope
-        let stage = configuration.stageNames[configuration.stageNames.count - 1]
-        let channels = configuration.featureShape(input: input, after: stage)?[3] ?? 1
-        backbone = configuration.makeBackbone(input: input, through: stage, in: scope)
-        head = Linear(channels, classes, in: scope["fc"])
-    }
-
-    func callAsFunction(_ images: Tensor) -> Tensor {
-        let features = backbone(images)
-        return head(scope["avgpool"].record { features.globalAveragePool() })
     }
 }

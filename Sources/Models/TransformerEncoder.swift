@@ -35,9 +35,9 @@ public struct TransformerConfiguration: Configurable {
     public init() { self.init(width: 8, depth: 1, heads: 1) }
 
     public static let options: [Key<TransformerConfiguration>] = [
-        .required("width", \.width, .count, missing: missingCount, "D: how many numbers a token has."),
+        .required("width", \.width, .count, role: .width, missing: missingCount, "D: how many numbers a token has."),
         .required("depth", \.depth, .depth, missing: missingCount, "How many blocks there are."),
-        .required("heads", \.heads, .count, paper: "Vaswani et al., NeurIPS 2017", missing: missingCount, "H: how many heads attention has; they divide the width."),
+        .required("heads", \.heads, .count, role: .widthDivisor, paper: "Vaswani et al., NeurIPS 2017", missing: missingCount, "H: how many heads attention has; they divide the width."),
         Key("mlp_ratio", \.mlpRatio, .number(in: 0.01...1000), "The width of a block's hidden layer over its own."),
         Key("position", \.position, .choice, "What tells tokens where they are."),
         Key("attention_scale", \.scalesAttention, .flag, "Whether attention divides its scores by √d, d being the width of a head."),
@@ -59,45 +59,65 @@ public struct TransformerConfiguration: Configurable {
     var hidden: Int { max(1, Int(Double(width) * mlpRatio)) }
 }
 
-/// Class token, positions, transformer blocks, final norm, pooling and head.
+/// Class token, positions, transformer blocks and the final norm: what ViT and hybrids do with tokens before they pool them.
 ///
 ///     z   = [class token; tokens] + positions
-///     z  ← block_i(z),  i = 0 … depth − 1
-///     logits = W · pool(LayerNorm(z)) + b
+///     z  ← block_i(z),  i = 0 … depth − 1       stage block1, block2, …
+///     LayerNorm(z)                              stage tokens
 ///
-/// Shapes: tokens `[B, rows · columns, D]` → logits `[B, classes]`. Parameters as in timm, in the scope itself: `cls_token` (only where
-/// the class token is pooled), `pos_embed`, `blocks.i.…`, `norm`, `head`. Under mean pooling every token is normalized first.
-struct TransformerEncoder {
+/// Shapes: tokens `[B, N, D]` for N = rows · columns patches → each stage `[B, P + N, D]`, with P = 1 where there is a class token, which comes
+/// first, else 0. Parameters as in timm, in the scope itself: `cls_token`, `pos_embed`, `blocks.i.…`, `norm`.
+public struct TransformerEncoder {
     private let classToken: ClassToken?
     private let position: PositionEmbedding
     private let dropout: Dropout
     private let blocks: [TransformerBlock]
     private let norm: LayerNorm
-    private let pool: TokenPooling
-    private let head: Linear
+    private let rows: Int
+    private let columns: Int
+    /// The length `D` of a token.
+    public let width: Int
     private let scope: Scope
 
-    init(_ configuration: TransformerConfiguration, rows: Int, columns: Int, pool: TokenPooling, classes: Int, in scope: Scope) {
-        let width = configuration.width, epsilon = Float(configuration.normEpsilon), initialization = configuration.initialization
-        self.pool = pool
+    /// Declares the parameters for patches in `rows` and `columns`.
+    public init(_ configuration: TransformerConfiguration, rows: Int, columns: Int, hasClassToken: Bool, in scope: Scope) {
+        let epsilon = Float(configuration.normEpsilon), initialization = configuration.initialization
+        (self.rows, self.columns) = (rows, columns)
+        width = configuration.width
         self.scope = scope
-        classToken = pool == .class ? ClassToken(width: width, in: scope) : nil
+        classToken = hasClassToken ? ClassToken(width: width, in: scope) : nil
         position = PositionEmbedding(
-            configuration.position, rows: rows, columns: columns, prefixTokens: pool == .class ? 1 : 0, width: width, in: scope)
+            configuration.position, rows: rows, columns: columns, prefixTokens: hasClassToken ? 1 : 0, width: width, in: scope)
         dropout = Dropout(rate: configuration.dropout, in: scope["pos_drop"])
         blocks = (0..<configuration.depth).map { index in
             TransformerBlock(
-                width: width, heads: configuration.heads, hidden: configuration.hidden, scalesAttention: configuration.scalesAttention,
-                dropout: configuration.dropout, dropPath: configuration.dropPath * Double(index) / Double(max(configuration.depth - 1, 1)),
+                width: configuration.width, heads: configuration.heads, hidden: configuration.hidden,
+                scalesAttention: configuration.scalesAttention, dropout: configuration.dropout,
+                dropPath: configuration.dropPath * Double(index) / Double(max(configuration.depth - 1, 1)),
                 epsilon: epsilon, initialization: initialization, in: scope["blocks"][index])
         }
         norm = LayerNorm(width, epsilon: epsilon, in: scope["norm"])
-        head = Linear(width, classes, initialization: initialization, in: scope["head"])
     }
 
-    func callAsFunction(_ tokens: Tensor) -> Tensor {
-        let sequence = dropout(position(classToken?(tokens) ?? tokens))
-        let normalized = norm(blocks.reduce(sequence) { $1($0) })
-        return head(scope["pool"].record { pool(normalized) })
+    /// Records one call: tokens `[B, N, D]` → every stage by name, the last of which is `tokens`.
+    public func callAsFunction(_ tokens: Tensor) -> NamedOutputs {
+        var stages = NamedOutputs(), z = dropout(position(classToken?(tokens) ?? tokens))
+        for (index, block) in blocks.enumerated() {
+            z = block(z)
+            stages.add("block\(index + 1)", z)
+        }
+        stages.add("tokens", norm(z))
+        return stages
+    }
+
+    /// The tokens of a stage `[B, P + N, D]` at their places, `[B, rows, columns, D]`; nil for anything else.
+    public func featureMap(_ features: Tensor) -> Tensor? {
+        guard features.isValid else { return features }
+        let prefix = classToken == nil ? 0 : 1, count = rows * columns
+        guard features.rank == 3, features.shape[1] == prefix + count else { return nil }
+        return scope["map"].record {
+            let patches = prefix == 0 ? features : features.sliced(axis: 1, prefix..<prefix + count)
+            return patches.reshaped([features.shape[0], rows, columns, features.shape[2]])
+        }
     }
 }

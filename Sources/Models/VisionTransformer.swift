@@ -69,8 +69,12 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
             patch, dividing: (input.height, input.width), of: "the image", onlyPowersOfTwo: stem == .convolutions, at: fields)
     }
 
-    public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
-        VisionTransformer(self, input: input, classes: classes, in: scope)
+    public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder {
+        VisionTransformer(self, input: input, in: scope)
+    }
+
+    public func makeHead(inputs: Int, outputs: Int, in scope: Scope) -> any Layer {
+        Linear(inputs, outputs, initialization: transformer.initialization, in: scope["head"])
     }
 }
 
@@ -86,21 +90,31 @@ func reportPatch(
     fields.report("a patch of \(patch) does not divide \(what) of \(size.height)×\(size.width); \(advice)", at: "patch")
 }
 
-private struct VisionTransformer: ImageClassifier {
-    private let tokens: (Tensor) -> Tensor
-    private let encoder: TransformerEncoder
+/// Patches as tokens, and the transformer on them; stages are the transformer's.
+private struct VisionTransformer: ImageEncoder {
+    private let tokens: any Layer
+    private let transformer: TransformerEncoder
+    private let pool: TokenPooling
+    private let scope: Scope
 
-    init(_ configuration: VisionTransformerConfiguration, input: ImageShape, classes: Int, in scope: Scope) {
+    init(_ configuration: VisionTransformerConfiguration, input: ImageShape, in scope: Scope) {
         let patch = configuration.patch, width = configuration.transformer.width, place = scope["patch_embed"]
+        pool = configuration.pool
+        self.scope = scope
         tokens =
             switch configuration.stem {
-            case .patchify: PatchEmbedding(channels: input.channels, patch: patch, width: width, in: place).callAsFunction
-            case .convolutions: ConvolutionalStem(channels: input.channels, patch: patch, width: width, in: place).callAsFunction
+            case .patchify: PatchEmbedding(channels: input.channels, patch: patch, width: width, in: place)
+            case .convolutions: ConvolutionalStem(channels: input.channels, patch: patch, width: width, in: place)
             }
-        encoder = TransformerEncoder(
-            configuration.transformer, rows: input.height / patch, columns: input.width / patch, pool: configuration.pool,
-            classes: classes, in: scope)
+        transformer = TransformerEncoder(
+            configuration.transformer, rows: input.height / patch, columns: input.width / patch, hasClassToken: pool == .class, in: scope)
     }
 
-    func callAsFunction(_ images: Tensor) -> Tensor { encoder(tokens(images)) }
+    var width: Int { transformer.width }
+
+    func callAsFunction(_ images: Tensor) -> NamedOutputs { transformer(tokens(images)) }
+
+    func featureMap(_ features: Tensor) -> Tensor? { transformer.featureMap(features) }
+
+    func pooled(_ features: Tensor) -> Tensor { scope["pool"].record { pool(features) } }
 }

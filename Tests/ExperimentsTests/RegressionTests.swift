@@ -164,7 +164,7 @@ import VisionData
 
     @Test(arguments: [
         ("{regresion: {}}", "early_stopping: {metric: val_size}", "task: unknown task 'regresion'; did you mean 'regression'?"),
-        ("{regression: {weigth: 1}}", "epochs: 1", "task.regression.weigth: unknown key; did you mean 'weight'?"),
+        ("{regression: {weigth: 1}}", "epochs: 1", "task.regression.weigth: unknown key 'weigth'; did you mean 'weight'?"),
         ("regression", "early_stopping: {metric: val_accuracy}", "train.early_stopping.metric: the task regression does not measure 'val_accuracy'"),
         ("[regression]", "epochs: 1", "task: expected the name of a task, or a map of one name to its options"),
     ])

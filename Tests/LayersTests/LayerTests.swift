@@ -54,7 +54,7 @@ struct LayerTests {
         _ = BatchNorm(3, initialScale: 0, in: graph.root["last"])
         _ = LayerNorm(3, in: graph.root["ln"])
         _ = GroupNorm(3, groups: 1, in: graph.root["gn"])
-        _ = Normalization(.layer, 3, initialScale: 0, in: graph.root["last_gn"])
+        _ = Normalization(.oneGroup, 3, initialScale: 0, in: graph.root["last_gn"])
         _ = Linear(3, 3, in: graph.root["fc"])
         let store = ParameterStore(graph, seed: 1)
         let expected: [(String, Float)] = [
@@ -99,7 +99,7 @@ struct LayerTests {
     /// What is normalized are two groups of one channel, one group of both, or nothing; then 10 is added, then comes the activation.
     @Test(arguments: [
         (NormalizationKind.none, [9, 12, 11, 18] as [Float]), (.group(groups: 2), [9, 9, 11, 11]),
-        (.layer, [-3.5, -0.5, -1.5, 5.5].map { Float(10 + $0 / 11.25.squareRoot()) }),
+        (.oneGroup, [-3.5, -0.5, -1.5, 5.5].map { Float(10 + $0 / 11.25.squareRoot()) }),
     ])
     func whatFollowsAConvolution(kind: NormalizationKind, expected: [Float]) throws {
         let graph = Graph(), x = graph.input("x", [1, 2, 1, 2]), ten = graph.constant(HostTensor(x.shape, repeating: Float(10)))

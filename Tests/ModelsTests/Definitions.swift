@@ -39,7 +39,7 @@ private struct JSONValue: Decodable {
 /// Reads a definition without errors.
 func definition(_ json: String) throws -> ModelDefinition {
     let errors = ConfigurationErrors()
-    let definition = ModelRegistry.read(node(json), path: "models.m", errors: errors)
+    let definition = ModelRegistry.standard.read(node(json), path: "models.m", errors: errors)
     try errors.throwIfAny()
     return definition!
 }
@@ -47,7 +47,7 @@ func definition(_ json: String) throws -> ModelDefinition {
 /// What is said about a definition for images of a size, without the place that all messages have in common.
 func errors(_ json: String, _ input: ImageShape = ImageShape(height: 28, width: 28, channels: 1)) -> [String] {
     let errors = ConfigurationErrors(), node = node(json)
-    if let definition = ModelRegistry.read(node, path: "models.m", errors: errors) {
+    if let definition = ModelRegistry.standard.read(node, path: "models.m", errors: errors) {
         definition.validate(input: input, classes: 10, node: node, path: "models.m", errors: errors)
     }
     return errors.messages.map { String($0.trimmingPrefix("test.yaml:1: ")) }
@@ -78,3 +78,11 @@ let smallDefinitions = [
     #"{"backbone": {"lenet5": {"cut_after": "stage1"}}, "tokens": {"patch": 2}, "transformer": {"width": 16, "depth": 1, "heads": 2, "attention_scale": false}}"#,
     #"{"backbone": {"plain": {"depth": 18, "width": 4, "cut_after": "stem"}}, "tokens": {"patch": 4}, "transformer": {"width": 16, "depth": 1, "heads": 2, "position": "sincos"}}"#,
 ]
+
+extension ModelDefinition {
+    /// The logits of the model, recorded in `scope`, the graph's root unless given.
+    func logits(_ images: Tensor, classes: Int = 10, in scope: Scope? = nil) -> Tensor {
+        let scope = scope ?? images.graph.root
+        return record(images, classes: classes, in: scope).required("logits", in: scope)
+    }
+}

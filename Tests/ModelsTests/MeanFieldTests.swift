@@ -78,7 +78,7 @@ struct MeanFieldTests {
     @Test func onlyPerceptronsHaveATheory() throws {
         let input = ImageShape(height: 8, width: 8, channels: 1)
         func layers(_ json: String) throws -> [[Int]]? {
-            try definition(json).configuration.meanFieldNetwork(input: input, classes: 10)?.layers.map { [$0.inputs, $0.outputs] }
+            (try definition(json).configuration as? any MeanFieldConfiguration)?.meanFieldNetwork(input: input, classes: 10)?.layers.map { [$0.inputs, $0.outputs] }
         }
         #expect(try layers(#"{"mlp": {"width": 7, "depth": 2}}"#) == [[64, 7], [7, 7], [7, 10]])
         #expect(try layers(#""logistic_regression""#) == [[64, 10]])
@@ -102,10 +102,11 @@ struct MeanFieldTests {
         var configuration = TrainConfiguration()
         (configuration.batchSize, configuration.shards, configuration.layerStatistics) = (256, 2, true)
         let loop = try TrainingLoop(
-            { _, images in model.record(images, classes: 10) }, configuration: configuration, dataset: dataset, augmentations: [], seed: 0,
+            { scope, images in model.logits(images, in: scope) }, configuration: configuration, dataset: dataset, augmentations: [], seed: 0,
             pool: WorkerPool(threads: 2))
         let found = try #require(loop.layerStatistics())
-        let network = try #require(model.configuration.meanFieldNetwork(input: dataset.shape, classes: 10))
+        let family = try #require(model.configuration as? any MeanFieldConfiguration)
+        let network = try #require(family.meanFieldNetwork(input: dataset.shape, classes: 10))
         let variances = network.activationVariances(inputSecondMoment: found.inputSecondMoment)
         let last = try #require(found.gradientVariances.last)
         let gradients = network.gradientVariances(activationVariances: variances, last: last)

@@ -15,7 +15,7 @@ struct ModelTests {
 
     private func parameters(_ json: String, _ input: ImageShape = ImageShape(height: 28, width: 28, channels: 1)) throws -> [String: Shape] {
         let graph = Graph()
-        _ = try definition(json).record(graph.input("images", [1, input.height, input.width, input.channels]), classes: 10)
+        _ = try definition(json).logits(graph.input("images", [1, input.height, input.width, input.channels]))
         try graph.validate()
         return Dictionary(uniqueKeysWithValues: graph.parameters.map { ($0.name, $0.shape) })
     }
@@ -29,7 +29,7 @@ struct ModelTests {
     private func checkGradients(_ json: String, _ precision: Precision) throws {
         let graph = Graph(mode: .training, shardCount: 2, seed: 5, precision: precision)
         let images = graph.input("images", [4, 28, 28, 1]), labels = graph.input("labels", [4], .int32)
-        let logits = try definition(json).record(images, classes: 10).cast(to: .float32)
+        let logits = try definition(json).logits(images).cast(to: .float32)
         #expect(logits.shape == [4, 10])
         let loss = logits.softmaxCrossEntropy(labels: labels).batchMean()
         let found = gradients(of: loss, withRespectTo: graph.parameterTensors)
@@ -61,7 +61,7 @@ struct ModelTests {
         func logits(_ images: HostTensor) throws -> HostTensor {
             let graph = Graph()
             let input = graph.input("images", images.shape)
-            let logits = model.record(input, classes: 10)
+            let logits = model.logits(input)
             return try evaluate([logits], feeding: [(input, images)], store: ParameterStore(graph, seed: 5))[0]
         }
         let both = images(2)
@@ -77,7 +77,7 @@ struct ModelTests {
         let model = try definition(json)
         let names = [Graph.Mode.training, .evaluation].map { mode in
             let graph = Graph(mode: mode)
-            _ = model.record(graph.input("images", [2, 28, 28, 1]), classes: 10)
+            _ = model.logits(graph.input("images", [2, 28, 28, 1]))
             return (graph.parameters + graph.buffers).map { "\($0.name) \($0.shape)" }
         }
         #expect(names[0] == names[1])
@@ -153,7 +153,7 @@ struct ModelTests {
         let graph = Graph()
         let transformer = TransformerConfiguration(width: width, depth: 1, heads: 1)
         let vit = ModelDefinition(VisionTransformerConfiguration(patch: patch, stem: .convolutions, transformer))
-        _ = vit.record(graph.input("images", [1, size, size, 1]), classes: 10)
+        _ = vit.logits(graph.input("images", [1, size, size, 1]))
         let error = #expect(throws: RecordingError.self) { try graph.validate() }
         #expect(error.map { "\($0)" } == message)
     }
@@ -167,7 +167,7 @@ struct ModelTests {
         func logits(scaled: Bool, queriesTimes factor: Float) throws -> HostTensor {
             let graph = Graph(), images = self.images(2)
             let input = graph.input("images", images.shape)
-            let logits = try definition(json.replacing("SCALE", with: "\(scaled)")).record(input, classes: 10)
+            let logits = try definition(json.replacing("SCALE", with: "\(scaled)")).logits(input)
             let store = ParameterStore(graph, seed: 5)
             for block in 0..<2 {
                 let name = "blocks.\(block).attn.qkv.weight", weight = try #require(store.tensor(named: name))
@@ -186,7 +186,7 @@ struct ModelTests {
     @Test func rolesOfATransformersParameters() throws {
         let graph = Graph()
         let vit = try definition(#"{"vit": {"patch": 7, "width": 16, "depth": 1, "heads": 2}}"#)
-        _ = vit.record(graph.input("images", [1, 28, 28, 1]), classes: 10)
+        _ = vit.logits(graph.input("images", [1, 28, 28, 1]))
         let weights = graph.parameters.filter { $0.role == .weight }.map(\.name)
         #expect(Set(weights) == [
             "patch_embed.proj.weight", "blocks.0.attn.qkv.weight", "blocks.0.attn.proj.weight", "blocks.0.mlp.fc1.weight",
@@ -201,7 +201,7 @@ struct ModelTests {
     ])
     func activationsAreOps(options: String, kind: String, count: Int) throws {
         let graph = Graph(), json = #"{"resnet": {"depth": 8, "width": 4\#(options)}}"#
-        _ = try definition(json).record(graph.input("images", [1, 28, 28, 1]), classes: 10)
+        _ = try definition(json).logits(graph.input("images", [1, 28, 28, 1]))
         let rows = graph.layerSummary()
         #expect(rows.first { $0.path == "bn1" }?.kind == kind)
         #expect(rows.count { $0.kind.hasSuffix("tanh") || $0.kind.hasSuffix("relu") } == count)
@@ -212,7 +212,7 @@ struct ModelTests {
     @Test func initialWeightsAreThePublishedOnes() throws {
         let graph = Graph()
         let vit = try definition(#"{"vit": {"patch": 4, "width": 96, "depth": 1, "heads": 2}}"#)
-        _ = vit.record(graph.input("images", [1, 28, 28, 3]), classes: 10)
+        _ = vit.logits(graph.input("images", [1, 28, 28, 3]))
         let store = ParameterStore(graph, seed: 2)
         func deviation(_ name: String) throws -> Double {
             let values = try #require(store.tensor(named: name)).floats.map(Double.init)
@@ -230,7 +230,7 @@ struct ModelTests {
     @Test func convolutionalStemsStartAsConvolutionsAndPatchesDo() throws {
         let graph = Graph()
         let vit = try definition(#"{"vit": {"patch": 4, "width": 128, "depth": 1, "heads": 2, "stem": "convolutions"}}"#)
-        _ = vit.record(graph.input("images", [1, 28, 28, 3]), classes: 10)
+        _ = vit.logits(graph.input("images", [1, 28, 28, 3]))
         let store = ParameterStore(graph, seed: 2)
         for (name, deviation) in [("stem.0.conv", (2.0 / (9 * 64)).squareRoot()), ("stem.1.conv", (2.0 / (9 * 128)).squareRoot()), ("proj", 1 / 128.0.squareRoot())] {
             let values = try #require(store.tensor(named: "patch_embed.\(name).weight")).floats.map(Double.init)
@@ -243,7 +243,7 @@ struct ModelTests {
     @Test func residualsCanStartAtZero() throws {
         let graph = Graph()
         let json = #"{"resnet": {"depth": 8, "width": 4, "zero_init_residual": true}}"#
-        _ = try definition(json).record(graph.input("images", [1, 28, 28, 1]), classes: 10)
+        _ = try definition(json).logits(graph.input("images", [1, 28, 28, 1]))
         let store = ParameterStore(graph, seed: 2)
         #expect(try #require(store.tensor(named: "layer1.0.bn2.weight")).floats == [0, 0, 0, 0])
         #expect(try #require(store.tensor(named: "layer1.0.bn1.weight")).floats == [1, 1, 1, 1])
@@ -264,7 +264,7 @@ struct ModelTests {
         let hybrid = ModelDefinition(
             HybridConfiguration(backbone: BackboneDefinition(network, cutAfter: stage), transformer: TransformerConfiguration(width: 8, depth: 1, heads: 1)))
         let graph = Graph()
-        let logits = hybrid.record(graph.input("images", [1, 28, 28, 1]), classes: 10)
+        let logits = hybrid.logits(graph.input("images", [1, 28, 28, 1]))
         try graph.validate()
         #expect(logits.shape == [1, 10])
         // Nothing of the network after the cut, and its own head neither.
@@ -312,7 +312,7 @@ struct ModelTests {
     @Test func dropPathRisesOverDepth() throws {
         let graph = Graph(mode: .training)
         let vit = try definition(#"{"vit": {"patch": 14, "width": 8, "depth": 3, "heads": 1, "drop_path": 0.3}}"#)
-        _ = vit.record(graph.input("images", [1, 28, 28, 1]), classes: 10)
+        _ = vit.logits(graph.input("images", [1, 28, 28, 1]))
         let paths = graph.layerSummary().filter { $0.kind == "drop path" }.map(\.path)
         #expect(paths == ["blocks.1.drop_path1", "blocks.1.drop_path2", "blocks.2.drop_path1", "blocks.2.drop_path2"])
     }

@@ -12,7 +12,7 @@ struct RecomputationTests {
         var configuration = TrainConfiguration()
         (configuration.batchSize, configuration.recompute) = (16, recompute)
         return try TrainingStep(
-            { _, images in preset.definition.record(images, classes: preset.classes) }, Classification(classCount: preset.classes),
+            { scope, images in preset.definition.logits(images, classes: preset.classes, in: scope) }, Classification(classCount: preset.classes),
             fields: [.image(preset.input), .label(classes: preset.classes)], configuration: configuration, seed: 1, pool: WorkerPool(threads: 2))
     }
 

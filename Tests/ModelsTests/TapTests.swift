@@ -27,7 +27,7 @@ struct TapTests {
     func attentionProbabilities(mode: Graph.Mode) throws {
         let graph = Graph(mode: mode, shardCount: 2, seed: 3)
         let images = graph.input("images", [2, 28, 28, 1])
-        let logits = try definition(Self.model).record(images, classes: 10)
+        let logits = try definition(Self.model).logits(images)
         // A backward pass records ops under the same paths.
         if mode == .training { _ = gradients(of: logits.square().sum(axes: [0, 1]).batchMean(), withRespectTo: graph.parameterTensors) }
         for block in 0..<2 {
@@ -54,7 +54,7 @@ struct TapTests {
         func run(isTapped: Bool) throws -> [[Float]] {
             let graph = Graph(mode: .training, shardCount: 2, seed: 3)
             let images = graph.input("images", [2, 28, 28, 1])
-            let logits = try definition(Self.model).record(images, classes: 10)
+            let logits = try definition(Self.model).logits(images)
             let found = gradients(of: logits.square().sum(axes: [0, 1]).batchMean(), withRespectTo: graph.parameterTensors)
             let taps = isTapped ? [try #require(graph.tap("blocks.1.attn.probabilities"))] : []
             return try evaluate([logits] + found + taps, feeding: [(images, self.images(4))], store: ParameterStore(graph, seed: 3))

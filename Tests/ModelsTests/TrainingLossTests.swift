@@ -55,7 +55,7 @@ struct TrainingLossTests {
         let batch = fixture.batches[0].labels.shape[0]
         let graph = Graph(mode: .training, shardCount: shards, precision: precision)
         let images = graph.input("images", [batch / shards, 28, 28, 1]), labels = graph.input("labels", [batch / shards], .int32)
-        let logits = try definition(try #require(Self.models[fixture.model])).record(images, classes: 10)
+        let logits = try definition(try #require(Self.models[fixture.model])).logits(images)
         let loss = logits.softmaxCrossEntropy(labels: labels).batchMean()
         let store = ParameterStore(graph, seed: 0), pool = WorkerPool(threads: threads)
         for (name, value) in fixture.initialParameters { #expect(store.set(value, named: name), "\(name)") }

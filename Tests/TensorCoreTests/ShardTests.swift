@@ -186,4 +186,26 @@ struct ShardTests {
         }
         #expect(mask == expected)
     }
+
+    /// Weight gradients of two calls of a strided 1×1 convolution add up, whatever lies beside each other in memory: oneDNN's kernel for few
+    /// channels writes past the scratchpad that it asks for.
+    @Test(arguments: [(8, 4, 2, 8), (8, 3, 2, 14), (4, 1, 2, 28), (16, 8, 2, 14), (8, 4, 1, 8), (8, 5, 3, 28)])
+    func gradientsOfSharedPointwiseConvolutions(outputs: Int, channels: Int, stride: Int, size: Int) throws {
+        let graph = Graph(mode: .training), shape = Shape([4, size, size, channels])
+        let weight = graph.root.parameter("weight", [outputs, channels, 1, 1], ConstantInitializer(0.1))
+        let inputs = ["a", "b"].map { graph.input($0, shape) }
+        let losses = inputs.map {
+            $0.tanh().convolution2D(weight: weight, stride: Size2D(stride, stride)).tanh().square().sum(axes: [1, 2, 3]).batchMean()
+        }
+        let data = [UInt64(1), 2].map { seed in
+            var draws = PhiloxStream(seed: seed, name: "x").draws(time: 0, sample: 0)
+            return HostTensor(shape, (0..<shape.elementCount).map { _ in draws.uniform(-1, 1) })
+        }
+        let found = [losses[0] + losses[1], losses[0], losses[1]].map { gradients(of: $0, withRespectTo: [weight])[0] }
+        let values = try found.map {
+            try evaluate([$0], feeding: Array(zip(inputs, data)), store: ParameterStore(graph, seed: 1))[0]
+        }
+        assertClose(values[0], HostTensor(weight.shape, zip(values[1].floats, values[2].floats).map { $0 + $1 }))
+        #expect(values[1].floats.allSatisfy { $0 != 0 })
+    }
 }

@@ -70,7 +70,8 @@ public struct Experiment: Sendable {
         do {
             return try definition.placing {
                 try TrainingLoop(
-                    { _, images in model.definition.record(images, classes: outputs) }, task: task, configuration: configuration, source: source,
+                    { scope, images in model.definition.record(images, classes: outputs, in: scope).required("logits", in: scope) }, task: task,
+                    configuration: configuration, source: source,
                     augmentations: trial.data.augment, seed: UInt64(trial.seed), pool: pool)
             }
         } catch let error as RecordingError {

@@ -36,7 +36,9 @@ extension LayerDescription {
     init?(_ model: ModelDefinition, measuredBy loop: TrainingLoop, image: ImageShape, task: some TrainingTask) {
         guard let start = loop.layerStatistics() else { return nil }
         self.init(names: loop.layerNames)
-        guard let network = model.configuration.meanFieldNetwork(input: image, classes: task.outputShape.elementCount) else { return }
+        guard let family = model.configuration as? any MeanFieldConfiguration,
+            let network = family.meanFieldNetwork(input: image, classes: task.outputShape.elementCount)
+        else { return }
         precondition(network.layers.count == names.count, "the theory is about the layers that are measured")
         let variances = network.activationVariances(inputSecondMoment: start.inputSecondMoment)
         predictedActivationVariance = variances

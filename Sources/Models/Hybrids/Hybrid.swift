@@ -60,6 +60,9 @@ public struct HybridConfiguration: ModelConfiguration {
 
     public static let documentation = "A convolutional network up to one of its stages, whose features a transformer takes as tokens."
     public static let paper: String? = "Dosovitskiy et al., ICLR 2021, section 3.1"
+    /// The transformer's: the backbone's is only the width of what goes into it.
+    public static var widthPath: [String]? { ["transformer", "width"] }
+
     public static let options: [Key<HybridConfiguration>] = [
         .required("backbone", \.backbone, .backbone, missing: "missing; expected a convolutional network and the stage after which it is cut",
             "The convolutional network, and where it is cut."),
@@ -81,27 +84,43 @@ public struct HybridConfiguration: ModelConfiguration {
             tokens.patch, dividing: (features[1], features[2]), of: "the feature map after \(backbone.cutAfter)", at: place)
     }
 
-    public func makeClassifier(input: ImageShape, classes: Int, in scope: Scope) -> any ImageClassifier {
-        Hybrid(self, input: input, classes: classes, in: scope)
+    public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder { Hybrid(self, input: input, in: scope) }
+
+    public func makeHead(inputs: Int, outputs: Int, in scope: Scope) -> any Layer {
+        Linear(inputs, outputs, initialization: transformer.initialization, in: scope["head"])
     }
 }
 
-private struct Hybrid: ImageClassifier {
+/// The backbone, its last features as tokens, and the transformer on them; stages are the backbone's, then the transformer's.
+private struct Hybrid: ImageEncoder {
     private let backbone: any Backbone
     private let patchEmbedding: PatchEmbedding
-    private let encoder: TransformerEncoder
+    private let transformer: TransformerEncoder
+    private let pool: TokenPooling
+    private let scope: Scope
 
-    init(_ configuration: HybridConfiguration, input: ImageShape, classes: Int, in scope: Scope) {
+    init(_ configuration: HybridConfiguration, input: ImageShape, in scope: Scope) {
         let definition = configuration.backbone, patch = configuration.tokens.patch
+        pool = configuration.head.pool
+        self.scope = scope
         backbone = definition.network.makeBackbone(input: input, through: definition.cutAfter, in: scope["backbone"])
         // Where images are too small for the backbone, recording it fails and says so.
         let features = definition.network.featureShape(input: input, after: definition.cutAfter) ?? [1, 1, 1, 1]
         patchEmbedding = PatchEmbedding(
             channels: features[3], patch: patch, width: configuration.transformer.width, in: scope["patch_embed"])
-        encoder = TransformerEncoder(
-            configuration.transformer, rows: features[1] / patch, columns: features[2] / patch, pool: configuration.head.pool,
-            classes: classes, in: scope)
+        transformer = TransformerEncoder(
+            configuration.transformer, rows: features[1] / patch, columns: features[2] / patch, hasClassToken: pool == .class, in: scope)
     }
 
-    func callAsFunction(_ images: Tensor) -> Tensor { encoder(patchEmbedding(backbone(images))) }
+    var width: Int { transformer.width }
+
+    func callAsFunction(_ images: Tensor) -> NamedOutputs {
+        var stages = backbone(images)
+        for entry in transformer(patchEmbedding(stages.last)).entries { stages.add(entry.name, entry.tensor) }
+        return stages
+    }
+
+    func featureMap(_ features: Tensor) -> Tensor? { backbone.featureMap(features) ?? transformer.featureMap(features) }
+
+    func pooled(_ features: Tensor) -> Tensor { scope["pool"].record { pool(features) } }
 }

@@ -44,8 +44,10 @@ public final class Graph {
     private var declaredNames: Set<String> = []
     /// The parameters' tensors, in the order of `parameters`.
     public private(set) var parameterTensors: [Tensor] = []
-    /// New values of buffers, written back at the end of a step.
+    /// The newest value of each buffer that gets one, written back at the end of a step.
     private(set) var bufferUpdates: [(buffer: Int, value: Tensor)] = []
+    /// How often the random stream of a path was asked for.
+    private var streamCounts: [String: Int] = [:]
     private(set) var inputs: [(name: String, tensor: Tensor)] = []
     /// The module path that new nodes get.
     var currentPath = ""
@@ -102,14 +104,38 @@ public final class Graph {
         return leaf(.buffer(buffers.count - 1), TensorType(buffer.shape), .shared)
     }
 
-    /// Writes `value`, which must be shared, into `buffer` at the end of every step.
+    /// Writes `value`, which must be shared, into `buffer` at the end of every step. A later update of the same buffer takes its place: whoever
+    /// updates step by step starts from `newestValue(of:)`.
     public func update(_ buffer: Tensor, to value: Tensor) {
         guard buffer.isValid, value.isValid else { return }
-        guard let leaf = nodes[buffer.value.node].operation as? Leaf, case .buffer(let index) = leaf.kind else {
-            preconditionFailure("update(_:to:) of a tensor that is not a buffer")
-        }
         precondition(value.placement == .shared && value.type == buffer.type, "a buffer is updated to a shared value of its own shape")
-        bufferUpdates.append((index, value))
+        let index = bufferIndex(buffer)
+        if let place = bufferUpdates.firstIndex(where: { $0.buffer == index }) {
+            bufferUpdates[place].value = value
+        } else {
+            bufferUpdates.append((index, value))
+        }
+    }
+
+    /// What `buffer` will hold after everything recorded so far: the value of its last update, or itself.
+    public func newestValue(of buffer: Tensor) -> Tensor {
+        guard buffer.isValid else { return buffer }
+        let index = bufferIndex(buffer)
+        return bufferUpdates.first { $0.buffer == index }?.value ?? buffer
+    }
+
+    private func bufferIndex(_ tensor: Tensor) -> Int {
+        guard let leaf = nodes[tensor.value.node].operation as? Leaf, case .buffer(let index) = leaf.kind else {
+            preconditionFailure("a tensor that is not a buffer is treated as one")
+        }
+        return index
+    }
+
+    /// The random stream for one more call of the module at `path`, so that a module that is called twice does not draw the same twice.
+    func nextStream(at path: String) -> PhiloxStream {
+        let count = streamCounts[path, default: 0]
+        streamCounts[path] = count + 1
+        return PhiloxStream(seed: seed, name: count == 0 ? path : "\(path)#\(count)")
     }
 
     private func leaf(_ kind: Leaf.Kind, _ type: TensorType, _ placement: Placement, at path: String? = nil) -> Tensor {

@@ -56,6 +56,9 @@ public struct Scope {
     @discardableResult
     public func fail(_ message: String) -> Tensor { graph.fail(message, at: path) }
 
-    /// The module's own random stream.
+    /// The random stream of the module's first call.
     public var stream: PhiloxStream { PhiloxStream(seed: graph.seed, name: path) }
+
+    /// The random stream of the module's next call; each call of a module has one of its own.
+    public func nextStream() -> PhiloxStream { graph.nextStream(at: path) }
 }

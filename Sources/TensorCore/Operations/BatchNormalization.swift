@@ -211,7 +211,9 @@ extension Tensor {
         if graph.mode == .training {
             let count = shape.elementCount / Swift.max(shape[-1], 1) * graph.shardCount
             let moments = graph.record(one: ShardMoments(), graph.record(one: ChannelMoments(), self))
-            let statistics = graph.record(BatchStatistics(count: count, epsilon: epsilon, momentum: momentum), [moments, runningMean, runningVariance])
+            // A layer that is called again moves on from where its last call left the running statistics.
+            let running = [graph.newestValue(of: runningMean), graph.newestValue(of: runningVariance)]
+            let statistics = graph.record(BatchStatistics(count: count, epsilon: epsilon, momentum: momentum), [moments] + running)
             graph.update(runningMean, to: statistics[2])
             graph.update(runningVariance, to: statistics[3])
             return normalized(count: count, mean: statistics[0], rstd: statistics[1])

@@ -1,0 +1,57 @@
+import Configuration
+
+/// What a network gives, each by its name, in the order in which it was recorded: `features.stage1`, `features.pooled`, `logits`, `aux1`.
+///
+/// An output that nothing reads costs nothing: a plan leaves out what no loss, measure or output of its own needs.
+public struct NamedOutputs {
+    /// One output.
+    public struct Entry {
+        /// Parts of the name are parted by dots, from the whole to the part.
+        public let name: String
+        public let tensor: Tensor
+        /// Of a head beside the main one, which is trained for the same targets and left out when the network is used: the weight of its loss.
+        /// nil for all else.
+        public let auxiliaryWeight: Double?
+    }
+
+    /// Every output, in order.
+    public private(set) var entries: [Entry] = []
+
+    /// No outputs yet.
+    public init() {}
+
+    /// Adds an output, whose name must be new.
+    ///
+    /// - Parameter auxiliaryWeight: for an auxiliary head, the weight of its loss beside the main one's, as its paper has it.
+    public mutating func add(_ name: String, _ tensor: Tensor, auxiliaryWeight: Double? = nil) {
+        precondition(self[name] == nil, "two outputs are called \(name)")
+        entries.append(Entry(name: name, tensor: tensor, auxiliaryWeight: auxiliaryWeight))
+    }
+
+    /// The names, in order.
+    public var names: [String] { entries.map(\.name) }
+
+    /// The last output, which of a network's stages is the deepest; there must be one.
+    public var last: Tensor {
+        guard let last = entries.last else { preconditionFailure("a network without outputs has no last one") }
+        return last.tensor
+    }
+
+    /// The auxiliary heads, in order.
+    public var auxiliaries: [Entry] { entries.filter { $0.auxiliaryWeight != nil } }
+
+    /// The output called `name`, or nil.
+    public subscript(name: String) -> Tensor? { entries.first { $0.name == name }?.tensor }
+
+    /// The output called `name`. Where there is none, the recording fails at `scope` with a sentence that lists what there is.
+    public func required(_ name: String, in scope: Scope) -> Tensor {
+        self[name] ?? scope.fail("the network has no output '\(name)'\(suggestion(for: name, among: names))")
+    }
+
+    /// The same outputs as parts of a whole: `stage1` becomes `features.stage1`.
+    public func named(under whole: String) -> NamedOutputs {
+        var copy = NamedOutputs()
+        for entry in entries { copy.add("\(whole).\(entry.name)", entry.tensor, auxiliaryWeight: entry.auxiliaryWeight) }
+        return copy
+    }
+}
