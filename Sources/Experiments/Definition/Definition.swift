@@ -11,6 +11,7 @@ import VisionData
 ///     train:     {epochs: 4}
 ///     seeds:     [0, 1, 2]           # default [0]; every model is trained once with each
 ///     precision: fp32                # the default; or bf16: activations and their gradients in bfloat16
+///     task:      classification      # the default; or the name of another task, or {name: {options}}
 ///     match:     parameters          # or macs, none: what the models are meant to have in common; absent: nothing is said
 ///     sweep:     {grid: {train.epochs: [2, 4]}}           # what harness sweep varies
 ///     models:                        # at least one, under names of one's own
@@ -40,6 +41,8 @@ public struct Definition: Sendable {
     public var train: TrainConfiguration
     public var seeds: [Int]
     public var precision: Precision
+    /// What the models are trained for, as it was written; nil: classification (`TaskRegistry`).
+    public var task: ConfigurationNode?
     /// What the models are meant to have in common; it changes no result.
     public var match: Match?
     /// In the order in which they were written.
@@ -89,6 +92,7 @@ public struct Definition: Sendable {
         trainFields.finish()
         seeds = Self.seeds(from: &fields)
         precision = fields.choice("precision") ?? .fp32
+        task = fields.node("task").flatMap { $0.isDefaultTask ? nil : $0 }
         match = fields.choice("match")
         models = Self.models(from: &fields, registry)
         if var sweepFields = fields.fields("sweep") { sweep = SweepDefinition(from: &sweepFields) } else { sweep = nil }
