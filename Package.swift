@@ -1,4 +1,4 @@
-// swift-tools-version: 6.0
+// swift-tools-version: 6.2
 import PackageDescription
 
 /// `memcpy`-bound and arithmetic loops: C with `target_clones`, so that one binary serves every x86-64.
@@ -7,7 +7,12 @@ let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno", "-fno-tra
 let package = Package(
     name: "harness",
     platforms: [.macOS(.v15)],
-    products: [.executable(name: "harness", targets: ["harness"])],
+    products: [
+        .executable(name: "harness", targets: ["HarnessCommand"]),
+        // Networks, training and recording for programs of one's own, and the command line for programs with models of their own.
+        .library(name: "Harness", targets: ["Harness"]),
+        .library(name: "HarnessCommands", targets: ["Commands"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -39,12 +44,20 @@ let package = Package(
             ]),
         .target(name: "Reports", dependencies: ["RunStore", "Configuration"]),
 
-        // The command line
-        .executableTarget(
-            name: "harness",
+        // The command line, as a library and as the program
+        .target(
+            name: "Commands",
             dependencies: [
                 "Experiments", "Reports", "Models", "Training", "VisionData", "TensorCore", "Configuration",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(name: "HarnessCommand", dependencies: ["Commands", "Models"]),
+
+        // The umbrella
+        .target(
+            name: "Harness",
+            dependencies: [
+                "Configuration", "Experiments", "HDF5", "Layers", "Models", "Reports", "RunStore", "TensorCore", "Training", "VisionData",
             ]),
 
         // Tests

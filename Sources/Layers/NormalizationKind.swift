@@ -29,7 +29,7 @@ extension OptionKind where Value == NormalizationKind {
 
 private struct Groups: Configurable {
     var groups = NormalizationKind.defaultGroups
-    static let options: [Key<Groups>] = [Key("groups", \.groups, .count, "How many groups; they have to divide the channels.")]
+    static let options: [Key<Groups>] = [Key("groups", \.groups, .count, role: .widthDivisor, "How many groups; they have to divide the channels.")]
 }
 
 extension OptionKind where Value == Int {

@@ -16,6 +16,9 @@ public protocol ModelConfiguration: Configurable {
     /// Who published it, and where.
     static var paper: String? { get }
 
+    /// The path of the option that says how wide the model is, below the family's key; nil where no option does.
+    static var widthPath: [String]? { get }
+
     /// Reports what does not fit images of this size, at the options that say it.
     func validate(input: ImageShape, at fields: FieldReader)
 
@@ -31,6 +34,7 @@ public protocol ModelConfiguration: Configurable {
 
 extension ModelConfiguration {
     public static var paper: String? { nil }
+    public static var widthPath: [String]? { options.first { $0.description.role == .width }.map { [$0.name] } }
     public func validate(input: ImageShape, at fields: FieldReader) {}
 
     public func makeModel(input: ImageShape, classes: Int, in scope: Scope) -> any ImageModel {

@@ -15,6 +15,18 @@ public struct ModelDefinition: Equatable, Sendable {
     /// The model with every default filled in.
     public var node: ConfigurationNode { wrapped(configuration.node) }
 
+    /// The path of the option that says how wide the model is, in its map; nil where no option does.
+    public var widthPath: [String]? {
+        let path = type(of: configuration).widthPath
+        return configuration is HybridConfiguration ? path : path.map { [family] + $0 }
+    }
+
+    /// The keys of a map within the model's.
+    public func keys(at path: [String]) -> [OptionDescription] {
+        let names = configuration is HybridConfiguration ? path[...] : path.dropFirst()
+        return names.reduce(type(of: configuration).descriptions) { keys, name in keys.first { $0.name == name }?.children ?? [] }
+    }
+
     /// Under the key of the family, which a hybrid has not.
     private func wrapped(_ options: ConfigurationNode) -> ConfigurationNode {
         configuration is HybridConfiguration ? options : .map([(family, options)])

@@ -1,22 +1,39 @@
 import Configuration
 
-/// The families of models that a definition can name, and their readers.
-public enum ModelRegistry {
+/// The families of models that a definition can name, their presets, and their readers: a value that whoever reads definitions hands on.
+///
+///     let registry = ModelRegistry.standard.adding(MyNetworkConfiguration.self)
+public struct ModelRegistry: Sendable {
     /// All families that are written as one key with options. A hybrid has keys of its own.
-    static let families: [any ModelConfiguration.Type] =
-        [LogisticRegressionConfiguration.self, MLPConfiguration.self, VisionTransformerConfiguration.self] + backboneFamilies
+    public private(set) var families: [any ModelConfiguration.Type]
+    /// Models with names of their own.
+    public private(set) var presets: [ModelPreset]
+
+    /// Everything that comes with the library.
+    public static let standard = ModelRegistry(
+        families: [LogisticRegressionConfiguration.self, MLPConfiguration.self, VisionTransformerConfiguration.self] + backboneFamilies,
+        presets: ModelPreset.all)
 
     /// The convolutional networks that a hybrid can cut.
     static let backboneFamilies: [any BackboneConfiguration.Type] = [
         LeNet5Configuration.self, ResNetConfiguration.self, PlainConfiguration.self,
     ]
 
+    private init(families: [any ModelConfiguration.Type], presets: [ModelPreset]) {
+        (self.families, self.presets) = (families, presets)
+    }
+
+    /// The same with another family, whose name takes the place of one that is there.
+    public func adding(_ family: any ModelConfiguration.Type, presets: [ModelPreset] = []) -> ModelRegistry {
+        ModelRegistry(families: families.filter { $0.family != family.family } + [family], presets: self.presets + presets)
+    }
+
     /// What there is to say of a model under a name of one's own.
-    public static var description: OptionDescription {
+    public var description: OptionDescription {
         let names = families.map { family in
             OptionDescription(family.family, "a map", .map(family.descriptions), family.documentation, family.paper, children: { family.descriptions })
         }
-        let words = ModelPreset.all.map(\.name) + families.map { $0.family }
+        let words = presets.map(\.name) + families.map { $0.family }
         let hybrid = HybridConfiguration.descriptions
         return OptionDescription(
             "<name>", "a family with its options, the keys of a hybrid, or the name of a preset",
@@ -31,10 +48,10 @@ public enum ModelRegistry {
     ///
     /// Reports every error that needs no image size, and returns nil where there is no family to read; `ModelDefinition.validate`
     /// reports the rest.
-    public static func read(_ node: ConfigurationNode, path: String, errors: ConfigurationErrors) -> ModelDefinition? {
-        if case .scalar(let name, _) = node.value, let preset = ModelPreset.named(name) { return preset.definition }
-        var fields = options(of: node, path: path, errors: errors)
-        if isHybrid(node) {
+    public func read(_ node: ConfigurationNode, path: String, errors: ConfigurationErrors) -> ModelDefinition? {
+        if case .scalar(let name, _) = node.value, let preset = presets.first(where: { $0.name == name }) { return preset.definition }
+        var fields = Self.options(of: node, path: path, errors: errors)
+        if Self.isHybrid(node) {
             let hybrid = HybridConfiguration(from: &fields)
             fields.finish()
             return ModelDefinition(hybrid)
@@ -50,11 +67,11 @@ public enum ModelRegistry {
     }
 
     /// What may have been meant, or what there is: families, and where a name stands alone the presets, too.
-    private static func hint(for name: String, in node: ConfigurationNode) -> String {
-        let presets: [String] = if case .scalar = node.value { ModelPreset.all.map(\.name) } else { [] }
+    private func hint(for name: String, in node: ConfigurationNode) -> String {
+        let presets: [String] = if case .scalar = node.value { presets.map(\.name) } else { [] }
         let models = Set(families.map { $0.family } + presets)
         // A hybrid's keys may be mistyped, but are no models.
-        guard let match = nearest(to: name, among: models) ?? nearest(to: name, among: hybridKeys) else {
+        guard let match = nearest(to: name, among: models) ?? nearest(to: name, among: Self.hybridKeys) else {
             return suggestion(for: name, among: models)
         }
         return suggestion(for: match, among: [match])

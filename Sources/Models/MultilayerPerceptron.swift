@@ -42,7 +42,7 @@ public struct MLPConfiguration: MeanFieldConfiguration {
     public static let documentation = "A multilayer perceptron on pixels."
     public static let options: [Key<MLPConfiguration>] = [
         Key("widths", \.widths, .integers(in: 1...65_536), "The widths of the hidden layers; or width and depth in their place."),
-        Key("width", \.width, .count, "The width of each of the equal hidden layers."),
+        Key("width", \.width, .count, role: .width, "The width of each of the equal hidden layers."),
         Key("depth", \.depth, .depth, "How many equal hidden layers there are."),
         Key("activation", \.activation, .choice, decidesDefaults: true, "What follows every layer but the last."),
         Key("dropout", \.dropout, .rate, paper: "Srivastava et al., JMLR 15, 2014", "The share of activations that a step leaves out."),

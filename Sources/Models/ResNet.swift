@@ -39,7 +39,7 @@ extension ResidualNetworkConfiguration {
     /// What both kinds have but the depth.
     fileprivate static var commonOptions: [Key<Self>] {
         [
-            Key("width", \Self.width, .count, "The channels of the first stage."),
+            Key("width", \Self.width, .count, role: .width, "The channels of the first stage."),
             Key("stem", \Self.stem, .choice, "The first convolution; auto: 3×3 for images of up to 64 pixels."),
             Key("norm", \Self.norm, .normalization, "What normalizes features."),
             Key("activation", \Self.activation, .choice, "What follows the stem, stands inside a block and at its end."),

@@ -41,9 +41,9 @@ public struct TransformerConfiguration: Configurable {
     public init() { self.init(width: 8, depth: 1, heads: 1) }
 
     public static let options: [Key<TransformerConfiguration>] = [
-        .required("width", \.width, .count, missing: missingCount, "D: how many numbers a token has."),
+        .required("width", \.width, .count, role: .width, missing: missingCount, "D: how many numbers a token has."),
         .required("depth", \.depth, .depth, missing: missingCount, "How many blocks there are."),
-        .required("heads", \.heads, .count, paper: "Vaswani et al., NeurIPS 2017", missing: missingCount, "H: how many heads attention has; they divide the width."),
+        .required("heads", \.heads, .count, role: .widthDivisor, paper: "Vaswani et al., NeurIPS 2017", missing: missingCount, "H: how many heads attention has; they divide the width."),
         Key("mlp_ratio", \.mlpRatio, .number(in: 0.01...1000), "The width of a block's hidden layer over its own."),
         Key("position", \.position, .choice, "What tells tokens where they are."),
         Key("attention_scale", \.scalesAttention, .flag, "Whether attention divides its scores by √d, d being the width of a head."),

@@ -49,7 +49,7 @@ import Testing
             }
         }
         var cases: [Case] = []
-        for key in Definition.keys {
+        for key in Definition.keys() {
             switch key.name {
             case "train": cases += below(key.children, needed: "") { "train={\($0)}" }
             case "data":
@@ -99,7 +99,7 @@ import Testing
                 check(key.children, "\(path).\(key.name)")
             }
         }
-        check(Definition.keys, "")
-        #expect(Definition.keys.map(\.name).sorted() == ["data", "extends", "match", "models", "precision", "seeds", "sweep", "train"])
+        check(Definition.keys(), "")
+        #expect(Definition.keys().map(\.name).sorted() == ["data", "extends", "match", "models", "precision", "seeds", "sweep", "train"])
     }
 }

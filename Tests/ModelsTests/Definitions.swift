@@ -39,7 +39,7 @@ private struct JSONValue: Decodable {
 /// Reads a definition without errors.
 func definition(_ json: String) throws -> ModelDefinition {
     let errors = ConfigurationErrors()
-    let definition = ModelRegistry.read(node(json), path: "models.m", errors: errors)
+    let definition = ModelRegistry.standard.read(node(json), path: "models.m", errors: errors)
     try errors.throwIfAny()
     return definition!
 }
@@ -47,7 +47,7 @@ func definition(_ json: String) throws -> ModelDefinition {
 /// What is said about a definition for images of a size, without the place that all messages have in common.
 func errors(_ json: String, _ input: ImageShape = ImageShape(height: 28, width: 28, channels: 1)) -> [String] {
     let errors = ConfigurationErrors(), node = node(json)
-    if let definition = ModelRegistry.read(node, path: "models.m", errors: errors) {
+    if let definition = ModelRegistry.standard.read(node, path: "models.m", errors: errors) {
         definition.validate(input: input, classes: 10, node: node, path: "models.m", errors: errors)
     }
     return errors.messages.map { String($0.trimmingPrefix("test.yaml:1: ")) }

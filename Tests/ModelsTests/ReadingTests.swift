@@ -264,7 +264,7 @@ struct ReadingTests {
     /// A model that is a word of the command line has no path before its family.
     @Test func aModelByItself() {
         let errors = ConfigurationErrors()
-        _ = ModelRegistry.read(node(#"{"resnet": {"depth": 21}}"#), path: "", errors: errors)
+        _ = ModelRegistry.standard.read(node(#"{"resnet": {"depth": 21}}"#), path: "", errors: errors)
         #expect(errors.messages == ["test.yaml:1: resnet.depth: expected 18, 34 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …), found 21"])
         #expect(errors.hasAny(under: "") && errors.hasAny(under: "resnet") && !errors.hasAny(under: "res"))
     }

@@ -34,10 +34,11 @@ public struct Key<Root: Configurable>: Sendable {
     ///   earlier runs and of new ones are the same.
     public init<Value>(
         _ name: String, _ property: WritableKeyPath<Root, Value> & Sendable, _ kind: OptionKind<Value>, decidesDefaults: Bool = false,
-        writesDefault: Bool = true, use: Use = .result, paper: String? = nil, since: Int = 1, _ documentation: String
+        writesDefault: Bool = true, use: Use = .result, role: OptionDescription.Role? = nil, paper: String? = nil, since: Int = 1,
+        _ documentation: String
     ) {
         self.init(
-            OptionDescription(name, kind, documentation, paper, since, default: { kind.write(Root()[keyPath: property]) }), decidesDefaults, use,
+            OptionDescription(name, kind, documentation, paper, since, default: { kind.write(Root()[keyPath: property]) }).with(role: role), decidesDefaults, use,
             read: { root, fields in if let value = kind.read(&fields, name) { root[keyPath: property] = value } },
             copy: { $1[keyPath: property] = $0[keyPath: property] },
             write: { root in
@@ -50,10 +51,10 @@ public struct Key<Root: Configurable>: Sendable {
     /// A key that may be absent and has no default then.
     public init<Value>(
         _ name: String, _ property: WritableKeyPath<Root, Value?> & Sendable, _ kind: OptionKind<Value>, decidesDefaults: Bool = false,
-        use: Use = .result, paper: String? = nil, since: Int = 1, _ documentation: String
+        use: Use = .result, role: OptionDescription.Role? = nil, paper: String? = nil, since: Int = 1, _ documentation: String
     ) {
         self.init(
-            OptionDescription(name, kind, documentation, paper, since, default: { Root()[keyPath: property].map(kind.write) }), decidesDefaults, use,
+            OptionDescription(name, kind, documentation, paper, since, default: { Root()[keyPath: property].map(kind.write) }).with(role: role), decidesDefaults, use,
             read: { root, fields in if let value = kind.read(&fields, name) { root[keyPath: property] = value } },
             copy: { $1[keyPath: property] = $0[keyPath: property] }, write: { $0[keyPath: property].map(kind.write) },
             difference: { value, other in
@@ -67,11 +68,11 @@ public struct Key<Root: Configurable>: Sendable {
     ///
     /// - Parameter missing: what is said when it is not; nil: nothing here.
     public static func required<Value>(
-        _ name: String, _ property: WritableKeyPath<Root, Value> & Sendable, _ kind: OptionKind<Value>, paper: String? = nil, since: Int = 1,
-        missing: String?, _ documentation: String
+        _ name: String, _ property: WritableKeyPath<Root, Value> & Sendable, _ kind: OptionKind<Value>, role: OptionDescription.Role? = nil,
+        paper: String? = nil, since: Int = 1, missing: String?, _ documentation: String
     ) -> Key {
         Key(
-            OptionDescription(name, kind, documentation, paper, since, isRequired: true, default: { nil }), true, .result,
+            OptionDescription(name, kind, documentation, paper, since, isRequired: true, default: { nil }).with(role: role), true, .result,
             read: { root, fields in
                 if let missing, !fields.has(name) { fields.report(missing, at: name) }
                 if let value = kind.read(&fields, name) { root[keyPath: property] = value }

@@ -14,6 +14,8 @@ public struct OptionDescription: Sendable {
     public let since: Int
     /// Whether a definition has to give it.
     public let isRequired: Bool
+    /// What the value is to those who look for a model's width.
+    public private(set) var role: Role?
     private var standard: @Sendable () -> ConfigurationNode?
     private let below: @Sendable () -> [OptionDescription]
 
@@ -42,8 +44,23 @@ public struct OptionDescription: Sendable {
             name, kind.summary, kind.schema, documentation, paper, since: since, isRequired: isRequired, default: standard, children: kind.children)
     }
 
+    /// What some keys are to programs that change definitions.
+    public enum Role: Sendable {
+        /// How wide a model is: its size grows with it.
+        case width
+        /// A number that has to divide the width.
+        case widthDivisor
+    }
+
     /// The default as a definition writes it; nil where there is none.
     public var defaultText: String? { standard().map { YAML.line($0) } }
+
+    /// The same key with a role.
+    func with(role: Role?) -> OptionDescription {
+        var copy = self
+        copy.role = role
+        return copy
+    }
 
     /// The same key where its default is another.
     func with(default standard: @escaping @Sendable () -> ConfigurationNode?) -> OptionDescription {

@@ -6,8 +6,10 @@ import VisionData
 
 extension Definition {
     /// What there is to say about every key of a definition.
-    public static var keys: [OptionDescription] {
-        let model = ModelRegistry.description
+    ///
+    /// - Parameter registry: the models that it can name.
+    public static func keys(_ registry: ModelRegistry = .standard) -> [OptionDescription] {
+        let model = registry.description
         return [
             OptionDescription(
                 "extends", "a path, or a list of paths", .list(of: .text, orOne: true),
@@ -27,8 +29,8 @@ extension Definition {
     }
 
     /// A JSON Schema (draft-07) that accepts what a definition may be, or one that extends another.
-    public static var schema: String {
-        let root = OptionSchema.map(keys).node.entries?.map { (key: $0.key, node: $0.node) } ?? []
+    public static func schema(_ registry: ModelRegistry = .standard) -> String {
+        let root = OptionSchema.map(keys(registry)).node.entries?.map { (key: $0.key, node: $0.node) } ?? []
         let head: [(key: String, node: ConfigurationNode)] = [
             ("$schema", .text("http://json-schema.org/draft-07/schema#")), ("title", .text("A definition of harness")),
         ]

@@ -46,6 +46,8 @@ public struct Definition: Sendable {
     public var models: [Model]
     /// What `harness sweep` varies.
     public let sweep: SweepDefinition?
+    /// The models that it can name.
+    let registry: ModelRegistry
     /// As it was written, for the places of what only the data bring to light and for the cells of a sweep.
     let root: ConfigurationNode
 
@@ -53,27 +55,32 @@ public struct Definition: Sendable {
     ///
     /// - Parameter images: loads the data, where something is wrong: what does not fit the images is then said with the rest.
     /// - Throws: `.usage` with every error at once, each with its place and key path.
-    public init(_ composition: Composition, images: ((DataConfiguration) throws -> ImageDataset)? = nil) throws {
-        try self.init(composition.root, name: composition.name, images: images)
+    public init(
+        _ composition: Composition, registry: ModelRegistry = .standard, images: ((DataConfiguration) throws -> ImageDataset)? = nil
+    ) throws {
+        try self.init(composition.root, name: composition.name, registry: registry, images: images)
         file = composition.file
     }
 
     /// Reads the text that a run keeps as its definition (`Trial.resolvedDefinition`); `place` names it in errors.
-    public init(resolved text: String, name: String, place: String) throws {
+    public init(resolved text: String, name: String, place: String, registry: ModelRegistry = .standard) throws {
         var root = try YAML.node(text) { SourceMark(file: place, line: $0) }
         if case .map(var entries) = root.value, let index = entries.firstIndex(where: { $0.key == "models" }) {
             entries[index].node = ModelRegistry.completed(stored: entries[index].node)
             root.value = .map(entries)
         }
-        try self.init(root, name: name)
+        try self.init(root, name: name, registry: registry)
         data.places.isRecorded = true
     }
 
-    init(_ root: ConfigurationNode, name: String, images: ((DataConfiguration) throws -> ImageDataset)? = nil) throws {
+    init(
+        _ root: ConfigurationNode, name: String, registry: ModelRegistry = .standard, images: ((DataConfiguration) throws -> ImageDataset)? = nil
+    ) throws {
         let errors = ConfigurationErrors()
         var fields = FieldReader(root, path: "", errors: errors)
         self.name = name
         self.root = root
+        self.registry = registry
         var dataFields = fields.section("data")
         data = DataConfiguration(from: &dataFields)
         dataFields.finish()
@@ -83,7 +90,7 @@ public struct Definition: Sendable {
         seeds = Self.seeds(from: &fields)
         precision = fields.choice("precision") ?? .fp32
         match = fields.choice("match")
-        models = Self.models(from: &fields)
+        models = Self.models(from: &fields, registry)
         if var sweepFields = fields.fields("sweep") { sweep = SweepDefinition(from: &sweepFields) } else { sweep = nil }
         fields.finish()
         if let images, !errors.messages.isEmpty, !errors.hasAny(under: "data") { reportMisfits(to: images, errors) }
@@ -140,7 +147,7 @@ public struct Definition: Sendable {
     /// A file name has at most 255 bytes, and a run folder's also has the seed and the hash.
     private static let largestNameLength = 200
 
-    private static func models(from fields: inout FieldReader) -> [Model] {
+    private static func models(from fields: inout FieldReader, _ registry: ModelRegistry) -> [Model] {
         guard let node = fields.node("models"), let entries = node.entries, !entries.isEmpty else {
             let found = fields.node("models").map { $0.entries == nil ? $0.kind : "an empty one" } ?? "nothing"
             fields.report("expected a map of at least one model, such as {small: {vit: {width: 96}}}, found \(found)", at: "models")
@@ -154,7 +161,7 @@ public struct Definition: Sendable {
             } else if entry.key.count > largestNameLength {
                 fields.errors.report("found a name of \(entry.key.count) letters, expected at most \(largestNameLength)", at: entry.mark, path: path)
             }
-            return ModelRegistry.read(entry.node, path: path, errors: fields.errors).map {
+            return registry.read(entry.node, path: path, errors: fields.errors).map {
                 Model(name: entry.key, definition: $0, node: entry.node)
             }
         }

@@ -1,4 +1,5 @@
 import Configuration
+import Models
 
 /// What there is to say about a key of a definition, as text.
 public struct KeyExplanation: Sendable {
@@ -8,8 +9,8 @@ public struct KeyExplanation: Sendable {
     /// Looks for a path (`train.optimizer.adamw`), or the end of one (`learning_rate`).
     ///
     /// - Throws: `.usage` when there is no such key, with the nearest.
-    public init(of word: String) throws {
-        let all = Self.all
+    public init(of word: String, registry: ModelRegistry = .standard) throws {
+        let all = Self.all(registry)
         let exact = all.filter { $0.path == word }
         places = exact.isEmpty ? all.filter { Self.ends($0.path, with: word) } : exact
         guard places.isEmpty else { return }
@@ -24,14 +25,14 @@ public struct KeyExplanation: Sendable {
         return tail.count == words.count && tail.last == words.last && zip(tail, words).allSatisfy { $0 == $1 || $0 == "<name>" }
     }
 
-    private static var all: [(path: String, key: OptionDescription)] {
+    private static func all(_ registry: ModelRegistry) -> [(path: String, key: OptionDescription)] {
         func below(_ keys: [OptionDescription], _ path: String) -> [(String, OptionDescription)] {
             keys.flatMap { key in
                 let own = path.isEmpty ? key.name : "\(path).\(key.name)"
                 return [(own, key)] + below(key.children, own)
             }
         }
-        return below(Definition.keys, "")
+        return below(Definition.keys(registry), "")
     }
 
     /// Kind, default, documentation and paper of each different key with the name, and where it stands.
@@ -64,7 +65,7 @@ public struct KeyExplanation: Sendable {
     }
 
     /// All keys, each below the one that it stands under, with kind and default; what stands in several places is shown in the first.
-    public static var tree: String {
+    public static func tree(_ registry: ModelRegistry = .standard) -> String {
         var shown: Set<String> = [], lines: [String] = []
         func add(_ keys: [OptionDescription], _ depth: Int) {
             for key in keys {
@@ -77,7 +78,7 @@ public struct KeyExplanation: Sendable {
                 if !isKnown { add(children, depth + 1) }
             }
         }
-        add(Definition.keys, 0)
+        add(Definition.keys(registry), 0)
         return lines.joined(separator: "\n") + "\n* has to be given; harness explain KEY says more"
     }
 

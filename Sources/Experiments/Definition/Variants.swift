@@ -26,7 +26,7 @@ enum Variants {
                 search(key.children, own)
             }
         }
-        search(Definition.keys, [])
+        search(Definition.keys(), [])
         return found
     }()
 

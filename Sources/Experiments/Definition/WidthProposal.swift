@@ -22,19 +22,19 @@ extension Experiment {
     }
 
     private func proposal(for model: Definition.Model, budget: Int, _ count: (ModelSummary) -> Int) -> WidthProposal? {
-        let node = model.definition.node
-        let part = node["transformer"] == nil ? model.definition.family : "transformer"
-        guard node[part]?["width"] != nil else { return nil }
+        guard let path = model.definition.widthPath else { return nil }
+        let node = model.definition.node, place = Array(path.dropLast())
+        guard node.value(at: path) != nil, let map = node.value(at: place) else { return nil }
         // Heads have to divide the width, and so have the groups of a norm.
-        let step = (node[part]?["heads"] ?? node[part]?["norm"]?["group"]?["groups"]).flatMap { Int($0.kind) } ?? 1
+        let step = Self.divisor(in: map, model.definition.keys(at: place)) ?? 1
 
         /// The size at a width, nil where the model cannot have it.
         func size(_ multiple: Int) -> Int? {
             var changed = node
             let width = ConfigurationNode(.scalar("\(multiple * step)", quoted: false), mark: node.mark)
             let errors = ConfigurationErrors()
-            guard (try? Override([part, "width"], to: width).apply(to: &changed)) != nil,
-                let definition = ModelRegistry.read(changed, path: "", errors: errors), errors.messages.isEmpty
+            guard (try? Override(path, to: width).apply(to: &changed)) != nil,
+                let definition = self.definition.registry.read(changed, path: "", errors: errors), errors.messages.isEmpty
             else { return nil }
             return (try? ModelSummary(definition, input: dataset.shape, classes: dataset.classCount)).map(count)
         }
@@ -52,6 +52,16 @@ extension Experiment {
         }
         let candidates = [low, low + 1, high].compactMap(possible)
         guard let best = candidates.min(by: { abs($0.size - budget) < abs($1.size - budget) }) else { return nil }
-        return WidthProposal(keyPath: "models.\(model.name).\(part).width", width: best.multiple * step, count: best.size, budget: budget)
+        return WidthProposal(keyPath: (["models", model.name] + path).joined(separator: "."), width: best.multiple * step, count: best.size, budget: budget)
+    }
+
+    /// The number in a map that has to divide the width; nil where there is none.
+    private static func divisor(in map: ConfigurationNode, _ keys: [OptionDescription]) -> Int? {
+        for key in keys {
+            guard let node = map[key.name] else { continue }
+            if key.role == .widthDivisor, case .scalar(let text, _) = node.value { return Int(text) }
+            if let found = divisor(in: node, key.children) { return found }
+        }
+        return nil
     }
 }

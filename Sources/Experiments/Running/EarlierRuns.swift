@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Models
 import RunStore
 import VisionData
 
@@ -9,13 +10,15 @@ struct EarlierRuns {
     private let results: URL
     /// Names of folders that are not looked into, because they are known to be by the rule of this version.
     private let known: Set<String>
+    private let registry: ModelRegistry
     /// The folders by the trials' hashes; nil until somebody asks.
     private var folders: [String: RunFolder]?
 
-    init(of experiment: String, results: URL, except known: Set<String>) {
+    init(of experiment: String, results: URL, except known: Set<String>, registry: ModelRegistry) {
         self.experiment = experiment
         self.results = results
         self.known = known
+        self.registry = registry
     }
 
     /// Where the run of a trial is, or is to be.
@@ -26,18 +29,18 @@ struct EarlierRuns {
 
     /// The folder of an earlier run of the trial with this hash; nil where there is none.
     mutating func earlierFolder(_ hash: String) -> RunFolder? {
-        if folders == nil { folders = Self.read("\(results.path)/\(experiment)", except: known) }
+        if folders == nil { folders = Self.read("\(results.path)/\(experiment)", except: known, registry) }
         return folders![hash]
     }
 
-    private static func read(_ place: String, except known: Set<String>) -> [String: RunFolder] {
+    private static func read(_ place: String, except known: Set<String>, _ registry: ModelRegistry) -> [String: RunFolder] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? []
         var folders: [String: RunFolder] = [:]
         // In the order of their names, so that of two the same one is always taken.
         for name in names.sorted() where !known.contains(name) && RunFolder.isName(name) {
             let folder = RunFolder(path: "\(place)/\(name)")
             guard folder.hasRun, let run = try? RunReader(folder),
-                let digest = try? run.description.currentTrialDigest(path: folder.runFile)
+                let digest = try? run.description.currentTrialDigest(path: folder.runFile, registry: registry)
             else { continue }
             let hash = String(digest.prefix(8))
             if folders[hash] == nil, !name.hasSuffix(hash) { folders[hash] = folder }
@@ -50,9 +53,9 @@ extension RunDescription {
     /// The digest of the run's trial by the rule of this version; nil when the file does not say what it was trained on.
     ///
     /// - Throws: `.data` when its definition cannot be read.
-    func currentTrialDigest(path: String) throws -> String? {
+    func currentTrialDigest(path: String, registry: ModelRegistry) throws -> String? {
         if identityVersion != nil || trialDigest == nil { return trialDigest }
-        var definition = try Definition(resolved: configuration, name: experiment, place: "\(path): /config")
+        var definition = try Definition(resolved: configuration, name: experiment, place: "\(path): /config", registry: registry)
         definition.data.places.content = dataDigest.map { DataContent(digest: $0, classes: classes) }
         return definition.trials.first?.identityDigest
     }

@@ -50,10 +50,10 @@ public struct ExperimentPreview {
                 name: model.name, parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds,
                 byteCount: try experiment.training(of: trial, pool: pool).byteCount)
         }
-        var earlier = EarlierRuns(of: experiment.definition.name, results: results, except: Set(allTrials.map(\.name)))
+        var earlier = EarlierRuns(of: experiment.definition.name, results: results, except: Set(allTrials.map(\.name)), registry: experiment.definition.registry)
         trials = allTrials.map { trial in
             let name = experiment.definition.name
-            let folder = SharedRuns.earlierRun(named: trial.name, hash: trial.hash, of: name, results: results) ?? earlier.folder(of: trial)
+            let folder = SharedRuns.earlierRun(named: trial.name, hash: trial.hash, of: name, results: results, experiment.definition.registry) ?? earlier.folder(of: trial)
             return Trial(name: (folder.path as NSString).lastPathComponent, state: Self.state(of: folder))
         }
     }

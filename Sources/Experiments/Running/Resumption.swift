@@ -1,4 +1,5 @@
 import Configuration
+import Models
 import RunStore
 import TensorCore
 import Training
@@ -21,7 +22,7 @@ struct Resumption {
     /// Looks for the newest checkpoint from which `folder`'s run can be resumed.
     ///
     /// - Throws: `.data` when the folder holds the run of another definition, or with other images.
-    static func search(_ folder: RunFolder, for description: RunDescription) throws -> Search {
+    static func search(_ folder: RunFolder, for description: RunDescription, registry: ModelRegistry) throws -> Search {
         var search = Search()
         let contents: RunContents
         do {
@@ -30,7 +31,7 @@ struct Resumption {
             search.complaints.append("\(error)")
             return search
         }
-        try contents.description.checkIdentity(with: description, path: folder.path)
+        try contents.description.checkIdentity(with: description, path: folder.path, registry: registry)
         for file in try folder.checkpoints {
             do {
                 search.resumption = try Resumption(file, of: contents, in: folder, description)
@@ -90,8 +91,8 @@ extension RunDescription {
     /// does not say.
     ///
     /// - Throws: `.data`.
-    func checkIdentity(with other: RunDescription, path: String) throws {
-        if let mine = try currentTrialDigest(path: path), let theirs = try other.currentTrialDigest(path: path), mine != theirs {
+    func checkIdentity(with other: RunDescription, path: String, registry: ModelRegistry) throws {
+        if let mine = try currentTrialDigest(path: path, registry: registry), let theirs = try other.currentTrialDigest(path: path, registry: registry), mine != theirs {
             throw UserError(.data, "\(path): holds the run of another definition (SHA-256 \(mine.prefix(16))…, expected \(theirs.prefix(16))…)")
         }
         if let mine = dataDigest, let theirs = other.dataDigest, mine != theirs {

@@ -66,13 +66,13 @@ public final class Runner {
     /// - Parameter shouldStop: asked after every step; true ends the run at hand cleanly, and no other is begun.
     public func run(shouldStop: () -> Bool) throws -> Outcome {
         var outcome = Outcome()
-        var earlier = EarlierRuns(of: experiment.definition.name, results: options.results, except: Set(trials.map(\.name)))
+        var earlier = EarlierRuns(of: experiment.definition.name, results: options.results, except: Set(trials.map(\.name)), registry: experiment.definition.registry)
         for trial in trials where !outcome.isInterrupted {
             let name = experiment.definition.name
             if options.startsOver {
                 try SharedRuns.removeLink(at: options.folder ?? earlier.folder(of: trial))
             } else {
-                try SharedRuns.linkEarlierRun(named: trial.name, hash: trial.hash, of: name, results: options.results)
+                try SharedRuns.linkEarlierRun(named: trial.name, hash: trial.hash, of: name, results: options.results, experiment.definition.registry)
             }
             let folder = options.folder ?? earlier.folder(of: trial)
             outcome.folders.append(folder)
@@ -178,7 +178,7 @@ public final class Runner {
     /// How the run that is there already ended, or nil when it is to be trained.
     private func earlierEnding(of trial: Trial, _ folder: RunFolder, _ description: RunDescription) throws -> Ending? {
         guard folder.hasRun, let run = try? RunReader(folder), [.finished, .diverged].contains(run.status) else { return nil }
-        try run.description.checkIdentity(with: description, path: folder.path)
+        try run.description.checkIdentity(with: description, path: folder.path, registry: experiment.definition.registry)
         if run.status == .diverged {
             say(trial, "diverged before, at step \(grouped(try run.stepCount() + 1)) (--fresh repeats it)")
             return .diverged
@@ -205,7 +205,7 @@ public final class Runner {
             say(trial, "is finished, but \(missing) is missing; that run moves to \(try moveAside(&writer)), and it is trained again")
             return nil
         }
-        let search = try Resumption.search(folder, for: description)
+        let search = try Resumption.search(folder, for: description, registry: experiment.definition.registry)
         for complaint in search.complaints { say(trial, complaint) }
         guard let resumption = search.resumption else {
             if try folder.hasWeights || !search.complaints.isEmpty {

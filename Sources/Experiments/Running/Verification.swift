@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Models
 import RunStore
 import TensorCore
 import Training
@@ -44,12 +45,12 @@ public struct Verification {
     /// - Throws: `.data` when the run cannot be repeated: its file is damaged, its definition is not the one it was made with, or the images are others; also when it
     ///   differs because it was trained with another version of the arithmetic.
     public init(
-        _ folder: RunFolder, threads: Int, steps: Int?, dataDirectory: String?, dataFile: String? = nil, command: [String],
+        _ folder: RunFolder, threads: Int, steps: Int?, dataDirectory: String?, dataFile: String? = nil, registry: ModelRegistry = .standard, command: [String],
         terminal: Terminal = .standardError, shouldStop: @escaping () -> Bool
     ) throws {
         let run = try RunReader(folder).contents()
         let description = run.description
-        var definition = try Self.definition(of: run, path: folder.runFile)
+        var definition = try Self.definition(of: run, path: folder.runFile, registry)
         definition.data.places.found = try Self.dataPlace(definition.data, dataFile, folder)
         definition.data.places.content = description.dataDigest.map { DataContent(digest: $0, classes: description.classes) }
         let trial = definition.trials[0]
@@ -135,10 +136,10 @@ public struct Verification {
         return recorded.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
     }
 
-    private static func definition(of run: RunContents, path: String) throws -> Definition {
+    private static func definition(of run: RunContents, path: String, _ registry: ModelRegistry) throws -> Definition {
         do {
             let definition = try Definition(
-                resolved: run.description.configuration, name: run.description.experiment, place: "\(path): /config")
+                resolved: run.description.configuration, name: run.description.experiment, place: "\(path): /config", registry: registry)
             if definition.trials.count == 1 { return definition }
         } catch let error as UserError where error.kind == .usage {
             throw UserError(.data, error.message.split(separator: "\n").first.map(String.init) ?? "\(path): /config is damaged")

@@ -58,12 +58,12 @@ extension SweepPlan {
         let path = SweepFile.path(experiment: experiment, results: results.path)
         guard FileManager.default.fileExists(atPath: path) else {
             let earlier = EarlierName.of(experiment).map { SweepFile.path(experiment: $0, results: results.path) }
-            guard let earlier, var plan = try? SweepPlan(reading: earlier) else { return nil }
+            guard let earlier, var plan = try? SweepPlan(reading: earlier, registry: registry) else { return nil }
             plan.takeCurrentNames(data: dataPlaces.content, results: results)
             return isPlanOfSameDefinition(plan) ? plan : nil
         }
         var plan: SweepPlan
-        do { plan = try SweepPlan(reading: path) } catch let error as UserError where error.kind == .data {
+        do { plan = try SweepPlan(reading: path, registry: registry) } catch let error as UserError where error.kind == .data {
             throw UserError(.data, "\(error); when it is moved away, the sweep is planned again and keeps its runs")
         }
         plan.takeCurrentNames(data: dataPlaces.content, results: results)
@@ -92,7 +92,7 @@ extension SweepPlan {
 
     /// Gives entries the hashes of their runs, where these have names by an earlier rule.
     private mutating func keepEarlierNames(results: URL) {
-        var earlier = EarlierRuns(of: experiment, results: results, except: Set(entries.map(\.name)))
+        var earlier = EarlierRuns(of: experiment, results: results, except: Set(entries.map(\.name)), registry: registry)
         for (index, entry) in entries.enumerated() where !FileManager.default.fileExists(atPath: folder(of: entry, results: results).path) {
             guard let run = earlier.earlierFolder(entry.hash) else { continue }
             file.entries[index].hash = String(run.path.suffix(8))

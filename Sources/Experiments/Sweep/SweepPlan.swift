@@ -13,6 +13,8 @@ public struct SweepPlan: Sendable {
     private(set) var source: DefinitionFile?
     /// Sentences about what is written in the sweep and has no effect.
     private var notes: [String] = []
+    /// The models that its definitions can name.
+    var registry: ModelRegistry
     /// Where the definition's data are looked for, which the file does not say.
     var dataPlaces = DataPlaces()
 
@@ -69,6 +71,7 @@ public struct SweepPlan: Sendable {
         self.cells = cells
         source = definition.file
         self.notes = notes
+        registry = definition.registry
         dataPlaces = base.data.places
     }
 
@@ -76,11 +79,14 @@ public struct SweepPlan: Sendable {
     private static let largestTrialCount = 100_000
 
     /// Reads a plan that was written before.
-    init(reading path: String) throws { file = try SweepFile(reading: path) }
+    init(reading path: String, registry: ModelRegistry = .standard) throws {
+        file = try SweepFile(reading: path)
+        self.registry = registry
+    }
 
     /// The trial of an entry, for training it.
     func definition(of entry: SweepFile.Entry) throws -> Definition {
-        var definition = try Definition(resolved: entry.configuration, name: experiment, place: "\(experiment)/sweep.h5: \(entry.name)")
+        var definition = try Definition(resolved: entry.configuration, name: experiment, place: "\(experiment)/sweep.h5: \(entry.name)", registry: registry)
         definition.data.places = cells.indices.contains(entry.cell) ? cells[entry.cell].definition.data.places : dataPlaces
         return definition
     }

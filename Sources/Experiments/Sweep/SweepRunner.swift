@@ -173,7 +173,7 @@ public final class SweepRunner: Sendable {
     private func train(_ entry: SweepFile.Entry, until limit: Int?, threads: Int, _ progress: SweepProgress, _ queue: SweepQueue) throws {
         let plan = plan.withLock { $0 }, folder = plan.folder(of: entry, results: options.results)
         let startsOver = restarts.withLock { $0.remove(entry.name) != nil }
-        if !startsOver { try SharedRuns.linkEarlierRun(named: entry.name, hash: entry.hash, of: plan.experiment, results: options.results) }
+        if !startsOver { try SharedRuns.linkEarlierRun(named: entry.name, hash: entry.hash, of: plan.experiment, results: options.results, plan.registry) }
         if let limit, !startsOver, try folder.hasRun && RunReader(folder).epochs().count >= limit && RunReader(folder).status == .interrupted { return }
         let lines = SweepLines()
         var outcome: SweepFile.Outcome?

@@ -66,6 +66,9 @@ public struct HybridConfiguration: ModelConfiguration {
 
     public static let documentation = "A convolutional network up to one of its stages, whose features a transformer takes as tokens."
     public static let paper: String? = "Dosovitskiy et al., ICLR 2021, section 3.1"
+    /// The transformer's: the backbone's is only the width of what goes into it.
+    public static var widthPath: [String]? { ["transformer", "width"] }
+
     public static let options: [Key<HybridConfiguration>] = [
         .required("backbone", \.backbone, .backbone, missing: "missing; expected a convolutional network and the stage after which it is cut",
             "The convolutional network, and where it is cut."),

@@ -1,7 +1,8 @@
 import ArgumentParser
 import Experiments
+import Models
 
-struct ExplainCommand: ParsableCommand {
+struct ExplainCommand: DefinitionCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
         abstract: "Say what a key of a definition means: its kind, its default, where it may stand, and the paper.",
@@ -15,8 +16,8 @@ struct ExplainCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("Paths of keys, or their ends; none: the tree of all.", valueName: "key"))
     var keys: [String] = []
 
-    func run() throws {
-        if keys.isEmpty { return print(KeyExplanation.tree) }
-        print(try keys.map { try KeyExplanation(of: $0).text }.joined(separator: "\n\n"))
+    func run(_ registry: ModelRegistry) throws {
+        if keys.isEmpty { return print(KeyExplanation.tree(registry)) }
+        print(try keys.map { try KeyExplanation(of: $0, registry: registry).text }.joined(separator: "\n\n"))
     }
 }

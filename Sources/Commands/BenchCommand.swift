@@ -82,7 +82,7 @@ struct BenchCommand: ParsableCommand {
             return print(json ? try Self.json(costs) : text([BenchTable.input(costs)]))
         }
         if scaling {
-            let study = try ScalingStudy(steps: min(steps, 10), precision: precision, threads: threadOptions.count) { Harness.say("measuring \($0)") }
+            let study = try ScalingStudy(steps: min(steps, 10), precision: precision, threads: threadOptions.count) { HarnessProgram.say("measuring \($0)") }
             return print(json ? try Self.json(study) : text(BenchTable.scaling(study)))
         }
         let chosen = try workloads.isEmpty ? Workload.all : workloads.map(Workload.named)

@@ -1,8 +1,9 @@
 import ArgumentParser
 import Configuration
 import Experiments
+import Models
 
-struct VerifyCommand: ParsableCommand {
+struct VerifyCommand: DefinitionCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
         abstract: "Repeat a run and compare every step with what it recorded.",
@@ -34,12 +35,12 @@ struct VerifyCommand: ParsableCommand {
         if let steps, steps < 1 { throw ValidationError("--steps: expected a number from 1, found \(steps)") }
     }
 
-    func run() throws {
+    func run(_ registry: ModelRegistry) throws {
         let folder = try Workspace.current.run(path)
         Interrupt.listen()
         let verification = try Verification(
             folder, threads: threadOptions.count, steps: steps, dataDirectory: dataOptions.dataDirectory, dataFile: dataFile,
-            command: CommandLine.arguments
+            registry: registry, command: CommandLine.arguments
         ) { Interrupt.isRequested }
         print(verification.text)
         if let failure = verification.failure { throw UserError(.diverged, failure) }

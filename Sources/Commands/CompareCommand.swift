@@ -52,7 +52,7 @@ struct CompareCommand: ParsableCommand {
         options.modelOrder = { experiment in try? Definition(Composition(named: experiment, overrides: [])).models.map(\.name) }
         let comparison = try Comparison(under: folders.flatMap(workspace.comparable), options: options)
         print(try comparison.rendered(as: format, width: wideOption.width))
-        for note in comparison.notes { Harness.say(note) }
+        for note in comparison.notes { HarnessProgram.say(note) }
     }
 }
 

@@ -2,11 +2,13 @@ import ArgumentParser
 import Configuration
 import Experiments
 import Foundation
+import Models
 
 /// The command line. Each subcommand reads its words and hands them to a library; this type turns errors into sentences and exit codes.
-@main
-struct Harness: ParsableCommand {
-    static let configuration = CommandConfiguration(
+///
+/// A program with models of its own is one line: `HarnessProgram.main(registry: .standard.adding(MyNetworkConfiguration.self))`.
+public struct HarnessProgram: ParsableCommand {
+    public static let configuration = CommandConfiguration(
         commandName: "harness",
         abstract: "Trains, measures and compares vision transformers, CNNs and their hybrids.",
         discussion: """
@@ -23,9 +25,15 @@ struct Harness: ParsableCommand {
             ModelsCommand.self, InspectCommand.self, CompareCommand.self, BenchCommand.self, DataCommand.self,
         ])
 
-    static let _errorPrefix = "harness: "
+    public static let _errorPrefix = "harness: "
 
-    static func main() {
+    /// No words yet.
+    public init() {}
+
+    /// Reads the words of the command line, does what they say, and ends the process if that fails.
+    ///
+    /// - Parameter registry: the models that definitions can name.
+    public static func main(registry: ModelRegistry) {
         openStandardStreams()
         var command: any ParsableCommand
         do {
@@ -33,7 +41,7 @@ struct Harness: ParsableCommand {
             command = try parseAsRoot()
         } catch { stop(error) }
         do {
-            try command.run()
+            if let command = command as? any DefinitionCommand { try command.run(registry) } else { try command.run() }
             guard fflush(nil) == 0 else {
                 throw UserError(.io, "standard output: cannot be written: \(String(cString: strerror(errno)))")
             }
@@ -77,4 +85,13 @@ struct Harness: ParsableCommand {
         // Nobody can be told that standard error cannot be written.
         try? FileHandle.standardError.write(contentsOf: Data("\(text.visible)\n".utf8))
     }
+}
+
+/// A command that reads definitions, and has to know which models they can name.
+protocol DefinitionCommand: ParsableCommand {
+    func run(_ registry: ModelRegistry) throws
+}
+
+extension DefinitionCommand {
+    func run() throws { try run(.standard) }
 }

@@ -24,6 +24,6 @@ struct InspectCommand: ParsableCommand {
         let workspace = Workspace.current
         let inspection = try Inspection(workspace.display(workspace.result(path)), width: wideOption.width)
         print(json ? inspection.json : inspection.text)
-        for note in inspection.notes { Harness.say(note) }
+        for note in inspection.notes { HarnessProgram.say(note) }
     }
 }

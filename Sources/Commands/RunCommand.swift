@@ -1,10 +1,11 @@
 import ArgumentParser
 import Configuration
 import Experiments
+import Models
 import Foundation
 import Reports
 
-struct RunCommand: ParsableCommand {
+struct RunCommand: DefinitionCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
         abstract: "Train every model of an experiment, log to HDF5 and print the comparison.",
@@ -27,21 +28,21 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "Repeat runs that are there already; those move to .replaced.")
     var fresh = false
 
-    func run() throws {
-        let definition = try words.definition()
+    func run(_ registry: ModelRegistry) throws {
+        let definition = try words.definition(registry)
         if definition.sweep != nil { throw UserError(.usage, "\(definition.name) varies its values; harness sweep \(words.experiment) trains them") }
         let experiment = try Experiment(definition, dataDirectory: words.dataOptions.dataDirectory)
         let runner = Runner(experiment, options: Runner.Options(
             threads: threadOptions.count, results: resultsOptions.folder, startsOver: fresh,
             command: CommandLine.arguments))
-        for note in experiment.notes { Harness.say("note: \(note)") }
+        for note in experiment.notes { HarnessProgram.say("note: \(note)") }
         Interrupt.listen()
         let outcome = try runner.run { Interrupt.isRequested }
 
         try Comparison(outcome.folders).printAll(width: wideOption.width)
-        for line in outcome.neighbours { Harness.say(line) }
+        for line in outcome.neighbours { HarnessProgram.say(line) }
         if outcome.isInterrupted {
-            Harness.say("interrupted; the same command goes on from here")
+            HarnessProgram.say("interrupted; the same command goes on from here")
             throw ExitCode(Interrupt.exitCode)
         }
         if !outcome.divergences.isEmpty {

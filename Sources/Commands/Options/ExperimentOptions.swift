@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Experiments
+import Models
 import TensorCore
 import VisionData
 
@@ -34,16 +35,16 @@ struct ExperimentOptions: ParsableArguments {
     }
 
     /// The definition as it is written, with the overrides.
-    func written() throws -> Definition {
+    func written(_ registry: ModelRegistry) throws -> Definition {
         let composition = try Composition(named: experiment, overrides: overrides)
         // A smoke test has other images.
-        if smoke { return try Definition(composition) }
-        return try Definition(composition) { try ImageDataset.load($0, dataDirectory: dataOptions.dataDirectory) }
+        if smoke { return try Definition(composition, registry: registry) }
+        return try Definition(composition, registry: registry) { try ImageDataset.load($0, dataDirectory: dataOptions.dataDirectory) }
     }
 
     /// The definition with all that the command line changes in it.
-    func definition() throws -> Definition {
-        var definition = try written()
+    func definition(_ registry: ModelRegistry) throws -> Definition {
+        var definition = try written(registry)
         try change(&definition)
         return definition
     }

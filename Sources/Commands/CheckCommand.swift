@@ -1,11 +1,12 @@
 import ArgumentParser
 import Experiments
+import Models
 import Foundation
 import Configuration
 import Reports
 import TensorCore
 
-struct CheckCommand: ParsableCommand {
+struct CheckCommand: DefinitionCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
         abstract: "Show what an experiment would do, without training.",
@@ -24,8 +25,8 @@ struct CheckCommand: ParsableCommand {
 
     @OptionGroup var resultsOptions: ResultsOptions
 
-    func run() throws {
-        let definition = try words.definition()
+    func run(_ registry: ModelRegistry) throws {
+        let definition = try words.definition(registry)
         let experiment = try Experiment(definition, dataDirectory: words.dataOptions.dataDirectory)
         let preview = try ExperimentPreview(
             experiment, results: resultsOptions.folder, threads: threadOptions.count)
@@ -39,7 +40,7 @@ struct CheckCommand: ParsableCommand {
         print(models.text(width: wideOption.width) + "\n")
         printProposals(experiment, preview)
         if definition.sweep != nil {
-            let plan = try SweepPlan(words.written(), change: words.change)
+            let plan = try SweepPlan(words.written(registry), change: words.change)
             let experiments = try plan.check(dataDirectory: words.dataOptions.dataDirectory)
             for note in plan.notes(about: experiments) where !preview.notes.contains(note) { print("note: \(note)") }
             print("sweep: \(grouped(plan.entries.count)) trials; harness sweep \(words.experiment) --dry-run lists them")

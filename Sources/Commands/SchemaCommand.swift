@@ -1,7 +1,8 @@
 import ArgumentParser
 import Experiments
+import Models
 
-struct SchemaCommand: ParsableCommand {
+struct SchemaCommand: DefinitionCommand {
     static let configuration = CommandConfiguration(
         commandName: "schema",
         abstract: "Print a JSON Schema of definitions, by which editors complete and check them.",
@@ -12,5 +13,5 @@ struct SchemaCommand: ParsableCommand {
               # yaml-language-server: $schema=definition.schema.json
             """)
 
-    func run() { print(Definition.schema) }
+    func run(_ registry: ModelRegistry) { print(Definition.schema(registry)) }
 }

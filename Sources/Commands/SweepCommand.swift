@@ -1,10 +1,11 @@
 import ArgumentParser
 import Configuration
 import Experiments
+import Models
 import Foundation
 import Reports
 
-struct SweepCommand: ParsableCommand {
+struct SweepCommand: DefinitionCommand {
     static let configuration = CommandConfiguration(
         commandName: "sweep",
         abstract: "Train an experiment with varied values, as its definition's sweep says, and print the comparison.",
@@ -43,28 +44,28 @@ struct SweepCommand: ParsableCommand {
         if !(1...1024).contains(jobs) { throw ValidationError("--jobs: expected a number from 1 to 1024, found \(jobs)") }
     }
 
-    func run() throws {
+    func run(_ registry: ModelRegistry) throws {
         let results = resultsOptions.folder
         let progress = PlanningProgress()
-        let plan = try SweepPlan(words.written(), progress: progress, change: words.change)
-            .inForce(results: results, replans: replan, startsOver: fresh, say: Harness.say)
+        let plan = try SweepPlan(words.written(registry), progress: progress, change: words.change)
+            .inForce(results: results, replans: replan, startsOver: fresh, say: HarnessProgram.say)
         if dryRun {
             let experiments = try plan.check(dataDirectory: words.dataOptions.dataDirectory, progress: progress)
             progress.end()
-            for note in plan.notes(about: experiments) { Harness.say("note: \(note)") }
+            for note in plan.notes(about: experiments) { HarnessProgram.say("note: \(note)") }
             return print(Self.table(plan, results).text(width: wideOption.width))
         }
         let runner = try SweepRunner(plan, options: SweepRunner.Options(
             threads: threadOptions.count, jobs: jobs, results: results, dataDirectory: words.dataOptions.dataDirectory, startsOver: fresh,
             retriesFailed: retryFailed, command: CommandLine.arguments), progress: progress)
-        for note in runner.notes { Harness.say("note: \(note)") }
+        for note in runner.notes { HarnessProgram.say("note: \(note)") }
         Interrupt.listen()
         let outcome = try runner.run { Interrupt.isRequested }
 
         try Comparison(outcome.folders).printAll(width: wideOption.width)
         let failures = outcome.failures
         if outcome.isInterrupted {
-            Harness.say("interrupted; the same command goes on from here")
+            HarnessProgram.say("interrupted; the same command goes on from here")
             throw ExitCode(Interrupt.exitCode)
         }
         if !failures.isEmpty {

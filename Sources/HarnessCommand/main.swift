@@ -1,0 +1,3 @@
+import Commands
+
+HarnessProgram.main(registry: .standard)
