@@ -4,16 +4,19 @@ import CCrypto
 public final class SHA256 {
     private let context = EVP_MD_CTX_new()
 
+    /// The digest of nothing yet.
     public init() {
         precondition(EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1, "OpenSSL has no SHA-256")
     }
 
     deinit { EVP_MD_CTX_free(context) }
 
+    /// Goes on with these bytes.
     public func update(_ bytes: UnsafeRawBufferPointer) {
         precondition(EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1, "OpenSSL failed to hash")
     }
 
+    /// Goes on with a text's UTF-8 bytes.
     public func update(_ text: String) {
         var text = text
         text.withUTF8 { update(UnsafeRawBufferPointer($0)) }

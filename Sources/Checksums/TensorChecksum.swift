@@ -22,6 +22,7 @@ public enum TensorChecksum {
         return combine([a, b, c, d, UInt64(values.count)])
     }
 
+    /// One checksum of several, in their order.
     public static func combine(_ checksums: some Sequence<UInt64>) -> UInt64 {
         var result: UInt64 = 0
         for checksum in checksums {
@@ -31,7 +32,7 @@ public enum TensorChecksum {
         return result
     }
 
-    /// Of all elements.
+    /// The checksum of all elements.
     public static func whole(_ values: UnsafeBufferPointer<Float>) -> UInt64 {
         combine(stride(from: 0, to: values.count, by: blockLength).map { start in
             block(UnsafeBufferPointer(rebasing: values[start..<min(start + blockLength, values.count)]))

@@ -1,13 +1,16 @@
 /// All that is wrong with a definition, each as `file:line: key.path: sentence`.
 public final class ConfigurationErrors {
+    /// Each error in one line, with file, line and key path, in the order in which they were reported.
     public private(set) var messages: [String] = []
     private var known: Set<String> = []
     private var paths: Set<String> = []
     /// More would scroll away what comes first.
     private static let shownCount = 40
 
+    /// No errors yet.
     public init() {}
 
+    /// Adds an error about the value at `path`, written at `mark`.
     public func report(_ message: String, at mark: SourceMark, path: String) {
         // A key of a file that is no definition may be of any length.
         let place = path.isEmpty ? "\(mark)" : "\(mark): \(path.shortened(to: 120))"
@@ -39,8 +42,11 @@ public final class ConfigurationErrors {
 ///
 /// A value that is missing or wrong yields the default, so reading goes on; `ConfigurationErrors` holds what was said.
 public struct FieldReader {
+    /// The map that is read.
     public let node: ConfigurationNode
+    /// Its own key path, empty for the whole file.
     public let path: String
+    /// Where errors are collected.
     public let errors: ConfigurationErrors
     private var asked: [String] = []
 
@@ -55,6 +61,7 @@ public struct FieldReader {
         }
     }
 
+    /// The path of one of its keys.
     public func path(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
     /// Reports an error about the value of `key`, at its line (or at the map's when the key is absent).
@@ -62,6 +69,7 @@ public struct FieldReader {
         errors.report(message, at: node[key]?.mark ?? node.mark, path: path(of: key))
     }
 
+    /// Whether the key is written.
     public func has(_ key: String) -> Bool { node[key] != nil }
 
     /// The node under `key`, marking the key as known.
@@ -84,6 +92,7 @@ public struct FieldReader {
 
     // MARK: Scalars
 
+    /// The key's integer; nil where it is not written, or where it is none of the range, which is reported.
     public mutating func integer(_ key: String, in range: some RangeExpression<Int> = Int.min...) -> Int? {
         guard let value = scalar(key, expected: "an integer", { $1 ? nil : Int($0) }) else { return nil }
         guard range.contains(value) else {
@@ -93,6 +102,7 @@ public struct FieldReader {
         return value
     }
 
+    /// The key's integer, or `value` where it is not written or not in the range, which is reported.
     public mutating func integer(_ key: String, default value: Int, in range: some RangeExpression<Int> = Int.min...) -> Int {
         integer(key, in: range) ?? value
     }
@@ -109,16 +119,19 @@ public struct FieldReader {
         return nil
     }
 
+    /// The key's number, or `value` where it is not written or not in the range, which is reported.
     public mutating func number(_ key: String, default value: Double, in range: some RangeExpression<Double> = (-Double.infinity)...) -> Double {
         number(key, in: range) ?? value
     }
 
+    /// The key's truth value; nil where it is not written, or is none, which is reported.
     public mutating func boolean(_ key: String) -> Bool? {
         scalar(key, expected: "true or false") { text, quoted in
             quoted ? nil : ["true": true, "yes": true, "on": true, "false": false, "no": false, "off": false][text.lowercased()]
         }
     }
 
+    /// The key's text; nil where it is not written, or is none, which is reported.
     public mutating func string(_ key: String) -> String? {
         scalar(key, expected: "a text") { text, _ in text }
     }
@@ -172,6 +185,7 @@ public struct FieldReader {
         return Self.variant(of: found, path: path(of: key), errors: errors)
     }
 
+    /// The name of a variant, its options and their path: of `name`, or of `{name: {options}}`. Reports anything else and returns nil.
     public static func variant(
         of node: ConfigurationNode, path: String, errors: ConfigurationErrors
     ) -> (name: String, node: ConfigurationNode, path: String)? {

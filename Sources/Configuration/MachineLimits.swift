@@ -20,7 +20,7 @@ public struct MachineLimits: Sendable {
     /// In bytes.
     public let memory: Int
 
-    /// Of this process, as they were when first asked for.
+    /// The limits of this process, as they were when first asked for.
     public static let current = MachineLimits(machine: .current)
 
     /// The bytes that this process may use at most: every check of memory compares with this.
@@ -83,7 +83,7 @@ private struct ControlGroups {
     private struct Hierarchy {
         /// The file system's type: `cgroup` (version 1) or `cgroup2`.
         let type: String
-        /// Of version 1: the controllers that it has.
+        /// The controllers that a hierarchy of version 1 has.
         let controllers: Set<String>
         /// The folders of the process's group and of those above it, as far as they can be seen from here.
         let folders: [String]

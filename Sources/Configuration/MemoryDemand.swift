@@ -9,6 +9,7 @@ public struct MemoryDemand: Sendable {
     /// What of it has been allocated already.
     public var held: Double
 
+    /// Bytes in all, and those of them that are kept throughout.
     public init(total: Double, held: Double = 0) {
         self.total = total
         self.held = held

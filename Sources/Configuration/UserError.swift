@@ -2,6 +2,7 @@
 ///
 /// The sentence names the file and the place, what was found there and what was expected.
 public struct UserError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What went wrong, with the program's exit code, as sysexits numbers it.
     public enum Kind: Int32, Sendable {
         /// A training run whose loss or weights stopped being finite, or whose repetition is not the same.
         case diverged = 1
@@ -17,11 +18,14 @@ public struct UserError: Error, Equatable, Sendable, CustomStringConvertible {
         case io = 74
     }
 
+    /// Decides the exit code.
     public let kind: Kind
+    /// One sentence: where, what was found, what was expected.
     public let message: String
     /// The value of the definition that the error is about, such as `train.batch_size`, where only its place is still to be said.
     public let keyPath: String?
 
+    /// An error with its whole sentence.
     public init(_ kind: Kind, _ message: String) {
         self.kind = kind
         self.message = message
@@ -35,6 +39,8 @@ public struct UserError: Error, Equatable, Sendable, CustomStringConvertible {
         self.keyPath = keyPath
     }
 
+    /// The sentence.
     public var description: String { message }
+    /// What the program exits with.
     public var exitCode: Int32 { kind.rawValue }
 }

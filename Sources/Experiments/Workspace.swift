@@ -4,10 +4,12 @@ import RunStore
 
 /// Where definitions are found and where results go: the current folder, the folders above it, and the package.
 public struct Workspace: Sendable {
+    /// Where the command was given.
     public let currentFolder: URL
     /// The package's root, when the launcher said it (`HARNESS_HOME`).
     public let packageRoot: URL?
 
+    /// The folders that belong to a place; `packageRoot` is the program's own folder, nil where there is none.
     public init(currentFolder: URL, packageRoot: URL?) {
         self.currentFolder = currentFolder.standardizedFileURL
         self.packageRoot = packageRoot?.standardizedFileURL

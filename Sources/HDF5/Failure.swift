@@ -7,7 +7,7 @@ struct Place: Sendable {
     let file: String
     /// The object's path inside the file, or nil for the file itself.
     var object: String?
-    /// Of the file, when it is being written; nil when it is read.
+    /// The file's path when it is being written; nil when it is read.
     let health: WriteHealth?
 
     private var isWriting: Bool { health != nil }

@@ -11,6 +11,7 @@ import Foundation
 /// Paths inside the file are absolute; `/` is the root group. Every failure is a `UserError` that names file, object and reason:
 /// `.noInput` for a file that is not there, `.data` for what is damaged, missing inside or of the wrong type, `.io` for what the system refuses.
 public final class HDF5Reader: Sendable {
+    /// The file's path as it was given.
     public let path: String
     /// Whether the file is marked as being written, by a process that lives or one that was killed.
     public let isBeingWritten: Bool
@@ -20,6 +21,7 @@ public final class HDF5Reader: Sendable {
     private let isKnownWhole: Bool
     private let sources: SourceFiles
 
+    /// What a path in a file leads to.
     public enum ObjectKind: Sendable { case group, dataset, other }
 
     /// Opens `path`.
@@ -70,6 +72,9 @@ public final class HDF5Reader: Sendable {
         }
     }
 
+    /// What lies at a path of the file.
+    ///
+    /// - Throws: `UserError(.data)` where there is nothing, or what there is cannot be read.
     public func kind(of object: String) throws -> ObjectKind {
         try Library.locked {
             let opened = try openObject(object)
@@ -114,6 +119,9 @@ public final class HDF5Reader: Sendable {
         try Library.locked { try openDataset(dataset).isExtendible() }
     }
 
+    /// The type of a dataset's elements.
+    ///
+    /// - Throws: `UserError(.data)` for a dataset that is not there or of a type that is not read here.
     public func elementType(of dataset: String) throws -> ElementType {
         try Library.locked { try openDataset(dataset).elementType() }
     }

@@ -98,6 +98,9 @@ public final class HDF5Choice: Sendable {
         self.place = place
     }
 
+    /// Writes the byte.
+    ///
+    /// - Throws: `UserError(.inputOutput)` when the file cannot be written.
     public func set(_ value: UInt8) throws {
         try place.locked {
             guard H5Dwrite(handle.id, type.id, defaultID, defaultID, defaultID, [value]) >= 0 else { throw place.failure("written") }

@@ -67,7 +67,7 @@ struct LinkedObject {
 /// Follows paths inside files, link by link.
 struct LinkWalk {
     let sources: SourceFiles
-    /// Of the object that a user asked for, for errors.
+    /// The path of the object that a user asked for, for errors.
     let place: Place
 
     /// More than this many on one path refer to each other.

@@ -14,6 +14,7 @@ public enum ActivationKind: String, CaseIterable, Sendable {
 
     static let leakySlope = 0.01
 
+    /// What a graph records for it.
     public var activation: Activation {
         switch self {
         case .identity: .identity

@@ -22,6 +22,7 @@ public struct BatchNorm {
     private let activation: Activation
     private let scope: Scope
 
+    /// Declares the parameters and the running statistics in `scope`.
     public init(
         _ channels: Int, activation: Activation = .identity, initialScale: Double = 1, momentum: Float = 0.1, epsilon: Float = 1e-5,
         in scope: Scope
@@ -36,6 +37,7 @@ public struct BatchNorm {
         runningVariance = scope.buffer("running_var", [channels], initialValue: 1)
     }
 
+    /// Records one call, under the layer's path: x and the residual `[…, C]` → `[…, C]`.
     public func callAsFunction(_ x: Tensor, residual: Tensor? = nil) -> Tensor {
         scope.record {
             let y = x.batchNorm(

@@ -7,7 +7,9 @@ import TensorCore
 /// Shapes: x `[B, H, W, in]`, `weight [out, in / groups, kernel height, kernel width]`, `bias [out]`, y `[B, H', W', out]`; s is the
 /// stride, d the dilation, p the padding. The bias starts at zero.
 public struct Convolution2D {
+    /// `[out, in / groups, kernel height, kernel width]`.
     public let weight: Tensor
+    /// `[out]`, or nil.
     public let bias: Tensor?
     private let stride: Size2D
     private let padding: Padding2D
@@ -16,6 +18,7 @@ public struct Convolution2D {
     private let border: Border
     private let scope: Scope
 
+    /// Declares the parameters in `scope`. The groups must divide inputs and outputs.
     public init(
         _ inputs: Int, _ outputs: Int, kernel: Size2D, stride: Size2D = 1, padding: Padding2D = .valid, dilation: Size2D = 1,
         groups: Int = 1, border: Border = .zero, hasBias: Bool = true, initialization: Initialization, in scope: Scope

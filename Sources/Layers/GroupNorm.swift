@@ -19,6 +19,7 @@ public struct GroupNorm {
     private let epsilon: Float
     private let scope: Scope
 
+    /// Declares the parameters in `scope`.
     public init(_ channels: Int, groups: Int, initialScale: Double = 1, epsilon: Float = 1e-5, in scope: Scope) {
         self.groups = groups
         self.epsilon = epsilon

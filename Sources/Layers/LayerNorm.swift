@@ -13,6 +13,7 @@ public struct LayerNorm {
     private let epsilon: Float
     private let scope: Scope
 
+    /// Declares the parameters in `scope`.
     public init(_ width: Int, epsilon: Float = 1e-6, in scope: Scope) {
         self.epsilon = epsilon
         self.scope = scope

@@ -6,10 +6,13 @@ import TensorCore
 ///
 /// Shapes: x `[…, in]`, W `weight [out, in]`, b `bias [out]`, y `[…, out]`. The bias starts at zero.
 public struct Linear {
+    /// `[out, in]`.
     public let weight: Tensor
+    /// `[out]`, or nil.
     public let bias: Tensor?
     private let scope: Scope
 
+    /// Declares the parameters in `scope`.
     public init(
         _ inputs: Int, _ outputs: Int, hasBias: Bool = true, initialization: Initialization = .torchLinear, in scope: Scope
     ) {

@@ -33,6 +33,7 @@ public struct Normalization {
             }
     }
 
+    /// Records one call: x and the residual `[B, …, C]` → `[B, …, C]`.
     public func callAsFunction(_ x: Tensor, residual: Tensor? = nil) -> Tensor {
         if case .batch(let norm) = norm { return norm(x, residual: residual) }
         return scope.record {

@@ -5,6 +5,7 @@ import TensorCore
 /// Shapes: x `[B, H, W, C]` → `[B, H', W', C]`. Windows step by their own size unless `stride` says otherwise. Padded positions never
 /// win a maximum, and count as zeros in a mean.
 public struct Pooling {
+    /// What becomes of a window.
     public enum Kind: Sendable { case maximum, average }
 
     private let kind: Kind
@@ -13,6 +14,7 @@ public struct Pooling {
     private let padding: Padding2D
     private let scope: Scope
 
+    /// A layer without parameters; `scope` is the path of its ops.
     public init(_ kind: Kind, window: Size2D, stride: Size2D? = nil, padding: Padding2D = .valid, in scope: Scope) {
         self.kind = kind
         self.window = window

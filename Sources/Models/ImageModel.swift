@@ -12,8 +12,8 @@ public protocol ImageModel {
 
 /// The part of a network that turns images into features, stage by stage.
 public protocol Backbone {
-    /// Records one call: images `[B, H, W, C]` → what each stage gives, by its name, first to last. Those are feature maps `[B, h, w, c]`
-    /// in convolutional networks, tokens `[B, P + N, D]` in transformers (`P` tokens that stand for no place come first), vectors `[B, n]` in
+    /// Records one call: images `[B, H, W, C]` → what each stage gives, by its name, first to last: feature maps `[B, h, w, c]` in
+    /// convolutional networks, tokens `[B, P + N, D]` in transformers (`P` tokens that stand for no place come first), vectors `[B, n]` in
     /// perceptrons.
     func callAsFunction(_ images: Tensor) -> NamedOutputs
 

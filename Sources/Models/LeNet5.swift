@@ -18,6 +18,7 @@ import TensorCore
 public struct LeNet5Configuration: BackboneConfiguration {
     public static let family = "lenet5"
 
+    /// How weights start.
     public var initialization: Initialization
 
     private static let defaultInitialization = Initialization.leCun(distribution: .uniform)

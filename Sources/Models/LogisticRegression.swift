@@ -11,6 +11,7 @@ import TensorCore
 public struct LogisticRegressionConfiguration: MeanFieldConfiguration {
     public static let family = "logistic_regression"
 
+    /// How weights start.
     public var initialization: Initialization
 
     /// A start other than zeros is for experiments.

@@ -3,8 +3,10 @@ import TensorCore
 
 /// A model of any family, as a definition gives it: `{vit: {patch: 4, …}}`, or a hybrid's `{backbone: …, tokens: …, transformer: …}`.
 public struct ModelDefinition: Equatable, Sendable {
+    /// The family's options.
     public let configuration: any ModelConfiguration
 
+    /// The model that a configuration of any family makes.
     public init(_ configuration: any ModelConfiguration) { self.configuration = configuration }
 
     /// What the result depends on: the family and what differs from its defaults.
@@ -67,6 +69,7 @@ public struct ModelDefinition: Equatable, Sendable {
         }
     }
 
+    /// Equal when both are of one family and have the same options.
     public static func == (a: ModelDefinition, b: ModelDefinition) -> Bool { isEqual(a.configuration, b.configuration) }
 }
 

@@ -3,9 +3,11 @@ import TensorCore
 
 /// A model with a name of its own, and the images for which it is known.
 public struct ModelPreset: Sendable {
+    /// As definitions and commands write it.
     public let name: String
     /// What it is, in a few words.
     public let summary: String
+    /// The model itself.
     public let definition: ModelDefinition
     /// The usual size of images.
     public let input: ImageShape
@@ -20,6 +22,7 @@ public struct ModelPreset: Sendable {
         self.classes = classes
     }
 
+    /// The preset of that name, or nil.
     public static func named(_ name: String) -> ModelPreset? { all.first { $0.name == name } }
 
     /// All presets, in the order in which `harness models` lists them.

@@ -16,11 +16,16 @@ public struct MLPConfiguration: MeanFieldConfiguration {
     public private(set) var widths: [Int]?
     /// The width of each of `depth` equal hidden layers.
     public private(set) var width: Int?
+    /// The number of equal hidden layers; nil where `widths` lists them.
     public private(set) var depth: Int?
+    /// Behind every hidden layer.
     public var activation: ActivationKind
+    /// The rate behind every hidden layer.
     public var dropout: Double
+    /// How weights start.
     public var initialization: Initialization
 
+    /// A perceptron with hidden layers of the given widths, He-initialized unless said otherwise.
     public init(
         widths: [Int], activation: ActivationKind = .relu, dropout: Double = 0, initialization: Initialization? = nil
     ) {

@@ -4,13 +4,17 @@ import TensorCore
 
 /// What residual networks and their plain twins have in common.
 public protocol ResidualNetworkConfiguration: BackboneConfiguration {
+    /// How many layers with weights.
     var depth: Int { get }
     /// The channels of the first stage.
     var width: Int { get set }
+    /// The first layers.
     var stem: ResNetConfiguration.Stem { get set }
+    /// What normalizes features.
     var norm: NormalizationKind { get set }
     /// The activation after the stem, inside a block and at its end.
     var activation: ActivationKind { get set }
+    /// How convolutions' weights start.
     var initialization: Initialization { get set }
 
     /// What carries the input past a block; nil in plain networks.
@@ -87,6 +91,7 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
         case b = "B"
     }
 
+    /// The first layers: one convolution, and a max-pool behind the large one.
     public enum Stem: String, CaseIterable, Sendable {
         case auto
         case small = "3x3"
@@ -101,15 +106,23 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
         case imagenet
     }
 
+    /// How many layers with weights: one of the table's.
     public var depth: Int
     /// Which of the two networks of this depth is meant; nil where the depth alone says it.
     public private(set) var kind: Kind?
+    /// The channels of the first stage.
     public var width: Int
+    /// What carries the input past a block that changes its shape.
     public var shortcut: Shortcut
+    /// The first layers.
     public var stem: Stem
+    /// What normalizes features.
     public var norm: NormalizationKind
+    /// The activation after the stem, inside a block and at its end.
     public var activation: ActivationKind
+    /// Whether the scale of the last norm of each block starts at 0.
     public var zeroInitializesResidual = false
+    /// How convolutions' weights start.
     public var initialization = Initialization.residual
 
     public var blockShortcut: Shortcut? { shortcut }
@@ -194,11 +207,17 @@ extension ResNetConfiguration.Kind {
 public struct PlainConfiguration: ResidualNetworkConfiguration {
     public static let family = "plain"
 
+    /// How many layers with weights: one of the table's.
     public var depth: Int
+    /// The channels of the first stage.
     public var width: Int
+    /// The first layers.
     public var stem: ResNetConfiguration.Stem
+    /// What normalizes features.
     public var norm: NormalizationKind
+    /// The activation after the stem, inside a block and at its end.
     public var activation: ActivationKind
+    /// How convolutions' weights start.
     public var initialization: Initialization
 
     public var blockShortcut: ResNetConfiguration.Shortcut? { nil }

@@ -4,14 +4,19 @@ import TensorCore
 
 /// The size of a transformer that works on a sequence of tokens: the part that ViT and hybrids share.
 public struct TransformerConfiguration: Configurable {
+    /// The length of a token.
     public var width: Int
+    /// The number of blocks.
     public var depth: Int
+    /// How many heads each attention has; they divide the width.
     public var heads: Int
     /// The width of a block's hidden layer over its own.
     public var mlpRatio: Double
+    /// What tells tokens where they are.
     public var position: PositionEmbedding.Kind
     /// Whether attention divides its scores by √d, d being the width of a head.
     public var scalesAttention: Bool
+    /// The rate behind the positions and in every block.
     public var dropout: Double
     /// The rate of the last block; it rises from 0 linearly over depth.
     public var dropPath: Double
@@ -20,6 +25,7 @@ public struct TransformerConfiguration: Configurable {
     /// How the weights of the linear layers start.
     public var initialization: Initialization
 
+    /// A transformer of this size.
     public init(
         width: Int, depth: Int, heads: Int, mlpRatio: Double = 4, position: PositionEmbedding.Kind = .learned, dropout: Double = 0,
         dropPath: Double = 0

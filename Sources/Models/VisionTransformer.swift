@@ -31,11 +31,16 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
     /// What makes tokens of an image.
     public enum Stem: String, CaseIterable, Sendable { case patchify, convolutions }
 
+    /// The side of a square of pixels that makes one token.
     public var patch: Int
+    /// What makes tokens of an image.
     public var stem: Stem
+    /// What works on the tokens.
     public var transformer: TransformerConfiguration
+    /// How the tokens become one vector for the head.
     public var pool: TokenPooling
 
+    /// A transformer on patches of an image.
     public init(patch: Int, stem: Stem = .patchify, _ transformer: TransformerConfiguration, pool: TokenPooling = .class) {
         self.patch = patch
         self.stem = stem

@@ -1,11 +1,14 @@
 /// Rows of texts under titles, as aligned text, Markdown or CSV.
 public struct TextTable {
+    /// On which side of its column a cell stands.
     public enum Alignment { case left, right }
 
+    /// A column's head, and where its cells stand.
     public struct Column {
         let title: String
         let alignment: Alignment
 
+        /// A column, to the right unless given.
         public init(_ title: String, _ alignment: Alignment = .right) {
             self.title = title
             self.alignment = alignment
@@ -15,8 +18,10 @@ public struct TextTable {
     let columns: [Column]
     var rows: [[String]] = []
 
+    /// A table without rows.
     public init(_ columns: [Column]) { self.columns = columns }
 
+    /// Adds a row, with a cell for each column.
     public mutating func append(_ row: [String]) {
         precondition(row.count == columns.count, "a row has \(row.count) cells under \(columns.count) titles")
         rows.append(row)
@@ -37,6 +42,7 @@ public struct TextTable {
         return ([line(columns.map(\.title)), rule] + rows.map(line)).joined(separator: "\n")
     }
 
+    /// The table in Markdown.
     public var markdown: String {
         func line(_ cells: [String]) -> String {
             "| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |"

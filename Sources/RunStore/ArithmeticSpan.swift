@@ -4,8 +4,10 @@ import HDF5
 public struct ArithmeticSpan: Sendable, Equatable {
     /// Steps that were finished when this version took over: 0 for the first.
     public var fromStep: Int
+    /// The version of the arithmetic that made the steps from there on.
     public var version: Int
 
+    /// A span that begins at a step.
     public init(fromStep: Int = 0, version: Int) {
         self.fromStep = fromStep
         self.version = version

@@ -4,6 +4,7 @@ import HDF5
 
 /// A checkpoint in the folder of a run that is not finished: `checkpoints/step-<finished steps>.h5`, a weights file.
 public struct CheckpointFile: Sendable, Equatable {
+    /// The file's path.
     public let path: String
     /// Finished steps.
     public let step: Int

@@ -6,12 +6,14 @@ public struct DataDescription: Sendable, Equatable {
     public var imageShape: [Int]
     /// Of each channel: images are normalized by `(value − mean) / standard deviation`, with bytes taken from 0…255 to 0…1 first.
     public var mean: [Double]
+    /// One for each channel, of pixels from 0 to 1.
     public var standardDeviation: [Double]
     /// By class index; empty when the data set does not name its classes.
     public var classNames: [String]
     /// Which images of the data set were used for what; nil in weights files.
     public var split: SplitDescription?
 
+    /// What a run file says of the data.
     public init(
         imageShape: [Int], mean: [Double], standardDeviation: [Double], classNames: [String] = [], split: SplitDescription? = nil
     ) {
@@ -34,6 +36,7 @@ public struct SplitDescription: Sendable, Equatable {
     /// Places among the test images.
     public var test: [Int32]
 
+    /// The split's sample numbers, each list ascending.
     public init(training: [Int32], validation: [Int32], bringsValidation: Bool = false, test: [Int32]) {
         self.training = training
         self.validation = validation

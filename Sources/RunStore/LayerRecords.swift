@@ -7,6 +7,7 @@ public struct LayerDescription: Sendable, Equatable {
     /// That of the loss's gradient with respect to it, from the last layer's measured one.
     public var predictedGradientVariance: [Double]?
 
+    /// The layers that are measured, and what theory says of them.
     public init(names: [String], predictedActivationVariance: [Double]? = nil, predictedGradientVariance: [Double]? = nil) {
         self.names = names
         self.predictedActivationVariance = predictedActivationVariance
@@ -18,11 +19,14 @@ public struct LayerDescription: Sendable, Equatable {
 public struct LayerRecord: Sendable, Equatable {
     /// Finished epochs; 0 stands for the initial weights.
     public var epoch: Int
+    /// One for each layer.
     public var activationMean: [Double]
+    /// One for each layer.
     public var activationVariance: [Double]
     /// Of the gradient of the batch's mean loss.
     public var gradientVariance: [Double]
 
+    /// What was measured before or after an epoch.
     public init(epoch: Int, activationMean: [Double], activationVariance: [Double], gradientVariance: [Double]) {
         self.epoch = epoch
         self.activationMean = activationMean

@@ -5,9 +5,13 @@ import HDF5
 
 /// What differs between two runs of the same trial: the machine and the clock. Stored as `machine.json`.
 public struct MachineRecord: Codable, Sendable, Equatable {
+    /// The machine's name.
     public var host: String
+    /// Its name and version.
     public var operatingSystem: String
+    /// The processor's name.
     public var processor: String
+    /// How many threads trained.
     public var threads: Int
     /// Of the program and its libraries, by name.
     public var versions: [String: String]
@@ -19,17 +23,21 @@ public struct MachineRecord: Codable, Sendable, Equatable {
     public var command: [String]
     /// ISO 8601, in UTC.
     public var startedAt: String
+    /// Seconds from the beginning of the training to its end.
     public var wallClockSeconds: Double
+    /// The mean seconds of an epoch.
     public var secondsPerEpoch: Double
     /// Training images a second, over the training steps alone.
     public var imagesPerSecond: Double
     /// The parts of an epoch's training, in seconds, in which it waited for a batch, and in which it wrote its log and showed its progress.
     /// nil in records of earlier versions.
     public var waitingSecondsPerEpoch: Double?
+    /// The mean seconds of an epoch between its steps, for the log and the like; nil where they were not measured.
     public var betweenStepsSecondsPerEpoch: Double?
     /// Where the data were found: a file, or a folder of files; nil for data that are part of the program, and in records of earlier versions.
     public var dataFile: String?
 
+    /// What is known of the machine and of the time that a run took.
     public init(
         host: String, operatingSystem: String, processor: String, threads: Int, versions: [String: String], gitCommit: String?,
         command: [String], startedAt: String, wallClockSeconds: Double, secondsPerEpoch: Double, imagesPerSecond: Double,

@@ -3,17 +3,23 @@ import Foundation
 
 /// A run's folder: `Results/<experiment>/<model>-s<seed>-<8 hex of the trial's hash>`.
 public struct RunFolder: Sendable, Hashable {
+    /// The folder's path.
     public let path: String
 
+    /// The folder at a path, whether it is there or not.
     public init(path: String) { self.path = path }
 
+    /// The folder of a trial: `<results>/<experiment>/<model>-s<seed>-<hash>`.
     public init(results: String, experiment: String, model: String, seed: Int, hash: String) {
         path = "\(results)/\(experiment)/\(model)-s\(seed)-\(hash.prefix(8))"
     }
 
+    /// The path of the log.
     public var runFile: String { "\(path)/run.h5" }
+    /// The path of what the machine took.
     public var machineFile: String { "\(path)/machine.json" }
 
+    /// Which of a run's weights are meant.
     public enum Weights: String, Sendable, CaseIterable {
         /// After the last finished epoch.
         case last
@@ -21,6 +27,7 @@ public struct RunFolder: Sendable, Hashable {
         case best
     }
 
+    /// The path of its weights.
     public func weightsFile(_ which: Weights) -> String { "\(path)/weights/\(which.rawValue).h5" }
 
     /// The weights files that are not there.

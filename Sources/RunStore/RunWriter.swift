@@ -11,6 +11,7 @@ import HDF5
 ///     try live.finish(.finished)
 ///     try writer.save(machine)
 public final class RunWriter {
+    /// Where the run is written.
     public let folder: RunFolder
     private let descriptor: Int32
 

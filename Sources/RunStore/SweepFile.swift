@@ -12,6 +12,7 @@ import Synchronization
 ///
 /// The bytes are a function of this value.
 public struct SweepFile: Sendable, Equatable {
+    /// What has become of a trial.
     public enum Outcome: Sendable, Equatable {
         /// Not done yet.
         case planned
@@ -22,6 +23,7 @@ public struct SweepFile: Sendable, Equatable {
         /// Ended early after so many epochs, because others did better.
         case stopped(epoch: Int)
 
+        /// As the file and tables write it.
         public var name: String {
             switch self {
             case .planned: "planned"
@@ -33,9 +35,13 @@ public struct SweepFile: Sendable, Equatable {
         }
     }
 
+    /// A trial of the plan.
     public struct Entry: Sendable, Equatable {
+        /// The model's name in the definition.
         public var model: String
+        /// The trial's seed.
         public var seed: Int
+        /// The first 8 hexadecimal digits of the trial's digest.
         public var hash: String
         /// The cell of the sweep that brought the trial, from 0; the same for all its seeds.
         public var cell: Int
@@ -43,8 +49,10 @@ public struct SweepFile: Sendable, Equatable {
         public var values: [String: String]
         /// The trial's resolved definition.
         public var configuration: String
+        /// What has become of it.
         public var outcome: Outcome
 
+        /// A trial, not done yet unless said otherwise.
         public init(
             model: String, seed: Int, hash: String, cell: Int, values: [String: String], configuration: String, outcome: Outcome = .planned
         ) {
@@ -63,23 +71,31 @@ public struct SweepFile: Sendable, Equatable {
 
     /// The rule of early termination, as `/` keeps it.
     public struct Halving: Sendable, Equatable {
+        /// The name of the measure by which trials end early.
         public var metric: String
+        /// Each time one of `factor` goes on, the first time after `first` epochs.
         public var factor, first: Int
 
+        /// How trials end early.
         public init(metric: String, factor: Int, first: Int) {
             (self.metric, self.factor, self.first) = (metric, factor, first)
         }
     }
 
+    /// The experiment's path below the folder of definitions.
     public var experiment: String
     /// The file of the definition that the plan was made from, such as `Experiments/ablations/depth.yaml`; nil in plans of earlier versions.
     public var definition: String?
     /// By which rule the trials' hashes were made; nil for that of earlier versions.
     public var identityVersion: Int?
+    /// How trials end early; nil where they do not.
     public var halving: Halving?
+    /// The part of the definition that the plan was made from, YAML.
     public var sweep: String
+    /// The trials, in the order in which they are trained.
     public var entries: [Entry]
 
+    /// A plan of trials.
     public init(experiment: String, definition: String? = nil, identityVersion: Int? = nil, halving: Halving?, sweep: String, entries: [Entry]) {
         self.experiment = experiment
         self.definition = definition

@@ -10,6 +10,7 @@ public final class WeightsReader {
     public struct Entry: Sendable, Equatable {
         /// Dotted, such as `blocks.0.attn.qkv.weight`.
         public let name: String
+        /// The lengths of the axes.
         public let shape: [Int]
         /// Inside the file.
         let dataset: String
@@ -18,6 +19,7 @@ public final class WeightsReader {
         public var count: Int { shape.reduce(1, *) }
     }
 
+    /// The file's path.
     public let path: String
     /// In the order of the file.
     public let parameters: [Entry]
@@ -25,6 +27,7 @@ public final class WeightsReader {
     public let buffers: [Entry]
     /// The optimizer's arrays by their slot; none in `best.h5` and in published weights.
     public let optimizer: [(slot: String, arrays: [Entry])]
+    /// What the file says beside the tensors.
     public let notes: WeightsNotes
     private let file: HDF5Reader
 

@@ -7,11 +7,14 @@ import HDF5
 ///
 /// Who makes it keeps `values` valid as long as it is used, and unchanged while it is written.
 public struct ArrayView {
+    /// The dotted path.
     public let name: String
+    /// The lengths of the axes.
     public let shape: [Int]
     /// In row-major order.
     public let values: UnsafeMutableBufferPointer<Float>
 
+    /// A tensor at a place in memory, which must stay valid while the file is written.
     public init(name: String, shape: [Int], values: UnsafeMutableBufferPointer<Float>) {
         precondition(shape.reduce(1, *) == values.count, "\(name): \(values.count) values do not fill the shape \(shape)")
         self.name = name
@@ -25,7 +28,9 @@ public enum WeightsScalar: Sendable, Equatable, ExpressibleByIntegerLiteral, Exp
     case integer(Int)
     case real(Double)
 
+    /// A whole number.
     public init(integerLiteral value: Int) { self = .integer(value) }
+    /// A real number.
     public init(floatLiteral value: Double) { self = .real(value) }
 }
 
@@ -38,6 +43,7 @@ public struct WeightsNotes: Sendable, Equatable {
     /// In checkpoints: the digest of what the run had recorded (`LiveRun.logDigest`).
     public var logDigest: String?
 
+    /// Nothing unless given.
     public init(progress: [String: WeightsScalar] = [:], data: DataDescription? = nil, logDigest: String? = nil) {
         self.progress = progress
         self.data = data
@@ -62,12 +68,16 @@ public struct WeightsNotes: Sendable, Equatable {
 /// must not change between `write` and the end of `finish`. The bytes depend on the values and on the order of the arrays only. One thread
 /// at a time may use it.
 public final class WeightsWriter {
+    /// The file's path.
     public let path: String
     private let replacement: FileReplacement
     private var file: HDF5Writer?
     /// What lies where in the file, in ascending order.
     private var blocks: [(offset: Int, bytes: UnsafeRawBufferPointer)] = []
 
+    /// Begins a file, which takes its name when it is finished.
+    ///
+    /// - Throws: `UserError(.inputOutput)` when it cannot be written.
     public init(_ path: String) throws {
         self.path = path
         replacement = try FileReplacement(of: path)

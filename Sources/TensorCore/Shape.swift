@@ -1,14 +1,17 @@
 /// The lengths of a tensor's axes, outermost first. Images are `[batch, height, width, channels]`, tokens `[batch, tokens, channels]`.
 public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomStringConvertible, RandomAccessCollection {
+    /// The length of each axis, the outermost first.
     public let dimensions: [Int]
     /// The shape of a tensor whose recording failed: every axis reads as 1, so that model code can go on to its end.
     let isInvalid: Bool
 
+    /// A shape of given lengths.
     public init(_ dimensions: some Sequence<Int>) {
         self.dimensions = Array(dimensions)
         isInvalid = false
     }
 
+    /// A shape written as `[2, 3]`.
     public init(arrayLiteral elements: Int...) { self.init(elements) }
 
     private init(invalid: Void) {
@@ -18,6 +21,7 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
 
     static let invalid = Shape(invalid: ())
 
+    /// The number of axes; 0 for a single number.
     public var rank: Int { dimensions.count }
     /// The number of elements; 1 for a scalar.
     public var elementCount: Int { dimensions.reduce(1, *) }
@@ -36,7 +40,9 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
 
     static let largestElementCount = 1 << 34
 
+    /// The first axis: 0.
     public var startIndex: Int { 0 }
+    /// Behind the last axis: the rank.
     public var endIndex: Int { dimensions.count }
 
     /// The length of an axis; negative axes count from the end.
@@ -47,6 +53,7 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
         return dimensions[index]
     }
 
+    /// As messages write it: `[2, 3]`.
     public var description: String { "[\(dimensions.map(String.init).joined(separator: ", "))]" }
 
     /// Row-major strides, in elements.

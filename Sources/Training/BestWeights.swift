@@ -13,8 +13,10 @@ public protocol BestWeights: AnyObject {
 public final class BestWeightsInMemory: BestWeights {
     private var values: [[Float]] = []
 
+    /// No weights yet.
     public init() {}
 
+    /// Copies the loop's parameters and buffers.
     public func keep(_ loop: TrainingLoop) {
         // Without validation every epoch is the best, and the last one's weights are at hand.
         guard loop.hasValidation else { return }
@@ -22,6 +24,7 @@ public final class BestWeightsInMemory: BestWeights {
         values = (arrays.parameters + arrays.buffers).map { Array($0.values) }
     }
 
+    /// Gives the loop the parameters and buffers that were kept.
     public func restore(to loop: TrainingLoop) {
         let arrays = loop.arrays
         precondition(values.count == arrays.parameters.count + arrays.buffers.count, "the best weights were kept before they are restored")

@@ -10,6 +10,7 @@ import Foundation
 ///
 /// Each takes `warmup_epochs` (also parts of epochs): a linear rise from near 0 to the full rate.
 public struct ScheduleConfiguration: Sendable, Equatable {
+    /// How the rate goes after the warm-up.
     public enum Shape: Sendable, Equatable {
         case constant
         /// Times `factor` after each multiple of `epochs`.
@@ -20,9 +21,12 @@ public struct ScheduleConfiguration: Sendable, Equatable {
         case cosine(finalFactor: Double)
     }
 
+    /// How the rate goes after the warm-up.
     public var shape = Shape.constant
+    /// How long the rate rises from 0, in epochs.
     public var warmupEpochs = 0.0
 
+    /// A constant rate without a warm-up, unless given.
     public init(_ shape: Shape = .constant, warmupEpochs: Double = 0) {
         self.shape = shape
         self.warmupEpochs = warmupEpochs

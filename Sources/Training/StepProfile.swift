@@ -5,13 +5,15 @@ import TensorCore
 public struct StepProfile: Codable, Sendable {
     /// The kernels of one name and pass.
     public struct Row: Codable, Sendable {
+        /// The kernels' name.
         public let operation: String
+        /// The half of the step that they belong to.
         public let pass: Pass
         /// Kernels that ran in a step, for each shard where they are sharded.
         public let runs: Int
         /// In a step, summed over the threads.
         public let milliseconds: Double
-        /// Of the step's time on all threads.
+        /// The share of the step's time on all threads.
         public let share: Double
         /// 10⁹ floating-point operations a second on one thread, of convolutions and matrix products.
         public let gflops: Double?
@@ -28,8 +30,11 @@ public struct StepProfile: Codable, Sendable {
 
     /// Time in which no kernel ran.
     public struct Remainder: Codable, Sendable {
+        /// What took the time.
         public let what: String
+        /// Milliseconds of a step, summed over the threads.
         public let milliseconds: Double
+        /// The share of the step's time on all threads, from 0 to 1.
         public let share: Double
 
         enum CodingKeys: String, CodingKey {
@@ -39,6 +44,7 @@ public struct StepProfile: Codable, Sendable {
         }
     }
 
+    /// The longest first.
     public let rows: [Row]
     /// The workers' waiting, by the kind of phase; then the optimizer and all else outside the plan, with every thread of it.
     public let remainders: [Remainder]

@@ -6,6 +6,7 @@ import TensorCore
 public struct TrainingArray {
     /// Dotted, as weight files keep it.
     public let name: String
+    /// The lengths of the axes.
     public let shape: Shape
     /// In row-major order.
     public let values: UnsafeMutableBufferPointer<Float>
@@ -36,10 +37,12 @@ public struct TrainingArrays {
 
 /// What a training continues from besides its arrays. Random numbers have no state, so none is here.
 public struct TrainingState: Sendable, Equatable {
+    /// How far the training has come.
     public let progress: TrainingProgress
     /// Sums over the steps of the epoch at hand; empty at an epoch's end.
     public let epochMeans: RunningMeans
 
+    /// A state between two steps.
     public init(progress: TrainingProgress, epochMeans: RunningMeans) {
         self.progress = progress
         self.epochMeans = epochMeans

@@ -26,6 +26,7 @@ public enum Augmentation: Sendable, Equatable {
 /// `aspectRatio`, at a uniform place. One that does not fit is drawn again, at most 100 times, after which the image stays whole. The defaults
 /// are the paper's.
 public struct RandomErasing: Configurable {
+    /// What an erased rectangle holds.
     public enum Fill: String, CaseIterable, Sendable {
         /// Every value anew, uniform over the range of a byte image (the paper's RE-R).
         case random
@@ -33,11 +34,13 @@ public struct RandomErasing: Configurable {
         case mean
     }
 
+    /// That an image is changed at all.
     public var probability = 0.5
     /// Smallest and largest part of the image.
     public var area = [0.02, 0.4]
     /// Smallest and largest height divided by width.
     public var aspectRatio = [0.3, 1 / 0.3]
+    /// What the rectangle holds.
     public var fill = Fill.random
 
     /// The paper's.

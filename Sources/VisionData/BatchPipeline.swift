@@ -10,7 +10,9 @@ public struct Batch {
     public let sampleIndices: UnsafeBufferPointer<Int32>
     /// How many places hold samples: the batch size, except in the last batch of an evaluation.
     public let count: Int
+    /// From 0.
     public let epoch: Int
+    /// The batch's number in its epoch, from 0.
     public let indexInEpoch: Int
 }
 
@@ -26,6 +28,7 @@ public struct Batch {
 ///
 /// Used from one thread. After the first batches nothing is allocated. A pipeline that is dropped early stops its thread after the batch at hand.
 public final class BatchPipeline {
+    /// How many images a batch has.
     public let batchSize: Int
     /// What a batch holds, in the order of `Batch.fields`.
     public let fields: [Field]

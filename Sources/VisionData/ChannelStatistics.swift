@@ -2,11 +2,12 @@ import Configuration
 
 /// Mean and standard deviation of each channel, on the scale where bytes run from 0 to 1.
 public struct ChannelStatistics: Equatable, Sendable {
+    /// One for each channel, of pixels from 0 to 1.
     public let mean: [Double]
-    /// Of the whole population (divided by n), never 0: a constant channel has 1.
+    /// The standard deviation of the whole population (divided by n), never 0: a constant channel has 1.
     public let std: [Double]
 
-    /// Of the images with the given global indices.
+    /// Measures the images with the given global indices.
     ///
     /// Bytes are summed as integers, so the result is exact; floats in double, in the order of the indices, the mean first.
     init(of images: LabeledImages, at indices: [Int32]) {

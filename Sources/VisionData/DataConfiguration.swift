@@ -13,22 +13,27 @@ import Configuration
 ///       normalization: training       # by mean and sd of the training split; or none; or {mean: [0.286], std: [0.353]}
 ///       augment: [{shift: 2}, horizontal_flip]
 public struct DataConfiguration: Configurable {
+    /// Where images come from.
     public enum Source: Sendable, Equatable {
         case named(DatasetName)
         case hdf5(HDF5Source)
     }
 
+    /// Where images come from.
     public var source = Source.named(.fashionMNIST)
     /// The folder with the four IDX files, or with a subfolder named after the data set. Relative to the file that says it.
     public var directory: String?
     /// How much of the official training set is held out; nil: the validation images of an HDF5 file, or 0.1 when it has none.
     public var validation: HeldOut?
+    /// The seed by which validation images are drawn.
     public var splitSeed: UInt64 = 0
     /// The size of the training split after the validation split was held out; nil: all. Smaller subsets lie within larger ones.
     public var trainExamples: Int?
     /// The size of the test split; nil: all.
     public var testExamples: Int?
+    /// What is subtracted from pixels, and what they are divided by.
     public var normalization = NormalizationConfiguration.training
+    /// What is done to training images, in order.
     public var augment: [Augmentation] = []
     /// Where to look for the data; no part of what the definition says of them.
     public var places = DataPlaces()
@@ -42,6 +47,7 @@ public struct DataConfiguration: Configurable {
         if case .named = source { validation = .default }
     }
 
+    /// A data set that the program knows, everything else at its default.
     public init(_ name: DatasetName) { self.init(.named(name)) }
 
     /// The data set that is known by name; nil with a file.
@@ -136,6 +142,7 @@ public enum HeldOut: Sendable, Equatable {
     case fraction(Double)
     case count(Int)
 
+    /// A tenth of the training images.
     public static let `default` = HeldOut.fraction(0.1)
 
     /// The number held out of `total`.

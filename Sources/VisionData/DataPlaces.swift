@@ -22,6 +22,7 @@ public struct DataPlaces: Sendable, Equatable {
 public struct DataContent: Sendable, Equatable {
     /// `LabeledImages.digest`.
     public let digest: String
+    /// The number of classes.
     public let classes: Int
 
     /// What was found in a data set.

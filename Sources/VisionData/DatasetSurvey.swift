@@ -3,6 +3,7 @@ import TensorCore
 
 /// What `harness data` shows of one data set known by name: what is there, or where it was looked for. Only headers are read.
 public struct DatasetSurvey: Sendable {
+    /// What was found where a data set belongs.
     public enum Finding: Sendable {
         /// Counts are those of the official parts. `place` is a folder, or `part of the program`.
         case found(place: String, trainCount: Int, testCount: Int, shape: ImageShape)
@@ -10,7 +11,9 @@ public struct DatasetSurvey: Sendable {
         case unusable(reason: String)
     }
 
+    /// The data set that was looked for.
     public let name: DatasetName
+    /// What was found.
     public let finding: Finding
     /// Where it was looked for, in order; empty for what is part of the program.
     public let places: [String]

@@ -9,7 +9,9 @@ public enum Split: String, CaseIterable, Sendable {
 
 /// A data set ready for training: images, labels, the three splits and the normalization.
 public struct ImageDataset: Sendable {
+    /// Pixels and labels of all splits.
     public let images: LabeledImages
+    /// What is applied to pixels before a model sees them.
     public let normalization: ChannelStatistics
     /// Where the images were found: the absolute path of a file, or of a folder; nil for what is part of the program.
     public private(set) var location: String?
@@ -19,9 +21,13 @@ public struct ImageDataset: Sendable {
     private let validation: [Int32]
     private let test: [Int32]
 
+    /// The data set's name in messages and run files.
     public var name: String { images.name }
+    /// One image's size.
     public var shape: ImageShape { images.shape }
+    /// The number of classes.
     public var classCount: Int { images.classCount }
+    /// The classes' names in order, where the data say them.
     public var classNames: [String]? { images.classNames }
 
     /// Global indices of the split's images, ascending.

@@ -13,11 +13,15 @@ public struct LabeledImages: Sendable {
         case floats([Float])
     }
 
+    /// The data set's name in messages.
     public let name: String
+    /// One image's size.
     public let shape: ImageShape
+    /// All images, one after another, channels last.
     public let pixels: Pixels
     /// One class index an image, from 0 up to but not `classCount`.
     public let labels: [Int32]
+    /// Labels are from 0 up to it.
     public let classCount: Int
     /// Names of the classes by index, when the data set has them.
     public let classNames: [String]?

@@ -80,12 +80,17 @@ extension Configurable {
 extension ConfigurationNode {
     private static let nowhere = SourceMark(file: "", line: nil)
 
+    /// An integer, written plainly.
     public static func scalar(_ number: Int) -> ConfigurationNode { ConfigurationNode(.scalar("\(number)", quoted: false), mark: nowhere) }
+    /// `true` or `false`.
     public static func scalar(_ flag: Bool) -> ConfigurationNode { ConfigurationNode(.scalar("\(flag)", quoted: false), mark: nowhere) }
     /// A number in its shortest form that reads back as the same.
     public static func scalar(_ number: Double) -> ConfigurationNode { ConfigurationNode(.scalar(text(number), quoted: false), mark: nowhere) }
+    /// A text, quoted.
     public static func text(_ text: String) -> ConfigurationNode { ConfigurationNode(.scalar(text, quoted: true), mark: nowhere) }
+    /// A list in its order.
     public static func list(_ items: [ConfigurationNode]) -> ConfigurationNode { ConfigurationNode(.list(items), mark: nowhere) }
+    /// The value `null`.
     public static var none: ConfigurationNode { ConfigurationNode(.null, mark: nowhere) }
 
     /// A map with its keys in alphabetical order.

@@ -5,7 +5,9 @@
 /// The default is the value that the property has at its start. A new key, or a default written out, changes no hash of a trial; so a default is
 /// never changed.
 public struct Key<Root: Configurable>: Sendable {
+    /// What there is to say about the key.
     public let description: OptionDescription
+    /// As definitions write it.
     public var name: String { description.name }
     /// Whether other keys' defaults depend on it, so that it is read first.
     let decidesDefaults: Bool

@@ -1,19 +1,25 @@
 /// What there is to say about a key, or about a name that may stand under one.
 public struct OptionDescription: Sendable {
+    /// As definitions write it.
     public let name: String
     /// `an integer from 1 to 1,024`.
     public let kind: String
+    /// What values an editor may accept.
     public let schema: OptionSchema
+    /// One sentence on what it does.
     public let documentation: String
+    /// Who published it, and where.
     public let paper: String?
     /// The version of the options since which it is there.
     public let since: Int
+    /// Whether a definition has to give it.
     public let isRequired: Bool
     /// What the value is to those who look for a model's width.
     public private(set) var role: Role?
     private var standard: @Sendable () -> ConfigurationNode?
     private let below: @Sendable () -> [OptionDescription]
 
+    /// Everything there is to say about one key.
     public init(
         _ name: String, _ kind: String, _ schema: OptionSchema, _ documentation: String, _ paper: String? = nil, since: Int = 1,
         isRequired: Bool = false, default standard: @escaping @Sendable () -> ConfigurationNode? = { nil },

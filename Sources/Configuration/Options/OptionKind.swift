@@ -46,12 +46,14 @@ extension OptionKind {
 }
 
 extension OptionKind where Value == Int {
+    /// An integer from one bound to the other.
     public static func integer(in range: ClosedRange<Int>) -> Self {
         Self(
             "an integer from \(grouped(range.lowerBound)) to \(grouped(range.upperBound))",
             schema: .integer(from: range.lowerBound, to: range.upperBound), read: { $0.integer($1, in: range) }, write: { .scalar($0) })
     }
 
+    /// An integer from a bound up.
     public static func integer(in range: PartialRangeFrom<Int>) -> Self {
         Self(
             "an integer from \(grouped(range.lowerBound))", schema: .integer(from: range.lowerBound, to: nil),
@@ -60,14 +62,17 @@ extension OptionKind where Value == Int {
 }
 
 extension OptionKind where Value == Double {
+    /// A number from one bound to the other.
     public static func number(in range: ClosedRange<Double>) -> Self {
         number(range, "a number from \(ConfigurationNode.text(range.lowerBound)) to \(ConfigurationNode.text(range.upperBound))")
     }
 
+    /// A number from a bound up.
     public static func number(in range: PartialRangeFrom<Double>) -> Self {
         number(range, "a number from \(ConfigurationNode.text(range.lowerBound))")
     }
 
+    /// Any finite number.
     public static var anyNumber: Self { number((-Double.infinity)..., "a number") }
 
     /// Up to but not the upper bound.
@@ -113,12 +118,14 @@ extension OptionKind where Value == [Double] {
 }
 
 extension OptionKind where Value == Bool {
+    /// `true` or `false`.
     public static let flag = Self(
         "true or false", schema: .flag,
         read: { $0.boolean($1) }, write: { .scalar($0) })
 }
 
 extension OptionKind where Value == String {
+    /// A text.
     public static let text = Self("a text", schema: .text, read: { $0.string($1) }, write: { .text($0) })
 }
 

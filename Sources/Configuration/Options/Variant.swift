@@ -1,5 +1,6 @@
 /// One of several names under a key, each with a map of its own: `{adamw: {weight_decay: 0.1}}`, or `adamw` for its defaults.
 public struct Variant<Value: Equatable & Sendable>: Sendable {
+    /// As definitions write it.
     public let name: String
     let description: OptionDescription
     let schema: OptionSchema

@@ -2,10 +2,13 @@ import Configuration
 
 /// Every place that set a value of a definition, in the order in which they count: `harness why`.
 public struct Provenance: Sendable {
+    /// A key of a definition, what it is set to, and where that is written.
     public struct Setting: Sendable {
         /// `Experiments/a.yaml:3`, `override 'train.epochs=2'` or `default`.
         public let place: String
+        /// The keys joined by dots.
         public var path: String { keys.joined(separator: ".") }
+        /// As it is written.
         public let value: String
         /// The path's parts: those under `sweep` have dots of their own.
         fileprivate let keys: [String]
@@ -13,6 +16,7 @@ public struct Provenance: Sendable {
         public fileprivate(set) var isInForce: Bool
     }
 
+    /// In the order in which they are read.
     public private(set) var settings: [Setting] = []
 
     /// - Parameter keyPath: of a value, or of a map, all of whose values are then told.

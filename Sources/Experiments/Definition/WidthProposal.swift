@@ -6,9 +6,11 @@ import TensorCore
 public struct WidthProposal: Sendable {
     /// `models.vit.vit.width`
     public let keyPath: String
+    /// The width that comes nearest.
     public let width: Int
     /// Parameters or multiply-adds at that width, and those it should have.
     public let count: Int
+    /// The parameters that were asked for.
     public let budget: Int
 }
 

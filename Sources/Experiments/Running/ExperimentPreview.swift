@@ -7,14 +7,19 @@ import VisionData
 
 /// What an experiment would do: `harness check`.
 public struct ExperimentPreview {
+    /// What is known of a model before it is trained.
     public struct Model {
+        /// The model's name in the definition.
         public let name: String
+        /// How many numbers are trained.
         public let parameters: Int
+        /// The multiply-adds of one image.
         public let multiplyAdds: Int
         /// What its training allocates, images and batches included.
         public let byteCount: Int
     }
 
+    /// A model and a seed, with the folder of its run.
     public struct Trial {
         /// The run folder's name.
         public let name: String
@@ -28,7 +33,9 @@ public struct ExperimentPreview {
     public let classLine: String?
     /// What may be wrong with the data or the definition.
     public let notes: [String]
+    /// In the order of the definition.
     public let models: [Model]
+    /// In the order in which they are trained.
     public let trials: [Trial]
 
     /// Compiles the plans of every model, which finds whatever else may be wrong with it.

@@ -9,6 +9,7 @@ private let received = Atomic<Int32>(0)
 ///
 /// A second Ctrl-C ends the process at once.
 public enum Interrupt {
+    /// Whether Ctrl-C or a request to end has come.
     public static var isRequested: Bool { received.load(ordering: .relaxed) != 0 }
     /// What a program ends with that was interrupted, as a shell has it: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     public static var exitCode: Int32 {

@@ -8,6 +8,7 @@ public struct Terminal: Sendable {
     /// Who hears the lines instead of standard error.
     private let listener: (@Sendable (String) -> Void)?
 
+    /// Standard error, where progress is shown.
     public static let standardError = Terminal(
         isInteractive: isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb")
     /// For trainings whose progress interests nobody.

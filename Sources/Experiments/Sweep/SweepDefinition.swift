@@ -36,7 +36,9 @@ public struct SweepDefinition: Sendable {
     var factors: [[Cell]] = []
     var excluded: [SweepCondition] = []
     var kept: [SweepCondition] = []
+    /// The seeds of every cell; nil where the definition's own count.
     public internal(set) var seeds: [Int]?
+    /// How trials end early; nil where they do not.
     public internal(set) var halving: Halving?
     /// As it was written.
     let node: ConfigurationNode

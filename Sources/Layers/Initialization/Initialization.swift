@@ -16,6 +16,7 @@ import TensorCore
 /// He, Zhang, Ren and Sun, "Delving Deep into Rectifiers: Surpassing Human-Level Performance on ImageNet Classification", ICCV 2015.
 /// LeCun, Bottou, Orr and Müller, "Efficient BackProp", in Neural Networks: Tricks of the Trade, 1998.
 public enum Initialization: Equatable, Sendable {
+    /// The shape of the distribution that weights are drawn from.
     public enum Distribution: String, CaseIterable, Sendable { case normal, uniform }
 
     case constant(value: Double)
@@ -27,6 +28,7 @@ public enum Initialization: Equatable, Sendable {
     case he(distribution: Distribution, fan: Fan, gain: Double)
     case leCun(distribution: Distribution)
 
+    /// Every weight 0.
     public static let zeros = Initialization.constant(value: 0)
     /// The start of a vision transformer's linear layers and position embeddings: σ = 0.02, bounds ±2.
     public static let transformer = Initialization.truncatedNormal(deviation: 0.02, bound: 2)

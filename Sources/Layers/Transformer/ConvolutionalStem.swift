@@ -22,6 +22,7 @@ public struct ConvolutionalStem {
     private let misfit: String?
     private let scope: Scope
 
+    /// Declares the parameters in `scope`; where there is no such stem (`misfit`), calls fail.
     public init(channels: Int, patch: Int, width: Int, in scope: Scope) {
         self.patch = patch
         self.scope = scope

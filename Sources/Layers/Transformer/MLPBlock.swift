@@ -12,6 +12,7 @@ public struct MLPBlock {
     private let secondDropout: Dropout
     private let scope: Scope
 
+    /// Declares the parameters in `scope`; `hidden` is the width of the inner layer.
     public init(width: Int, hidden: Int, dropout: Double = 0, initialization: Initialization = .transformer, in scope: Scope) {
         self.scope = scope
         first = Linear(width, hidden, initialization: initialization, in: scope["fc1"])

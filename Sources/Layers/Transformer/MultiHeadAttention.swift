@@ -20,6 +20,7 @@ public struct MultiHeadAttention {
     private let width: Int
     private let scope: Scope
 
+    /// Declares the parameters in `scope`.
     public init(
         width: Int, heads: Int, isScaled: Bool = true, dropout: Double = 0, initialization: Initialization = .transformer, in scope: Scope
     ) {

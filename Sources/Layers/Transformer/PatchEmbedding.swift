@@ -17,6 +17,7 @@ public struct PatchEmbedding {
     private let width: Int
     private let scope: Scope
 
+    /// Declares the parameters in `scope`; `patch` is the side of a patch in pixels or cells.
     public init(channels: Int, patch: Int, width: Int, initialization: Initialization = .leCun(distribution: .normal), in scope: Scope) {
         self.patch = patch
         self.width = width

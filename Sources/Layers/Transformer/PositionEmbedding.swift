@@ -5,6 +5,7 @@ import TensorCore
 ///
 /// Shapes: x and the result `[B, P + N, D]` with P prefix tokens (the class token) in front of N = rows · columns patches.
 public struct PositionEmbedding {
+    /// Where the positions' vectors come from.
     public enum Kind: String, CaseIterable, Sendable {
         /// One trained vector a token, prefix included: `pos_embed [1, P + N, D]`, truncated normal with σ = 0.02 at the start.
         case learned

@@ -19,6 +19,7 @@ public struct TransformerBlock {
     private let mlpDropPath: DropPath
     private let scope: Scope
 
+    /// Declares the parameters in `scope`; `hidden` is the width of the perceptron's inner layer, `epsilon` that of both norms.
     public init(
         width: Int, heads: Int, hidden: Int, scalesAttention: Bool = true, dropout: Double = 0, dropPath: Double = 0, epsilon: Float = 1e-6,
         initialization: Initialization = .transformer, in scope: Scope

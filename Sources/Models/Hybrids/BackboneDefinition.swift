@@ -3,10 +3,12 @@ import TensorCore
 
 /// A convolutional network cut after one of its stages: `{resnet: {depth: 20, cut_after: stage2}}`.
 public struct BackboneDefinition: Equatable, Sendable {
+    /// The network and its options.
     public let network: any BackboneConfiguration
     /// The last stage that is kept.
     public let cutAfter: String
 
+    /// A network cut after one of its `stageNames`.
     public init(_ network: any BackboneConfiguration, cutAfter: String) {
         self.network = network
         self.cutAfter = cutAfter
@@ -34,6 +36,7 @@ public struct BackboneDefinition: Equatable, Sendable {
         self.init(network, cutAfter: cut.flatMap { stages.contains($0) ? $0 : nil } ?? stages[stages.count - 1])
     }
 
+    /// Equal when the networks are of one family and have the same options and cut.
     public static func == (a: BackboneDefinition, b: BackboneDefinition) -> Bool {
         a.cutAfter == b.cutAfter && isEqual(a.network, b.network)
     }

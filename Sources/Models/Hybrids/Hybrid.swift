@@ -16,9 +16,13 @@ public struct HybridConfiguration: ModelConfiguration {
     /// The keys that make a model's map a hybrid.
     static let keys = options.map(\.name)
 
+    /// The convolutional network, and where it is cut.
     public var backbone: BackboneDefinition
+    /// How its features become tokens.
     public var tokens: Tokens
+    /// What works on the tokens.
     public var transformer: TransformerConfiguration
+    /// What comes behind the transformer.
     public var head: Head
 
     /// How features become tokens.
@@ -36,6 +40,7 @@ public struct HybridConfiguration: ModelConfiguration {
 
     /// What is behind the transformer.
     public struct Head: Configurable {
+        /// How the tokens become one vector.
         public var pool = TokenPooling.class
 
         /// On the class token.
@@ -44,6 +49,7 @@ public struct HybridConfiguration: ModelConfiguration {
         public static let options: [Key<Head>] = [Key("pool", \.pool, .choice, "How the tokens become one vector for the head.")]
     }
 
+    /// A hybrid of a network cut after a stage and a transformer; `patch` is the side of a square of cells that makes one token.
     public init(backbone: BackboneDefinition, patch: Int = 1, transformer: TransformerConfiguration, pool: TokenPooling = .class) {
         self.backbone = backbone
         tokens = Tokens()

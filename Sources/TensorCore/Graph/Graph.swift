@@ -26,6 +26,7 @@ public final class Graph {
         var segment: Int?
     }
 
+    /// Fixed for the whole graph: a model is recorded once for training and once for evaluation.
     public let mode: Mode
     /// The number of shards into which a batch is cut. The graph describes one of them.
     public let shardCount: Int
@@ -56,8 +57,10 @@ public final class Graph {
     private var segmentCount = 0
     /// The pass that new nodes belong to.
     var currentPass = Pass.forward
+    /// The first thing that did not fit, or nil; `validate()` throws it.
     public private(set) var failure: RecordingError?
 
+    /// An empty graph. `shardCount` must be at least 1.
     public init(mode: Mode = .evaluation, shardCount: Int = 1, seed: UInt64 = 0, precision: Precision = .fp32) {
         precondition(shardCount > 0, "a batch needs at least one shard")
         self.mode = mode
@@ -84,6 +87,7 @@ public final class Graph {
         leaf(.constant(tensor), TensorType(tensor.shape, tensor.dtype), .shared)
     }
 
+    /// A number fixed at recording, of the shape `[]`.
     public func constant(_ value: Float) -> Tensor { constant(HostTensor([], [value])) }
 
     func declareParameter(_ parameter: Parameter) -> Tensor {
@@ -215,7 +219,9 @@ public final class Graph {
 
 /// The first op of a recording that did not fit: `blocks.3.attn.qkv: matmul [64, 50, 192] × [256, 576]: 192 ≠ 256`.
 public struct RecordingError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// Where in the tree of modules it happened; empty for the root.
     public let path: String
+    /// The op and the shapes, without the path.
     public let message: String
     /// Whether nothing is wrong with what was recorded, but this process may not have the memory for it.
     public let isShortOfMemory: Bool
@@ -226,6 +232,7 @@ public struct RecordingError: Error, Equatable, Sendable, CustomStringConvertibl
         self.isShortOfMemory = isShortOfMemory
     }
 
+    /// Path and message in one line.
     public var description: String { path.isEmpty ? message : "\(path): \(message)" }
 }
 

@@ -4,11 +4,11 @@ public struct LayerSummary: Sendable, Equatable {
     public let path: String
     /// The kinds of ops, each once.
     public let kind: String
-    /// Of the last op, for one shard.
+    /// The shape that the last op gives, for one shard.
     public let outputShape: Shape
     /// The parameters that the module declares itself.
     public let parameters: Int
-    /// Of one shard; of one sample where the batch has one.
+    /// The multiply-adds of one shard; of one sample where the batch has one.
     public let multiplyAdds: Int
 }
 
@@ -19,7 +19,7 @@ extension Graph {
     /// The multiply-adds of everything recorded so far, for one shard.
     public var multiplyAdds: Int { nodes.reduce(0) { $0 + multiplyAdds($1) } }
 
-    /// Those of convolutions alone.
+    /// The multiply-adds of convolutions alone, for one shard.
     public var convolutionMultiplyAdds: Int { nodes.reduce(0) { $0 + ($1.operation is Convolution ? multiplyAdds($1) : 0) } }
 
     /// What modules recorded, in order, neighbouring ops of one module as one row. Ops on parameters alone are left out.

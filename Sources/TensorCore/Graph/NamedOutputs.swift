@@ -8,9 +8,10 @@ public struct NamedOutputs {
     public struct Entry {
         /// Parts of the name are parted by dots, from the whole to the part.
         public let name: String
+        /// What the network gives under this name.
         public let tensor: Tensor
-        /// Of a head beside the main one, which is trained for the same targets and left out when the network is used: the weight of its loss.
-        /// nil for all else.
+        /// The weight of the loss of an auxiliary head, which is trained beside the main one for the same targets and left out when the network is
+        /// used; nil for all else.
         public let auxiliaryWeight: Double?
     }
 

@@ -6,21 +6,28 @@ public enum Placement: Sendable, Hashable { case shared, sharded }
 
 /// What is known of a value before anything runs.
 public struct TensorType: Sendable, Hashable, CustomStringConvertible {
+    /// The lengths of the axes; of one shard where the value is sharded.
     public var shape: Shape
+    /// The type of every element.
     public var dtype: DType
 
+    /// A shape of elements of a type, float32 unless given.
     public init(_ shape: Shape, _ dtype: DType = .float32) {
         self.shape = shape
         self.dtype = dtype
     }
 
+    /// The bytes of all elements in row-major order.
     public var byteCount: Int { shape.elementCount * dtype.byteCount }
+    /// The shape, and the element type where it is not float32.
     public var description: String { dtype == .float32 ? "\(shape)" : "\(shape) \(dtype.rawValue)" }
 }
 
 /// A sentence about shapes that do not fit; the graph adds the operation and the module path.
 public struct ShapeError: Error {
+    /// What does not fit, to be read behind the operation's name.
     public let message: String
+    /// A sentence that goes on from the operation's name, such as `of [2, 3] and [4]: the shapes do not broadcast`.
     public init(_ message: String) { self.message = message }
 }
 
@@ -69,7 +76,9 @@ extension Operation {
 
 /// A recorded node, as its op's gradient rule sees it: values that are computed again stand in for those that are not kept.
 public struct NodeReference {
+    /// The operands, in the order in which they were recorded.
     public let inputs: [Tensor]
+    /// The results, in the order of `Operation.outputTypes`.
     public let outputs: [Tensor]
     /// Which inputs a gradient is asked for.
     public let needsGradient: [Bool]

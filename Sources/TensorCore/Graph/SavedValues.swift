@@ -4,10 +4,10 @@
 /// computed from values that are themselves computed again makes a chain, and all of a chain is in memory where its end is read: so every
 /// fourth value of a chain is kept.
 ///
-/// Of a segment that is recomputed, nothing is kept but what others read. Random masks have no state, so they come out the same.
+/// A segment that is recomputed keeps nothing but what others read. Random masks have no state, so they come out the same.
 struct SavedValues {
     private let graph: Graph
-    /// Of each value of the forward pass, whether it is computed again.
+    /// Whether each value of the forward pass is computed again.
     private let isRecomputed: [Bool]
     private var copies: [Int: Int] = [:]
 

@@ -5,12 +5,15 @@ public enum ParameterRole: String, Sendable, Hashable, Codable {
 
 /// Fills a new parameter. Draws come from the parameter's own stream, so initial values depend on the seed and the name alone.
 public protocol Initializer: Sendable {
+    /// Writes every element of a parameter of this shape, drawing from `stream` alone.
     func fill(_ values: UnsafeMutableBufferPointer<Float>, shape: Shape, stream: PhiloxStream)
 }
 
 /// Every element the same.
 public struct ConstantInitializer: Initializer {
+    /// What every element is.
     public let value: Float
+    /// Fills with `value`.
     public init(_ value: Float) { self.value = value }
     public func fill(_ values: UnsafeMutableBufferPointer<Float>, shape: Shape, stream: PhiloxStream) {
         values.update(repeating: value)
@@ -19,18 +22,26 @@ public struct ConstantInitializer: Initializer {
 
 /// A declared parameter or buffer. Its dotted name is its key in weight files.
 public struct Parameter: Sendable {
+    /// The dotted path, such as `blocks.3.attn.qkv.weight`.
     public let name: String
+    /// In PyTorch's order of axes.
     public let shape: Shape
+    /// What it is for.
     public let role: ParameterRole
+    /// What fills it at the start.
     public let initializer: any Initializer
 }
 
 /// A place in the tree of modules: `scope["blocks"][3]["attn"]` declares parameters called `blocks.3.attn.…`.
 public struct Scope {
+    /// Where parameters are declared and ops recorded.
     public let graph: Graph
+    /// The dotted path; empty for the root.
     public let path: String
 
+    /// The part called `name` of this one.
     public subscript(name: String) -> Scope { Scope(graph: graph, path: path.isEmpty ? name : "\(path).\(name)") }
+    /// Part number `index` of a list of equal parts.
     public subscript(index: Int) -> Scope { self[String(index)] }
 
     /// Declares a trained parameter, in PyTorch's layout.

@@ -5,16 +5,21 @@ import Foundation
 public struct MachinePeak: Codable, Sendable {
     /// The best rate of one operation at one size.
     public struct Measurement: Codable, Sendable {
+        /// What was measured, such as `matmul`.
         public let operation: String
+        /// The shapes of its operands, in words.
         public let size: String
+        /// In `unit`.
         public let rate: Double
         /// `GFLOP/s` or `GB/s` (bytes read plus bytes written), of all workers together unless the operation says otherwise.
         public let unit: String
     }
 
+    /// The operations one by one.
     public let measurements: [Measurement]
-    /// The best of the matrix products and of the convolutions, in 10⁹ floating-point operations a second.
+    /// The best of the matrix products, in 10⁹ floating-point operations a second.
     public let matmulGigaflops: Double
+    /// The best of the convolutions, in 10⁹ floating-point operations a second.
     public let convolutionGigaflops: Double
 
     enum CodingKeys: String, CodingKey {
@@ -23,20 +28,25 @@ public struct MachinePeak: Codable, Sendable {
         case convolutionGigaflops = "convolution_gflops"
     }
 
+    /// A peak that was measured before.
     public init(measurements: [Measurement], matmulGigaflops: Double, convolutionGigaflops: Double) {
         self.measurements = measurements
         self.matmulGigaflops = matmulGigaflops
         self.convolutionGigaflops = convolutionGigaflops
     }
 
-    /// Measures for about `seconds` an operation and size.
+    /// Measures products and convolutions of given sizes, at least one of each, and memory copies, for about `seconds` an operation and size.
     ///
+    /// - Parameters:
+    ///   - products: rows, inputs and outputs of `[rows, inputs] × [inputs, outputs]`.
+    ///   - convolutions: 3×3 convolutions of eight images of `size` × `size`, with as many channels before as after.
     /// - Throws: `OneDNNError` when the library cannot do one of them.
-    public init(precision: Precision, pool: WorkerPool, seconds: Double = 1) throws {
+    public init(
+        products: [(rows: Int, inputs: Int, outputs: Int)], convolutions: [(size: Int, channels: Int)], precision: Precision, pool: WorkerPool,
+        seconds: Double
+    ) throws {
         onednn_use_one_thread()
         let workers = pool.threadCount, dtype = precision.dtype
-        // Rows of a shard of vit-28 (8 images of 50 tokens) and of vit-tiny-224 (2 images of 197), against the weights of a block.
-        let products = [(1024, 1024, 1024), (400, 192, 576), (400, 192, 768), (400, 768, 192), (394, 192, 768)]
         let matmuls = try products.map { m, k, n in
             var (a, b, c) = (
                 onednn_tensor(lengths: [m, k], strides: [k, 1], dtype: dtype), onednn_tensor(lengths: [k, n], strides: [n, 1], dtype: dtype),
@@ -46,8 +56,7 @@ public struct MachinePeak: Codable, Sendable {
                 operation: "matmul", size: "[\(m), \(k)] × [\(k), \(n)]",
                 rate: Self.gigaflops(primitive, argumentCount: 3, pool: pool, seconds: seconds), unit: "GFLOP/s")
         }
-        // 3×3 convolutions of eight images, as in the stages of ResNet-18.
-        let convolutions = try [(28, 64), (14, 128), (7, 256), (56, 64)].map { size, channels in
+        let convolutions = try convolutions.map { size, channels in
             let images: Shape = [8, size, size, channels]
             var description = ConvolutionShapes(
                 Convolution(window: Window2D(size: 3, stride: 1, before: 1, after: 1), groups: 1, hasBias: false), source: images,

@@ -2,11 +2,13 @@ import COneDNN
 
 /// oneDNN refused to make or run a primitive; says which and why.
 public struct OneDNNError: Error, CustomStringConvertible, Sendable {
+    /// What was asked for, and what oneDNN says.
     public let description: String
 }
 
 /// The library that does the heavy arithmetic on this machine.
 public enum OneDNN {
+    /// The version of the library that runs, such as `2.6.3`.
     public static var version: String { String(cString: onednn_version_string()) }
     /// The instruction set it uses, such as `avx512_core_bf16`.
     public static var instructionSet: String { String(cString: onednn_instruction_set()) }
@@ -51,7 +53,7 @@ final class Primitive: @unchecked Sendable {
     deinit { onednn_primitive_destroy(handle) }
 
     var scratchpadByteCount: Int { onednn_primitive_scratchpad_bytes(handle) }
-    /// Of one execution; 0 for what is neither a convolution nor a matrix product.
+    /// The multiply-adds of one execution; 0 for what is neither a convolution nor a matrix product.
     var multiplyAdds: Int { onednn_primitive_multiply_adds(handle) }
 
     func layout(ofArgument index: Int) -> PhysicalLayout {

@@ -82,11 +82,17 @@ extension Tensor {
         graph.record(one: Binary(function: function, name: name), self, other)
     }
 
+    /// The sum, element by element; shapes broadcast as NumPy's do.
     public static func + (a: Tensor, b: Tensor) -> Tensor { a.binary(KERNEL_ADD, "add", b) }
+    /// The difference, element by element; shapes broadcast.
     public static func - (a: Tensor, b: Tensor) -> Tensor { a.binary(KERNEL_SUBTRACT, "subtract", b) }
+    /// The product, element by element; shapes broadcast.
     public static func * (a: Tensor, b: Tensor) -> Tensor { a.binary(KERNEL_MULTIPLY, "multiply", b) }
+    /// The quotient, element by element; shapes broadcast.
     public static func / (a: Tensor, b: Tensor) -> Tensor { a.binary(KERNEL_DIVIDE, "divide", b) }
+    /// The larger of two, element by element; shapes broadcast. Equal ones share the gradient.
     public func maximum(_ other: Tensor) -> Tensor { binary(KERNEL_MAXIMUM, "maximum", other) }
+    /// The smaller of two, element by element; shapes broadcast. Equal ones share the gradient.
     public func minimum(_ other: Tensor) -> Tensor { binary(KERNEL_MINIMUM, "minimum", other) }
 
     /// 1 where equal, otherwise 0; has no gradient.

@@ -2,14 +2,18 @@ import COneDNN
 
 /// A height and a width; an integer literal is both.
 public struct Size2D: Sendable, Hashable, Codable, ExpressibleByIntegerLiteral, CustomStringConvertible {
+    /// In pixels, cells, or whatever is counted along the two axes.
     public var height, width: Int
 
+    /// The height comes first.
     public init(_ height: Int, _ width: Int) {
         self.height = height
         self.width = width
     }
 
+    /// As much in height as in width.
     public init(integerLiteral value: Int) { self.init(value, value) }
+    /// As messages write it: `3×3`.
     public var description: String { "\(height)×\(width)" }
 }
 
@@ -20,6 +24,7 @@ public enum Padding2D: Sendable, Hashable {
     case same
     case explicit(top: Int, bottom: Int, left: Int, right: Int)
 
+    /// As much before as after, by axis.
     public static func symmetric(_ size: Size2D) -> Padding2D {
         .explicit(top: size.height, bottom: size.height, left: size.width, right: size.width)
     }

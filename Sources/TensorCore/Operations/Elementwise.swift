@@ -89,23 +89,40 @@ extension Tensor {
         graph.record(Unary(function: function, parameter: parameter, name: name), [self])[0]
     }
 
+    /// eˣ of each element.
     public func exp() -> Tensor { unary(KERNEL_EXP, "exp") }
+    /// The natural logarithm of each element.
     public func log() -> Tensor { unary(KERNEL_LOG, "log") }
+    /// The square root of each element.
     public func sqrt() -> Tensor { unary(KERNEL_SQRT, "sqrt") }
+    /// x² of each element.
     public func square() -> Tensor { unary(KERNEL_SQUARE, "square") }
+    /// |x| of each element; its gradient at 0 is 0.
     public func abs() -> Tensor { unary(KERNEL_ABS, "abs") }
+    /// 1/x of each element.
     public func reciprocal() -> Tensor { unary(KERNEL_RECIPROCAL, "reciprocal") }
+    /// The hyperbolic tangent of each element.
     public func tanh() -> Tensor { unary(KERNEL_TANH, "tanh") }
+    /// 1 / (1 + e⁻ˣ) of each element.
     public func sigmoid() -> Tensor { unary(KERNEL_SIGMOID, "sigmoid") }
+    /// log(1 + eˣ) of each element.
     public func softplus() -> Tensor { unary(KERNEL_SOFTPLUS, "softplus") }
+    /// max(x, 0) of each element.
     public func relu() -> Tensor { graph.record(one: Unary.relu, self) }
+    /// x above 0, `slope` · x below, of each element.
     public func leakyReLU(slope: Float) -> Tensor { unary(KERNEL_LEAKY_RELU, "leaky relu", slope) }
+    /// x σ(x) of each element.
     public func silu() -> Tensor { unary(KERNEL_SWISH, "silu", 1) }
+    /// x σ(βx) of each element.
     public func swish(beta: Float) -> Tensor { unary(KERNEL_SWISH, "swish", beta) }
+    /// x Φ(x) of each element, with the error function.
     public func gelu() -> Tensor { unary(KERNEL_GELU, "gelu") }
+    /// GELU's approximation by a hyperbolic tangent, of each element.
     public func geluTanh() -> Tensor { unary(KERNEL_GELU_TANH, "gelu tanh") }
+    /// x to a fixed exponent, element by element.
     public func power(_ exponent: Float) -> Tensor { unary(KERNEL_POWER, "power", exponent) }
 
+    /// The activation of each element; for `identity` the tensor itself.
     public func activated(_ activation: Activation) -> Tensor {
         switch activation {
         case .identity: self
@@ -121,13 +138,22 @@ extension Tensor {
         }
     }
 
+    /// −x of each element.
     public static prefix func - (x: Tensor) -> Tensor { x * -1 }
+    /// A number added to each element.
     public static func + (x: Tensor, value: Float) -> Tensor { x.unary(KERNEL_ADD_SCALAR, "add", value) }
+    /// A number subtracted from each element.
     public static func - (x: Tensor, value: Float) -> Tensor { x + (-value) }
+    /// Each element times a number.
     public static func * (x: Tensor, value: Float) -> Tensor { x.unary(KERNEL_MULTIPLY_SCALAR, "multiply", value) }
+    /// Each element divided by a number.
     public static func / (x: Tensor, value: Float) -> Tensor { x * (1 / value) }
+    /// A number added to each element.
     public static func + (value: Float, x: Tensor) -> Tensor { x + value }
+    /// A number minus each element.
     public static func - (value: Float, x: Tensor) -> Tensor { -x + value }
+    /// Each element times a number.
     public static func * (value: Float, x: Tensor) -> Tensor { x * value }
+    /// A number divided by each element.
     public static func / (value: Float, x: Tensor) -> Tensor { x.reciprocal() * value }
 }

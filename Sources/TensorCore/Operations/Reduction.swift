@@ -83,10 +83,12 @@ extension Tensor {
         graph.record(one: Reduce(function: KERNEL_SUM, axes: resolved(axes), keepsAxes: keepsAxes, dtype: dtype ?? self.dtype), self)
     }
 
+    /// The largest element over `axes`, which stay with length 1 or go; equal ones share the gradient. Negative axes count from the end.
     public func max(axes: [Int], keepsAxes: Bool = false) -> Tensor {
         graph.record(one: Reduce(function: KERNEL_MAX, axes: resolved(axes), keepsAxes: keepsAxes, dtype: dtype), self)
     }
 
+    /// The mean over `axes`, summed in float32, in this tensor's type. The axes stay with length 1 or go.
     public func mean(axes: [Int], keepsAxes: Bool = false) -> Tensor {
         let total = sum(axes: axes, keepsAxes: keepsAxes, dtype: .float32)
         guard total.isValid else { return total }

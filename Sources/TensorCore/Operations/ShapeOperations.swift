@@ -281,19 +281,23 @@ public enum PaddingMode: Sendable, Hashable {
 }
 
 extension Tensor {
+    /// The same elements in row-major order under another shape of as many; nothing moves.
     public func reshaped(_ shape: Shape) -> Tensor { shape == self.shape ? self : graph.record(one: Reshape(shape: shape), self) }
 
     /// Axis i of the result is axis `permutation[i]` of this tensor.
     public func transposed(_ permutation: [Int]) -> Tensor { graph.record(one: Transpose(permutation: permutation), self) }
 
+    /// Repeated along axes of length 1 and along new leading axes, to `shape`.
     public func broadcast(to shape: Shape) -> Tensor { shape == self.shape ? self : graph.record(one: Broadcast(shape: shape), self) }
 
+    /// Tensors one after another along an axis, whose other axes agree; negative axes count from the end.
     public static func concatenated(_ tensors: [Tensor], axis: Int) -> Tensor {
         precondition(!tensors.isEmpty, "concatenated(_:axis:) needs a tensor")
         if tensors.count == 1 { return tensors[0] }
         return tensors[0].graph.record(Concatenate(axis: axis < 0 ? axis + tensors[0].rank : axis), tensors)[0]
     }
 
+    /// Every `step`-th index of `range` along an axis; negative axes count from the end.
     public func sliced(axis: Int, _ range: Range<Int>, step: Int = 1) -> Tensor {
         let axis = axis < 0 ? axis + rank : axis
         return graph.record(one: Slice(axis: axis, start: range.lowerBound, end: range.upperBound, step: step), self)

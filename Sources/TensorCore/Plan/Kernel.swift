@@ -6,14 +6,22 @@ public struct BufferID: Hashable, Sendable {
 /// What a kernel sees while it runs: where its buffers lie for this worker and shard.
 public struct KernelContext {
     let addresses: UnsafeMutablePointer<UnsafeMutableRawPointer>
+    /// The number of the worker that runs the kernel, from 0.
     public let worker: Int
+    /// The number of the shard that is computed, from 0; 0 for what all shards share.
     public let shard: Int
+    /// The training step, which random masks depend on.
     public let step: UInt64
 
+    /// Where the buffer begins. Valid during the kernel's run; of the length with which the buffer was made.
     public func raw(_ buffer: BufferID) -> UnsafeMutableRawPointer { addresses[buffer.index] }
+    /// The buffer as float32 elements; valid as `raw`.
     public func floats(_ buffer: BufferID) -> UnsafeMutablePointer<Float> { addresses[buffer.index].assumingMemoryBound(to: Float.self) }
+    /// The buffer as bfloat16 elements, bit patterns; valid as `raw`.
     public func bfloats(_ buffer: BufferID) -> UnsafeMutablePointer<UInt16> { addresses[buffer.index].assumingMemoryBound(to: UInt16.self) }
+    /// The buffer as float64 elements; valid as `raw`.
     public func doubles(_ buffer: BufferID) -> UnsafeMutablePointer<Double> { addresses[buffer.index].assumingMemoryBound(to: Double.self) }
+    /// The buffer as int32 elements; valid as `raw`.
     public func integers(_ buffer: BufferID) -> UnsafeMutablePointer<Int32> { addresses[buffer.index].assumingMemoryBound(to: Int32.self) }
 }
 
@@ -24,7 +32,7 @@ struct Kernel {
     let writes: [BufferID]
     /// An input whose memory the output may take over if nothing reads it later.
     let overwrites: (output: BufferID, input: BufferID)?
-    /// Of one run, where the kernel is a convolution or a matrix product.
+    /// The multiply-adds of one run, where the kernel is a convolution or a matrix product.
     var multiplyAdds = 0
     /// The bytes that one run reads and writes.
     var byteCount = 0
@@ -36,6 +44,7 @@ struct Kernel {
 public enum Pass: String, Sendable, Codable, Comparable {
     case forward, backward
 
+    /// The forward pass comes first.
     public static func < (a: Pass, b: Pass) -> Bool { a == .forward && b == .backward }
 }
 

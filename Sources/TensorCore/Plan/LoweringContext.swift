@@ -3,9 +3,11 @@ public final class LoweringContext {
     let builder: PlanBuilder
     let node: Graph.Node
     let phase: Int
+    /// The types of the node's inputs, in order.
     public let inputTypes: [TensorType]
+    /// The types of the node's outputs, in order.
     public let outputTypes: [TensorType]
-    /// Of an addition that the node's kernel does too: those of its terms that the node does not compute, and the sum.
+    /// An addition that the node's kernel does too: its terms that the node does not compute, and the sum; nil where there is none.
     let addition: (terms: [BufferID], sum: BufferID)?
 
     init(builder: PlanBuilder, node: Graph.Node, phase: Int, addition: Graph.Node?) {

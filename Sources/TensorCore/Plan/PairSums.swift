@@ -60,7 +60,7 @@ final class PairSums: @unchecked Sendable {
 
 /// What becomes of the terms of all shards, in a fixed binary tree over them.
 enum TreeCombination: Sendable, Equatable {
-    /// Of float32 or float64, element by element.
+    /// The sum of float32 or float64, element by element.
     case sum(DType)
     /// Counts, means and sums of squared deviations: `[3, C]` in float64.
     case moments

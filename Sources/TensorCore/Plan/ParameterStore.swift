@@ -8,14 +8,21 @@ import Foundation
 public final class ParameterStore: @unchecked Sendable {
     /// One parameter or buffer and its place, in elements.
     public struct Entry: Sendable {
+        /// The dotted path.
         public let name: String
+        /// In PyTorch's order of axes.
         public let shape: Shape
+        /// What it is for.
         public let role: ParameterRole
+        /// Where its first element lies among those of its kind.
         public let offset: Int
+        /// How many elements it has.
         public let count: Int
     }
 
+    /// The trained parameters, in the order of declaration.
     public let entries: [Entry]
+    /// The untrained buffers, in the order of declaration.
     public let bufferEntries: [Entry]
     /// All parameters; each starts at a multiple of 16 elements, and the gaps are zero.
     public let values: UnsafeMutableBufferPointer<Float>
@@ -55,7 +62,7 @@ public final class ParameterStore: @unchecked Sendable {
         return (entries, end)
     }
 
-    /// Of parameters, gradients and buffers.
+    /// The bytes of parameters, gradients and buffers.
     public var byteCount: Int { (values.count + gradients.count + bufferValues.count) * MemoryLayout<Float>.stride }
 
     // MARK: By name

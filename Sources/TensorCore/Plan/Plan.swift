@@ -11,7 +11,9 @@ import Foundation
 /// Memory is in four arenas: `shared` (once), `shard` (once a shard: values that outlive a phase), `worker` (once a worker: values of one
 /// phase, which stay in its cache) and `pair` (once for two shards: what they add up).
 public final class Plan {
+    /// How many shards a batch is cut into.
     public let shardCount: Int
+    /// What the plan needs and does.
     public let summary: PlanSummary
 
     let pool: WorkerPool

@@ -4,12 +4,15 @@
 public final class PlanProfile: @unchecked Sendable {
     /// What the kernels of one name and pass did.
     public struct Row: Sendable, Equatable {
+        /// The kernels' name.
         public let operation: String
+        /// The half of the step that they belong to.
         public let pass: Pass
         /// How often they ran, for each shard where they are sharded.
         public internal(set) var runCount = 0
         /// Summed over the workers.
         public internal(set) var seconds = 0.0
+        /// In convolutions and matrix products, over all runs.
         public internal(set) var multiplyAdds = 0
         /// What they read and wrote, each buffer once a run.
         public internal(set) var byteCount = 0
@@ -23,6 +26,7 @@ public final class PlanProfile: @unchecked Sendable {
         public internal(set) var seconds = 0.0
     }
 
+    /// How many runs of the plan were timed.
     public private(set) var runCount = 0
     /// From the beginning of the runs to their end.
     public private(set) var seconds = 0.0
@@ -41,6 +45,7 @@ public final class PlanProfile: @unchecked Sendable {
     private let clock = ContinuousClock()
     private var last = ContinuousClock.now
 
+    /// An empty profile for the kernels of a plan; set it as the plan's `profile`.
     public init(of plan: Plan) {
         workerCount = plan.pool.threadCount
         let shards = plan.shardCount

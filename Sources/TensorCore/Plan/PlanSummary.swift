@@ -1,11 +1,16 @@
 /// What a plan does and needs, known before it runs.
 public struct PlanSummary: Sendable {
+    /// Bytes of what there is once.
     public let sharedArenaByteCount: Int
-    /// Of one shard, of a pair of them and of one worker.
+    /// Bytes of what each shard has from one phase to a later one.
     public let shardArenaByteCount: Int
+    /// Bytes of what each pair of shards has: the sums of both.
     public let pairArenaByteCount: Int
+    /// Bytes of what each worker has for the shard that it is at.
     public let workerArenaByteCount: Int
+    /// How many shards a batch is cut into.
     public let shardCount: Int
+    /// How many workers share the memory.
     public let workerCount: Int
     /// How many of oneDNN's primitives the plan holds.
     public let primitiveCount: Int

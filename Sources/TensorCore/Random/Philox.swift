@@ -3,6 +3,7 @@
 /// A stream has a key, made of a seed and a name, and no state: the draw at a counter is a pure function of the two.
 /// Counters are (step or epoch, global sample index, position), so order, threads, shards and resuming change no draw.
 public struct PhiloxStream: Sendable, Equatable {
+    /// The two key words, from a seed and a name.
     public let key: SIMD2<UInt32>
 
     /// The stream called `name` of the experiment seeded with `seed`.
@@ -17,6 +18,7 @@ public struct PhiloxStream: Sendable, Equatable {
         self.init(key: SIMD2(UInt32(truncatingIfNeeded: mixed), UInt32(truncatingIfNeeded: mixed >> 32)))
     }
 
+    /// A stream of a given key.
     public init(key: SIMD2<UInt32>) { self.key = key }
 
     /// Four uniform 32-bit words at a 128-bit counter.
@@ -53,6 +55,7 @@ public struct PhiloxDraws: RandomNumberGenerator, Sendable {
         self.sample = sample
     }
 
+    /// 32 random bits.
     public mutating func nextWord() -> UInt32 {
         let lane = Int(position % 4)
         if lane == 0 {
@@ -63,6 +66,7 @@ public struct PhiloxDraws: RandomNumberGenerator, Sendable {
         return block[lane]
     }
 
+    /// 64 random bits: two words, for Swift's own algorithms.
     public mutating func next() -> UInt64 {
         let low = UInt64(nextWord())
         return low | UInt64(nextWord()) << 32
@@ -87,5 +91,6 @@ public struct PhiloxDraws: RandomNumberGenerator, Sendable {
         return Int(product.high)
     }
 
+    /// True with the given probability.
     public mutating func bernoulli(_ probability: Float) -> Bool { uniform() < probability }
 }

@@ -9,9 +9,11 @@ import Synchronization
 /// any order, so they must not depend on each other. oneDNN is single-threaded on every worker: parallelism is between tasks.
 /// One thread at a time may call `run`. The threads end with the pool.
 public final class WorkerPool: Sendable {
+    /// How many threads work, the caller included.
     public let threadCount: Int
     private let crew = Crew()
 
+    /// Starts the threads, at least one counting the caller; they end with the pool.
     public init(threads threadCount: Int) {
         precondition(threadCount > 0, "a pool needs at least one thread")
         self.threadCount = threadCount

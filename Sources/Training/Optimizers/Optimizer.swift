@@ -18,6 +18,7 @@ public final class Optimizer {
         let l1: Float
     }
 
+    /// Which optimizer, with its options.
     public let configuration: OptimizerConfiguration
     /// The state between steps: PyTorch's names, each array laid out as the parameters.
     public let slots: [(name: String, values: UnsafeMutableBufferPointer<Float>)]
@@ -45,6 +46,7 @@ public final class Optimizer {
         for piece in pieces[blocks[block]] { update(piece) }
     }
 
+    /// An optimizer with its state at the start. `decayAll` decays every parameter and not weights alone; `l1` is the factor of Σ|w| in the loss.
     public init(_ configuration: OptimizerConfiguration, decayAll: Bool = false, l1: Double = 0, store: ParameterStore, pool: WorkerPool) {
         guard let values = store.values.baseAddress, let gradients = store.gradients.baseAddress, !store.entries.isEmpty else {
             preconditionFailure("an optimizer needs a model with parameters")

@@ -22,10 +22,15 @@ public enum OptimizerConfiguration: Sendable, Equatable {
     /// Loshchilov, Hutter: "Decoupled Weight Decay Regularization", ICLR 2019 (arXiv:1711.05101).
     case adamw(Adam)
 
+    /// Stochastic gradient descent, with momentum where it is asked for.
     public struct SGD: Configurable {
+        /// The rate before the schedule's factor.
         public var learningRate = 1e-3
+        /// The share of the last update that goes on.
         public var momentum = 0.0
+        /// Whether the gradient is taken where the momentum leads.
         public var nesterov = false
+        /// The factor of the weight decay; 0 for none.
         public var weightDecay = 0.0
 
         /// PyTorch's defaults.
@@ -43,9 +48,13 @@ public enum OptimizerConfiguration: Sendable, Equatable {
         }
     }
 
+    /// A rate for each parameter that falls with the squares of its gradients.
     public struct Adagrad: Configurable {
+        /// The rate before the schedule's factor.
         public var learningRate = 1e-2
+        /// Keeps the denominator from 0.
         public var epsilon = 1e-10
+        /// The factor of the weight decay; 0 for none.
         public var weightDecay = 0.0
 
         /// PyTorch's defaults.
@@ -56,11 +65,15 @@ public enum OptimizerConfiguration: Sendable, Equatable {
         ]
     }
 
+    /// Means of the gradients over those of their squares.
     public struct Adam: Configurable {
+        /// The rate before the schedule's factor.
         public var learningRate = 1e-3
         /// β₁ and β₂.
         public var betas = [0.9, 0.999]
+        /// Keeps the denominator from 0.
         public var epsilon = 1e-8
+        /// The factor of the weight decay; 0 for none.
         public var weightDecay: Double
 
         /// PyTorch's defaults but for the weight decay, which Adam and AdamW have another of.
@@ -88,6 +101,7 @@ public enum OptimizerConfiguration: Sendable, Equatable {
         }
     }
 
+    /// The factor of the weight decay; 0 for none.
     public var weightDecay: Double {
         switch self {
         case .sgd(let options): options.weightDecay
