@@ -7,9 +7,12 @@ import VisionData
 
 /// A model and a batch size whose training steps `harness bench` times.
 public struct Workload: Sendable {
+    /// As `harness bench` calls it.
     public let name: String
+    /// Images a step.
     public let batchSize: Int
 
+    /// The workloads of `harness bench`, in the order in which it lists them.
     public static let all = [
         Workload(name: "vit-28", batchSize: 64), Workload(name: "resnet18-28", batchSize: 64), Workload(name: "vit-tiny-224", batchSize: 16),
         Workload(name: "resnet18-224", batchSize: 16), Workload(name: "hybrid-28", batchSize: 64),

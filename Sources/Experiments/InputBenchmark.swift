@@ -5,6 +5,7 @@ import VisionData
 
 /// What an experiment's input costs a model: how much longer a step is in a real run than on its own.
 public struct InputBenchmark: Codable, Sendable {
+    /// The model's name in its definition.
     public let model: String
     /// Preparing one batch, with nothing else going on.
     public let batchMilliseconds: Double

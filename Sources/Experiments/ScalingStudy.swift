@@ -7,7 +7,9 @@ import VisionData
 
 /// How the time of a training step grows with what makes it larger: one size is varied, the others stay.
 public struct ScalingStudy: Codable, Sendable {
+    /// One size, with what it cost.
     public struct Point: Codable, Sendable {
+        /// The value of the variable.
         public let size: Int
         /// The least of several steps, the measure that other work on the machine disturbs least.
         public let milliseconds: Double
@@ -23,14 +25,18 @@ public struct ScalingStudy: Codable, Sendable {
 
     /// One model under one growing size.
     public struct Series: Codable, Sendable {
+        /// The model's name.
         public let model: String
+        /// What grows from point to point.
         public let variable: String
         /// The order of growth that the arithmetic has, such as `B`.
         public let theory: String
+        /// From the smallest size to the largest.
         public let points: [Point]
 
         /// p of the power law t ∝ sizeᵖ that fits the times, and the operations, best.
         public let timeExponent: Double
+        /// The power of the variable with which the operations grow.
         public let operationsExponent: Double
 
         enum CodingKeys: String, CodingKey {
@@ -51,6 +57,7 @@ public struct ScalingStudy: Codable, Sendable {
 
     /// One model on growing numbers of threads.
     public struct Threads: Codable, Sendable {
+        /// The model's name.
         public let model: String
         /// The size is the number of threads.
         public let points: [Point]
@@ -58,6 +65,7 @@ public struct ScalingStudy: Codable, Sendable {
 
     /// Of growing batch size, depth, tokens or pixels, and width.
     public let growth: [Series]
+    /// From one thread up.
     public let threads: [Threads]
 
     /// Measures everything; about two minutes on two cores.

@@ -1,10 +1,13 @@
 /// The tables that a task adds to the evaluation of a split, beside the measures: what they are called, and how they look.
 public struct EvaluationLayout: Sendable, Equatable {
+    /// The tables themselves.
     public var columns: [EvaluationColumn]
     /// What the axes of the plot's table count, the rows first.
     public var axes: [EvaluationAxis]
+    /// What viewers draw unasked; nil for nothing.
     public var plot: EvaluationPlot?
 
+    /// The tables of a split, none unless given.
     public init(columns: [EvaluationColumn] = [], axes: [EvaluationAxis] = [], plot: EvaluationPlot? = nil) {
         self.columns = columns
         self.axes = axes
@@ -14,17 +17,21 @@ public struct EvaluationLayout: Sendable, Equatable {
 
 /// A table: rows of equal shape.
 public struct EvaluationColumn: Sendable, Equatable {
+    /// The kind of numbers in a column.
     public enum Kind: Sendable { case integer, real }
 
+    /// As the run file calls it.
     public let name: String
     /// What a plot writes at the axis.
     public let title: String
+    /// For the run file.
     public let unit: String
     /// int64 or float32 in the file.
     public let kind: Kind
     /// The shape of a row; empty where it is a single number.
     public let rowShape: [Int]
 
+    /// A table of rows of a given shape.
     public init(_ name: String, title: String, unit: String, kind: Kind = .integer, rowShape: [Int] = []) {
         self.name = name
         self.title = title
@@ -36,11 +43,16 @@ public struct EvaluationColumn: Sendable, Equatable {
 
 /// Places along an axis of a table, counted from 0.
 public struct EvaluationAxis: Sendable, Equatable {
+    /// As the run file calls it.
     public let name: String
+    /// For people who read the run file.
     public let title: String
+    /// For the run file.
     public let unit: String
+    /// How many places the axis has.
     public let count: Int
 
+    /// An axis of places numbered from 0.
     public init(_ name: String, title: String, unit: String, count: Int) {
         self.name = name
         self.title = title
@@ -51,9 +63,12 @@ public struct EvaluationAxis: Sendable, Equatable {
 
 /// What a viewer draws unasked: one of the tables as an image, along the axes.
 public struct EvaluationPlot: Sendable, Equatable {
+    /// The name of the column that is drawn.
     public let table: String
+    /// For people who read the run file.
     public let title: String
 
+    /// Draws a column under a title.
     public init(of table: String, title: String) {
         self.table = table
         self.title = title
@@ -65,6 +80,7 @@ public enum TableValues: Sendable, Equatable {
     case integers([Int64])
     case reals([Float])
 
+    /// How many numbers there are.
     public var count: Int {
         switch self {
         case .integers(let values): values.count
@@ -72,6 +88,8 @@ public enum TableValues: Sendable, Equatable {
         }
     }
 
+    /// The numbers of a column of integers; nil for another.
     public var integers: [Int64]? { if case .integers(let values) = self { values } else { nil } }
+    /// The numbers of a column of reals; nil for another.
     public var reals: [Float]? { if case .reals(let values) = self { values } else { nil } }
 }

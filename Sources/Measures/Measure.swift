@@ -9,10 +9,12 @@ public struct Measure: Sendable, Hashable {
     public let name: String
     /// As `units` in a run file: `nat`, `pixel`; `1` for a share or a factor.
     public let unit: String
+    /// Whether larger values are better, or smaller ones.
     public let better: Direction
     /// Between which numbers it lies; nil where there are no such bounds.
     public let bounds: ClosedRange<Double>?
 
+    /// A measure with its unit and direction.
     public init(_ name: String, unit: String, better: Direction, bounds: ClosedRange<Double>? = nil) {
         self.name = name
         self.unit = unit
@@ -32,9 +34,12 @@ public struct Measure: Sendable, Hashable {
 
 /// A measure in its making: the mean is `sum / count`.
 public struct MeasureSum: Sendable, Equatable {
+    /// What was summed.
     public var sum: Double
+    /// What the sum is divided by.
     public var count: Double
 
+    /// A sum over nothing unless given.
     public init(sum: Double = 0, count: Double = 0) {
         self.sum = sum
         self.count = count
@@ -43,6 +48,7 @@ public struct MeasureSum: Sendable, Equatable {
     /// 0 of nothing.
     public var mean: Double { count == 0 ? 0 : sum / count }
 
+    /// Adds sums and counts.
     public static func += (left: inout MeasureSum, right: MeasureSum) {
         left.sum += right.sum
         left.count += right.count
@@ -51,10 +57,12 @@ public struct MeasureSum: Sendable, Equatable {
 
 /// A value for each of some measures.
 public struct MeasureValues: Sendable, Equatable {
+    /// The measures, in the order of the values.
     public let measures: [Measure]
     /// In the order of `measures`.
     public let values: [Double]
 
+    /// A value for each measure, in their order.
     public init(_ measures: [Measure], _ values: [Double]) {
         precondition(measures.count == values.count, "\(values.count) values for \(measures.count) measures")
         self.measures = measures

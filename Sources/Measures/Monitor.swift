@@ -2,8 +2,10 @@ import Configuration
 
 /// The measure of the validation split by which trainings are watched: for the best weights, for early stopping, for halving.
 public struct Monitor: Sendable, Hashable {
+    /// What is watched.
     public let measure: Measure
 
+    /// Watches a measure, in its own direction.
     public init(_ measure: Measure) { self.measure = measure }
 
     /// Finds `val_accuracy` and the like.

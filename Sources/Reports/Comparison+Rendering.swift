@@ -1,6 +1,7 @@
 import Configuration
 
 extension Comparison {
+    /// How a table is written.
     public enum Format: String, Sendable, CaseIterable { case table, csv, json, markdown }
 
     /// - Parameter width: how many characters a line of the table may have; nil for any number.

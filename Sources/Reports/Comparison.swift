@@ -9,6 +9,7 @@ import Synchronization
 /// Runs that differ by their seed alone make a row. A row is compared with the baseline pair by pair: two runs make a pair when they
 /// have the same seed (and, where `by` says what makes a row, agree in everything else).
 public struct Comparison {
+    /// What is compared, and how it is shown.
     public struct Options: Sendable {
         /// nil: of the test, what the first run's best weights were found by.
         public var metric: Metric?
@@ -25,6 +26,7 @@ public struct Comparison {
         /// The models of an experiment in the order of its definition, by the experiment's name; nil where it is not known.
         public var modelOrder: @Sendable (String) -> [String]? = { _ in nil }
 
+        /// What `harness compare` does unasked.
         public init() {}
     }
 

@@ -4,7 +4,9 @@ import RunStore
 
 /// `harness inspect`: what is in a run folder, a folder of runs, a run file, a weights file or the plan of a sweep.
 public struct Inspection {
+    /// For people.
     public let text: String
+    /// For programs: the same as one JSON value.
     public let json: String
     /// What was left out and why, one sentence each.
     public private(set) var notes: [String] = []

@@ -11,6 +11,7 @@ public enum Metric: RawRepresentable, Sendable, Hashable {
     case training(String)
     case other(Other)
 
+    /// Measures of a run beside its evaluation.
     public enum Other: String, Sendable, CaseIterable {
         case secondsPerEpoch = "seconds_per_epoch"
         case imagesPerSecond = "images_per_second"
@@ -45,6 +46,7 @@ public enum Metric: RawRepresentable, Sendable, Hashable {
         }
     }
 
+    /// As the command line calls it.
     public var rawValue: String {
         switch self {
         case .test(let measure): "test_\(measure)"

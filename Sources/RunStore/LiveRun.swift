@@ -7,6 +7,7 @@ import Measures
 /// Steps are kept until a second has passed and then flushed together; an epoch's end brings everything to disk. A process that is killed
 /// loses at most what came after the last flush. One thread at a time may use it.
 public final class LiveRun {
+    /// The run file's path.
     public let path: String
     private let description: RunDescription
     private let file: LiveHDF5File

@@ -5,9 +5,11 @@ import Measures
 
 /// A run file, open for reading: finished, still growing, or left behind by a process that was killed (then at its last flush).
 public final class RunReader {
+    /// The file's path.
     public let path: String
     /// Without tensors, layers, data and the layouts of evaluations, which few need and many bytes hold (`wholeDescription`).
     public let description: RunDescription
+    /// How the run stands.
     public let status: RunStatus
     private let file: HDF5Reader
 
@@ -74,6 +76,9 @@ public final class RunReader {
     /// How many steps were recorded.
     public func stepCount() throws -> Int { try file.shape(of: "\(StepRecord.group)/step").first ?? 0 }
 
+    /// Every epoch that was recorded.
+    ///
+    /// - Throws: `UserError(.data)` where the file is damaged.
     public func epochs() throws -> [EpochRecord] {
         try read { try MetricTable<EpochRecord>.read(from: $0, measures: description.measures) }
     }
@@ -111,6 +116,9 @@ public final class RunReader {
         return evaluations
     }
 
+    /// Everything that the file holds.
+    ///
+    /// - Throws: `UserError(.data)` where the file is damaged.
     public func contents() throws -> RunContents {
         RunContents(
             description: try wholeDescription(), status: status, steps: try steps(), epochs: try epochs(), digests: try digests(),

@@ -9,6 +9,7 @@ public enum RunStatus: UInt8, Sendable, CaseIterable, Codable {
     /// Stopped because the loss or the weights were no longer finite.
     case diverged = 3
 
+    /// As the run file writes it.
     public var name: String {
         switch self {
         case .running: "running"
@@ -21,8 +22,11 @@ public enum RunStatus: UInt8, Sendable, CaseIterable, Codable {
 
 /// What is known of a run before its first step.
 public struct RunDescription: Sendable, Equatable {
+    /// The experiment's path below the folder of definitions.
     public var experiment: String
+    /// The model's name in the definition.
     public var model: String
+    /// The trial's seed.
     public var seed: Int
     /// The resolved definition, as text.
     public var configuration: String
@@ -56,6 +60,7 @@ public struct RunDescription: Sendable, Equatable {
     /// The measure by which the best weights are found; nil in a file that lacks it.
     public var monitoredMeasure: Measure? { measures.first { $0.name == monitored } }
 
+    /// All that is said of it.
     public init(
         experiment: String, model: String, seed: Int, configuration: String, parameters: Int, multiplyAdds: Int, classes: Int?,
         measures: [Measure], monitored: String, layouts: [EvaluatedSplit: EvaluationLayout] = [.test: EvaluationLayout()],
@@ -89,6 +94,7 @@ public struct DigestRecord: Sendable, Equatable {
     /// One for each of `RunDescription.tensors`.
     public var checksums: [UInt64]
 
+    /// The checksums after a step, one for each tensor.
     public init(step: Int, checksums: [UInt64]) {
         self.step = step
         self.checksums = checksums
@@ -97,14 +103,18 @@ public struct DigestRecord: Sendable, Equatable {
 
 /// One training step, counted from 1 through the whole run.
 public struct StepRecord: Sendable, Equatable {
+    /// From 1.
     public var step = 0
+    /// From 1.
     public var epoch = 0
     /// Means over the batch, one for each of `RunDescription.measures`; NaN where a file lacks it.
     public var values: [Double]
+    /// The rate of the step's update.
     public var learningRate = 0.0
     /// The L2 norm of all gradients before clipping.
     public var gradientNorm = 0.0
 
+    /// A step's record; `values` are the measures', in their order.
     public init(step: Int, epoch: Int, values: [Double], learningRate: Double, gradientNorm: Double) {
         self.step = step
         self.epoch = epoch
@@ -118,12 +128,14 @@ public struct StepRecord: Sendable, Equatable {
 
 /// One epoch, counted from 1: means over all its training samples, and over the validation split if there is one.
 public struct EpochRecord: Sendable, Equatable {
+    /// From 1.
     public var epoch = 0
     /// One for each of `RunDescription.measures`; NaN where a file lacks it.
     public var training: [Double]
     /// As many; nil without a validation split, or where a file lacks it.
     public var validation: [Double?]
 
+    /// An epoch's record; values are the measures', in their order.
     public init(epoch: Int, training: [Double], validation: [Double?]) {
         self.epoch = epoch
         self.training = training
@@ -143,6 +155,7 @@ public struct EvaluationRecord: Sendable, Equatable {
     /// By the names of the split's layout.
     public var tables: [String: TableValues]
 
+    /// The values of a split, in the order of the measures, and the task's own tables.
     public init(values: [Double?], tables: [String: TableValues] = [:]) {
         self.values = values
         self.tables = tables
@@ -151,16 +164,22 @@ public struct EvaluationRecord: Sendable, Equatable {
 
 /// Everything that a run file holds: its bytes are a function of this value.
 public struct RunContents: Sendable, Equatable {
+    /// What was trained, on what.
     public var description: RunDescription
+    /// How the run stands.
     public var status: RunStatus
+    /// From 1.
     public var steps: [StepRecord]
+    /// From 1.
     public var epochs: [EpochRecord]
+    /// The checksums of the weights, at the steps that were asked for.
     public var digests: [DigestRecord]
     /// None in runs that do not measure their layers.
     public var layers: [LayerRecord]
     /// None before the end of the training.
     public var evaluations: [EvaluatedSplit: EvaluationRecord]
 
+    /// All that is said of it.
     public init(
         description: RunDescription, status: RunStatus = .running, steps: [StepRecord] = [], epochs: [EpochRecord] = [],
         digests: [DigestRecord] = [], layers: [LayerRecord] = [], evaluations: [EvaluatedSplit: EvaluationRecord] = [:]

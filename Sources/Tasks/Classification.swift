@@ -15,6 +15,7 @@ public struct Classification: TrainingTask {
     /// Whether the logits of the validation and of the test are kept in the run file.
     public let storesLogits: Bool
 
+    /// A class for each image; the smoothing is a share of a label's weight, from 0, below 1.
     public init(classCount: Int, labelSmoothing: Double = 0, storesLogits: Bool = true) {
         self.classCount = classCount
         self.storesLogits = storesLogits

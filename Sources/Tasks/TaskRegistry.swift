@@ -4,9 +4,12 @@ import VisionData
 
 /// A task with the samples that it is trained on.
 public struct PreparedTask: Sendable {
+    /// What is trained for.
     public let task: any TrainingTask
+    /// The samples, which have the task's fields.
     public let source: any SampleSource
 
+    /// A task with samples that suit it.
     public init(_ task: any TrainingTask, on source: any SampleSource) {
         self.task = task
         self.source = source
@@ -15,10 +18,12 @@ public struct PreparedTask: Sendable {
 
 /// What a definition's `task:` chooses among.
 public struct TaskKind: Sendable {
+    /// As definitions call it.
     public let name: String
     /// Reads the task's options, reporting what is wrong in them, unknown keys included, to the reader's errors.
     let prepare: @Sendable (_ options: inout FieldReader, _ dataset: ImageDataset, _ training: TrainConfiguration) throws -> PreparedTask
 
+    /// A kind of task, as definitions may name it.
     public init(
         _ name: String,
         prepare: @escaping @Sendable (_ options: inout FieldReader, _ dataset: ImageDataset, _ training: TrainConfiguration) throws -> PreparedTask
@@ -30,8 +35,10 @@ public struct TaskKind: Sendable {
 
 /// The tasks that are known: a value that is passed in.
 public struct TaskRegistry: Sendable {
+    /// In the order in which they are listed.
     public var kinds: [TaskKind]
 
+    /// The kinds that definitions can name.
     public init(_ kinds: [TaskKind]) { self.kinds = kinds }
 
     /// What a definition without `task:` is trained for.

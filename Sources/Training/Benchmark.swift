@@ -5,7 +5,9 @@ import VisionData
 
 /// A training step of one model on a synthetic batch, to be run and timed as often as one likes.
 public final class StepBenchmark {
+    /// The batch size, the shards and the optimizer.
     public let configuration: TrainConfiguration
+    /// How many threads work.
     public let threads: Int
     let training: TrainingStep
     let batch: OwnedBatch
@@ -63,14 +65,21 @@ public func median(_ values: [Double]) -> Double {
 
 /// Whole training steps of one model, measured: forward and backward pass, gradient norm and update.
 public struct BenchmarkResult: Codable, Sendable {
+    /// The workload's name.
     public let workload: String
+    /// `fp32` or `bf16`.
     public let precision: String
+    /// How many threads work.
     public let threads: Int
+    /// Images a step.
     public let batchSize: Int
+    /// Into how many shards a batch is cut.
     public let shards: Int
     /// The median.
     public let millisecondsPerStep: Double
+    /// Milliseconds of the fastest step.
     public let minimumMilliseconds: Double
+    /// At the median step.
     public let imagesPerSecond: Double
     /// 10⁹ floating-point operations a second at the median: 2 for each multiply-add of the model, the backward pass counted as two forward ones.
     public let gflops: Double
@@ -136,8 +145,11 @@ public struct BenchmarkResult: Codable, Sendable {
 /// The arithmetic of a training step in 10⁹ floating-point operations: 2 for each multiply-add of the model, the backward pass counted as two
 /// forward ones.
 public struct StepWork: Sendable {
+    /// 10⁹ floating-point operations of a step in matrix products, forward and backward.
     public let matmulGigaflops: Double
+    /// 10⁹ floating-point operations of a step in convolutions, forward and backward.
     public let convolutionGigaflops: Double
+    /// Both together.
     public var gigaflops: Double { matmulGigaflops + convolutionGigaflops }
 
     init(matmulGigaflops: Double, convolutionGigaflops: Double) {

@@ -4,12 +4,14 @@ import VisionData
 
 /// A model's results on one split.
 public struct EvaluationResult: Sendable, Equatable {
+    /// What was evaluated.
     public let split: Split
     /// Means over the samples, summed in double in their order; the loss is the one that is evaluated, without what regularizes it in training.
     public let values: MeasureValues
     /// By the names of the task's layout; none where they were not asked for.
     public let tables: [String: TableValues]
 
+    /// A split's values and tables.
     public init(split: Split, values: MeasureValues, tables: [String: TableValues] = [:]) {
         self.split = split
         self.values = values

@@ -10,6 +10,7 @@ import VisionData
 public final class InputProbe: TrainingListener {
     /// Milliseconds a step of each block, with input and all that listens, and without.
     public private(set) var training: [Double] = []
+    /// Seconds of each block of batches that were only prepared.
     public private(set) var alone: [Double] = []
 
     private let blockCount: Int
@@ -28,8 +29,10 @@ public final class InputProbe: TrainingListener {
         stepCount = steps
     }
 
+    /// Whether enough blocks were measured.
     public var isDone: Bool { training.count >= blockCount }
 
+    /// Measures at the ends of steps.
     public func receive(_ event: TrainingEvent, from loop: TrainingLoop) throws {
         switch event {
         case .stepFinished: try finishStep(loop)

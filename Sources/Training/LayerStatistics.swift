@@ -14,7 +14,9 @@ public struct LayerStatistics: Sendable, Equatable {
     public let inputSecondMoment: Double
     /// One for each of `TrainingLoop.layerNames`, here and below.
     public let activationMeans: [Double]
+    /// One for each layer, over units and samples.
     public let activationVariances: [Double]
+    /// One for each layer, over units and samples.
     public let gradientVariances: [Double]
 }
 

@@ -2,10 +2,13 @@ import Measures
 
 /// What one training step did. Steps and epochs count from 0.
 public struct StepMetrics: Sendable, Equatable {
+    /// From 0.
     public let step: Int
+    /// From 0.
     public let epoch: Int
     /// Means over the batch before the update; the loss is what is differentiated, without the L1 penalty.
     public let values: MeasureValues
+    /// The rate of the step's update.
     public let learningRate: Double
     /// The norm of all gradients, L1 penalty included, before clipping.
     public let gradientNorm: Double
@@ -13,6 +16,7 @@ public struct StepMetrics: Sendable, Equatable {
 
 /// An epoch's results; they depend on the definition alone.
 public struct EpochMetrics: Sendable, Equatable {
+    /// From 0.
     public let epoch: Int
     /// The number of steps from the beginning of the training to the end of this epoch.
     public let stepCount: Int
@@ -34,16 +38,21 @@ public struct EpochTiming: Sendable {
     public let waitingSeconds: Double
     /// The part of `trainSeconds` that was neither steps nor waiting: what listeners do with events.
     public let betweenStepsSeconds: Double
+    /// The time that evaluation took.
     public let validationSeconds: Double
+    /// Images a second, of training alone.
     public let imagesPerSecond: Double
 }
 
 /// Where a training stands, for a progress line; differs from run to run.
 public struct ProgressReport: Sendable {
+    /// From 0.
     public let epoch: Int
+    /// How many epochs there are in all.
     public let epochCount: Int
     /// Finished steps of the epoch.
     public let step: Int
+    /// From 0.
     public let stepsPerEpoch: Int
     /// Means over the epoch's steps so far.
     public let values: MeasureValues
@@ -55,10 +64,12 @@ public struct ProgressReport: Sendable {
 
 /// Sums of an epoch's steps.
 public struct RunningMeans: Sendable, Equatable {
+    /// How many steps were added.
     public private(set) var stepCount = 0
     /// By the measure's name; a measure that counts samples alike adds each step's mean with a count of 1.
     public private(set) var sums: [String: MeasureSum]
 
+    /// The means over nothing unless given.
     public init(stepCount: Int = 0, sums: [String: MeasureSum] = [:]) {
         self.stepCount = stepCount
         self.sums = sums

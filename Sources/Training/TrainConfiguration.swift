@@ -19,21 +19,33 @@ import TensorCore
 ///       store_outputs: true           # the model's outputs for validation and test, such as logits, in the run file
 ///       checkpoint_every_steps: 500   # besides those at the end of every epoch; changes no result
 public struct TrainConfiguration: Configurable {
+    /// How often every training sample is seen.
     public var epochs = 10
+    /// Samples a step.
     public var batchSize = 128
+    /// Into how many parts a batch is cut; the result depends on it.
     public var shards = 8
+    /// What makes updates of gradients.
     public var optimizer = OptimizerConfiguration.default
+    /// How the learning rate changes.
     public var schedule = ScheduleConfiguration()
+    /// Whether weight decay takes every parameter and not weights alone.
     public var decayAll = false
+    /// The factor of Σ|w| in the loss.
     public var l1 = 0.0
+    /// The largest norm of the whole gradient; nil for none.
     public var clipGradientNorm: Double?
+    /// The share of a label's weight that all classes get alike.
     public var labelSmoothing = 0.0
     /// Whether the run file keeps what the best weights give for every validation and test image.
     public var storesOutputs = true
     /// Not a key of this map: a definition's own `precision:` says it.
     public var precision = Precision.fp32
+    /// What the backward pass computes again in place of keeping it.
     public var recompute = Recomputation.none
+    /// Whether activations and gradients are measured layer by layer.
     public var layerStatistics = false
+    /// When training ends before its last epoch; nil for never.
     public var earlyStopping: EarlyStoppingConfiguration?
     /// A checkpoint is due after every epoch, and after this many steps.
     public var checkpointEverySteps: Int?
@@ -82,9 +94,11 @@ public struct TrainConfiguration: Configurable {
 /// `early_stopping: {patience: 3, metric: val_accuracy, min_delta: 0}`: ends the training when `metric` has not improved by more than
 /// `min_delta` for `patience` epochs in a row.
 public struct EarlyStoppingConfiguration: Configurable {
+    /// How many epochs without an improvement are waited for.
     public var patience = 5
     /// The name of a monitor, which the task has to have.
     public var metric = "val_accuracy"
+    /// How much better an epoch has to be to count.
     public var minDelta = 0.0
 
     /// Every key at its default.

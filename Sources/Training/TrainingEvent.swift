@@ -40,15 +40,20 @@ public enum TrainingOutcome: Sendable, Equatable {
 
 /// A loss or weights that are not finite any more.
 public struct Divergence: Sendable, Equatable, CustomStringConvertible {
+    /// From 0.
     public let step: Int
+    /// From 0.
     public let epoch: Int
+    /// That of the step.
     public let loss: Double
+    /// The Euclidean norm of the whole gradient.
     public let gradientNorm: Double
     /// The first parameter in the order of declaration whose gradient or value is not finite, or `loss`.
     public let tensor: String
     /// What of `tensor` is not finite.
     public let quantity: Quantity
 
+    /// What is no longer finite.
     public enum Quantity: String, Sendable {
         case value, gradient
     }

@@ -8,7 +8,9 @@ import VisionData
 /// Everything it computes depends on the arguments alone, except for the pool, the listeners and the times in progress reports; so the number of
 /// threads changes no bit. Confined to one thread.
 public final class TrainingLoop {
+    /// How the model is trained.
     public let configuration: TrainConfiguration
+    /// The samples.
     public let source: any SampleSource
     /// What a batch holds: the image, then the task's targets.
     let fields: [Field]
@@ -18,6 +20,7 @@ public final class TrainingLoop {
     public let monitor: Monitor
     /// What early stopping watches; nil: it is not asked for.
     private let stoppingMonitor: Monitor?
+    /// What does not fill a batch is left out.
     public let stepsPerEpoch: Int
     /// How far the training has come.
     public private(set) var progress = TrainingProgress()

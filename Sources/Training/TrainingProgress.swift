@@ -15,6 +15,7 @@ public struct TrainingProgress: Sendable, Equatable {
     /// Epochs in a row without an improvement of that.
     public var epochsWithoutImprovement = 0
 
+    /// The start.
     public init() {}
 
     /// Whether `value`, the monitor's for the weights at the end of `epoch`, is the best so far; remembers it if so. Without validation every

@@ -45,6 +45,7 @@ public struct RecordedTask {
     /// What the task's tables are made from, each `[B, …]`.
     public var outputs: [Tensor]
 
+    /// Losses, at least one, and what is measured beside them.
     public init(losses: [Loss], measures: [RecordedMeasure] = [], outputs: [Tensor] = []) {
         self.losses = losses
         self.measures = measures
@@ -69,12 +70,14 @@ public struct RecordedTask {
 public struct Loss {
     /// As a measure, where there are several.
     public let name: String
+    /// For the run file, such as `nat`.
     public let unit: String
     /// By which it counts in the sum of the losses.
     public let weight: Double
     /// Of each sample, float32 `[B]`.
     public let values: Tensor
 
+    /// A loss of weight 1 unless given.
     public init(_ name: String, unit: String, weight: Double = 1, _ values: Tensor) {
         self.name = name
         self.unit = unit
@@ -85,12 +88,14 @@ public struct Loss {
 
 /// A measure in a graph: for each sample what it adds to the measure's sum and to its count.
 public struct RecordedMeasure {
+    /// What is measured.
     public let measure: Measure
     /// float32 `[B]`.
     public let values: Tensor
     /// float32 `[B]`; nil: 1 for each sample.
     public let counts: Tensor?
 
+    /// A measure with its values, and its counts where it does not count samples.
     public init(_ measure: Measure, _ values: Tensor, counts: Tensor? = nil) {
         self.measure = measure
         self.values = values

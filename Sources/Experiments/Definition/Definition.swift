@@ -19,7 +19,9 @@ import VisionData
 public struct Definition: Sendable {
     /// A model under the name that the definition gave it.
     public struct Model: Sendable {
+        /// As the definition calls the model.
         public let name: String
+        /// The model itself.
         public let definition: ModelDefinition
         /// As it was written, for errors that only the size of the images brings to light.
         let node: ConfigurationNode
@@ -37,9 +39,13 @@ public struct Definition: Sendable {
     public var name: String
     /// Where it was written; nil for what a run or a plan keeps.
     private(set) var file: DefinitionFile?
+    /// Where samples come from, and what is done to them.
     public var data: DataConfiguration
+    /// How models are trained.
     public var train: TrainConfiguration
+    /// Each model is trained once with each.
     public var seeds: [Int]
+    /// The format of the numbers between operations.
     public var precision: Precision
     /// What the models are trained for, as it was written; nil: classification (`TaskRegistry`).
     public var task: ConfigurationNode?

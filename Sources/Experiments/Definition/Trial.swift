@@ -8,10 +8,15 @@ import VisionData
 
 /// One model of a definition at one seed: everything that its result depends on, and nothing else.
 public struct Trial: Sendable {
+    /// What is trained.
     public let model: Definition.Model
+    /// Draws initial weights, the order of samples and all other random numbers.
     public let seed: Int
+    /// Where samples come from.
     public let data: DataConfiguration
+    /// How it is trained.
     public let train: TrainConfiguration
+    /// The format of the numbers between operations.
     public let precision: Precision
     fileprivate let text: TrialText
 

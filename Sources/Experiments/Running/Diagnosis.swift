@@ -5,6 +5,7 @@ import RunStore
 
 /// What is wrong with a run folder, how far its run got, and what can be saved: `harness doctor`.
 public struct Diagnosis {
+    /// Whether a run can be used as it is.
     public enum State: String, Sendable {
         /// Finished, diverged or stopped by its sweep, with all that belongs to it.
         case whole
@@ -16,7 +17,9 @@ public struct Diagnosis {
         case damaged
     }
 
+    /// The run that was looked at.
     public let folder: RunFolder
+    /// The worst of what was found.
     public private(set) var state = State.whole
     /// Sentences: what is wrong, how far the run got, what is whole.
     public private(set) var findings: [String] = []
@@ -26,6 +29,7 @@ public struct Diagnosis {
         try RunFolder.discover(under: path, includingRemains: true).map(Diagnosis.init)
     }
 
+    /// Reads everything in the folder and changes nothing.
     public init(_ folder: RunFolder) {
         self.folder = folder
         if folder.isBeingWritten {

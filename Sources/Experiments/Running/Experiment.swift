@@ -9,7 +9,9 @@ import VisionData
 
 /// A definition with its data loaded and every model recorded once: all that can be wrong is known before anything trains.
 public struct Experiment: Sendable {
+    /// What is trained, and how.
     public let definition: Definition
+    /// The samples, loaded.
     public let dataset: ImageDataset
     /// What the models are trained for.
     public let task: any TrainingTask

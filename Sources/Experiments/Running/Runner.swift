@@ -6,8 +6,11 @@ import Training
 
 /// Trains the trials of an experiment one after another, each into its own run folder.
 public final class Runner {
+    /// How trials are run, beside their definitions.
     public struct Options: Sendable {
+        /// How many threads train; the results do not depend on it.
         public var threads: Int
+        /// The folder under which run folders are made.
         public var results: URL
         /// Whether finished runs are repeated instead of taken as they are.
         public var startsOver: Bool
@@ -20,6 +23,7 @@ public final class Runner {
         /// What trials are called in what is said of them, by someone who shows the progress; nil: by model and seed, with a progress line.
         public var label: String?
 
+        /// Options that a command gives.
         public init(threads: Int, results: URL, startsOver: Bool, command: [String], folder: RunFolder? = nil, epochLimit: Int? = nil, label: String? = nil) {
             self.threads = threads
             self.results = results
@@ -37,6 +41,7 @@ public final class Runner {
         public var folders: [RunFolder] = []
         /// The names of the trials that diverged.
         public var divergences: [String] = []
+        /// Whether a request to end stopped the run before its last epoch.
         public var isInterrupted = false
     }
 

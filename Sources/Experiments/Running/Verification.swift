@@ -19,6 +19,7 @@ public struct Verification {
         case interrupted(steps: Int)
     }
 
+    /// The first thing that came out differently when the run was replayed.
     public struct Difference: Error, Sendable, Equatable {
         /// Finished steps; 0 stands for the initial weights.
         public let step: Int
@@ -30,10 +31,13 @@ public struct Verification {
         public let lastAgreement: Int?
     }
 
+    /// The run that was replayed.
     public let folder: RunFolder
+    /// What the replay showed.
     public let verdict: Verdict
     /// What the run was trained with, and here: only what is not the same.
     public let machineDifferences: [String]
+    /// Into how many shards a batch was cut.
     public let shards: Int
     /// A sentence about the run's version of the arithmetic when it is not this program's alone.
     public let arithmeticNote: String?

@@ -17,6 +17,7 @@ import Measures
 public struct Halving: Configurable {
     /// The name of a monitor, which the task has to have.
     public var metric = "val_accuracy"
+    /// Each time, one of so many goes on.
     public var factor = 3
     /// The epochs of the first rung.
     public var first = 1

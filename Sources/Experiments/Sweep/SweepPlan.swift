@@ -8,6 +8,7 @@ import VisionData
 
 /// The trials of a sweep in the order in which they are trained, frozen in a file before the first of them.
 public struct SweepPlan: Sendable {
+    /// The frozen plan, with what has become of each trial.
     public internal(set) var file: SweepFile
     /// The cells that the plan was made from, whose values know where they were written; none in one that was read.
     private var cells: [SweepCell] = []
@@ -20,7 +21,9 @@ public struct SweepPlan: Sendable {
     /// Where the definition's data are looked for, which the file does not say.
     var dataPlaces = DataPlaces()
 
+    /// The trials, in the order in which they are trained.
     public var entries: [SweepFile.Entry] { file.entries }
+    /// The experiment's path below the folder of definitions.
     public var experiment: String { file.experiment }
 
     /// Expands a definition's sweep.

@@ -10,19 +10,26 @@ import VisionData
 /// Which trials are trained and how far depends on the plan and the metrics alone, so the files come out the same whatever the number of jobs,
 /// however often it was interrupted.
 public final class SweepRunner: Sendable {
+    /// How a sweep is run, beside its plan.
     public struct Options: Sendable {
         /// All threads, which the jobs share.
         public var threads: Int
+        /// How many trials are trained at a time.
         public var jobs: Int
+        /// The folder under which run folders are made.
         public var results: URL
+        /// Where data are looked for, in place of what the definition says; nil for that.
         public var dataDirectory: String?
+        /// Whether finished trials are trained again.
         public var startsOver: Bool
         /// Whether trials that failed or diverged are tried again.
         public var retriesFailed: Bool
+        /// The words of the command line, for the record.
         public var command: [String]
         /// Among which the definitions choose.
         public var tasks: TaskRegistry
 
+        /// Options that a command gives.
         public init(
             threads: Int, jobs: Int, results: URL, dataDirectory: String?, startsOver: Bool, retriesFailed: Bool, command: [String],
             tasks: TaskRegistry = .standard
@@ -91,7 +98,9 @@ public final class SweepRunner: Sendable {
     public struct Outcome: Sendable {
         /// Of all trials of the plan, in its order.
         public let folders: [RunFolder]
+        /// The trials with their outcomes.
         public let entries: [SweepFile.Entry]
+        /// Whether a request to end stopped the sweep before its last trial.
         public let isInterrupted: Bool
 
         /// Names and reasons.
