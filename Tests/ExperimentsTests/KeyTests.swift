@@ -100,6 +100,6 @@ import Testing
             }
         }
         check(Definition.keys(), "")
-        #expect(Definition.keys().map(\.name).sorted() == ["data", "extends", "match", "models", "precision", "seeds", "sweep", "train"])
+        #expect(Definition.keys().map(\.name).sorted() == ["data", "extends", "match", "models", "precision", "seeds", "sweep", "task", "train"])
     }
 }

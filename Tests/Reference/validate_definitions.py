@@ -25,12 +25,12 @@ FAULTS = [
     ("trian", {"epochs": 1}), ("train.epoch", 3), ("train.epochs", "many"), ("train.epochs", 0), ("train.optimizer", "adamx"),
     ("train.optimizer", {"adamw": {"lr": 1}}), ("train.optimizer", {"adamw": {}, "sgd": {}}), ("train.schedule", {"cosine": {"warmup": 1}}),
     ("train.decay_all", "perhaps"), ("data.name", "fashion"), ("data.augment", [{"shfit": 2}]), ("data.normalization", {"mean": [0.5], "sd": [1]}),
-    ("seeds", [-1]), ("precision", "fp16"), ("models.extra", {"resnt": {"depth": 20}}), ("models.extra", {"vit": {"pacth": 4}}),
+    ("task", "segmentashun"), ("seeds", [-1]), ("precision", "fp16"), ("models.extra", {"resnt": {"depth": 20}}), ("models.extra", {"vit": {"pacth": 4}}),
     ("models.extra", {"vit": {"patch": 4, "width": 8.5}}), ("models.extra", {"backbone": {"resnet": {"cut": "stage1"}}}),
     ("models.extra", "resnet21"), ("sweep", {"gird": {}}), ("sweep", {"halving": {"factor": 1}}),
 ]
 RIGHT = [
-    ("train", None), ("train.early_stopping", None), ("models.extra", "vit-tiny-16"), ("models.extra", {"mlp": {"widths": 5}}),
+    ("task", "classification"), ("train", None), ("train.early_stopping", None), ("models.extra", "vit-tiny-16"), ("models.extra", {"mlp": {"widths": 5}}),
     ("models.extra", {"vit": {}}), ("extends", ["a", "b.yaml"]), ("data.augment", "horizontal_flip"),
     ("models.extra", {"transformer": {"width": 8}, "head": {"pool": "mean"}}), ("train.optimizer", "sgd"),
 ]

@@ -1,6 +1,7 @@
 import Configuration
 import Models
 import Tasks
+import Tasks
 import TensorCore
 import Training
 import VisionData
@@ -10,12 +11,15 @@ extension Definition {
     ///
     /// - Parameter registry: the models that it can name.
     public static func keys(_ registry: ModelRegistry = .standard) -> [OptionDescription] {
-        let model = registry.description
+        let model = registry.description, tasks = TaskRegistry.standard.kinds.map(\.name)
         return [
             OptionDescription(
                 "extends", "a path, or a list of paths", .list(of: .text, orOne: true),
                 "Other definitions, relative to this one, whose keys count where this one has none; null takes a key away."),
             map("data", DataConfiguration.self, isRequired: true, "The images."),
+            OptionDescription(
+                "task", "the name of a task, or a map with its options: \(tasks.joined(separator: ", "))", .either([.names(tasks), .named(.anything)]),
+                "What models are trained for.", default: { .text(TaskRegistry.defaultName) }),
             map("train", TrainConfiguration.self, "How models are trained."),
             OptionDescription(
                 "seeds", "a list of integers from 0", .list(of: .integer(from: 0, to: nil), orOne: true),
