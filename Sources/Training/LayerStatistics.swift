@@ -34,7 +34,7 @@ final class LayerProbe {
     ) throws {
         let recorded = RecordedClassifier(
             model, mode: .training, shape: dataset.shape, classCount: dataset.classCount, batchSize: configuration.batchSize,
-            shardCount: configuration.shards, seed: seed, precision: configuration.precision)
+            shardCount: configuration.shards, seed: seed, precision: configuration.precision, rules: configuration.parameters)
         let graph = recorded.graph
         let layers = graph.weightedLayerPaths.compactMap { path in graph.tap(path).map { (path, $0) } }
         precondition(!layers.isEmpty, "a classifier has at least one layer with a weight")

@@ -16,6 +16,8 @@ import TensorCore
 ///       recompute: blocks             # transformer blocks are computed again in the backward pass: the same bits in less memory and more time
 ///       layer_statistics: true        # before the first step and after every epoch, see `LayerStatistics`; absent: never
 ///       early_stopping: {patience: 3, metric: val_accuracy, min_delta: 0}
+///       parameters:                   # rules by name, the first that matches counts, see `ParameterRule`
+///         - {match: "head.*", learning_rate_factor: 10}
 ///       checkpoint_every_steps: 500   # besides those at the end of every epoch; changes no result
 public struct TrainConfiguration: Configurable {
     public var epochs = 10
@@ -32,6 +34,8 @@ public struct TrainConfiguration: Configurable {
     public var recompute = Recomputation.none
     public var layerStatistics = false
     public var earlyStopping: EarlyStoppingConfiguration?
+    /// How parameters are trained otherwise than the rest, by their names.
+    public var parameters: [ParameterRule] = []
     /// A checkpoint is due after every epoch, and after this many steps.
     public var checkpointEverySteps: Int?
 
@@ -58,6 +62,8 @@ public struct TrainConfiguration: Configurable {
         Key("layer_statistics", \.layerStatistics, .flag, writesDefault: false,
             "Whether the layers' signals and gradients are measured before the first step and after every epoch."),
         Key("early_stopping", \.earlyStopping, .map, "Ends the training when it does not get better any more; absent: never."),
+        Key("parameters", \.parameters, .list(of: .map), writesDefault: false,
+            "Rules by which some parameters are trained otherwise than the rest; the first that matches a parameter counts."),
         Key("checkpoint_every_steps", \.checkpointEverySteps, .integer(in: 1...1_000_000_000), use: .effort,
             "After how many steps a checkpoint is due, besides those at the end of every epoch."),
     ]

@@ -13,11 +13,11 @@ struct RecordedClassifier {
     /// Logits are float32 in either precision.
     init(
         _ model: ModelRecorder, mode: Graph.Mode, shape: ImageShape, classCount: Int, batchSize: Int, shardCount: Int, seed: UInt64,
-        precision: Precision
+        precision: Precision, rules: [ParameterRule] = []
     ) {
         precondition(batchSize.isMultiple(of: shardCount), "a batch of \(batchSize) cannot be cut into \(shardCount) equal shards")
         let count = batchSize / shardCount
-        graph = Graph(mode: mode, shardCount: shardCount, seed: seed, precision: precision)
+        graph = Graph(mode: mode, shardCount: shardCount, seed: seed, precision: precision) { rules.treatment(of: $0).isFrozen }
         let images = graph.input("images", [count, shape.height, shape.width, shape.channels])
         labels = graph.input("labels", [count], .int32)
         let output = model(graph.root, images)
@@ -50,27 +50,31 @@ final class TrainingStep {
     private(set) var secondsRun = 0.0
     private var feeds: [UnsafeRawPointer] = []
 
-    /// - Throws: `RecordingError` when the model does not fit the images or the memory.
+    /// - Throws: `RecordingError` when the model does not fit the images or the memory, `UserError` when the rules do not fit its parameters.
     init(
         _ model: ModelRecorder, configuration: TrainConfiguration, shape: ImageShape, classCount: Int, seed: UInt64, pool: WorkerPool
     ) throws {
         let recorded = RecordedClassifier(
             model, mode: .training, shape: shape, classCount: classCount, batchSize: configuration.batchSize,
-            shardCount: configuration.shards, seed: seed, precision: configuration.precision)
+            shardCount: configuration.shards, seed: seed, precision: configuration.precision, rules: configuration.parameters)
         let loss = recorded.logits
             .softmaxCrossEntropy(labels: recorded.labels, smoothing: Float(configuration.labelSmoothing))
             .batchMean()
         try recorded.graph.validate()
-        // Values, gradients and the optimizer's arrays.
-        let arrayCount = 2 + configuration.optimizer.slotNames.count
-        try requireMemory(arrayCount * recorded.graph.parameterCount * MemoryLayout<Float>.stride)
+        let treatments = try configuration.parameters.treatments(of: recorded.graph.parameters.map(\.name))
+        // Values, and of what is trained gradients and the optimizer's arrays.
+        let trainedCount = recorded.graph.trainedParameterTensors.reduce(0) { $0 + $1.shape.elementCount }
+        let arrayCount = 1 + configuration.optimizer.slotNames.count
+        try requireMemory((recorded.graph.parameterCount + arrayCount * trainedCount) * MemoryLayout<Float>.stride)
         store = ParameterStore(recorded.graph, seed: seed)
         plan = try Plan(
             recorded.graph, outputs: [loss, recorded.logits],
             gradients: gradients(
-                of: loss, withRespectTo: recorded.graph.parameterTensors, recomputesSegments: configuration.recompute == .blocks),
+                of: loss, withRespectTo: recorded.graph.trainedParameterTensors, recomputesSegments: configuration.recompute == .blocks),
             store: store, pool: pool)
-        optimizer = Optimizer(configuration.optimizer, decayAll: configuration.decayAll, l1: configuration.l1, store: store, pool: pool)
+        optimizer = Optimizer(
+            configuration.optimizer, decayAll: configuration.decayAll, l1: configuration.l1, treatments: treatments.filter { !$0.isFrozen },
+            store: store, pool: pool)
         batchSize = configuration.batchSize
         clipGradientNorm = configuration.clipGradientNorm ?? .infinity
         self.classCount = classCount

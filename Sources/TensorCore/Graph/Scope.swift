@@ -23,6 +23,8 @@ public struct Parameter: Sendable {
     public let shape: Shape
     public let role: ParameterRole
     public let initializer: any Initializer
+    /// Whether it keeps its value: a frozen parameter has no gradient.
+    public internal(set) var isFrozen = false
 }
 
 /// A place in the tree of modules: `scope["blocks"][3]["attn"]` declares parameters called `blocks.3.attn.…`.
