@@ -30,25 +30,28 @@ let package = Package(
         // is not would leave the target's old object code, with an old idea of the module's types, in the program.
         .target(name: "Configuration", dependencies: ["Yams"]),
         .target(name: "Checksums", dependencies: ["CCrypto"]),
+        // What trainings are measured by: plain values that training, the run store and reports share.
+        .target(name: "Measures", dependencies: ["Configuration"]),
         .target(name: "HDF5", dependencies: ["CHDF5", "Configuration"]),
         .target(name: "TensorCore", dependencies: ["COneDNN", "CKernels", "Configuration"]),
         .target(name: "Layers", dependencies: ["TensorCore", "Configuration"]),
         .target(name: "Models", dependencies: ["Layers", "TensorCore", "Configuration"]),
         .target(name: "VisionData", dependencies: ["TensorCore", "HDF5", "CZlib", "Checksums", "Configuration"]),
-        .target(name: "Training", dependencies: ["VisionData", "TensorCore", "CKernels", "Checksums", "Configuration"]),
-        .target(name: "RunStore", dependencies: ["HDF5", "Checksums", "Configuration"]),
+        .target(name: "Training", dependencies: ["Measures", "VisionData", "TensorCore", "CKernels", "Checksums", "Configuration"]),
+        .target(name: "Tasks", dependencies: ["Training", "Measures", "VisionData", "TensorCore"]),
+        .target(name: "RunStore", dependencies: ["Measures", "HDF5", "Checksums", "Configuration"]),
         .target(
             name: "Experiments",
             dependencies: [
-                "Models", "Training", "RunStore", "VisionData", "TensorCore", "HDF5", "Checksums", "Configuration",
+                "Models", "Tasks", "Training", "RunStore", "Measures", "VisionData", "TensorCore", "HDF5", "Checksums", "Configuration",
             ]),
-        .target(name: "Reports", dependencies: ["RunStore", "Configuration"]),
+        .target(name: "Reports", dependencies: ["RunStore", "Measures", "Configuration"]),
 
         // The command line, as a library and as the program
         .target(
             name: "Commands",
             dependencies: [
-                "Experiments", "Reports", "Models", "Training", "VisionData", "TensorCore", "Configuration",
+                "Experiments", "Reports", "Models", "Training", "Measures", "VisionData", "TensorCore", "Configuration",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "HarnessCommand", dependencies: ["Commands", "Models"]),
@@ -57,11 +60,12 @@ let package = Package(
         .target(
             name: "Harness",
             dependencies: [
-                "Configuration", "Experiments", "HDF5", "Layers", "Models", "Reports", "RunStore", "TensorCore", "Training", "VisionData",
+                "Configuration", "Experiments", "HDF5", "Layers", "Measures", "Models", "Reports", "RunStore", "Tasks", "TensorCore",
+                "Training", "VisionData",
             ]),
 
         // Tests
-        .target(name: "TestSupport", dependencies: ["TensorCore", "HDF5", "RunStore"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["TensorCore", "HDF5", "RunStore", "Measures", "Tasks", "Training", "VisionData"], path: "Tests/TestSupport"),
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
         .testTarget(name: "ChecksumsTests", dependencies: ["Checksums"]),
@@ -70,14 +74,14 @@ let package = Package(
         .testTarget(name: "LayersTests", dependencies: ["Layers", "TensorCore", "Configuration", "TestSupport"]),
         .testTarget(
             name: "ModelsTests",
-            dependencies: ["Models", "Training", "Layers", "TensorCore", "Configuration", "TestSupport", "VisionData", "AllocationCounter"]),
-        .testTarget(name: "VisionDataTests", dependencies: ["VisionData", "TensorCore", "HDF5", "CZlib", "Configuration"]),
-        .testTarget(name: "TrainingTests", dependencies: ["Training", "VisionData", "TensorCore", "Configuration", "TestSupport"]),
-        .testTarget(name: "RunStoreTests", dependencies: ["RunStore", "HDF5", "Configuration", "TestSupport"]),
+            dependencies: ["Models", "Tasks", "Training", "Measures", "Layers", "TensorCore", "Configuration", "TestSupport", "VisionData", "AllocationCounter"]),
+        .testTarget(name: "VisionDataTests", dependencies: ["TestSupport", "VisionData", "TensorCore", "HDF5", "CZlib", "Configuration"]),
+        .testTarget(name: "TrainingTests", dependencies: ["Training", "Tasks", "Measures", "VisionData", "TensorCore", "Configuration", "TestSupport"]),
+        .testTarget(name: "RunStoreTests", dependencies: ["RunStore", "Measures", "HDF5", "Configuration", "TestSupport"]),
         .testTarget(
             name: "ExperimentsTests",
-            dependencies: ["Experiments", "Training", "RunStore", "VisionData", "TensorCore", "Checksums", "Configuration", "TestSupport"]),
-        .testTarget(name: "ReportsTests", dependencies: ["Reports", "RunStore", "Configuration", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["RunStore", "HDF5", "TestSupport"]),
+            dependencies: ["Experiments", "Reports", "Tasks", "Training", "RunStore", "Measures", "VisionData", "TensorCore", "Checksums", "Configuration", "TestSupport"]),
+        .testTarget(name: "ReportsTests", dependencies: ["Reports", "RunStore", "Measures", "Configuration", "TestSupport"]),
+        .testTarget(name: "CommandTests", dependencies: ["RunStore", "Measures", "HDF5", "TestSupport"]),
     ]
 )

@@ -12,7 +12,8 @@ struct CompareCommand: ParsableCommand {
             confidence interval, and an exact paired permutation test with Holm's correction. A KEY is one of the definition, in full or by \
             its end (train.epochs, width), or model, experiment, seed.
 
-            Metrics: \(Metric.allCases.map(\.rawValue).joined(separator: ", ")).
+            Metrics: test_, val_ or train_ and a measure of the runs' task, such as test_accuracy, val_loss or train_loss; \
+            \(Metric.others.map(\.rawValue).joined(separator: ", ")).
 
             Examples:
               harness compare vit_vs_resnet
@@ -24,8 +25,8 @@ struct CompareCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("Paths, or names in Results.", valueName: "folder"))
     var folders: [String]
 
-    @Option(help: "What to compare; further ones, after commas, get a column of means each.")
-    var metric = CommaSeparated(values: [Metric.testAccuracy])
+    @Option(help: "What to compare (default: of the test, what the best weights were found by); further ones, after commas, get a column of means each.")
+    var metric: CommaSeparated<Metric>?
 
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Make a row of each combination of these keys' values.", valueName: "key"))
     var by: [String] = []
@@ -47,7 +48,7 @@ struct CompareCommand: ParsableCommand {
     func run() throws {
         let workspace = Workspace.current
         var options = Comparison.Options()
-        (options.metric, options.others) = (metric.values[0], Array(metric.values.dropFirst()))
+        (options.metric, options.others) = (metric?.values[0], Array((metric?.values ?? []).dropFirst()))
         (options.by, options.conditions, options.baseline, options.onlyChanged) = (by, `where`, baseline, onlyChanged)
         options.modelOrder = { experiment in try? Definition(Composition(named: experiment, overrides: [])).models.map(\.name) }
         let comparison = try Comparison(under: folders.flatMap(workspace.comparable), options: options)

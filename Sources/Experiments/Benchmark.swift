@@ -1,5 +1,6 @@
 import Configuration
 import Models
+import Tasks
 import TensorCore
 import Training
 import VisionData
@@ -45,7 +46,7 @@ public struct Workload: Sendable {
         }
         return try BenchmarkResult(
             measuring: { scope, images in preset.definition.record(images, classes: preset.classes, in: scope).required("logits", in: scope) }, named: name,
-            configuration: configuration, shape: preset.input, classCount: preset.classes, steps: steps, isProfiled: isProfiled, peak: peak,
-            pool: pool)
+            task: Classification(classCount: preset.classes), fields: [.image(preset.input), .label(classes: preset.classes)],
+            configuration: configuration, steps: steps, isProfiled: isProfiled, peak: peak, pool: pool)
     }
 }

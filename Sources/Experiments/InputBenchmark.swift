@@ -55,7 +55,7 @@ public struct InputBenchmark: Codable, Sendable {
 
     private static func batchMilliseconds(_ experiment: Experiment) throws -> Double {
         let pipeline = try BatchPipeline(
-            training: experiment.dataset, batchSize: experiment.definition.train.batchSize, seed: 0,
+            training: experiment.source, batchSize: experiment.definition.train.batchSize, seed: 0,
             augmentations: experiment.definition.data.augment, epochs: 0..<1)
         let count = min(pipeline.batchesPerEpoch, 200), start = ContinuousClock.now
         for _ in 0..<count { _ = pipeline.next() }

@@ -1,7 +1,9 @@
 import Foundation
 import Models
+import Tasks
 import TensorCore
 import Training
+import VisionData
 
 /// How the time of a training step grows with what makes it larger: one size is varied, the others stay.
 public struct ScalingStudy: Codable, Sendable {
@@ -106,7 +108,7 @@ public struct ScalingStudy: Codable, Sendable {
             Case(name: "resnet", configuration: ResNetConfiguration(depth: depth, width: width), imageSize: imageSize, batchSize: batch)
         }
 
-        private var shape: ImageShape { ImageShape(height: imageSize, width: imageSize, channels: 1) }
+        private var image: Field { .image(ImageShape(height: imageSize, width: imageSize, channels: 1)) }
         private var record: ModelRecorder {
             let definition = ModelDefinition(configuration)
             return { scope, images in definition.record(images, classes: 10, in: scope).required("logits", in: scope) }
@@ -116,10 +118,11 @@ public struct ScalingStudy: Codable, Sendable {
             var training = TrainConfiguration()
             training.batchSize = batchSize
             training.precision = precision
-            return try StepBenchmark(record, configuration: training, shape: shape, classCount: 10, pool: pool)
+            return try StepBenchmark(
+                record, task: Classification(classCount: 10), fields: [image, .label(classes: 10)], configuration: training, pool: pool)
         }
 
-        var work: StepWork { StepWork(record, shape: shape, classCount: 10, batchSize: batchSize) }
+        var work: StepWork { StepWork(record, image: image, batchSize: batchSize) }
     }
 
     private struct Subject {

@@ -109,6 +109,11 @@ public final class HDF5Reader: Sendable {
         try Library.locked { try openDataset(dataset).shape() }
     }
 
+    /// Whether a dataset's first dimension can grow.
+    public func isExtendible(_ dataset: String) throws -> Bool {
+        try Library.locked { try openDataset(dataset).isExtendible() }
+    }
+
     public func elementType(of dataset: String) throws -> ElementType {
         try Library.locked { try openDataset(dataset).elementType() }
     }

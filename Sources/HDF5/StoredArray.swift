@@ -24,6 +24,15 @@ struct StoredArray {
 
     func shape() throws -> [Int] { try shape(of: space()) }
 
+    /// Whether rows can be added to it.
+    func isExtendible() throws -> Bool {
+        let space = try space(), rank = H5Sget_simple_extent_ndims(space.id)
+        guard rank >= 0 else { throw place.failure("read") }
+        var limits = [hsize_t](repeating: 0, count: Int(rank))
+        guard H5Sget_simple_extent_dims(space.id, nil, &limits) >= 0 else { throw place.failure("read") }
+        return limits.first == chdf5_unlimited()
+    }
+
     private func shape(of space: Handle) throws -> [Int] {
         let rank = H5Sget_simple_extent_ndims(space.id)
         guard rank >= 0 else { throw place.failure("read") }

@@ -4,9 +4,11 @@
 @_exported import Experiments
 @_exported import HDF5
 @_exported import Layers
+@_exported import Measures
 @_exported import Models
 @_exported import Reports
 @_exported import RunStore
+@_exported import Tasks
 @_exported import TensorCore
 @_exported import Training
 @_exported import VisionData

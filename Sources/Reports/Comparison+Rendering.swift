@@ -18,8 +18,8 @@ extension Comparison {
 
     /// What the columns are.
     private var caption: [String] {
-        guard hasSpread else { return metric == .testAccuracy ? [] : [metric.explanation] }
-        let mean = "\(metric.explanation): mean and standard deviation over n runs, 95% confidence interval (Student's t)"
+        guard hasSpread else { return metric == usualMetric ? [] : [metric.explanation(among: measures)] }
+        let mean = "\(metric.explanation(among: measures)): mean and standard deviation over n runs, 95% confidence interval (Student's t)"
         let test = hasTests ? baseline.map {
             "Δ: mean difference to \(rows[$0].label), by seed; p: paired permutation test, two-sided, with Holm's correction"
         } : nil
@@ -37,13 +37,13 @@ extension Comparison {
 
     /// The confidence interval of a row's mean, as far as the metric can go.
     private func interval(_ row: Row) -> ClosedRange<Double>? {
-        guard let interval = row.sample.confidenceInterval, let bounds = metric.bounds else { return row.sample.confidenceInterval }
+        guard let interval = row.sample.confidenceInterval, let bounds = metric.measure(among: measures)?.bounds else { return row.sample.confidenceInterval }
         return interval.clamped(to: bounds)
     }
 
     /// The same of its difference to the baseline.
     private func differenceInterval(_ row: Row) -> ClosedRange<Double>? {
-        guard let interval = row.test?.differences.confidenceInterval, let bounds = metric.bounds else { return row.test?.differences.confidenceInterval }
+        guard let interval = row.test?.differences.confidenceInterval, let bounds = metric.measure(among: measures)?.bounds else { return row.test?.differences.confidenceInterval }
         let width = bounds.upperBound - bounds.lowerBound
         return interval.clamped(to: -width...width)
     }

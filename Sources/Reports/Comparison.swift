@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Measures
 import RunStore
 import Synchronization
 
@@ -9,7 +10,8 @@ import Synchronization
 /// have the same seed (and, where `by` says what makes a row, agree in everything else).
 public struct Comparison {
     public struct Options: Sendable {
-        public var metric = Metric.testAccuracy
+        /// nil: of the test, what the first run's best weights were found by.
+        public var metric: Metric?
         /// Further metrics, of which the table shows means alone.
         public var others: [Metric] = []
         /// Keys of the definition, or `model`, `experiment`, `seed`, that make a row; empty: everything but the seed.
@@ -85,7 +87,11 @@ public struct Comparison {
     /// What is wrong with runs that cannot be read, one sentence each.
     private(set) var damages: [String] = []
 
-    var metric: Metric { options.metric }
+    let metric: Metric
+    /// What is compared where nothing else was asked for.
+    let usualMetric: Metric
+    /// What is measured by any of the runs, each once.
+    let measures: [Measure]
 
     /// The finished runs under some paths.
     ///
@@ -127,6 +133,10 @@ public struct Comparison {
             }
         }
         if runs.isEmpty, !damages.isEmpty { throw UserError(damageKind, damages.joined(separator: "\n")) }
+        measures = runs.flatMap(\.summary.description.measures).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        usualMetric = .test(runs.first?.summary.description.monitored ?? Measure.lossName)
+        metric = options.metric ?? usualMetric
+        if !runs.isEmpty { try requireKnown([metric] + options.others) }
         runs = try meetingConditions(runs)
         try group(runs)
         nameRows()
@@ -134,6 +144,14 @@ public struct Comparison {
         measure()
         try testAgainstBaseline()
         notes += cautions()
+    }
+
+    /// - Throws: `.usage` when no run measures one of the metrics.
+    private func requireKnown(_ metrics: [Metric]) throws {
+        let known = Metric.known(measures)
+        for metric in metrics where !known.contains(metric) {
+            throw UserError(.usage, "unknown metric '\(metric.rawValue)'\(suggestion(for: metric.rawValue, among: known.map(\.rawValue)))")
+        }
     }
 
     /// Reads runs on several threads: what takes long is their digests and definitions.

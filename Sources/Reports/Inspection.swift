@@ -46,7 +46,21 @@ public struct Inspection {
     private struct Line: Encodable {
         let path, experiment, model, state: String
         let seed, parameters, multiplyAdds, epochs, steps: Int
-        let valAccuracy, testAccuracy: Double?
+        /// The name of what the best weights were found by, and its best value of the validation and its value of the test.
+        let monitored: String
+        let validation, test: Double?
+
+        func encode(to encoder: any Encoder) throws {
+            var fields = encoder.container(keyedBy: NamedKey.self)
+            for (name, text) in [("path", path), ("experiment", experiment), ("model", model), ("state", state)] {
+                try fields.encode(text, forKey: NamedKey(name))
+            }
+            for (name, number) in [
+                ("seed", seed), ("parameters", parameters), ("multiply_adds", multiplyAdds), ("epochs", epochs), ("steps", steps),
+            ] { try fields.encode(number, forKey: NamedKey(name)) }
+            try fields.encodeIfPresent(validation, forKey: NamedKey(Metric.validation(monitored).rawValue))
+            try fields.encodeIfPresent(test, forKey: NamedKey(Metric.test(monitored).rawValue))
+        }
     }
 
     /// - Throws: `.data` when none of the runs can be read.
@@ -62,20 +76,24 @@ public struct Inspection {
             return Line(
                 path: folder.path, experiment: run.description.experiment, model: run.description.model, state: run.state.rawValue,
                 seed: run.description.seed, parameters: run.description.parameters, multiplyAdds: run.description.multiplyAdds,
-                epochs: run.epochs.count, steps: run.stepCount, valAccuracy: finite(Metric.valAccuracy.value(of: run)),
-                testAccuracy: finite(run.evaluation?.accuracy))
+                epochs: run.epochs.count, steps: run.stepCount, monitored: run.description.monitored,
+                validation: finite(Metric.validation(run.description.monitored).value(of: run)),
+                test: finite(Metric.test(run.description.monitored).value(of: run)))
         }
         if lines.isEmpty { throw UserError(.data, damages.joined(separator: "\n")) }
+        // Runs of several tasks have columns of their own each.
+        let monitored = lines.map(\.monitored).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
         var table = TextTable(
             [TextTable.Column("experiment", .left), TextTable.Column("model", .left), TextTable.Column("seed"), TextTable.Column("state", .left)]
-                + ["parameters", "epochs", "steps", "val accuracy", "test accuracy"].map { TextTable.Column($0) }
+                + ["parameters", "epochs", "steps"].map { TextTable.Column($0) }
+                + monitored.flatMap { [Metric.validation($0).title, Metric.test($0).title] }.map { TextTable.Column($0) }
                 + [TextTable.Column("run", .left)])
         for line in lines {
             table.append([
                 line.experiment, line.model, "\(line.seed)", line.state, grouped(line.parameters), grouped(line.epochs), grouped(line.steps),
-                line.valAccuracy.map { decimals($0, 4) } ?? none, line.testAccuracy.map { decimals($0, 4) } ?? none,
-                (line.path as NSString).lastPathComponent,
-            ])
+            ] + monitored.flatMap { name in
+                [line.validation, line.test].map { value in name == line.monitored ? value.map { decimals($0, 4) } ?? none : none }
+            } + [(line.path as NSString).lastPathComponent])
         }
         return (table.text(width: width), try Reports.json(lines), notes)
     }

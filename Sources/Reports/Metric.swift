@@ -1,69 +1,106 @@
-import Configuration
+import Measures
 import RunStore
 
-/// A number of a finished run that runs are compared by.
-public enum Metric: String, Sendable, CaseIterable {
-    case testAccuracy = "test_accuracy"
-    case testLoss = "test_loss"
-    case valAccuracy = "val_accuracy"
-    case valLoss = "val_loss"
-    case trainAccuracy = "train_accuracy"
-    case trainLoss = "train_loss"
-    case secondsPerEpoch = "seconds_per_epoch"
-    case imagesPerSecond = "images_per_second"
-    case activationGain = "activation_gain"
-    case predictedActivationGain = "predicted_activation_gain"
-    case gradientGain = "gradient_gain"
-    case predictedGradientGain = "predicted_gradient_gain"
+/// A number of a finished run that runs are compared by: a measure of its task on a split, or something of every run.
+public enum Metric: RawRepresentable, Sendable, Hashable {
+    /// Of the test.
+    case test(String)
+    /// Of the validation, after the epoch where it was best.
+    case validation(String)
+    /// Over the last epoch of the training.
+    case training(String)
+    case other(Other)
 
-    /// - Throws: `.usage` with the nearest name when there is no such metric.
-    public init(named name: String) throws {
-        guard let metric = Metric(rawValue: name) else {
-            throw UserError(.usage, "unknown metric '\(name)'\(suggestion(for: name, among: Metric.allCases.map(\.rawValue)))")
-        }
-        self = metric
+    public enum Other: String, Sendable, CaseIterable {
+        case secondsPerEpoch = "seconds_per_epoch"
+        case imagesPerSecond = "images_per_second"
+        case activationGain = "activation_gain"
+        case predictedActivationGain = "predicted_activation_gain"
+        case gradientGain = "gradient_gain"
+        case predictedGradientGain = "predicted_gradient_gain"
     }
 
-    /// What it is, with its unit.
-    public var explanation: String {
+    /// Those of every run: `seconds_per_epoch` and the like.
+    public static let others = Other.allCases.map(Metric.other)
+    static let secondsPerEpoch = Metric.other(.secondsPerEpoch), imagesPerSecond = Metric.other(.imagesPerSecond)
+
+    /// The metrics of runs with these measures.
+    static func known(_ measures: [Measure]) -> [Metric] {
+        measures.flatMap { [.test($0.name), .validation($0.name), .training($0.name)] } + others
+    }
+
+    /// `test_accuracy`, `val_loss`, `train_loss`, `seconds_per_epoch`; which measures there are the runs say.
+    public init?(rawValue name: String) {
+        func measure(_ prefix: String) -> String? { name.hasPrefix(prefix) && name.count > prefix.count ? String(name.dropFirst(prefix.count)) : nil }
+        if let measure = measure("test_") {
+            self = .test(measure)
+        } else if let measure = measure(Monitor.prefix) {
+            self = .validation(measure)
+        } else if let measure = measure("train_") {
+            self = .training(measure)
+        } else if let other = Other(rawValue: name) {
+            self = .other(other)
+        } else {
+            return nil
+        }
+    }
+
+    public var rawValue: String {
         switch self {
-        case .testAccuracy: "test accuracy (share of the test set)"
-        case .testLoss: "test loss (nat)"
-        case .valAccuracy: "validation accuracy (share), best epoch"
-        case .valLoss: "validation loss (nat), best epoch"
-        case .trainAccuracy: "training accuracy (share), last epoch"
-        case .trainLoss: "training loss (nat), last epoch"
-        case .secondsPerEpoch: "seconds an epoch"
-        case .imagesPerSecond: "images a second"
-        case .activationGain: "activation gain (factor of the variance of the layers' outputs, from one hidden layer to the next, at the start)"
-        case .predictedActivationGain: "activation gain at the start as mean-field theory has it"
-        case .gradientGain: "gradient gain (factor of the variance of the loss's gradient, from one hidden layer to the one before, at the start)"
-        case .predictedGradientGain: "gradient gain at the start as mean-field theory has it"
+        case .test(let measure): "test_\(measure)"
+        case .validation(let measure): Monitor.prefix + measure
+        case .training(let measure): "train_\(measure)"
+        case .other(let other): other.rawValue
+        }
+    }
+
+    private var measureName: String? {
+        switch self {
+        case .test(let name), .validation(let name), .training(let name): name
+        case .other: nil
+        }
+    }
+
+    /// The measure that it is of; nil for what every run has.
+    func measure(among measures: [Measure]) -> Measure? { measures.first { $0.name == measureName } }
+
+    /// What it is, with its unit.
+    func explanation(among measures: [Measure]) -> String {
+        let measure = measure(among: measures), title = measure?.title ?? measureName ?? ""
+        /// In parentheses.
+        func unit(_ whole: String = "") -> String {
+            guard let measure else { return "" }
+            return measure.isShare ? " (share\(whole))" : measure.unit == "1" ? "" : " (\(measure.unit))"
+        }
+        return switch self {
+        case .test: "test \(title)\(unit(" of the test set"))"
+        case .validation: "validation \(title)\(unit()), best epoch"
+        case .training: "training \(title)\(unit()), last epoch"
+        case .other(.secondsPerEpoch): "seconds an epoch"
+        case .other(.imagesPerSecond): "images a second"
+        case .other(.activationGain):
+            "activation gain (factor of the variance of the layers' outputs, from one hidden layer to the next, at the start)"
+        case .other(.predictedActivationGain): "activation gain at the start as mean-field theory has it"
+        case .other(.gradientGain):
+            "gradient gain (factor of the variance of the loss's gradient, from one hidden layer to the one before, at the start)"
+        case .other(.predictedGradientGain): "gradient gain at the start as mean-field theory has it"
         }
     }
 
     /// As the title of a column.
     var title: String {
         switch self {
-        case .secondsPerEpoch: "s/epoch"
-        case .imagesPerSecond: "images/s"
+        case .other(.secondsPerEpoch): "s/epoch"
+        case .other(.imagesPerSecond): "images/s"
         default: rawValue.replacing("_", with: " ")
-        }
-    }
-
-    /// Between which numbers a value can lie; nil where there are no such bounds.
-    var bounds: ClosedRange<Double>? {
-        switch self {
-        case .testAccuracy, .valAccuracy, .trainAccuracy: 0...1
-        default: nil
         }
     }
 
     /// How many decimals a table shows.
     var decimals: Int {
         switch self {
-        case .secondsPerEpoch: 1
-        case .imagesPerSecond: 0
+        case .other(.secondsPerEpoch): 1
+        case .other(.imagesPerSecond): 0
         default: 4
         }
     }
@@ -71,25 +108,26 @@ public enum Metric: String, Sendable, CaseIterable {
     /// Whether a run has it before its first step, however it ends.
     var isOfTheStart: Bool {
         switch self {
-        case .activationGain, .predictedActivationGain, .gradientGain, .predictedGradientGain: true
+        case .other(.activationGain), .other(.predictedActivationGain), .other(.gradientGain), .other(.predictedGradientGain): true
         default: false
         }
     }
 
     func value(of run: RunSummary) -> Double? {
+        let measures = run.description.measures, place = measures.firstIndex { $0.name == measureName }
         switch self {
-        case .testAccuracy: run.evaluation?.accuracy
-        case .testLoss: run.evaluation?.loss
-        case .valAccuracy: run.epochs.compactMap(\.valAccuracy).max()
-        case .valLoss: run.epochs.compactMap(\.valLoss).min()
-        case .trainAccuracy: run.epochs.last?.trainAccuracy
-        case .trainLoss: run.epochs.last?.trainLoss
-        case .secondsPerEpoch: run.machine?.secondsPerEpoch
-        case .imagesPerSecond: run.machine?.imagesPerSecond
-        case .activationGain: LayerGain(run).activation
-        case .predictedActivationGain: LayerGain(run).predictedActivation
-        case .gradientGain: LayerGain(run).gradient
-        case .predictedGradientGain: LayerGain(run).predictedGradient
+        case .test: return place.flatMap { run.testValues?[$0] }
+        case .validation:
+            guard let place else { return nil }
+            let values = run.epochs.compactMap { $0.validation[place] }
+            return measures[place].better == .larger ? values.max() : values.min()
+        case .training: return place.flatMap { run.epochs.last?.training[$0] }
+        case .other(.secondsPerEpoch): return run.machine?.secondsPerEpoch
+        case .other(.imagesPerSecond): return run.machine?.imagesPerSecond
+        case .other(.activationGain): return LayerGain(run).activation
+        case .other(.predictedActivationGain): return LayerGain(run).predictedActivation
+        case .other(.gradientGain): return LayerGain(run).gradient
+        case .other(.predictedGradientGain): return LayerGain(run).predictedGradient
         }
     }
 }

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Measures
 import RunStore
 
 /// One run, with all that its folder holds.
@@ -11,13 +12,27 @@ struct RunInspection {
 
     private struct Epoch: Encodable {
         let epoch: Int
-        let trainLoss, trainAccuracy, valLoss, valAccuracy: Double?
+        /// By `Metric.training` and `.validation`, in their order.
+        let values: [(metric: Metric, value: Double?)]
+
+        func encode(to encoder: any Encoder) throws {
+            var fields = encoder.container(keyedBy: NamedKey.self)
+            try fields.encode(epoch, forKey: NamedKey("epoch"))
+            for (metric, value) in values { try fields.encodeIfPresent(value, forKey: NamedKey(metric.rawValue)) }
+        }
     }
 
     private struct Test: Encodable {
-        let accuracy, loss: Double?
-        let images: Int
-        let confusion: [[Int]]
+        /// What the best weights were found by comes first.
+        let values: [(measure: Measure, value: Double?)]
+        /// nil where the task does not choose among classes.
+        let classification: ClassificationReport?
+
+        func encode(to encoder: any Encoder) throws {
+            var fields = encoder.container(keyedBy: NamedKey.self)
+            for (measure, value) in values { try fields.encodeIfPresent(value, forKey: NamedKey(measure.name)) }
+            try classification?.encode(to: encoder)
+        }
     }
 
     private struct Layer: Encodable {
@@ -31,7 +46,9 @@ struct RunInspection {
     private struct Report: Encodable {
         let path, experiment, model, state: String
         let definition: DefinitionValue
-        let seed, parameters, multiplyAdds, classes, steps: Int
+        let seed, parameters, multiplyAdds, steps: Int
+        /// nil where the data have none.
+        let classes: Int?
         /// nil where the classes have no names, or the file is of an earlier format.
         let classNames: [String]?
         let epochs: [Epoch]
@@ -43,6 +60,7 @@ struct RunInspection {
     }
 
     private let report: Report
+    private let measures: [Measure]
     private let definitionText: String
 
     init(_ folder: RunFolder) throws {
@@ -62,19 +80,23 @@ struct RunInspection {
     private init(_ reader: RunReader, state: RunSummary.State, weights: [Weights], machine: MachineRecord?) throws {
         let description = try reader.wholeDescription()
         definitionText = description.configuration
+        measures = description.measures
         report = Report(
             path: reader.path, experiment: description.experiment, model: description.model, state: state.rawValue,
             definition: DefinitionValue(description), seed: description.seed, parameters: description.parameters,
-            multiplyAdds: description.multiplyAdds, classes: description.classes, steps: try reader.stepCount(),
+            multiplyAdds: description.multiplyAdds, steps: try reader.stepCount(), classes: description.classes,
             classNames: description.data.flatMap { $0.classNames.isEmpty ? nil : $0.classNames },
-            epochs: try reader.epochs().map {
-                Epoch(
-                    epoch: $0.epoch, trainLoss: finite($0.trainLoss), trainAccuracy: finite($0.trainAccuracy), valLoss: finite($0.valLoss),
-                    valAccuracy: finite($0.valAccuracy))
+            epochs: try reader.epochs().map { record in
+                let training = zip(description.measures, record.training).map { (metric: Metric.training($0.name), value: finite(Optional($1))) }
+                let validation = zip(description.measures, record.validation).map { (metric: Metric.validation($0.name), value: finite($1 as Double?)) }
+                return Epoch(epoch: record.epoch, values: training + validation)
             },
             layers: try Self.layers(of: reader),
-            test: try reader.evaluation().map {
-                Test(accuracy: finite($0.accuracy), loss: finite($0.loss), images: $0.labels.count, confusion: $0.confusion)
+            test: try reader.evaluation().map { record in
+                let values = zip(description.measures, record.values).map { (measure: $0, value: finite($1 as Double?)) }
+                return Test(
+                    values: values.filter { $0.measure.name == description.monitored } + values.filter { $0.measure.name != description.monitored },
+                    classification: ClassificationReport(record))
             },
             weights: weights, machine: machine)
     }
@@ -107,9 +129,8 @@ struct RunInspection {
         let lines = [
             ("run", report.path), ("experiment", report.experiment), ("model", report.model), ("seed", "\(report.seed)"),
             ("state", report.state), ("parameters", grouped(report.parameters)), ("MACs", grouped(report.multiplyAdds)),
-            ("classes", grouped(report.classes) + (report.classNames.map { ": " + Self.list($0) } ?? "")),
-            ("steps", grouped(report.steps)),
-        ]
+        ] + (report.classes.map { [("classes", grouped($0) + (report.classNames.map { ": " + Self.list($0) } ?? ""))] } ?? [])
+            + [("steps", grouped(report.steps))]
         let weights = report.weights.map { weights in
             let progress = weights.progress["epoch"].map { " after epoch \(grouped(Int($0)))" } ?? ""
             return ("weights", weights.path + progress)
@@ -121,14 +142,11 @@ struct RunInspection {
     private static func list(_ names: [String]) -> String { names.prefix(20).joined(separator: ", ") + (names.count > 20 ? ", …" : "") }
 
     private func epochs(_ width: Int?) -> String {
-        var table = TextTable(
-            ["epoch", "train loss (nat)", "train accuracy", "val loss (nat)", "val accuracy"].map { TextTable.Column($0) })
-        func number(_ value: Double?) -> String { value.map { decimals($0, 4) } ?? none }
-        for row in report.epochs {
-            table.append([
-                "\(row.epoch)", number(row.trainLoss), number(row.trainAccuracy), number(row.valLoss), number(row.valAccuracy),
-            ])
+        let titles = report.epochs[0].values.map { metric, _ in
+            Self.title(metric.title, metric.measure(among: measures))
         }
+        var table = TextTable((["epoch"] + titles).map { TextTable.Column($0) })
+        for row in report.epochs { table.append(["\(row.epoch)"] + row.values.map { $0.value.map { decimals($0, 4) } ?? none }) }
         return table.text(width: width)
     }
 
@@ -155,22 +173,17 @@ struct RunInspection {
         return table.text(width: width)
     }
 
-    /// The figures of the test set, and for up to 20 classes who was taken for whom.
+    /// A title with its unit.
+    private static func title(_ words: String, _ measure: Measure?) -> String {
+        measure.flatMap { $0.unit == "1" ? nil : "\(words) (\($0.unit))" } ?? words
+    }
+
+    /// The figures of the test set, and what the task adds to them.
     private func describe(_ test: Test, _ width: Int?) -> String {
-        let lines = aligned([
-            ("test accuracy", test.accuracy.map { decimals($0, 4) } ?? none), ("test loss (nat)", test.loss.map { decimals($0, 4) } ?? none),
-            ("test images", grouped(test.images)),
-        ])
-        guard test.confusion.count <= 20 else { return lines }
-        let names = report.classNames.flatMap { $0.count == test.confusion.count ? $0 : nil }
-        var table = TextTable(
-            [TextTable.Column("class")] + (names == nil ? [] : [TextTable.Column("name", .left)]) + test.confusion.indices.map { TextTable.Column("→\($0)") } + [TextTable.Column("recall")])
-        for (label, row) in test.confusion.enumerated() {
-            let total = row.reduce(0, +)
-            let recall = total == 0 ? none : decimals(Double(row[label]) / Double(total), 4)
-            table.append(["\(label)"] + (names.map { [$0[label]] } ?? []) + row.map(grouped) + [recall])
-        }
-        return lines + "\n\nimages by class (rows) and predicted class (columns)\n" + table.text(width: width)
+        let values = test.values.map { measure, value in (Self.title("test \(measure.title)", measure), value.map { decimals($0, 4) } ?? none) }
+        let images = test.classification.map { [("test images", grouped($0.images))] } ?? []
+        let sections = [aligned(values + images), test.classification?.text(names: report.classNames, width: width)]
+        return sections.compactMap(\.self).joined(separator: "\n\n")
     }
 
     private func describe(_ machine: MachineRecord) -> String {

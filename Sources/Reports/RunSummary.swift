@@ -21,7 +21,8 @@ struct RunSummary: Sendable {
     let epochs: [EpochRecord]
     /// None in runs that do not measure their layers.
     let layers: [LayerRecord]
-    let evaluation: (loss: Double, accuracy: Double)?
+    /// In the order of the description's measures; nil before the test.
+    let testValues: [Double?]?
     let machine: MachineRecord?
     /// What is wrong with `machine.json`, of which nothing but times is read here.
     let machineDamage: String?
@@ -52,7 +53,7 @@ struct RunSummary: Sendable {
             }
         stepCount = try reader.stepCount()
         epochs = try reader.epochs()
-        evaluation = try reader.testFigures()
+        testValues = try reader.testValues()
         do {
             (machine, machineDamage) = (try MachineRecord(folder), nil)
         } catch let error as UserError {

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Measures
 import RunStore
 
 /// Follows a run's file from another process: what has been recorded since it was last asked.
@@ -25,14 +26,15 @@ public final class RunTail {
         let count = try run.stepCount(), first = min(stepCount ?? max(0, count - lastRows), count)
         // Told already, but cut back to a checkpoint since.
         var lines = stepCount.map { $0 > count } == true ? ["goes on after step \(grouped(count))"] : []
+        let measures = run.description.measures
         let steps = try run.steps(from: first), allEpochs = try run.epochs()
         if stepCount == nil { epochCount = allEpochs.firstIndex { $0.epoch >= steps.first?.epoch ?? .max } ?? allEpochs.count }
         var epochs = allEpochs.dropFirst(min(epochCount, allEpochs.count))[...]
         for step in steps {
-            while let epoch = epochs.first, epoch.epoch < step.epoch { lines.append(Self.line(epochs.removeFirst())) }
-            lines.append(Self.line(step))
+            while let epoch = epochs.first, epoch.epoch < step.epoch { lines.append(Self.line(epochs.removeFirst(), measures)) }
+            lines.append(Self.line(step, measures))
         }
-        lines += epochs.map(Self.line)
+        lines += epochs.map { Self.line($0, measures) }
         stepCount = first + steps.count
         epochCount = allEpochs.count
         share = Self.epochs(in: run.description).map { min(1, Double(epochCount) / Double($0)) } ?? 0
@@ -45,17 +47,20 @@ public final class RunTail {
         return Int(text)
     }
 
-    private static func line(_ step: StepRecord) -> String {
+    private static func line(_ step: StepRecord, _ measures: [Measure]) -> String {
         """
-        step \(grouped(step.step))  epoch \(step.epoch)  loss \(decimals(step.loss, 4))  accuracy \(decimals(step.accuracy, 4))  \
+        step \(grouped(step.step))  epoch \(step.epoch)  \(text(step.values, measures))  \
         learning rate \(significant(step.learningRate))  gradient norm \(decimals(step.gradientNorm, 4))
         """
     }
 
-    private static func line(_ epoch: EpochRecord) -> String {
-        var line = "epoch \(epoch.epoch)  loss \(decimals(epoch.trainLoss, 4))  accuracy \(decimals(epoch.trainAccuracy, 4))"
-        if let loss = epoch.valLoss, let accuracy = epoch.valAccuracy { line += "  validation \(decimals(loss, 4)) \(decimals(accuracy, 4))" }
-        return line
+    private static func line(_ epoch: EpochRecord, _ measures: [Measure]) -> String {
+        let validation = epoch.validation.compactMap(\.self).map { decimals($0, 4) }
+        return "epoch \(epoch.epoch)  \(text(epoch.training, measures))" + (validation.isEmpty ? "" : "  validation \(validation.joined(separator: " "))")
+    }
+
+    private static func text(_ values: [Double], _ measures: [Measure]) -> String {
+        zip(measures, values).map { "\($0.title) \(decimals($1, 4))" }.joined(separator: "  ")
     }
 
     private func ending(of run: RunReader, isBeingWritten: Bool) throws -> String? {
@@ -65,7 +70,15 @@ public final class RunTail {
             "was stopped by its sweep after epoch \(try folder.epochOfStopBySweep ?? run.epochs().count), because others did better"
         case .interrupted: isBeingWritten ? nil : "was interrupted after step \(grouped(try run.stepCount())); `harness run` goes on"
         case .diverged: "diverged at step \(grouped(try run.stepCount() + 1))"
-        case .finished: "finished" + (try run.evaluation().map { ": test accuracy \(decimals($0.accuracy, 4))" } ?? "")
+        case .finished: "finished" + (try testText(of: run) ?? "")
         }
+    }
+
+    /// The value by which the best weights were found, of the test.
+    private func testText(of run: RunReader) throws -> String? {
+        let measures = run.description.measures
+        guard let values = try run.testValues(), let place = measures.firstIndex(where: { $0.name == run.description.monitored }), let value = values[place]
+        else { return nil }
+        return ": test \(measures[place].title) \(decimals(value, 4))"
     }
 }

@@ -1,85 +1,157 @@
 import HDF5
+import Measures
 
-/// The datasets under `/evaluation/test`.
+/// The datasets under `/evaluation/<split>`: a number for each measure, and the tables of the task.
 struct EvaluationColumns {
-    static let group = "/evaluation/test"
-    private let loss, accuracy: HDF5Column<Double>
-    private let confusion, predictions, labels: HDF5Column<Int64>
+    private enum Table {
+        case integers(HDF5Column<Int64>)
+        case reals(HDF5Column<Float>)
+    }
 
-    init(in file: borrowing HDF5Writer, classes: Int) throws {
-        let group = Self.group
-        // Up to a mebibyte a chunk, however many classes there are.
-        let confusionRows = max(1, min(classes, (1 << 20) / (8 * max(classes, 1))))
-        loss = try file.makeColumn("\(group)/loss", of: Double.self, rowsPerChunk: 1)
-        accuracy = try file.makeColumn("\(group)/accuracy", of: Double.self, rowsPerChunk: 1)
-        confusion = try file.makeColumn("\(group)/confusion", of: Int64.self, rowShape: [classes], rowsPerChunk: confusionRows)
-        predictions = try file.makeColumn("\(group)/predictions", of: Int64.self, rowsPerChunk: 8192)
-        labels = try file.makeColumn("\(group)/labels", of: Int64.self, rowsPerChunk: 8192)
-        let axes = ["class", "predicted_class"]
-        for axis in axes { try file.write((0..<classes).map { Int64($0) }, to: "\(group)/\(axis)") }
-        let texts = [
-            ("loss", "test loss", "nat"), ("accuracy", "test accuracy", "1"),
-            ("confusion", "images by class (rows) and predicted class (columns)", "image"),
-            ("predictions", "predicted class", "class"), ("labels", "class", "class"),
-            ("class", "class", "class"), ("predicted_class", "predicted class", "class"),
-        ]
+    private let measures: [HDF5Column<Double>]
+    private let tables: [(name: String, table: Table)]
+
+    private static func group(_ split: EvaluatedSplit) -> String { "/evaluation/\(split.rawValue)" }
+
+    init(in file: borrowing HDF5Writer, _ split: EvaluatedSplit, measures: [Measure], _ layout: EvaluationLayout) throws {
+        let group = Self.group(split)
+        self.measures = try measures.map { try file.makeColumn("\(group)/\($0.name)", of: Double.self, rowsPerChunk: 1) }
+        var tables: [(String, Table)] = []
+        for column in layout.columns {
+            let path = "\(group)/\(column.name)", rows = layout.rowsPerChunk(of: column)
+            switch column.kind {
+            case .integer:
+                tables.append((column.name, .integers(try file.makeColumn(path, of: Int64.self, rowShape: column.rowShape, rowsPerChunk: rows))))
+            case .real:
+                tables.append((column.name, .reals(try file.makeColumn(path, of: Float.self, rowShape: column.rowShape, rowsPerChunk: rows))))
+            }
+        }
+        self.tables = tables
+        for axis in layout.axes { try file.write((0..<axis.count).map { Int64($0) }, to: "\(group)/\(axis.name)") }
+        let texts = measures.map { ($0.name, "\(split.rawValue) \($0.title)", $0.unit) } + layout.columns.map { ($0.name, $0.title, $0.unit) }
+            + layout.axes.map { ($0.name, $0.title, $0.unit) }
         for (name, title, units) in texts {
             try file.setAttribute("units", of: "\(group)/\(name)", to: units)
             try file.setAttribute("long_name", of: "\(group)/\(name)", to: title)
         }
+        guard let plot = layout.plot else {
+            if !texts.isEmpty { try file.setAttribute("NX_class", of: group, to: "NXcollection") }
+            return
+        }
         try file.setAttribute("NX_class", of: group, to: "NXdata")
-        // Viewers draw an image's first row at the bottom and have no attribute to turn it over, so the title says where to look.
-        try file.write("test images by class (upwards from 0) and predicted class (to the right)", to: "\(group)/title")
-        try file.setAttribute("signal", of: group, to: "confusion")
-        try file.setAttribute("interpretation", of: "\(group)/confusion", to: "image")
+        try file.write(plot.title, to: "\(group)/title")
+        try file.setAttribute("signal", of: group, to: plot.table)
+        try file.setAttribute("interpretation", of: "\(group)/\(plot.table)", to: "image")
         // Two numbers along an axis are to silx not places but a slope and an offset; without them it counts from 0 itself.
-        try file.setAttribute("axes", of: group, to: classes == 2 ? [".", "."] : axes)
+        let isTwo = layout.axes.contains { $0.count == 2 }
+        try file.setAttribute("axes", of: group, to: isTwo ? layout.axes.map { _ in "." } : layout.axes.map(\.name))
     }
 
-    func append(_ evaluation: TestEvaluation) throws {
-        try confusion.append(evaluation.confusion.flatMap { $0 }.map { Int64($0) })
-        try predictions.append(evaluation.predictions.map { Int64($0) })
-        try labels.append(evaluation.labels.map { Int64($0) })
-        try loss.append([evaluation.loss.isNaN ? .nan : evaluation.loss])
-        try accuracy.append([evaluation.accuracy])
+    func append(_ evaluation: EvaluationRecord) throws {
+        for (name, table) in tables {
+            switch (table, evaluation.tables[name]) {
+            case (.integers(let column), .integers(let values)): try column.append(values)
+            case (.reals(let column), .reals(let values)): try column.append(values.map { $0.isNaN ? .nan : $0 })
+            // Of a salvaged file.
+            case (_, nil): break
+            case (.integers, .reals), (.reals, .integers): preconditionFailure("the table \(name) has numbers of another kind than its layout")
+            }
+        }
+        for (column, value) in zip(measures, evaluation.values) {
+            // The sign and payload of a NaN depend on the processor; its being one is the content.
+            guard let value else { continue }
+            try column.append([value.isNaN ? .nan : value])
+        }
     }
 
+    /// The measures last, so that the last one's row stands for all others.
     func flush() throws {
-        try confusion.flush()
-        try predictions.flush()
-        try labels.flush()
-        try loss.flush()
-        try accuracy.flush()
+        for (_, table) in tables {
+            switch table {
+            case .integers(let column): try column.flush()
+            case .reals(let column): try column.flush()
+            }
+        }
+        for column in measures { try column.flush() }
     }
 
     func close() throws {
-        try confusion.close()
-        try predictions.close()
-        try labels.close()
-        try loss.close()
-        try accuracy.close()
+        for (_, table) in tables {
+            switch table {
+            case .integers(let column): try column.close()
+            case .reals(let column): try column.close()
+            }
+        }
+        for column in measures { try column.close() }
     }
 
-    /// The mean loss and the accuracy, or nil when there is no evaluation yet.
-    static func readFigures(from file: HDF5Reader) throws -> (loss: Double, accuracy: Double)? {
-        // Flushed last, so that its row stands for all others.
-        guard let accuracy = try file.read("\(group)/accuracy", as: Double.self).first,
-            let loss = try file.read("\(group)/loss", as: Double.self).first
-        else { return nil }
-        return (loss, accuracy)
+    // MARK: Reading
+
+    /// The means, or nil when there is no evaluation yet.
+    static func readValues(from file: HDF5Reader, _ split: EvaluatedSplit, measures: [Measure]) throws -> [Double?]? {
+        let paths = measures.map { "\(group(split))/\($0.name)" }.map { file.exists($0) ? $0 : nil }
+        guard let last = paths.last(where: { $0 != nil }), let last, try !file.read(last, as: Double.self).isEmpty else { return nil }
+        return try paths.map { path in try path.flatMap { try file.read($0, as: Double.self).first } }
     }
 
     /// The evaluation, or nil when there is none yet.
-    static func read(from file: HDF5Reader, classes: Int) throws -> TestEvaluation? {
-        guard let (loss, accuracy) = try readFigures(from: file) else { return nil }
-        let confusion = try file.read("\(group)/confusion", as: Int64.self).map { Int($0) }
-        guard confusion.count == classes * classes else {
-            throw file.error("\(group)/confusion has \(confusion.count) numbers, expected \(classes)×\(classes)")
+    static func read(from file: HDF5Reader, _ split: EvaluatedSplit, measures: [Measure]) throws -> EvaluationRecord? {
+        guard let values = try readValues(from: file, split, measures: measures) else { return nil }
+        var tables: [String: TableValues] = [:]
+        for name in try tableNames(in: file, split, measures) {
+            let path = "\(group(split))/\(name)"
+            switch try file.elementType(of: path) {
+            case .float32, .float64: tables[name] = .reals(try file.read(path, as: Float.self))
+            default: tables[name] = .integers(try file.read(path, as: Int64.self))
+            }
         }
-        return TestEvaluation(
-            loss: loss, accuracy: accuracy,
-            confusion: (0..<classes).map { Array(confusion[$0 * classes..<($0 + 1) * classes]) },
-            predictions: try file.read("\(group)/predictions", as: Int64.self).map { Int($0) },
-            labels: try file.read("\(group)/labels", as: Int64.self).map { Int($0) })
+        return EvaluationRecord(values: values, tables: tables)
+    }
+
+    /// The layouts of the splits that the file has.
+    static func layouts(in file: HDF5Reader, measures: [Measure]) throws -> [EvaluatedSplit: EvaluationLayout] {
+        var layouts: [EvaluatedSplit: EvaluationLayout] = [:]
+        for split in EvaluatedSplit.allCases where file.exists(group(split)) { layouts[split] = try layout(in: file, split, measures) }
+        return layouts
+    }
+
+    private static func layout(in file: HDF5Reader, _ split: EvaluatedSplit, _ measures: [Measure]) throws -> EvaluationLayout {
+        let group = group(split)
+        func text(_ attribute: String, _ name: String) throws -> String {
+            try file.attributeStrings(attribute, of: "\(group)/\(name)")?.first ?? ""
+        }
+        var layout = EvaluationLayout()
+        for name in try file.children(of: group) where name != "title" && !measures.contains(where: { $0.name == name }) {
+            let path = "\(group)/\(name)", shape = try file.shape(of: path)
+            if try file.isExtendible(path) {
+                let kind: EvaluationColumn.Kind =
+                    switch try file.elementType(of: path) {
+                    case .float32, .float64: .real
+                    default: .integer
+                    }
+                layout.columns.append(EvaluationColumn(
+                    name, title: try text("long_name", name), unit: try text("units", name), kind: kind, rowShape: Array(shape.dropFirst())))
+            } else {
+                layout.axes.append(EvaluationAxis(name, title: try text("long_name", name), unit: try text("units", name), count: shape.first ?? 0))
+            }
+        }
+        if let signal = try file.attributeStrings("signal", of: group)?.first, file.exists("\(group)/title") {
+            layout.plot = EvaluationPlot(of: signal, title: try file.readString("\(group)/title"))
+        }
+        return layout
+    }
+
+    /// The datasets that grow, measures aside.
+    private static func tableNames(in file: HDF5Reader, _ split: EvaluatedSplit, _ measures: [Measure]) throws -> [String] {
+        try layout(in: file, split, measures).columns.map(\.name)
+    }
+}
+
+extension EvaluationLayout {
+    /// Up to a mebibyte a chunk, however long a row is.
+    fileprivate func rowsPerChunk(of column: EvaluationColumn) -> Int {
+        let elementByteCount = column.kind == .integer ? 8 : 4, rowByteCount = elementByteCount * max(column.rowShape.reduce(1, *), 1)
+        let rowCount = plot?.table == column.name ? axes.first?.count ?? 8192 : 8192
+        return max(1, min(rowCount, (1 << 20) / rowByteCount))
     }
 }

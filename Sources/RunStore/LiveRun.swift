@@ -1,5 +1,6 @@
 import Configuration
 import HDF5
+import Measures
 
 /// A run file that grows: rows can be appended, and nothing else can be done to it.
 ///
@@ -12,13 +13,13 @@ public final class LiveRun {
     private let columns: RunColumns
     private let digest: LogDigest
     private var pending: [StepRecord] = []
-    private var evaluation: TestEvaluation?
+    private var evaluations: [EvaluatedSplit: EvaluationRecord]
     private var lastFlush = ContinuousClock.now
 
     init(path: String, contents: RunContents) throws {
         self.path = path
         description = contents.description
-        evaluation = contents.evaluation
+        evaluations = contents.evaluations
         digest = LogDigest(contents)
         var contents = contents
         contents.status = .running
@@ -65,16 +66,22 @@ public final class LiveRun {
     /// Waits until all that was recorded is on the disk.
     public func synchronize() throws { try flush(toDisk: true) }
 
-    /// Records the evaluation on the test set; there is one in a run.
-    public func append(_ evaluation: TestEvaluation) throws {
-        let classes = description.classes
-        precondition(self.evaluation == nil, "the test set is looked at once in a run")
+    /// Records the evaluation of a split, which has to have the tables of the split's layout; there is one in a run.
+    public func append(_ evaluation: EvaluationRecord, of split: EvaluatedSplit = .test) throws {
+        guard let layout = description.layouts[split] else { preconditionFailure("the run has no layout for an evaluation of \(split.rawValue)") }
+        precondition(evaluations[split] == nil, "the \(split.rawValue) set is looked at once in a run")
         precondition(
-            evaluation.confusion.count == classes && evaluation.confusion.allSatisfy { $0.count == classes },
-            "the confusion matrix of \(classes) classes has to be \(classes)×\(classes)")
-        precondition(evaluation.predictions.count == evaluation.labels.count, "there has to be one prediction for each label")
-        try columns.evaluation.append(evaluation)
-        self.evaluation = evaluation
+            evaluation.values.count == description.measures.count,
+            "\(evaluation.values.count) values for the run's \(description.measures.count) measures")
+        precondition(
+            Set(layout.columns.map(\.name)) == Set(evaluation.tables.keys),
+            "the tables are \(evaluation.tables.keys.sorted()), expected \(layout.columns.map(\.name))")
+        for column in layout.columns {
+            let count = evaluation.tables[column.name]!.count, rowLength = column.rowShape.reduce(1, *)
+            precondition(count.isMultiple(of: rowLength), "\(column.name) has \(count) numbers, expected rows of \(rowLength)")
+        }
+        try columns.append(evaluation, of: split)
+        evaluations[split] = evaluation
         try flush(toDisk: true)
     }
 
@@ -96,7 +103,7 @@ public final class LiveRun {
             throw UserError(.io, "\(path): does not read back as it was written")
         }
         contents.description = description
-        contents.evaluation = evaluation
+        contents.evaluations = evaluations
         contents.status = status
         try contents.write(to: path)
         // The grown file has lost its name: what cannot be written to it is of no use to anybody.

@@ -1,20 +1,24 @@
 import Checksums
+import Measures
 
 /// A digest of what a run has recorded, kept up with every row. Checkpoints hold it, so that whoever goes on from one knows the rows before it by it.
 final class LogDigest {
     private let steps = SHA256(), epochs = SHA256(), digests = SHA256(), layers = SHA256()
 
-    init() {}
+    private let stepColumns: [MetricColumn<StepRecord>]
+    private let epochColumns: [MetricColumn<EpochRecord>]
 
     init(_ contents: RunContents) {
+        stepColumns = StepRecord.columns(contents.description.measures)
+        epochColumns = EpochRecord.columns(contents.description.measures)
         contents.steps.forEach(add)
         contents.epochs.forEach(add)
         contents.digests.forEach(add)
         contents.layers.forEach(add)
     }
 
-    func add(_ step: StepRecord) { Self.add(step, to: steps) }
-    func add(_ epoch: EpochRecord) { Self.add(epoch, to: epochs) }
+    func add(_ step: StepRecord) { Self.add(step, stepColumns, to: steps) }
+    func add(_ epoch: EpochRecord) { Self.add(epoch, epochColumns, to: epochs) }
 
     func add(_ digest: DigestRecord) {
         Self.update(digests, [UInt64(digest.step), UInt64(digest.checksums.count)] + digest.checksums)
@@ -34,8 +38,8 @@ final class LogDigest {
         return digest.finish()
     }
 
-    private static func add<Record: MetricRecord>(_ record: Record, to digest: SHA256) {
-        update(digest, Record.columns.map { column in
+    private static func add<Record>(_ record: Record, _ columns: [MetricColumn<Record>], to digest: SHA256) {
+        update(digest, columns.map { column in
             switch column.field {
             case .integer(let field): UInt64(bitPattern: Int64(record[keyPath: field]))
             case .real(let field): bits(record[keyPath: field])

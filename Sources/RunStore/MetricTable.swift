@@ -1,4 +1,5 @@
 import HDF5
+import Measures
 
 /// One column of a table of metrics: a one-dimensional dataset, and the field of a record that it holds.
 struct MetricColumn<Record> {
@@ -19,47 +20,53 @@ struct MetricColumn<Record> {
 
 /// A record whose fields are columns of a group in the run file.
 protocol MetricRecord {
-    init()
+    init(measureCount: Int)
     static var group: String { get }
     /// The first column counts the rows and is the axis of the plot.
-    static var columns: [MetricColumn<Self>] { get }
+    static func columns(_ measures: [Measure]) -> [MetricColumn<Self>]
     /// The columns that a viewer draws unasked, the first and what goes with it.
-    static var plotted: [String] { get }
+    static func plotted(_ measures: [Measure]) -> [String]
     /// What a viewer writes above that plot.
-    static var plotTitle: String { get }
+    static func plotTitle(_ measures: [Measure]) -> String
     static var rowsPerChunk: Int { get }
 }
 
 extension StepRecord: MetricRecord {
     static var group: String { "/metrics/train" }
-    static var columns: [MetricColumn<StepRecord>] {
+    static let counters = ["step", "epoch"], others = ["learning_rate", "gradient_norm"]
+
+    static func columns(_ measures: [Measure]) -> [MetricColumn<StepRecord>] {
         [
             MetricColumn(name: "step", title: "training step", units: "step", field: .integer(\.step)),
             MetricColumn(name: "epoch", title: "epoch", units: "epoch", field: .integer(\.epoch)),
-            MetricColumn(name: "loss", title: "training loss of the batch", units: "nat", field: .real(\.loss)),
-            MetricColumn(name: "accuracy", title: "training accuracy of the batch", units: "1", field: .real(\.accuracy)),
+        ] + measures.enumerated().map { index, measure in
+            MetricColumn(name: measure.name, title: "training \(measure.title) of the batch", units: measure.unit, field: .real(\.values[index]))
+        } + [
             MetricColumn(name: "learning_rate", title: "learning rate", units: "1", field: .real(\.learningRate)),
             MetricColumn(name: "gradient_norm", title: "gradient L2 norm", units: "1", field: .real(\.gradientNorm)),
         ]
     }
-    static var plotted: [String] { ["loss"] }
-    static var plotTitle: String { "training loss of each batch" }
+    static func plotted(_ measures: [Measure]) -> [String] { [measures.first?.name ?? "learning_rate"] }
+    static func plotTitle(_ measures: [Measure]) -> String { "training \(measures.first?.title ?? "learning rate") of each batch" }
     static var rowsPerChunk: Int { 2048 }
 }
 
 extension EpochRecord: MetricRecord {
     static var group: String { "/metrics/epoch" }
-    static var columns: [MetricColumn<EpochRecord>] {
-        [
-            MetricColumn(name: "epoch", title: "epoch", units: "epoch", field: .integer(\.epoch)),
-            MetricColumn(name: "train_loss", title: "training loss", units: "nat", field: .real(\.trainLoss)),
-            MetricColumn(name: "train_accuracy", title: "training accuracy", units: "1", field: .real(\.trainAccuracy)),
-            MetricColumn(name: "val_loss", title: "validation loss", units: "nat", field: .optional(\.valLoss)),
-            MetricColumn(name: "val_accuracy", title: "validation accuracy", units: "1", field: .optional(\.valAccuracy)),
-        ]
+    static func columns(_ measures: [Measure]) -> [MetricColumn<EpochRecord>] {
+        [MetricColumn(name: "epoch", title: "epoch", units: "epoch", field: .integer(\.epoch))]
+            + measures.enumerated().map { index, measure in
+                MetricColumn(name: "train_\(measure.name)", title: "training \(measure.title)", units: measure.unit, field: .real(\.training[index]))
+            }
+            + measures.enumerated().map { index, measure in
+                MetricColumn(
+                    name: "val_\(measure.name)", title: "validation \(measure.title)", units: measure.unit, field: .optional(\.validation[index]))
+            }
     }
-    static var plotted: [String] { ["train_loss", "val_loss"] }
-    static var plotTitle: String { "training loss and validation loss of each epoch" }
+    static func plotted(_ measures: [Measure]) -> [String] { measures.first.map { ["train_\($0.name)", "val_\($0.name)"] } ?? ["epoch"] }
+    static func plotTitle(_ measures: [Measure]) -> String {
+        measures.first.map { "training \($0.title) and validation \($0.title) of each epoch" } ?? "epochs"
+    }
     static var rowsPerChunk: Int { 1280 }
 }
 
@@ -73,9 +80,10 @@ struct MetricTable<Record: MetricRecord> {
     private let columns: [Column]
 
     /// Creates the group with its datasets and attributes.
-    init(in file: borrowing HDF5Writer) throws {
+    init(in file: borrowing HDF5Writer, measures: [Measure]) throws {
         var columns: [Column] = []
-        for column in Record.columns {
+        let all = Record.columns(measures), plotted = Record.plotted(measures)
+        for column in all {
             let path = "\(Record.group)/\(column.name)"
             switch column.field {
             case .integer(let field):
@@ -88,7 +96,7 @@ struct MetricTable<Record: MetricRecord> {
                 columns.append(.real({ $0[keyPath: field] ?? .nan }, made))
             }
             try file.setAttribute("units", of: path, to: column.units)
-            if Record.plotted.dropFirst().contains(column.name) {
+            if plotted.dropFirst().contains(column.name) {
                 // silx shows a further signal's name as it finds it; one of fixed length would be b'validation loss' in its legend.
                 try file.setVariableAttribute("long_name", of: path, to: column.title)
             } else {
@@ -97,12 +105,12 @@ struct MetricTable<Record: MetricRecord> {
         }
         self.columns = columns
         try file.setAttribute("NX_class", of: Record.group, to: "NXdata")
-        try file.write(Record.plotTitle, to: "\(Record.group)/title")
-        try file.setAttribute("signal", of: Record.group, to: Record.plotted[0])
-        if Record.plotted.count > 1 {
-            try file.setAttribute("auxiliary_signals", of: Record.group, to: Array(Record.plotted.dropFirst()))
+        try file.write(Record.plotTitle(measures), to: "\(Record.group)/title")
+        try file.setAttribute("signal", of: Record.group, to: plotted[0])
+        if plotted.count > 1 {
+            try file.setAttribute("auxiliary_signals", of: Record.group, to: Array(plotted.dropFirst()))
         }
-        try file.setAttribute("axes", of: Record.group, to: [Record.columns[0].name])
+        try file.setAttribute("axes", of: Record.group, to: [all[0].name])
     }
 
     func append(_ records: [Record]) throws {
@@ -133,9 +141,13 @@ struct MetricTable<Record: MetricRecord> {
         }
     }
 
-    /// Reads the records back: as many as every column holds, which in a file that is being written can differ by the last few.
-    static func read(from file: HDF5Reader, startingAt first: Int = 0) throws -> [Record] {
-        let columns = Record.columns
+    /// Reads the records back: as many as every column holds, which in a file that is being written can differ by the last few. A measure
+    /// without a column has no value.
+    static func read(from file: HDF5Reader, measures: [Measure], startingAt first: Int = 0) throws -> [Record] {
+        let columns = Record.columns(measures).filter { column in
+            if case .integer = column.field { return true }
+            return file.exists("\(Record.group)/\(column.name)")
+        }
         let stored: [StoredColumn] = try columns.map { column in
             let path = "\(Record.group)/\(column.name)"
             switch column.field {
@@ -153,7 +165,7 @@ struct MetricTable<Record: MetricRecord> {
         guard file.isBeingWritten || counts.allSatisfy({ $0 == count }) else {
             throw file.error("the columns of \(Record.group) have different lengths, from \(first + count) to \(first + (counts.max() ?? 0))")
         }
-        var records = [Record](repeating: Record(), count: count)
+        var records = [Record](repeating: Record(measureCount: measures.count), count: count)
         for (column, values) in zip(columns, stored) {
             for row in records.indices {
                 switch (column.field, values) {

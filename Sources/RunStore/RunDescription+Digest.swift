@@ -18,7 +18,7 @@ extension RunDescription {
         }
         add([experiment, model, configuration, trialDigest ?? "", dataDigest ?? ""])
         if let identityVersion { add(identityVersion) }
-        for number in [seed, parameters, multiplyAdds, classes] { add(number) }
+        for number in [seed, parameters, multiplyAdds, classes].compactMap(\.self) { add(number) }
         add(tensors)
         add(layers?.names ?? [])
         add(layers?.predictedActivationVariance)

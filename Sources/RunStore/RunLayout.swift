@@ -1,4 +1,5 @@
 import HDF5
+import Measures
 
 /// The format that this program writes; a reader refuses a newer one.
 let runFormatVersion = 3
@@ -7,23 +8,25 @@ let lastUnsealedRunFormatVersion = 2
 
 /// A run file in its making: the schema of `run.h5`, created whole before anything is appended.
 ///
-///     /                                 format_version, experiment, model, seed, parameters, multiply_adds, classes, trial_sha256, identity_version, data_sha256,
-///                                       description_sha256
+///     /                                 format_version, experiment, model, seed, parameters, multiply_adds, trial_sha256, identity_version, data_sha256,
+///                                       description_sha256; of data with classes also classes
 ///                                       arithmetic_version, arithmetic_from_step: the versions of the arithmetic, and the finished steps from which each counts
 ///     /config                           the resolved definition, UTF-8
 ///     /data/{image_shape,mean,standard_deviation,class_names}     what a user of the model needs; without names in data sets that have none
 ///     /data/split/{training,validation,test}                     places of the images in the data set's own lists
 ///     /status                           running, finished, interrupted, diverged
-///     /metrics/train/{step,epoch,loss,accuracy,learning_rate,gradient_norm}
-///     /metrics/epoch/{epoch,train_loss,train_accuracy,val_loss,val_accuracy}
+///     /metrics/train/{step,epoch,<measure>…,learning_rate,gradient_norm}     the measures of the task, such as loss and accuracy; the
+///                                       attribute better of each says whether larger or smaller values are
+///     /metrics/epoch/{epoch,train_<measure>…,val_<measure>…}
 ///     /metrics/layers/{layer,epoch,activation_mean,activation_variance,gradient_variance}      in runs that measure their layers, a row for
 ///                                       the start and each epoch, a column for each layer; with theory also predicted_activation_variance and
 ///                                       predicted_gradient_variance, one number a layer
 ///     /digests/{step,tensor,checksum}   checksums of the weights, a row now and then, a column for each tensor
-///     /evaluation/test/{loss,accuracy,confusion,predictions,labels}     without rows until the test set was evaluated
+///     /evaluation/<split>/{<measure>…,<table>…}     of the test, and where the task has tables for it of the validation; without rows until the
+///                                       training is over; the tables are the task's, such as confusion, predictions, labels
 ///
 /// The groups of metrics and of the evaluation are plots to a viewer (`NXdata`), so that each has a `title`, and the evaluation the places along
-/// the axes of its confusion matrix, `class` and `predicted_class`. Nothing here reads them.
+/// the axes of the task's plot. Readers look up in the file which measures and tables there are.
 ///
 /// From here the file is either closed (`close`), or handed to readers while it grows (`startAppending`), which takes away the means to
 /// create anything.
@@ -40,7 +43,7 @@ struct RunLayout: ~Copyable {
         try file.setAttribute("seed", of: "/", to: Int64(description.seed))
         try file.setAttribute("parameters", of: "/", to: Int64(description.parameters))
         try file.setAttribute("multiply_adds", of: "/", to: Int64(description.multiplyAdds))
-        try file.setAttribute("classes", of: "/", to: Int64(description.classes))
+        if let classes = description.classes { try file.setAttribute("classes", of: "/", to: Int64(classes)) }
         if let digest = description.trialDigest { try file.setAttribute("trial_sha256", of: "/", to: digest) }
         if let version = description.identityVersion { try file.setAttribute("identity_version", of: "/", to: Int64(version)) }
         if let digest = description.dataDigest { try file.setAttribute("data_sha256", of: "/", to: digest) }
@@ -74,16 +77,24 @@ struct RunColumns {
     let epochs: MetricTable<EpochRecord>
     let digests: DigestColumns
     let layers: LayerColumns?
-    let evaluation: EvaluationColumns
+    /// Of the splits, the test first.
+    let evaluations: [(split: EvaluatedSplit, columns: EvaluationColumns)]
 
     init(in file: borrowing HDF5Writer, _ description: RunDescription) throws {
         let cases = RunStatus.allCases.map { (name: $0.name, value: $0.rawValue) }
         status = try file.makeChoice("/status", cases: cases, initially: RunStatus.running.rawValue)
-        steps = try MetricTable(in: file)
-        epochs = try MetricTable(in: file)
+        steps = try MetricTable(in: file, measures: description.measures)
+        epochs = try MetricTable(in: file, measures: description.measures)
+        try description.measures.write(to: file)
+        try StoredMonitor.write(description.monitored, to: file)
         digests = try DigestColumns(in: file, tensors: description.tensors)
         layers = try description.layers.map { try LayerColumns(in: file, $0) }
-        evaluation = try EvaluationColumns(in: file, classes: description.classes)
+        var evaluations: [(EvaluatedSplit, EvaluationColumns)] = []
+        for split in EvaluatedSplit.allCases {
+            guard let layout = description.layouts[split] else { continue }
+            evaluations.append((split, try EvaluationColumns(in: file, split, measures: description.measures, layout)))
+        }
+        self.evaluations = evaluations
     }
 
     func append(_ contents: RunContents) throws {
@@ -91,8 +102,14 @@ struct RunColumns {
         try epochs.append(contents.epochs)
         try digests.append(contents.digests)
         try layers?.append(contents.layers)
-        if let found = contents.evaluation { try evaluation.append(found) }
+        for (split, columns) in evaluations {
+            if let record = contents.evaluations[split] { try columns.append(record) }
+        }
         try status.set(contents.status.rawValue)
+    }
+
+    func append(_ record: EvaluationRecord, of split: EvaluatedSplit) throws {
+        for (name, columns) in evaluations where name == split { try columns.append(record) }
     }
 
     /// Column by column, so that a table has as many whole rows as its shortest column whenever this stops.
@@ -101,7 +118,7 @@ struct RunColumns {
         try epochs.flush()
         try digests.flush()
         try layers?.flush()
-        try evaluation.flush()
+        for (_, columns) in evaluations { try columns.flush() }
     }
 
     func close() throws {
@@ -110,6 +127,6 @@ struct RunColumns {
         try epochs.close()
         try digests.close()
         try layers?.close()
-        try evaluation.close()
+        for (_, columns) in evaluations { try columns.close() }
     }
 }

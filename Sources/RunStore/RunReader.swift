@@ -1,11 +1,12 @@
 import Configuration
 import Foundation
 import HDF5
+import Measures
 
 /// A run file, open for reading: finished, still growing, or left behind by a process that was killed (then at its last flush).
 public final class RunReader {
     public let path: String
-    /// Without tensors, layers and data, which few need and many bytes hold (`wholeDescription`).
+    /// Without tensors, layers, data and the layouts of evaluations, which few need and many bytes hold (`wholeDescription`).
     public let description: RunDescription
     public let status: RunStatus
     private let file: HDF5Reader
@@ -39,10 +40,12 @@ public final class RunReader {
         guard version <= lastUnsealedRunFormatVersion || seal != .absent || isSalvaging else {
             throw file.error("is damaged: it has no digest of its content")
         }
+        let measures = isSalvaging ? (try? [Measure](from: file)) ?? [] : try [Measure](from: file)
         description = try RunDescription(
             experiment: file.text("experiment"), model: file.text("model"), seed: file.integer("seed"),
             configuration: file.readString("/config"), parameters: file.integer("parameters"),
-            multiplyAdds: file.integer("multiply_adds"), classes: file.integer("classes"),
+            multiplyAdds: file.integer("multiply_adds"), classes: file.attribute("classes", of: "/", as: Int64.self)?.first.map { Int($0) },
+            measures: measures, monitored: isSalvaging ? (try? StoredMonitor.read(from: file, measures)) ?? "" : StoredMonitor.read(from: file, measures),
             trialDigest: file.attributeStrings("trial_sha256", of: "/")?.first,
             identityVersion: file.attribute("identity_version", of: "/", as: Int64.self)?.first.map { Int($0) },
             dataDigest: file.attributeStrings("data_sha256", of: "/")?.first, arithmetic: [ArithmeticSpan](from: file))
@@ -64,12 +67,16 @@ public final class RunReader {
     public convenience init(_ folder: RunFolder) throws { try self.init(folder.runFile) }
 
     /// The steps, from a row counted from 0.
-    public func steps(from first: Int = 0) throws -> [StepRecord] { try read { try MetricTable<StepRecord>.read(from: $0, startingAt: first) } }
+    public func steps(from first: Int = 0) throws -> [StepRecord] { 
+        try read { try MetricTable<StepRecord>.read(from: $0, measures: description.measures, startingAt: first) }
+    }
 
     /// How many steps were recorded.
     public func stepCount() throws -> Int { try file.shape(of: "\(StepRecord.group)/step").first ?? 0 }
 
-    public func epochs() throws -> [EpochRecord] { try read { try MetricTable<EpochRecord>.read(from: $0) } }
+    public func epochs() throws -> [EpochRecord] {
+        try read { try MetricTable<EpochRecord>.read(from: $0, measures: description.measures) }
+    }
 
     /// The checksums of the weights, in the order of the steps.
     public func digests() throws -> [DigestRecord] { try read { try DigestColumns.read(from: $0) } }
@@ -77,13 +84,15 @@ public final class RunReader {
     /// Statistics of the layers at the start and after each epoch; none where they were not asked for.
     public func layers() throws -> [LayerRecord] { try read { try LayerColumns.read(from: $0) } }
 
-    /// The evaluation on the test set, or nil when the run did not come that far.
-    public func evaluation() throws -> TestEvaluation? {
-        try read { try EvaluationColumns.read(from: $0, classes: description.classes) }
+    /// The evaluation of a split, or nil when the run did not come that far.
+    public func evaluation(of split: EvaluatedSplit = .test) throws -> EvaluationRecord? {
+        try read { try EvaluationColumns.read(from: $0, split, measures: description.measures) }
     }
 
-    /// The loss and the accuracy of that evaluation alone, without a look at what was predicted for each image.
-    public func testFigures() throws -> (loss: Double, accuracy: Double)? { try read { try EvaluationColumns.readFigures(from: $0) } }
+    /// The measures of the test alone, in the order of `description.measures`, without a look at the tables.
+    public func testValues() throws -> [Double?]? {
+        try read { try EvaluationColumns.readValues(from: $0, .test, measures: description.measures) }
+    }
 
     /// The description with all that the file says of the run.
     public func wholeDescription() throws -> RunDescription {
@@ -91,13 +100,21 @@ public final class RunReader {
         description.tensors = try DigestColumns.tensors(in: file)
         description.layers = try LayerColumns.description(in: file)
         description.data = try DataDescription(from: file)
+        description.layouts = try EvaluationColumns.layouts(in: file, measures: description.measures)
         return description
+    }
+
+    /// The evaluations of all splits that the run has one of.
+    func evaluations() throws -> [EvaluatedSplit: EvaluationRecord] {
+        var evaluations: [EvaluatedSplit: EvaluationRecord] = [:]
+        for split in EvaluatedSplit.allCases { evaluations[split] = try evaluation(of: split) }
+        return evaluations
     }
 
     public func contents() throws -> RunContents {
         RunContents(
             description: try wholeDescription(), status: status, steps: try steps(), epochs: try epochs(), digests: try digests(),
-            layers: try layers(), evaluation: try evaluation())
+            layers: try layers(), evaluations: try evaluations())
     }
 
     /// Reads once; from a file that was not closed, again when that fails.

@@ -1,3 +1,5 @@
+import Measures
+
 /// How far a run has come.
 public enum RunStatus: UInt8, Sendable, CaseIterable, Codable {
     case running = 0
@@ -28,7 +30,14 @@ public struct RunDescription: Sendable, Equatable {
     public var parameters: Int
     /// Multiply-adds of one image's forward pass.
     public var multiplyAdds: Int
-    public var classes: Int
+    /// How many classes the data have; nil where they have none.
+    public var classes: Int?
+    /// What the run is measured by, the loss first.
+    public var measures: [Measure]
+    /// The name of the measure of the validation by which the best weights are found.
+    public var monitored: String
+    /// The tables of an evaluation; those of the test are always there, if only without tables.
+    public var layouts: [EvaluatedSplit: EvaluationLayout]
     /// SHA-256 of what determines the result, in hexadecimal; nil in files of format 1.
     public var trialDigest: String?
     /// By which rule `trialDigest` was made: nil for that of earlier versions, over everything that the definition says.
@@ -44,8 +53,12 @@ public struct RunDescription: Sendable, Equatable {
     /// The versions of the arithmetic, in the order of the steps; never empty.
     public var arithmetic: [ArithmeticSpan]
 
+    /// The measure by which the best weights are found; nil in a file that lacks it.
+    public var monitoredMeasure: Measure? { measures.first { $0.name == monitored } }
+
     public init(
-        experiment: String, model: String, seed: Int, configuration: String, parameters: Int, multiplyAdds: Int, classes: Int,
+        experiment: String, model: String, seed: Int, configuration: String, parameters: Int, multiplyAdds: Int, classes: Int?,
+        measures: [Measure], monitored: String, layouts: [EvaluatedSplit: EvaluationLayout] = [.test: EvaluationLayout()],
         trialDigest: String? = nil, identityVersion: Int? = nil, dataDigest: String? = nil, tensors: [String] = [], layers: LayerDescription? = nil,
         data: DataDescription? = nil, arithmetic: [ArithmeticSpan] = ArithmeticSpan.unrecorded
     ) {
@@ -56,6 +69,9 @@ public struct RunDescription: Sendable, Equatable {
         self.parameters = parameters
         self.multiplyAdds = multiplyAdds
         self.classes = classes
+        self.measures = measures
+        self.monitored = monitored
+        self.layouts = layouts
         self.trialDigest = trialDigest
         self.identityVersion = identityVersion
         self.dataDigest = dataDigest
@@ -83,64 +99,53 @@ public struct DigestRecord: Sendable, Equatable {
 public struct StepRecord: Sendable, Equatable {
     public var step = 0
     public var epoch = 0
-    /// The mean loss of the batch, in nats.
-    public var loss = 0.0
-    /// The share of the batch that was right, 0…1.
-    public var accuracy = 0.0
+    /// Means over the batch, one for each of `RunDescription.measures`; NaN where a file lacks it.
+    public var values: [Double]
     public var learningRate = 0.0
     /// The L2 norm of all gradients before clipping.
     public var gradientNorm = 0.0
 
-    public init(step: Int, epoch: Int, loss: Double, accuracy: Double, learningRate: Double, gradientNorm: Double) {
+    public init(step: Int, epoch: Int, values: [Double], learningRate: Double, gradientNorm: Double) {
         self.step = step
         self.epoch = epoch
-        self.loss = loss
-        self.accuracy = accuracy
+        self.values = values
         self.learningRate = learningRate
         self.gradientNorm = gradientNorm
     }
 
-    init() {}
+    init(measureCount: Int) { values = [Double](repeating: .nan, count: measureCount) }
 }
 
-/// One epoch, counted from 1: means over all its training images, and over the validation split if there is one.
+/// One epoch, counted from 1: means over all its training samples, and over the validation split if there is one.
 public struct EpochRecord: Sendable, Equatable {
     public var epoch = 0
-    public var trainLoss = 0.0
-    public var trainAccuracy = 0.0
-    public var valLoss: Double?
-    public var valAccuracy: Double?
+    /// One for each of `RunDescription.measures`; NaN where a file lacks it.
+    public var training: [Double]
+    /// As many; nil without a validation split, or where a file lacks it.
+    public var validation: [Double?]
 
-    public init(epoch: Int, trainLoss: Double, trainAccuracy: Double, valLoss: Double?, valAccuracy: Double?) {
+    public init(epoch: Int, training: [Double], validation: [Double?]) {
         self.epoch = epoch
-        self.trainLoss = trainLoss
-        self.trainAccuracy = trainAccuracy
-        self.valLoss = valLoss
-        self.valAccuracy = valAccuracy
+        self.training = training
+        self.validation = validation
     }
 
-    init() {}
+    init(measureCount: Int) {
+        training = [Double](repeating: .nan, count: measureCount)
+        validation = [Double?](repeating: nil, count: measureCount)
+    }
 }
 
-/// The one look at the test set, after training, with the weights that validation chose.
-public struct TestEvaluation: Sendable, Equatable {
-    /// The mean loss over the test set, in nats.
-    public var loss: Double
-    /// The share of the test set that was right, 0…1.
-    public var accuracy: Double
-    /// `[classes][classes]`: how many images of class (row) were taken for class (column).
-    public var confusion: [[Int]]
-    /// The predicted class of each test image, in the order of the test set.
-    public var predictions: [Int]
-    /// The true class of each test image.
-    public var labels: [Int]
+/// The evaluation of a split after training, with the weights that validation chose; the test set is looked at this once.
+public struct EvaluationRecord: Sendable, Equatable {
+    /// Means over the split, one for each of `RunDescription.measures`; nil where a file lacks it.
+    public var values: [Double?]
+    /// By the names of the split's layout.
+    public var tables: [String: TableValues]
 
-    public init(loss: Double, accuracy: Double, confusion: [[Int]], predictions: [Int], labels: [Int]) {
-        self.loss = loss
-        self.accuracy = accuracy
-        self.confusion = confusion
-        self.predictions = predictions
-        self.labels = labels
+    public init(values: [Double?], tables: [String: TableValues] = [:]) {
+        self.values = values
+        self.tables = tables
     }
 }
 
@@ -153,11 +158,12 @@ public struct RunContents: Sendable, Equatable {
     public var digests: [DigestRecord]
     /// None in runs that do not measure their layers.
     public var layers: [LayerRecord]
-    public var evaluation: TestEvaluation?
+    /// None before the end of the training.
+    public var evaluations: [EvaluatedSplit: EvaluationRecord]
 
     public init(
         description: RunDescription, status: RunStatus = .running, steps: [StepRecord] = [], epochs: [EpochRecord] = [],
-        digests: [DigestRecord] = [], layers: [LayerRecord] = [], evaluation: TestEvaluation? = nil
+        digests: [DigestRecord] = [], layers: [LayerRecord] = [], evaluations: [EvaluatedSplit: EvaluationRecord] = [:]
     ) {
         self.description = description
         self.status = status
@@ -165,7 +171,7 @@ public struct RunContents: Sendable, Equatable {
         self.epochs = epochs
         self.digests = digests
         self.layers = layers
-        self.evaluation = evaluation
+        self.evaluations = evaluations
     }
 
     /// What was recorded up to the end of a step and of an epoch, as if the run had come no further.

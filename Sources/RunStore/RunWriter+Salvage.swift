@@ -29,7 +29,11 @@ extension RunWriter {
             {
                 guard description != nil else { throw reader.isWithoutNames }
                 contents.layers = try reader.layers()
-            }, { contents.evaluation = try reader.evaluation() },
+            }, {
+                // The tables go by the layouts of the description.
+                guard description != nil else { throw reader.isWithoutNames }
+                contents.evaluations = try reader.evaluations()
+            },
         ]
         let lost = try parts.count { part in try Self.unlessDamaged(part) == nil }
         contents.status = isWhole && lost == 0 && reader.status != .running ? reader.status : .interrupted

@@ -8,19 +8,28 @@ public final class StepBenchmark {
     public let configuration: TrainConfiguration
     public let threads: Int
     let training: TrainingStep
-    let images: [Float]
-    private let labels: [Int32]
+    let batch: OwnedBatch
     private var step = 0
 
-    /// - Parameter configuration: the batch size, the shards and the optimizer.
+    /// - Parameters:
+    ///   - fields: of the samples: the image, then the task's targets.
+    ///   - configuration: the batch size, the shards and the optimizer.
     /// - Throws: `RecordingError` when the model does not fit the images.
-    public init(_ model: ModelRecorder, configuration: TrainConfiguration, shape: ImageShape, classCount: Int, pool: WorkerPool) throws {
+    public init(_ model: ModelRecorder, task: any TrainingTask, fields: [Field], configuration: TrainConfiguration, pool: WorkerPool) throws {
         self.configuration = configuration
         threads = pool.threadCount
-        training = try TrainingStep(model, configuration: configuration, shape: shape, classCount: classCount, seed: 0, pool: pool)
+        training = try TrainingStep(model, task, fields: fields, configuration: configuration, seed: 0, pool: pool)
         var draws = PhiloxStream(seed: 0, name: "benchmark").draws(time: 0, sample: 0)
-        images = (0..<configuration.batchSize * shape.count).map { _ in draws.uniform(-1, 1) }
-        labels = (0..<configuration.batchSize).map { Int32($0 % classCount) }
+        batch = OwnedBatch(fields.map { configuration.batchSize * $0.byteCount }) { place, memory in
+            switch fields[place].meaning {
+            case .values:
+                let values = memory.bindMemory(to: Float.self)
+                for index in values.indices { values[index] = draws.uniform(-1, 1) }
+            case .classes(let count):
+                let classes = memory.bindMemory(to: Int32.self)
+                for index in classes.indices { classes[index] = Int32(index % count) }
+            }
+        }
     }
 
     /// The milliseconds of `count` steps, in order: forward and backward pass, gradient norm and update.
@@ -29,13 +38,7 @@ public final class StepBenchmark {
     public func run(_ count: Int) throws -> [Double] {
         try (0..<count).map { _ in
             let start = ContinuousClock.now
-            let result = images.withUnsafeBufferPointer { images in
-                labels.withUnsafeBufferPointer { labels in
-                    training.run(
-                        images: images.baseAddress!, labels: labels.baseAddress!, step: step,
-                        learningRate: configuration.optimizer.learningRate)
-                }
-            }
+            let result = training.run(batch.fields, step: step, learningRate: configuration.optimizer.learningRate)
             guard result.isFinite else { throw UserError(.internal, "the loss or a gradient of the benchmark is not finite at step \(step)") }
             step += 1
             return (.now - start) / .milliseconds(1)
@@ -93,28 +96,29 @@ public struct BenchmarkResult: Codable, Sendable {
         case profile, roofline
     }
 
-    /// Times `steps` steps on synthetic images, after a few that do not count.
+    /// Times `steps` steps on synthetic samples, after a few that do not count.
     ///
     /// - Parameters:
+    ///   - fields: of the samples: the image, then the task's targets.
     ///   - configuration: the batch size, the shards and the optimizer.
     ///   - isProfiled: whether some further steps are taken apart.
     ///   - peak: what the machine reaches, to compare with.
     /// - Throws: `RecordingError` when the model does not fit the images.
     public init(
-        measuring model: ModelRecorder, named workload: String, configuration: TrainConfiguration, shape: ImageShape, classCount: Int,
+        measuring model: ModelRecorder, named workload: String, task: any TrainingTask, fields: [Field], configuration: TrainConfiguration,
         steps: Int, isProfiled: Bool = false, peak: MachinePeak? = nil, pool: WorkerPool
     ) throws {
         precondition(steps > 0, "a benchmark needs at least one step")
         resetPeakMemory()
         let batchSize = configuration.batchSize
-        let benchmark = try StepBenchmark(model, configuration: configuration, shape: shape, classCount: classCount, pool: pool)
+        let benchmark = try StepBenchmark(model, task: task, fields: fields, configuration: configuration, pool: pool)
         _ = try benchmark.run(3)
         let milliseconds = try benchmark.run(steps)
         let median = median(milliseconds)
         peakMemory = currentPeakMemory()
         predictedPeakMemory = Double(benchmark.byteCount) / 1_048_576
 
-        let work = StepWork(model, shape: shape, classCount: classCount, batchSize: batchSize)
+        let work = StepWork(model, image: fields[0], batchSize: batchSize)
         self.workload = workload
         precision = configuration.precision.rawValue
         threads = pool.threadCount
@@ -141,12 +145,13 @@ public struct StepWork: Sendable {
         self.convolutionGigaflops = convolutionGigaflops
     }
 
-    public init(_ model: ModelRecorder, shape: ImageShape, classCount: Int, batchSize: Int) {
-        let one = RecordedClassifier(
-            model, mode: .evaluation, shape: shape, classCount: classCount, batchSize: 1, shardCount: 1, seed: 0, precision: .fp32)
+    /// - Parameter image: the model's field.
+    public init(_ model: ModelRecorder, image: Field, batchSize: Int) {
+        let graph = Graph()
+        _ = model(graph.root, graph.input(image.name, Shape([1] + image.shape.dimensions), image.dtype))
         let scale = 2 * 3 * Double(batchSize) / 1e9
-        convolutionGigaflops = Double(one.graph.convolutionMultiplyAdds) * scale
-        matmulGigaflops = Double(one.graph.multiplyAdds) * scale - convolutionGigaflops
+        convolutionGigaflops = Double(graph.convolutionMultiplyAdds) * scale
+        matmulGigaflops = Double(graph.multiplyAdds) * scale - convolutionGigaflops
     }
 }
 

@@ -1,55 +1,87 @@
+import Measures
 import TensorCore
 import VisionData
+
+/// A model's results on one split.
+public struct EvaluationResult: Sendable, Equatable {
+    public let split: Split
+    /// Means over the samples, summed in double in their order; the loss is the one that is evaluated, without what regularizes it in training.
+    public let values: MeasureValues
+    /// By the names of the task's layout; none where they were not asked for.
+    public let tables: [String: TableValues]
+
+    public init(split: Split, values: MeasureValues, tables: [String: TableValues] = [:]) {
+        self.split = split
+        self.values = values
+        self.tables = tables
+    }
+}
 
 /// Measures a model with the weights of a store, batch by batch.
 final class Evaluator {
     let plan: Plan
     private let batchSize: Int
-    private let dataset: ImageDataset
+    private let source: any SampleSource
+    private let fields: [Field]
+    private let task: any TrainingTask
+    private let measures: [Measure]
+    private let weights: [Double]
+    private let reader: MeasureReader
+    /// The places of the plan's outputs from which the task makes its tables.
+    private let tablePlaces: Range<Int>
 
     /// - Throws: `RecordingError` when the model does not fit the images.
     init(
-        _ model: ModelRecorder, dataset: ImageDataset, configuration: TrainConfiguration, seed: UInt64, store: ParameterStore, pool: WorkerPool
+        _ model: ModelRecorder, _ task: any TrainingTask, source: any SampleSource, fields: [Field], configuration: TrainConfiguration, seed: UInt64,
+        store: ParameterStore, pool: WorkerPool
     ) throws {
-        let recorded = RecordedClassifier(
-            model, mode: .evaluation, shape: dataset.shape, classCount: dataset.classCount, batchSize: configuration.batchSize,
-            shardCount: configuration.shards, seed: seed, precision: configuration.precision)
-        let losses = recorded.logits.softmaxCrossEntropy(labels: recorded.labels)
-        plan = try Plan(recorded.graph, outputs: [recorded.logits, losses], gradients: [], store: store, pool: pool)
+        let recorded = RecordedModel(
+            model, task, fields: fields, mode: .evaluation, batchSize: configuration.batchSize, shardCount: configuration.shards, seed: seed,
+            precision: configuration.precision)
+        let losses = recorded.task.losses
+        reader = MeasureReader(recorded.task, at: losses.count)
+        let outputs = losses.map(\.values) + reader.tensors
+        tablePlaces = outputs.count..<outputs.count + recorded.task.outputs.count
+        plan = try Plan(recorded.graph, outputs: outputs + recorded.task.outputs, gradients: [], store: store, pool: pool)
         batchSize = configuration.batchSize
-        self.dataset = dataset
+        self.source = source
+        self.fields = fields
+        self.task = task
+        measures = recorded.measures
+        weights = losses.map(\.weight)
     }
 
-    /// Goes through a split once; the places of the last batch that hold no images count for nothing. Results do not depend on
+    /// Goes through a split once; the places of the last batch that hold no samples count for nothing. Results do not depend on
     /// the number of threads.
     ///
+    /// - Parameter makesTables: whether the task's tables are made too.
     /// - Returns: nil when `shouldStop` said so between two batches.
-    func evaluate(_ split: Split, shouldStop: () -> Bool) -> EvaluationResult? {
-        let classCount = dataset.classCount
-        var lossSum = 0.0, correctCount = 0
-        var confusion = [Int](repeating: 0, count: classCount * classCount)
-        var predictions: [Int32] = [], labels: [Int32] = []
-        predictions.reserveCapacity(dataset.indices(of: split).count)
-        labels.reserveCapacity(dataset.indices(of: split).count)
-        let pipeline = BatchPipeline(evaluating: dataset, split: split, batchSize: batchSize)
+    func evaluate(_ split: Split, makesTables: Bool, shouldStop: () -> Bool) -> EvaluationResult? {
+        var sums = measures.map { _ in MeasureSum() }
+        let tables = makesTables ? task.makeTables(of: split) : nil
+        let pipeline = BatchPipeline(evaluating: source, fields: fields, split: split, batchSize: batchSize)
         while let batch = pipeline.next() {
             if shouldStop() { return nil }
-            plan.run(feeding: [UnsafeRawPointer(batch.images), UnsafeRawPointer(batch.labels)])
-            let logits = plan.outputPointer(0).assumingMemoryBound(to: Float.self)
-            let losses = plan.outputPointer(1).assumingMemoryBound(to: Float.self)
-            for sample in 0..<batch.count {
-                let label = Int(batch.labels[sample])
-                let prediction = indexOfLargest(logits + sample * classCount, count: classCount)
-                lossSum += Double(losses[sample])
-                correctCount += prediction == label ? 1 : 0
-                confusion[label * classCount + prediction] += 1
-                predictions.append(Int32(prediction))
-                labels.append(Int32(label))
-            }
+            plan.run(feeding: batch.fields)
+            addLosses(count: batch.count, to: &sums)
+            reader.add(plan, count: batch.count, to: &sums, from: measures.count - reader.count)
+            tables?.add(
+                outputs: tablePlaces.map(plan.outputPointer), targets: Array(batch.fields.dropFirst()), count: batch.count)
         }
-        let count = Double(max(labels.count, 1))
-        return EvaluationResult(
-            split: split, loss: lossSum / count, accuracy: Double(correctCount) / count, confusion: confusion, classCount: classCount,
-            predictions: predictions, labels: labels)
+        return EvaluationResult(split: split, values: MeasureValues(measures, sums.map(\.mean)), tables: tables?.finish() ?? [:])
+    }
+
+    /// The weighted sum of the losses first, then each of them where there are several.
+    private func addLosses(count: Int, to sums: inout [MeasureSum]) {
+        let losses = weights.indices.map { plan.outputPointer($0).assumingMemoryBound(to: Float.self) }
+        for sample in 0..<count {
+            var total = 0.0
+            for (index, values) in losses.enumerated() {
+                total += weights[index] * Double(values[sample])
+                if losses.count > 1 { sums[1 + index].sum += Double(values[sample]) }
+            }
+            sums[0].sum += total
+        }
+        for index in 0..<(losses.count > 1 ? 1 + losses.count : 1) { sums[index].count += Double(count) }
     }
 }

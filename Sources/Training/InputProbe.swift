@@ -47,13 +47,13 @@ public final class InputProbe: TrainingListener {
 
         if batch == nil {
             pipeline = try BatchPipeline(
-                training: loop.dataset, batchSize: loop.configuration.batchSize, seed: 0, augmentations: [], epochs: 0..<1)
+                training: loop.source, fields: loop.fields, batchSize: loop.configuration.batchSize, seed: 0, augmentations: [], epochs: 0..<1)
             batch = pipeline?.next()
         }
         guard let batch else { return }
         for step in 0..<settlingCount + stepCount {
             if step == settlingCount { start = .now }
-            _ = loop.trainingStep.run(images: batch.images, labels: batch.labels, step: loop.progress.step, learningRate: 0)
+            _ = loop.trainingStep.run(batch.fields, step: loop.progress.step, learningRate: 0)
         }
         alone.append((.now - start) / .milliseconds(1) / Double(stepCount))
     }

@@ -24,16 +24,16 @@ extension TrainingStep {
 extension StepBenchmark {
     /// The peak that `peak_rss_mb` is to reach: of the process, if it runs nothing else.
     var byteCount: Int {
-        MemoryEstimate.program + training.byteCount + images.count * MemoryLayout<Float>.stride
+        MemoryEstimate.program + training.byteCount + batch.byteCount
     }
 }
 
 extension TrainingLoop {
     /// The memory of this training at its peak: the program, all plans, parameters with gradients and the optimizer's arrays, the batches
-    /// in preparation, and the images. Weights go to files from where they lie, and the best ones are kept there.
+    /// in preparation, and the samples. Weights go to files from where they lie, and the best ones are kept there.
     public var byteCount: Int {
-        let batches = BatchPipeline.slotCount * configuration.batchSize * dataset.shape.count * MemoryLayout<Float>.stride
+        let batches = BatchPipeline.slotCount * configuration.batchSize * fields.reduce(0) { $0 + $1.byteCount }
         return MemoryEstimate.program + trainingStep.byteCount + evaluator.plan.byteCount + (layerProbe?.byteCount ?? 0) + batches
-            + dataset.images.byteCount
+            + source.byteCount
     }
 }

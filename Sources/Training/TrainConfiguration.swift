@@ -18,6 +18,7 @@ import TensorCore
 ///       early_stopping: {patience: 3, metric: val_accuracy, min_delta: 0}
 ///       parameters:                   # rules by name, the first that matches counts, see `ParameterRule`
 ///         - {match: "head.*", learning_rate_factor: 10}
+///       store_outputs: true           # the model's outputs for validation and test, such as logits, in the run file
 ///       checkpoint_every_steps: 500   # besides those at the end of every epoch; changes no result
 public struct TrainConfiguration: Configurable {
     public var epochs = 10
@@ -29,6 +30,8 @@ public struct TrainConfiguration: Configurable {
     public var l1 = 0.0
     public var clipGradientNorm: Double?
     public var labelSmoothing = 0.0
+    /// Whether the run file keeps what the best weights give for every validation and test image.
+    public var storesOutputs = true
     /// Not a key of this map: a definition's own `precision:` says it.
     public var precision = Precision.fp32
     public var recompute = Recomputation.none
@@ -64,6 +67,8 @@ public struct TrainConfiguration: Configurable {
         Key("early_stopping", \.earlyStopping, .map, "Ends the training when it does not get better any more; absent: never."),
         Key("parameters", \.parameters, .list(of: .map), writesDefault: false,
             "Rules by which some parameters are trained otherwise than the rest; the first that matches a parameter counts."),
+        Key("store_outputs", \.storesOutputs, .flag, writesDefault: false, use: .effort,
+            "Whether the run file keeps the model's outputs for the validation and test images, such as logits."),
         Key("checkpoint_every_steps", \.checkpointEverySteps, .integer(in: 1...1_000_000_000), use: .effort,
             "After how many steps a checkpoint is due, besides those at the end of every epoch."),
     ]
@@ -83,13 +88,9 @@ public struct TrainConfiguration: Configurable {
 /// `early_stopping: {patience: 3, metric: val_accuracy, min_delta: 0}`: ends the training when `metric` has not improved by more than
 /// `min_delta` for `patience` epochs in a row.
 public struct EarlyStoppingConfiguration: Configurable {
-    public enum Metric: String, CaseIterable, Sendable {
-        case validationAccuracy = "val_accuracy"
-        case validationLoss = "val_loss"
-    }
-
     public var patience = 5
-    public var metric = Metric.validationAccuracy
+    /// The name of a monitor, which the task has to have.
+    public var metric = "val_accuracy"
     public var minDelta = 0.0
 
     /// Every key at its default.
@@ -97,7 +98,7 @@ public struct EarlyStoppingConfiguration: Configurable {
 
     public static let options: [Key<EarlyStoppingConfiguration>] = [
         Key("patience", \.patience, .integer(in: 1...), "After how many epochs without an improvement the training ends."),
-        Key("metric", \.metric, .choice, "What has to improve."),
+        Key("metric", \.metric, .text, "What has to improve: a measure of the task, with `val_` before it."),
         Key("min_delta", \.minDelta, .number(in: 0...), "By how much it has to improve."),
     ]
 }

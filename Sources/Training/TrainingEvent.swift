@@ -18,6 +18,8 @@ public enum TrainingEvent: Sendable {
     /// Someone asked the training to stop; `stepCount` steps are finished.
     case interrupted(stepCount: Int)
     case diverged(Divergence)
+    /// The results of the best weights on the validation split, if the task makes tables of it; before those on the test.
+    case validated(EvaluationResult)
     /// The results of the best weights on the test split.
     case tested(EvaluationResult)
 }

@@ -1,14 +1,23 @@
 import Configuration
+import Measures
 import TensorCore
 import VisionData
 
-/// Trains one model on one data set and tests it once. Knows nothing but events: logs, weight files and progress are listeners.
+/// Trains one model for one task on one source of samples, and tests it once. Knows nothing but events: logs, weight files and progress are listeners.
 ///
 /// Everything it computes depends on the arguments alone, except for the pool, the listeners and the times in progress reports; so the number of
 /// threads changes no bit. Confined to one thread.
 public final class TrainingLoop {
     public let configuration: TrainConfiguration
-    public let dataset: ImageDataset
+    public let source: any SampleSource
+    /// What a batch holds: the image, then the task's targets.
+    let fields: [Field]
+    /// What is measured at every step and of every epoch: the loss first.
+    public var measures: [Measure] { trainingStep.measures }
+    /// By which the best weights are found.
+    public let monitor: Monitor
+    /// What early stopping watches; nil: it is not asked for.
+    private let stoppingMonitor: Monitor?
     public let stepsPerEpoch: Int
     /// How far the training has come.
     public private(set) var progress = TrainingProgress()
@@ -16,6 +25,7 @@ public final class TrainingLoop {
     /// once in 50 steps costs next to nothing (those of ResNet-18, 11 million, take 2.4 ms on one core).
     public static let digestInterval = 50
 
+    private let hasValidationTables: Bool
     private var pipeline: BatchPipeline
     private let makePipeline: (_ start: (epoch: Int, batch: Int)) throws -> BatchPipeline
     private var epochMeans = RunningMeans()
@@ -24,41 +34,54 @@ public final class TrainingLoop {
     let trainingStep: TrainingStep
     let evaluator: Evaluator
     let layerProbe: LayerProbe?
-    /// Whether images are held out, by which the best epoch is found.
+    /// Whether samples are held out, by which the best epoch is found.
     public let hasValidation: Bool
 
     /// Prepares the plans and initializes the weights.
     ///
     /// - Parameters:
     ///   - model: recorded twice, in training and in evaluation mode.
+    ///   - task: what it is trained for.
     ///   - seed: of the initial weights, the order of the images, augmentation and dropout, each with streams of its own.
-    /// - Throws: `RecordingError` when the model does not fit the images or the memory, `UserError` when the data are too few for the configuration.
+    /// - Throws: `RecordingError` when the model does not fit the images or the memory, `UserError` when the data are too few for the
+    ///   configuration, or the task does not measure what it asks for.
     public init(
-        _ model: ModelRecorder, configuration: TrainConfiguration, dataset: ImageDataset, augmentations: [Augmentation], seed: UInt64,
-        pool: WorkerPool
+        _ model: ModelRecorder, task: any TrainingTask, configuration: TrainConfiguration, source: any SampleSource,
+        augmentations: [Augmentation], seed: UInt64, pool: WorkerPool
     ) throws {
-        hasValidation = !dataset.indices(of: .validation).isEmpty
+        hasValidation = !source.indices(of: .validation).isEmpty
         if configuration.earlyStopping != nil, !hasValidation {
-            throw UserError(at: "train.early_stopping", "needs images for validation, but data.validation holds out none of \(dataset.name)")
+            throw UserError(at: "train.early_stopping", "needs images for validation, but data.validation holds out none of \(source.name)")
         }
         self.configuration = configuration
-        self.dataset = dataset
+        self.source = source
+        hasValidationTables = !task.layout(of: .validation).columns.isEmpty
+        let fields = try task.fields(of: source)
+        self.fields = fields
         makePipeline = { start in
             try BatchPipeline(
-                training: dataset, batchSize: configuration.batchSize, seed: seed, augmentations: augmentations,
+                training: source, fields: fields, batchSize: configuration.batchSize, seed: seed, augmentations: augmentations,
                 epochs: 0..<configuration.epochs, startingAt: start)
         }
         pipeline = try makePipeline((0, 0))
         stepsPerEpoch = pipeline.batchesPerEpoch
         schedule = LearningRateSchedule(
             configuration.schedule, peak: configuration.optimizer.learningRate, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs)
-        trainingStep = try TrainingStep(
-            model, configuration: configuration, shape: dataset.shape, classCount: dataset.classCount, seed: seed, pool: pool)
+        trainingStep = try TrainingStep(model, task, fields: fields, configuration: configuration, seed: seed, pool: pool)
+        let measures = trainingStep.measures
+        guard let monitored = measures.first(where: { $0.name == task.monitored }) else {
+            preconditionFailure("the task \(task.name) finds the best weights by \(task.monitored), which it does not measure")
+        }
+        monitor = Monitor(monitored)
+        stoppingMonitor = try configuration.earlyStopping.map { stopping in
+            try Monitor(named: stopping.metric, among: measures, of: task.name, at: "train.early_stopping.metric")
+        }
         digester = WeightDigester(trainingStep.store, pool: pool)
         evaluator = try Evaluator(
-            model, dataset: dataset, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool)
+            model, task, source: source, fields: fields, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool)
         layerProbe = configuration.layerStatistics
-            ? try LayerProbe(model, dataset: dataset, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool) : nil
+            ? try LayerProbe(model, task, source: source, fields: fields, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool)
+            : nil
         try requireMemory(byteCount, held: byteCount)
     }
 
@@ -88,7 +111,8 @@ public final class TrainingLoop {
                 try trainEpoch(&clock, bestWeights, emit, shouldStop)
             }
             if !isBestEpochLast { try bestWeights.restore(to: self) }
-            let result = try evaluate(.test, shouldStop)
+            if hasValidation, hasValidationTables { try emit(.validated(evaluate(.validation, makesTables: true, shouldStop))) }
+            let result = try evaluate(.test, makesTables: true, shouldStop)
             try emit(.tested(result))
             return .completed(test: result)
         } catch Ending.interrupted {
@@ -153,17 +177,16 @@ public final class TrainingLoop {
         while epochMeans.stepCount < stepsPerEpoch, let batch = pipeline.next() {
             let step = progress.step
             let learningRate = schedule.learningRate(at: step)
-            let result = trainingStep.run(images: batch.images, labels: batch.labels, step: step, learningRate: learningRate)
+            let result = trainingStep.run(batch.fields, step: step, learningRate: learningRate)
             guard result.isFinite else { throw divergence(loss: result.loss, gradientNorm: result.gradientNorm) }
 
             progress.step += 1
             clock.finishStep()
-            let accuracy = Double(result.correctCount) / Double(configuration.batchSize)
-            epochMeans.add(loss: result.loss, accuracy: accuracy)
+            epochMeans.add(trainingStep.sums, of: measures)
             let isLast = epochMeans.stepCount == stepsPerEpoch
             if isLast || progress.step.isMultiple(of: Self.digestInterval) { try emit(.digested(digester.digest(step: progress.step))) }
             try emit(.stepFinished(StepMetrics(
-                step: step, epoch: epoch, loss: result.loss, accuracy: accuracy, learningRate: learningRate,
+                step: step, epoch: epoch, values: MeasureValues(measures, trainingStep.sums.map(\.mean)), learningRate: learningRate,
                 gradientNorm: result.gradientNorm)))
             if clock.isReportDue || isLast { try emit(.progress(report(&clock))) }
             if shouldStop() { throw Ending.interrupted }
@@ -172,17 +195,16 @@ public final class TrainingLoop {
         let trainSeconds = clock.secondsInEpoch, stepCount = clock.stepsInEpoch
         let waitingSeconds = pipeline.secondsWaited - secondsBefore.waited, stepSeconds = trainingStep.secondsRun - secondsBefore.run
         try emit(.epochTrained)
-        let validation = hasValidation ? try evaluate(.validation, shouldStop) : nil
-        let means = epochMeans
+        let validation = hasValidation ? try evaluate(.validation, makesTables: false, shouldStop).values : nil
+        let training = epochMeans.values(of: measures)
         epochMeans = RunningMeans()
         progress.epoch += 1
-        let isBest = progress.isBest(validation?.accuracy, epoch: epoch)
-        if let stopping = configuration.earlyStopping, let validation {
-            progress.add(stopping, loss: validation.loss, accuracy: validation.accuracy)
+        let isBest = progress.isBest(validation?[monitor.measure.name], by: monitor, epoch: epoch)
+        if let stopping = configuration.earlyStopping, let stoppingMonitor, let value = validation?[stoppingMonitor.measure.name] {
+            progress.add(value, of: stoppingMonitor, for: stopping)
         }
         let metrics = EpochMetrics(
-            epoch: epoch, stepCount: progress.step, trainLoss: means.loss, trainAccuracy: means.accuracy,
-            validationLoss: validation?.loss, validationAccuracy: validation?.accuracy, isBest: isBest)
+            epoch: epoch, stepCount: progress.step, training: training, validation: validation, isBest: isBest)
         let timing = EpochTiming(
             stepCount: stepCount, trainSeconds: trainSeconds, waitingSeconds: waitingSeconds,
             betweenStepsSeconds: trainSeconds - waitingSeconds - stepSeconds, validationSeconds: clock.secondsInEpoch - trainSeconds,
@@ -198,14 +220,15 @@ public final class TrainingLoop {
         let means = epochMeans
         return ProgressReport(
             epoch: progress.epoch, epochCount: configuration.epochs, step: means.stepCount, stepsPerEpoch: stepsPerEpoch,
-            loss: means.loss, accuracy: means.accuracy,
+            values: means.values(of: measures),
             imagesPerSecond: Double(clock.stepsInEpoch * configuration.batchSize) / clock.secondsInEpoch,
             secondsLeft: clock.secondsPerStep * Double(stepsPerEpoch * configuration.epochs - progress.step))
     }
 
-    private func evaluate(_ split: Split, _ shouldStop: () -> Bool) throws -> EvaluationResult {
-        guard let result = evaluator.evaluate(split, shouldStop: shouldStop) else { throw Ending.interrupted }
-        guard result.loss.isFinite else { throw divergence(loss: result.loss, gradientNorm: 0) }
+    private func evaluate(_ split: Split, makesTables: Bool, _ shouldStop: () -> Bool) throws -> EvaluationResult {
+        guard let result = evaluator.evaluate(split, makesTables: makesTables, shouldStop: shouldStop) else { throw Ending.interrupted }
+        let loss = result.values.values[0]
+        guard loss.isFinite else { throw divergence(loss: loss, gradientNorm: 0) }
         return result
     }
 

@@ -1,39 +1,33 @@
+import Measures
+
 /// How far a training has come.
-public struct TrainingProgress: Sendable, Equatable, Codable {
+public struct TrainingProgress: Sendable, Equatable {
     /// Finished steps since the beginning.
     public var step = 0
     /// Finished epochs.
     public var epoch = 0
     /// The epoch of the best weights so far.
     public var bestEpoch: Int?
-    /// Their validation accuracy; nil without validation.
-    public var bestAccuracy: Double?
-    /// The best value so far of the metric of early stopping.
+    /// The monitor's value for them; nil without validation.
+    public var bestValue: Double?
+    /// The best value so far of what early stopping watches.
     public var bestMonitored: Double?
-    /// Epochs in a row without an improvement of that metric.
+    /// Epochs in a row without an improvement of that.
     public var epochsWithoutImprovement = 0
 
     public init() {}
 
-    /// Whether `accuracy`, of the weights at the end of `epoch`, is the best so far; remembers it if so. Without validation every epoch is.
-    mutating func isBest(_ accuracy: Double?, epoch: Int) -> Bool {
-        if let accuracy, let bestAccuracy, accuracy <= bestAccuracy { return false }
-        (bestEpoch, bestAccuracy) = (epoch, accuracy)
+    /// Whether `value`, the monitor's for the weights at the end of `epoch`, is the best so far; remembers it if so. Without validation every
+    /// epoch is.
+    mutating func isBest(_ value: Double?, by monitor: Monitor, epoch: Int) -> Bool {
+        if let value, let bestValue, !monitor.isBetter(value, than: bestValue) { return false }
+        (bestEpoch, bestValue) = (epoch, value)
         return true
     }
 
-    /// Counts the results of another epoch for `stopping`.
-    mutating func add(_ stopping: EarlyStoppingConfiguration, loss: Double, accuracy: Double) {
-        let isImproved: Bool
-        let value: Double
-        switch stopping.metric {
-        case .validationAccuracy:
-            value = accuracy
-            isImproved = bestMonitored.map { value > $0 + stopping.minDelta } ?? true
-        case .validationLoss:
-            value = loss
-            isImproved = bestMonitored.map { value < $0 - stopping.minDelta } ?? true
-        }
+    /// Counts another epoch for `stopping`, which watches `monitor`.
+    mutating func add(_ value: Double, of monitor: Monitor, for stopping: EarlyStoppingConfiguration) {
+        let isImproved = bestMonitored.map { monitor.isBetter(value, than: $0, by: stopping.minDelta) } ?? true
         if isImproved { bestMonitored = value }
         epochsWithoutImprovement = isImproved ? 0 : epochsWithoutImprovement + 1
     }

@@ -4,13 +4,11 @@ import TensorCore
 
 /// One batch; its memory belongs to the pipeline and is valid until the next call of `next()`.
 public struct Batch {
-    /// Augmented and normalized, `[batchSize, height, width, channels]`. Places from `count` on are 0.
-    public let images: UnsafePointer<Float>
-    /// Class indices, `[batchSize]`. Places from `count` on are 0; leave them out of losses and counts.
-    public let labels: UnsafePointer<Int32>
-    /// Global indices of the images, `[count]`.
+    /// The memory of each of the pipeline's fields, `[batchSize, …]`. Places from `count` on are 0; leave them out of losses and counts.
+    public let fields: [UnsafeRawPointer]
+    /// Global indices of the samples, `[count]`.
     public let sampleIndices: UnsafeBufferPointer<Int32>
-    /// How many places hold images: the batch size, except in the last batch of an evaluation.
+    /// How many places hold samples: the batch size, except in the last batch of an evaluation.
     public let count: Int
     public let epoch: Int
     public let indexInEpoch: Int
@@ -22,13 +20,15 @@ public struct Batch {
 ///     while let batch = pipeline.next() { … }
 ///
 /// In training each epoch goes through the training split in an order of its own, the shuffle of the stream `shuffle` at (seed, epoch); the
-/// images left over when a batch is not full are dropped in that epoch. In evaluation the order is that of the indices, nothing is
+/// samples left over when a batch is not full are dropped in that epoch. In evaluation the order is that of the indices, nothing is
 /// augmented, and the last batch is padded. What a batch holds depends on nothing but the arguments, the epoch and its
 /// index: a pipeline that starts in the middle gives what one from the start gives there, without going through what is before.
 ///
 /// Used from one thread. After the first batches nothing is allocated. A pipeline that is dropped early stops its thread after the batch at hand.
 public final class BatchPipeline {
     public let batchSize: Int
+    /// What a batch holds, in the order of `Batch.fields`.
+    public let fields: [Field]
     /// Full batches in training; in evaluation the last one may be padded.
     public let batchesPerEpoch: Int
     let producer: BatchProducer
@@ -37,37 +37,43 @@ public final class BatchPipeline {
 
     /// Training batches of `epochs`, from batch `startingAt.batch` of epoch `startingAt.epoch`.
     ///
-    /// - Parameter startingAt: within `epochs`; a batch equal to `batchesPerEpoch` means the next epoch. nil: the beginning.
-    /// - Throws: `UserError(.usage)` when the training split has fewer images than a batch.
+    /// - Parameters:
+    ///   - fields: some of the source's; nil: all.
+    ///   - startingAt: within `epochs`; a batch equal to `batchesPerEpoch` means the next epoch. nil: the beginning.
+    /// - Throws: `UserError(.usage)` when the training split has fewer samples than a batch.
     public init(
-        training dataset: ImageDataset, batchSize: Int, seed: UInt64, augmentations: [Augmentation], epochs: Range<Int>,
-        startingAt: (epoch: Int, batch: Int)? = nil
+        training source: some SampleSource, fields: [Field]? = nil, batchSize: Int, seed: UInt64, augmentations: [Augmentation],
+        epochs: Range<Int>, startingAt: (epoch: Int, batch: Int)? = nil
     ) throws {
         precondition(batchSize > 0, "the batch size must be positive")
-        let indices = dataset.indices(of: .train)
+        let indices = source.indices(of: .train)
         guard indices.count >= batchSize else {
-            throw UserError(at: "train.batch_size", "\(batchSize) is larger than the training split of \(dataset.name), which has \(indices.count) images")
+            throw UserError(at: "train.batch_size", "\(batchSize) is larger than the training split of \(source.name), which has \(indices.count) images")
         }
         self.batchSize = batchSize
+        self.fields = fields ?? source.fields
         batchesPerEpoch = indices.count / batchSize
         let start = startingAt ?? (epochs.lowerBound, 0)
         precondition(
             start.epoch >= epochs.lowerBound && start.epoch <= epochs.upperBound && (0...batchesPerEpoch).contains(start.batch),
             "the start (epoch \(start.epoch), batch \(start.batch)) lies outside epochs \(epochs) of \(batchesPerEpoch) batches")
         producer = BatchProducer(
-            dataset, indices: indices, batchSize: batchSize, shuffleSeed: seed, augmentations: augmentations,
+            source, self.fields, indices: indices, batchSize: batchSize, shuffleSeed: seed, augmentations: augmentations,
             first: start.epoch * batchesPerEpoch + start.batch, end: epochs.upperBound * batchesPerEpoch, batchesPerEpoch: batchesPerEpoch)
         producer.start()
     }
 
-    /// All images of a split once, in order and unchanged but for normalization.
-    public init(evaluating dataset: ImageDataset, split: Split, batchSize: Int) {
+    /// All samples of a split once, in order and not augmented.
+    ///
+    /// - Parameter fields: some of the source's; nil: all.
+    public init(evaluating source: some SampleSource, fields: [Field]? = nil, split: Split, batchSize: Int) {
         precondition(batchSize > 0, "the batch size must be positive")
-        let indices = dataset.indices(of: split)
+        let indices = source.indices(of: split)
         self.batchSize = batchSize
+        self.fields = fields ?? source.fields
         batchesPerEpoch = (indices.count + batchSize - 1) / batchSize
         producer = BatchProducer(
-            dataset, indices: indices, batchSize: batchSize, shuffleSeed: nil, augmentations: [],
+            source, self.fields, indices: indices, batchSize: batchSize, shuffleSeed: nil, augmentations: [],
             first: 0, end: batchesPerEpoch, batchesPerEpoch: batchesPerEpoch)
         producer.start()
     }
@@ -88,25 +94,26 @@ public final class BatchPipeline {
 /// The thread behind a pipeline and the ring of batches between the two.
 ///
 /// Unchecked: what both threads touch (`produced`, `taken`, `isHolding`, `isStopped`) is touched only under `condition`. The ring's
-/// memory, `order` and `preparer` need no lock: a slot belongs to the producing thread until it is counted in `produced`, then to the
+/// memory, `order` and `writer` need no lock: a slot belongs to the producing thread until it is counted in `produced`, then to the
 /// consumer until it is given back in `take`, and the other two are the producing thread's alone. The memory is freed in `deinit`, and the
 /// thread holds a reference until it ends.
 final class BatchProducer: @unchecked Sendable {
     private struct Slot {
-        let images: UnsafeMutablePointer<Float>
-        let labels: UnsafeMutablePointer<Int32>
+        let fields: [UnsafeMutableRawPointer]
         let indices: UnsafeMutablePointer<Int32>
+        /// `fields`, for the consumer.
+        let pointers: [UnsafeRawPointer]
     }
 
-    private let labels: [Int32]
     private let indices: [Int32]
-    private let imageCount: Int
+    /// Of a sample's fields.
+    private let byteCounts: [Int]
     private let batchSize: Int
     private let shuffleStream: PhiloxStream?
     private let first: Int
     private let end: Int
     private let batchesPerEpoch: Int
-    private let preparer: ImagePreparer
+    private let writer: any SampleWriter
     private let slots: [Slot]
     private let order: UnsafeMutableBufferPointer<Int32>
 
@@ -117,7 +124,7 @@ final class BatchProducer: @unchecked Sendable {
     private var isStopped = false
 
     init(
-        _ dataset: ImageDataset, indices: [Int32], batchSize: Int, shuffleSeed: UInt64?, augmentations: [Augmentation],
+        _ source: some SampleSource, _ fields: [Field], indices: [Int32], batchSize: Int, shuffleSeed: UInt64?, augmentations: [Augmentation],
         first: Int, end: Int, batchesPerEpoch: Int
     ) {
         self.indices = indices
@@ -125,19 +132,19 @@ final class BatchProducer: @unchecked Sendable {
         self.first = first
         self.end = end
         self.batchesPerEpoch = batchesPerEpoch
-        labels = dataset.images.labels
-        let imageCount = dataset.shape.count
-        self.imageCount = imageCount
+        let byteCounts = fields.map(\.byteCount)
+        self.byteCounts = byteCounts
         shuffleStream = shuffleSeed.map { PhiloxStream(seed: $0, name: "shuffle") }
-        preparer = ImagePreparer(dataset, augmentations: augmentations, seed: shuffleSeed ?? 0)
+        writer = source.makeWriter(of: fields, augmentations: augmentations, seed: shuffleSeed ?? 0)
         slots = (0..<BatchPipeline.slotCount).map { _ in
-            let slot = Slot(
-                images: .allocate(capacity: batchSize * imageCount), labels: .allocate(capacity: batchSize),
-                indices: .allocate(capacity: batchSize))
-            slot.images.initialize(repeating: 0, count: batchSize * imageCount)
-            slot.labels.initialize(repeating: 0, count: batchSize)
-            slot.indices.initialize(repeating: 0, count: batchSize)
-            return slot
+            let memory = byteCounts.map { count in
+                let memory = UnsafeMutableRawPointer.allocate(byteCount: batchSize * count, alignment: 64)
+                memory.initializeMemory(as: UInt8.self, repeating: 0, count: batchSize * count)
+                return memory
+            }
+            let indices = UnsafeMutablePointer<Int32>.allocate(capacity: batchSize)
+            indices.initialize(repeating: 0, count: batchSize)
+            return Slot(fields: memory, indices: indices, pointers: memory.map { UnsafeRawPointer($0) })
         }
         order = .allocate(capacity: indices.count)
         _ = order.initialize(from: indices)
@@ -145,8 +152,7 @@ final class BatchProducer: @unchecked Sendable {
 
     deinit {
         for slot in slots {
-            slot.images.deallocate()
-            slot.labels.deallocate()
+            slot.fields.forEach { $0.deallocate() }
             slot.indices.deallocate()
         }
         order.deallocate()
@@ -184,7 +190,7 @@ final class BatchProducer: @unchecked Sendable {
         let (epoch, index) = (first + taken).quotientAndRemainder(dividingBy: batchesPerEpoch)
         let count = sampleCount(ofBatch: index)
         return Batch(
-            images: slot.images, labels: slot.labels, sampleIndices: UnsafeBufferPointer(start: slot.indices, count: count),
+            fields: slot.pointers, sampleIndices: UnsafeBufferPointer(start: slot.indices, count: count),
             count: count, epoch: epoch, indexInEpoch: index)
     }
 
@@ -221,10 +227,10 @@ final class BatchProducer: @unchecked Sendable {
         for place in 0..<count {
             let sample = order[index * batchSize + place]
             slot.indices[place] = sample
-            slot.labels[place] = labels[Int(sample)]
-            preparer.write(Int(sample), epoch: epoch, to: slot.images + place * imageCount)
+            writer.write(Int(sample), epoch: epoch, place: place, in: slot.fields)
         }
-        (slot.images + count * imageCount).update(repeating: 0, count: (batchSize - count) * imageCount)
-        (slot.labels + count).update(repeating: 0, count: batchSize - count)
+        for (memory, byteCount) in zip(slot.fields, byteCounts) {
+            (memory + count * byteCount).initializeMemory(as: UInt8.self, repeating: 0, count: (batchSize - count) * byteCount)
+        }
     }
 }

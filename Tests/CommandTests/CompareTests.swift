@@ -28,7 +28,7 @@ struct CompareTests {
             parameters: 1234, multiplyAdds: 56_789, classes: 2)))
         try live.append(StepRecord(step: 1, epoch: 1, loss: 1, accuracy: 0.5, learningRate: 6.600000000000001e-07, gradientNorm: 2))
         try live.append(EpochRecord(epoch: 1, trainLoss: 0.5, trainAccuracy: 0.75, valLoss: 0.5, valAccuracy: 0.75))
-        try live.append(TestEvaluation(loss: 0.25, accuracy: 0.75, confusion: [[1, 1], [0, 2]], predictions: [0, 1, 1, 1], labels: [0, 0, 1, 1]))
+        try live.append(EvaluationRecord(loss: 0.25, accuracy: 0.75, confusion: [[1, 1], [0, 2]], predictions: [0, 1, 1, 1], labels: [0, 0, 1, 1]))
         try live.finish(.finished)
         try writer.save(MachineRecord(
             host: "h", operatingSystem: "s", processor: "p", threads: 1, versions: [:], gitCommit: nil, command: ["run"],

@@ -1,11 +1,17 @@
+import Measures
+import TestSupport
 import Testing
 
 @testable import Experiments
 
+private func shown(_ loss: Double, _ accuracy: Double) -> ProgressLine.Shown {
+    ProgressLine.Shown(MeasureValues([.loss, .accuracy], [loss, accuracy]), Monitor(.accuracy))
+}
+
 @Suite struct ProgressLineTests {
     private let epoch = ProgressLine.line(
-        "resnet20", epoch: (1, 4), loss: 0.64051, accuracy: 0.77224, validation: (0.49844, 0.82601), speed: (1_661, 97))
-    private let steps = ProgressLine.line("resnet20", share: 0.3, epoch: (2, 4), loss: 0.64051, accuracy: 0.77224, speed: (1_661, 97))
+        "resnet20", epoch: (1, 4), shown(0.64051, 0.77224), validation: shown(0.49844, 0.82601), speed: (1_661, 97))
+    private let steps = ProgressLine.line("resnet20", share: 0.3, epoch: (2, 4), shown(0.64051, 0.77224), speed: (1_661, 97))
 
     @Test("A wide terminal shows all, a narrow one gives up digits, losses and accuracies before the images a second", arguments: [
         (110, "resnet20  epoch 1/4  loss 0.6405  accuracy 0.7722  validation 0.4984 0.8260  1,661 images/s  1:37 min left"),

@@ -2,6 +2,8 @@ import Configuration
 import Foundation
 import RunStore
 import Synchronization
+import Measures
+import TestSupport
 import Testing
 
 @testable import Experiments
@@ -149,13 +151,13 @@ import Testing
         ([0.1, 0.2, 0.3, 0.4, 0.5], 2, [3, 4]),
     ] as [([Double?], Int, [Int])])
     func theBestGoOn(values: [Double?], factor: Int, survivors: [Int]) {
-        #expect(Halving(metric: .validationAccuracy, factor: factor, first: 1).survivors(of: values, after: 1) == Set(survivors))
+        #expect(Halving(metric: "val_accuracy", factor: factor, first: 1).survivors(of: values, by: Monitor(.accuracy), after: 1) == Set(survivors))
         let losses = values.map { $0.map { 1 - $0 } }
-        #expect(Halving(metric: .validationLoss, factor: factor, first: 1).survivors(of: losses, after: 1) == Set(survivors))
+        #expect(Halving(metric: "val_loss", factor: factor, first: 1).survivors(of: losses, by: Monitor(.loss), after: 1) == Set(survivors))
     }
 
     @Test(arguments: [(1, 3, 27, [1, 3, 9]), (2, 2, 8, [2, 4]), (1, 2, 1, []), (5, 3, 4, [])]) func rungs(first: Int, factor: Int, epochs: Int, expected: [Int]) {
-        #expect(Halving(metric: .validationLoss, factor: factor, first: first).rungs(epochs: epochs) == expected)
+        #expect(Halving(metric: "val_loss", factor: factor, first: first).rungs(epochs: epochs) == expected)
     }
 
     @Test func allSeedsOfACellGoOnOrNone() throws {
@@ -182,8 +184,8 @@ import Testing
         #expect(try losers(after: 2) == ["mlp 3 0", "mlp 3 1", "vit 1 1"], "a cell with a lost seed is worse than any")
     }
 
-    private func records(_ value: Double, epochs: Int) -> [EpochRecord] {
-        (0..<epochs).map { EpochRecord(epoch: $0 + 1, trainLoss: 0, trainAccuracy: 0, valLoss: nil, valAccuracy: value) }
+    private func records(_ value: Double, epochs: Int) -> TrialHistory {
+        TrialHistory([.loss, .accuracy], (0..<epochs).map { EpochRecord(epoch: $0 + 1, trainLoss: 0, trainAccuracy: 0, valLoss: nil, valAccuracy: value) })
     }
 
     /// Takes nine cells through the rungs at 1 and 3 epochs and returns who is left. Those in `lost` diverge in the first epoch or fail; those in

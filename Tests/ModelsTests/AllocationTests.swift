@@ -1,6 +1,7 @@
 import AllocationCounter
 import Layers
 import Synchronization
+import Tasks
 import TensorCore
 import Testing
 @testable import Training
@@ -41,14 +42,16 @@ import VisionData
         (configuration.batchSize, configuration.optimizer, configuration.clipGradientNorm) = (16, .adamw(.init()), 1)
         let pool = WorkerPool(threads: threads)
         let step = try TrainingStep(
-            Self.record, configuration: configuration, shape: ImageShape(height: 28, width: 28, channels: 1), classCount: 10, seed: 1, pool: pool)
+            Self.record, Classification(classCount: 10),
+            fields: [.image(ImageShape(height: 28, width: 28, channels: 1)), .label(classes: 10)], configuration: configuration, seed: 1, pool: pool)
         let images: [Float] = (0..<16 * 28 * 28).map { pixel in Float((pixel * 37) % 101) / 50 - 1 }
         let labels: [Int32] = (0..<16).map { image in Int32(image % 10) }
         func run(_ numbers: Range<Int>) {
             images.withUnsafeBufferPointer { images in
                 labels.withUnsafeBufferPointer { labels in
+                    let fields = [UnsafeRawPointer(images.baseAddress!), UnsafeRawPointer(labels.baseAddress!)]
                     for number in numbers {
-                        _ = step.run(images: images.baseAddress!, labels: labels.baseAddress!, step: number, learningRate: 1e-3)
+                        _ = step.run(fields, step: number, learningRate: 1e-3)
                     }
                 }
             }

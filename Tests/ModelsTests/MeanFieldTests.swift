@@ -1,6 +1,7 @@
 import Foundation
 import Layers
 import TensorCore
+import TestSupport
 import Testing
 import Training
 import VisionData

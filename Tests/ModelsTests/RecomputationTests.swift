@@ -1,6 +1,8 @@
 import Models
+import Tasks
 import TensorCore
 import Testing
+import VisionData
 @testable import Training
 
 /// Transformer blocks that are computed again in the backward pass change memory and time, but no bit.
@@ -10,8 +12,14 @@ struct RecomputationTests {
         var configuration = TrainConfiguration()
         (configuration.batchSize, configuration.recompute) = (16, recompute)
         return try TrainingStep(
-            { scope, images in preset.definition.logits(images, classes: preset.classes, in: scope) }, configuration: configuration, shape: preset.input,
-            classCount: preset.classes, seed: 1, pool: WorkerPool(threads: 2))
+            { scope, images in preset.definition.logits(images, classes: preset.classes, in: scope) }, Classification(classCount: preset.classes),
+            fields: [.image(preset.input), .label(classes: preset.classes)], configuration: configuration, seed: 1, pool: WorkerPool(threads: 2))
+    }
+
+    private func run(_ step: TrainingStep, _ images: [Float], _ labels: [Int32], _ number: Int) -> TrainingStep.Result {
+        images.withUnsafeBytes { images in
+            labels.withUnsafeBytes { step.run([images.baseAddress!, $0.baseAddress!], step: number, learningRate: 1e-3) }
+        }
     }
 
     @Test(arguments: ["vit-28", "hybrid-28"]) func sameBitsInLessMemory(model: String) throws {
@@ -19,7 +27,7 @@ struct RecomputationTests {
         let count = kept.batchSize * 28 * 28
         let images = (0..<count).map { Float(($0 * 37) % 101) / 50 - 1 }, labels = (0..<kept.batchSize).map { Int32($0 % 10) }
         for number in 0..<3 {
-            let results = [kept, recomputed].map { $0.run(images: images, labels: labels, step: number, learningRate: 1e-3) }
+            let results = [kept, recomputed].map { run($0, images, labels, number) }
             #expect(results[0].loss.bitPattern == results[1].loss.bitPattern)
             #expect(results[0].gradientNorm.bitPattern == results[1].gradientNorm.bitPattern)
         }

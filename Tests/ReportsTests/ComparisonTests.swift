@@ -236,7 +236,7 @@ struct ComparisonTests {
             for seed in 0..<3 { try Example.writeRun(results, model: "resnet20", seed: seed, accuracy: 0.9 + 0.01 * Double(seed)) }
             try Example.writeRun(results, model: "vit", seed: 0, accuracy: 0.88)
             let comparison = try comparison(results)
-            let row = try cells(self.comparison(results) { $0.metric = .valLoss })[0]
+            let row = try cells(self.comparison(results) { $0.metric = .validation("loss") })[0]
             #expect(row["metric"] == "val_loss" && row["mean"] == "0.375" && row["sd"] == "0.0" && row["seeds"] == "0 1 2" && row["values"] == "0.375 0.375 0.375")
             #expect(try comparison.rendered(as: .markdown).hasPrefix("| model | n | parameters | MACs | test accuracy | sd | 95% CI |"))
             let parsed = try JSONSerialization.jsonObject(with: Data(comparison.rendered(as: .json).utf8)) as? [[String: Any]]
@@ -327,8 +327,10 @@ struct ComparisonTests {
             try Example.writeRun(results, model: "vit", seed: 0, accuracy: 0.8, status: .diverged)
             let message = "no finished run under \(results) has a test_accuracy\nvit-s0-00000002 diverged at step 2"
             #expect(throws: UserError(.noInput, message)) { try Comparison(under: [results]) }
+            #expect(throws: UserError(.usage, "unknown metric 'test_acuracy'; did you mean 'test_accuracy'?")) {
+                _ = try self.comparison(results) { $0.metric = .test("acuracy") }
+            }
         }
-        #expect(throws: UserError(.usage, "unknown metric 'test_acuracy'; did you mean 'test_accuracy'?")) { try Metric(named: "test_acuracy") }
     }
 
     @Test func aDamagedRunDoesNotHideTheOthers() throws {

@@ -28,7 +28,7 @@ enum Example {
             if status == .interrupted { break }
         }
         if status == .finished {
-            try live.append(TestEvaluation(loss: 0.25, accuracy: accuracy, confusion: [[1, 1], [0, 2]], predictions: [0, 1, 1, 1], labels: [0, 0, 1, 1]))
+            try live.append(EvaluationRecord(loss: 0.25, accuracy: accuracy, confusion: [[1, 1], [0, 2]], predictions: [0, 1, 1, 1], labels: [0, 0, 1, 1]))
         }
         try live.finish(status)
         let weights = StoredWeights(

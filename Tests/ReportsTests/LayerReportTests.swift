@@ -81,7 +81,7 @@ struct LayerReportTests {
                 results, model: "b", seed: 0, accuracy: 0.9, options: #""model": "b""#, status: .diverged, layers: Self.predicted, moments: [Self.start])
             let gains = try Comparison(under: [results], options: options([.activationGain]))
             #expect(gains.rows.map { $0.measured.map(\.value) } == [[0.5], [0.5]])
-            let accuracies = try Comparison(under: [results], options: options([.testAccuracy, .predictedActivationGain]))
+            let accuracies = try Comparison(under: [results], options: options([.test("accuracy"), .predictedActivationGain]))
             #expect(accuracies.rows.map(\.measured.count) == [1, 0])
             #expect(try accuracies.rendered(as: .csv).split(separator: "\n").dropFirst().allSatisfy { $0.hasSuffix(",0.5") })
         }
@@ -148,4 +148,9 @@ struct LayerReportTests {
             #expect(error.message.hasPrefix("no finished run under \(results) has a activation_gain\na-s0-") && error.message.hasSuffix(" has no activation_gain"))
         }
     }
+}
+
+extension Metric {
+    fileprivate static let activationGain = Metric.other(.activationGain), predictedActivationGain = Metric.other(.predictedActivationGain)
+    fileprivate static let gradientGain = Metric.other(.gradientGain), predictedGradientGain = Metric.other(.predictedGradientGain)
 }

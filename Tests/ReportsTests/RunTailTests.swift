@@ -44,7 +44,7 @@ import Testing
             try live.append(epoch(2))
             (lines, ending) = try tail.next()
             #expect(lines == [stepLine(8, epoch: 2, loss: "0.1250"), "epoch 2  \(epochLine)"])
-            try live.append(TestEvaluation(loss: 1, accuracy: 0.5, confusion: [[1, 0], [1, 0]], predictions: [0, 0], labels: [0, 1]))
+            try live.append(EvaluationRecord(loss: 1, accuracy: 0.5, confusion: [[1, 0], [1, 0]], predictions: [0, 0], labels: [0, 1]))
             try live.finish(.finished)
             (lines, ending) = try tail.next()
             #expect(lines == [] && ending == "finished: test accuracy 0.5000")

@@ -40,7 +40,7 @@ enum Example {
 
     static func digest(_ step: Int) -> DigestRecord { DigestRecord(step: step, checksums: [UInt64(step), .max - UInt64(step)]) }
 
-    static let evaluation = TestEvaluation(
+    static let evaluation = EvaluationRecord(
         loss: 0.4, accuracy: 0.75, confusion: [[1, 0, 1], [0, 1, 0], [0, 0, 1]], predictions: [0, 2, 1, 2], labels: [0, 0, 1, 2])
 
     static let weights = StoredWeights(
@@ -91,6 +91,6 @@ enum Example {
         RunContents(
             description: description, status: status, steps: (1...steps).map(step), epochs: steps < 100 ? [] : (1...steps / 100).map(epoch),
             digests: (0..<steps / 50).map { digest(50 * ($0 + 1)) },
-            evaluation: status == .finished ? evaluation : nil)
+            evaluations: status == .finished ? [.test: evaluation] : [:])
     }
 }

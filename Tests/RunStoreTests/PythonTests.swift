@@ -93,7 +93,7 @@ struct PythonTests {
             for index in 1...300 { try live.append(Example.step(index)) }
             for index in 0...3 { try live.append(Example.layers(index)) }
             for index in 1...3 { try live.append(Example.epoch(index)) }
-            try live.append(TestEvaluation(
+            try live.append(EvaluationRecord(
                 loss: 0.4, accuracy: 0.5, confusion: (0..<classes).map { row in (0..<classes).map { row == $0 ? 1 : 2 } },
                 predictions: [0, 1], labels: [0, 0]))
             try live.finish(.finished)

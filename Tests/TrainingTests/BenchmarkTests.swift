@@ -1,5 +1,7 @@
 import Foundation
+import Tasks
 import TensorCore
+import TestSupport
 import Testing
 import VisionData
 @testable import Training
@@ -18,7 +20,8 @@ private func softmaxRegression(_ scope: Scope, _ images: Tensor) -> Tensor {
 
     private func benchmark(isProfiled: Bool = false, peak: MachinePeak? = nil, threads: Int = 2) throws -> BenchmarkResult {
         try BenchmarkResult(
-            measuring: softmaxRegression, named: "regression", configuration: configuration, shape: shape, classCount: 3, steps: 4,
+            measuring: softmaxRegression, named: "regression", task: Classification(classCount: 3), fields: [.image(shape), .label(classes: 3)],
+            configuration: configuration, steps: 4,
             isProfiled: isProfiled, peak: peak, pool: WorkerPool(threads: threads))
     }
 
@@ -50,7 +53,7 @@ private func softmaxRegression(_ scope: Scope, _ images: Tensor) -> Tensor {
             let features = images.convolution2D(weight: scope.parameter("conv", [5, 3, 2, 2], ConstantInitializer(1)))
             return features.reshaped([images.shape[0], 5]).linear(weight: scope.parameter("head", [3, 5], ConstantInitializer(1)))
         }
-        let work = StepWork(convolution, shape: shape, classCount: 3, batchSize: 10)
+        let work = StepWork(convolution, image: .image(shape), batchSize: 10)
         #expect(abs(work.convolutionGigaflops * 1e9 - 6 * 10 * 60) < 1e-6)
         #expect(abs(work.matmulGigaflops * 1e9 - 6 * 10 * 15) < 1e-6)
     }

@@ -1,4 +1,7 @@
 import Configuration
+import Measures
+import TestSupport
+import Tasks
 import TensorCore
 import Testing
 @testable import Training
@@ -19,7 +22,7 @@ private final class Recorder: TrainingListener {
     func receive(_ event: TrainingEvent, from loop: TrainingLoop) {
         switch event {
         case .stepFinished(let metrics): steps.append(metrics)
-        case .progress, .layersMeasured, .epochTrained: break
+        case .progress, .layersMeasured, .epochTrained, .validated: break
         case .digested(let digest): digests.append(digest)
         case .epochFinished(let metrics, _):
             epochs.append(metrics)
@@ -152,8 +155,9 @@ private final class Recorder: TrainingListener {
         // Cut as the training's batches are: the last bits of a product may depend on how many rows it has.
         (configuration.batchSize, configuration.shards) = (batchSize, batchSize == 64 ? 8 : 1)
         let evaluator = try Evaluator(
-            softmaxRegression, dataset: dataset, configuration: configuration, seed: 0, store: store, pool: WorkerPool(threads: 1))
-        return try #require(evaluator.evaluate(.test) { false })
+            softmaxRegression, Classification(classCount: 10), source: dataset, fields: dataset.fields, configuration: configuration, seed: 0,
+            store: store, pool: WorkerPool(threads: 1))
+        return try #require(evaluator.evaluate(.test, makesTables: true) { false })
     }
 
     @Test("The test split sees the best weights, the first of equals")
@@ -165,7 +169,7 @@ private final class Recorder: TrainingListener {
         try #require(best < 7, "the case needs a best epoch before the last")
         #expect(recorder.epochs.lastIndex { $0.isBest } == best)
         #expect(loop.progress.bestEpoch == best)
-        #expect(loop.progress.bestAccuracy == accuracies[best])
+        #expect(loop.progress.bestValue == accuracies[best])
         #expect(try testResult(outcome) == evaluate(recorder.checkpoints[best].parameters, batchSize: 64))
         #expect(try testResult(outcome) != evaluate(recorder.checkpoints[7].parameters, batchSize: 64))
         #expect(loop.checkpoint().parameters == recorder.checkpoints[best].parameters, "afterwards the parameters are the best")
@@ -188,8 +192,8 @@ private final class Recorder: TrainingListener {
         }
     }
 
-    @Test("Nothing improves, so patience ends", arguments: [EarlyStoppingConfiguration.Metric.validationAccuracy, .validationLoss])
-    func earlyStopping(metric: EarlyStoppingConfiguration.Metric) throws {
+    @Test("Nothing improves, so patience ends", arguments: ["val_accuracy", "val_loss"])
+    func earlyStopping(metric: String) throws {
         var configuration = configuration(epochs: 9, sgd(0))
         var stopping = EarlyStoppingConfiguration()
         (stopping.patience, stopping.metric) = (2, metric)
@@ -205,19 +209,18 @@ private final class Recorder: TrainingListener {
         var progress = TrainingProgress()
         var stopping = EarlyStoppingConfiguration()
         (stopping.patience, stopping.minDelta) = (2, 0.125)
-        func isOver(loss: Double = 0, accuracy: Double = 0) -> Bool {
-            progress.add(stopping, loss: loss, accuracy: accuracy)
+        func isOver(_ value: Double, _ better: Measure.Direction = .larger) -> Bool {
+            progress.add(value, of: Monitor(Measure("m", unit: "1", better: better)), for: stopping)
             return progress.isPatienceOver(stopping)
         }
-        let ends = [0.5, 0.75, 0.875, 1].map { isOver(accuracy: $0) }
+        let ends = [0.5, 0.75, 0.875, 1].map { isOver($0) }
         #expect(ends == [false, false, false, false])
         #expect(progress.bestMonitored == 1)
-        #expect(isOver(accuracy: 1.125) == false)
-        #expect(isOver(accuracy: 1.125) == true)
+        #expect(isOver(1.125) == false)
+        #expect(isOver(1.125) == true)
 
         progress = TrainingProgress()
-        stopping.metric = .validationLoss
-        #expect([3.0, 2.0, 1.9, 2.5].map { isOver(loss: $0) } == [false, false, false, true])
+        #expect([3.0, 2.0, 1.9, 2.5].map { isOver($0, .smaller) } == [false, false, false, true])
     }
 
     @Test("A rate out of all bounds: the step and the first bad tensor are named, the log stays")

@@ -54,7 +54,7 @@ public struct Composition: Sendable {
         private var known: [String: ConfigurationNode] = [:]
         private var room = YAML.largestByteCount
         /// Of a definition, at the top.
-        private static let keys = ["data", "train", "models", "seeds", "precision", "match", "sweep", "extends"]
+        private static let keys = ["data", "train", "models", "seeds", "precision", "task", "match", "sweep", "extends"]
 
         init(display: @escaping (URL) -> String) { self.display = display }
 

@@ -13,6 +13,7 @@ extension Definition {
             entry("data", data.node), entry("train", train.completeNode), entry("seeds", .list(seeds.map { .scalar($0) })),
             entry("precision", .text(precision.rawValue)),
         ]
+        if let task { entries.append(entry("task", task)) }
         if let match { entries.append(entry("match", .text(match.rawValue))) }
         entries.append(entry("models", ConfigurationNode(.map(models.map { entry($0.name, $0.definition.node) }), mark: mark)))
         if let sweep { entries.append(entry("sweep", sweep.node)) }

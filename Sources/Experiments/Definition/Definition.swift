@@ -11,6 +11,7 @@ import VisionData
 ///     train:     {epochs: 4}
 ///     seeds:     [0, 1, 2]           # default [0]; every model is trained once with each
 ///     precision: fp32                # the default; or bf16: activations and their gradients in bfloat16
+///     task:      classification      # the default; or the name of another task, or {name: {options}}
 ///     match:     parameters          # or macs, none: what the models are meant to have in common; absent: nothing is said
 ///     sweep:     {grid: {train.epochs: [2, 4]}}           # what harness sweep varies
 ///     models:                        # at least one, under names of one's own
@@ -40,6 +41,8 @@ public struct Definition: Sendable {
     public var train: TrainConfiguration
     public var seeds: [Int]
     public var precision: Precision
+    /// What the models are trained for, as it was written; nil: classification (`TaskRegistry`).
+    public var task: ConfigurationNode?
     /// What the models are meant to have in common; it changes no result.
     public var match: Match?
     /// In the order in which they were written.
@@ -89,6 +92,7 @@ public struct Definition: Sendable {
         trainFields.finish()
         seeds = Self.seeds(from: &fields)
         precision = fields.choice("precision") ?? .fp32
+        task = fields.node("task").flatMap { $0.isDefaultTask ? nil : $0 }
         match = fields.choice("match")
         models = Self.models(from: &fields, registry)
         if var sweepFields = fields.fields("sweep") { sweep = SweepDefinition(from: &sweepFields) } else { sweep = nil }
@@ -153,6 +157,15 @@ public struct Definition: Sendable {
     /// A file name has at most 255 bytes, and a run folder's also has the seed and the hash.
     private static let largestNameLength = 200
 
+    /// Whether a text is of letters, digits, '_', '-' and '+', and begins with one of the first three.
+    private static func isName(_ text: String) -> Bool {
+        func isWord(_ byte: UInt8) -> Bool {
+            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == UInt8(ascii: "_")
+        }
+        guard let first = text.utf8.first, isWord(first) else { return false }
+        return text.utf8.allSatisfy { isWord($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") }
+    }
+
     private static func models(from fields: inout FieldReader, _ registry: ModelRegistry) -> [Model] {
         guard let node = fields.node("models"), let entries = node.entries, !entries.isEmpty else {
             let found = fields.node("models").map { $0.entries == nil ? $0.kind : "an empty one" } ?? "nothing"
@@ -162,7 +175,7 @@ public struct Definition: Sendable {
         return fields.limited(entries, to: largestModelCount, "models", at: "models").compactMap { entry in
             let path = "models.\(entry.key)"
             // A model's name is part of its runs' folder names and of dotted paths.
-            if entry.key.wholeMatch(of: /[A-Za-z0-9_][A-Za-z0-9_+\-]*/) == nil {
+            if !isName(entry.key) {
                 fields.errors.report("expected a name of letters, digits, '_', '-' and '+'", at: entry.mark, path: path)
             } else if entry.key.count > largestNameLength {
                 fields.errors.report("found a name of \(entry.key.count) letters, expected at most \(largestNameLength)", at: entry.mark, path: path)

@@ -48,7 +48,7 @@ extension Definition {
 
     /// The same for definitions that have much in common.
     func trials(_ texts: inout TrialTexts) -> [Trial] {
-        let written = models.map { texts.text(model: $0, data: data, train: train, precision: precision.rawValue, match: match?.rawValue) }
+        let written = models.map { texts.text(model: $0, data: data, train: train, precision: precision.rawValue, task: task, match: match?.rawValue) }
         return seeds.flatMap { seed in
             zip(models, written).map { Trial(model: $0, seed: seed, data: data, train: train, precision: precision, text: $1) }
         }

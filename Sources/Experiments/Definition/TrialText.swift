@@ -20,20 +20,24 @@ struct TrialText: Sendable {
 
     fileprivate let data, train, model: Part
     let precision: String
+    /// In JSON; nil for the default.
+    let task: String?
     let match: String?
 
     /// SHA-256 over the canonical form of what differs from the defaults: JSON on one line with keys in alphabetical order.
     func digest(seed: Int) -> String {
         let digest = SHA256()
         let precision = precision == Precision.fp32.rawValue ? "" : #""precision": "\#(precision)", "#
-        digest.update(#"{"data": \#(data.identity), "model": \#(model.identity), \#(precision)"seed": \#(seed), "train": \#(train.identity)}"#)
+        let task = task.map { #", "task": \#($0)"# } ?? ""
+        digest.update(#"{"data": \#(data.identity), "model": \#(model.identity), \#(precision)"seed": \#(seed)\#(task), "train": \#(train.identity)}"#)
         return digest.finish()
     }
 
     /// The definition of one trial with every default filled in, JSON on several lines.
     func definition(seed: Int) -> String {
         let entries = [
-            data.entry, match.map { #"  "match": "\#($0)""# }, model.entry, #"  "precision": "\#(precision)""#, "  \"seeds\": [\(seed)]", train.entry,
+            data.entry, match.map { #"  "match": "\#($0)""# }, model.entry, #"  "precision": "\#(precision)""#, "  \"seeds\": [\(seed)]",
+            task.map { #"  "task": \#($0)"# }, train.entry,
         ]
         return "{\n\(entries.compactMap(\.self).joined(separator: ",\n"))\n}\n"
     }
@@ -46,7 +50,7 @@ struct TrialTexts {
     private var models: [String: (value: ModelDefinition, part: TrialText.Part)] = [:]
 
     mutating func text(
-        model: Definition.Model, data: DataConfiguration, train: TrainConfiguration, precision: String, match: String?
+        model: Definition.Model, data: DataConfiguration, train: TrainConfiguration, precision: String, task: ConfigurationNode?, match: String?
     ) -> TrialText {
         if self.data?.value != data { self.data = (data, TrialText.Part("data", data.node, identity: data.identity)) }
         if self.train?.value != train { self.train = (train, TrialText.Part("train", train.node, identity: train.identity)) }
@@ -55,6 +59,7 @@ struct TrialTexts {
             models[model.name] = (model.definition, TrialText.Part("models", node, identity: model.definition.identity))
         }
         return TrialText(
-            data: self.data!.part, train: self.train!.part, model: models[model.name]!.part, precision: precision, match: match)
+            data: self.data!.part, train: self.train!.part, model: models[model.name]!.part, precision: precision, task: task.map { YAML.line($0, .json) },
+            match: match)
     }
 }

@@ -59,7 +59,7 @@ public struct Diagnosis {
 
     private mutating func examine(finished run: RunContents) {
         findings.append("finished, with \(grouped(run.steps.count)) steps in \(grouped(run.epochs.count)) epochs")
-        if run.evaluation == nil { add(damage: "\(folder.runFile): has no results on the test set") }
+        if run.evaluations[.test] == nil { add(damage: "\(folder.runFile): has no results on the test set") }
         for path in RunFolder.Weights.allCases.map(folder.weightsFile) {
             if let complaint = Self.complaint(about: path, run) { add(damage: complaint) }
         }

@@ -56,7 +56,7 @@ extension RunDescription {
     func currentTrialDigest(path: String, registry: ModelRegistry) throws -> String? {
         if identityVersion != nil || trialDigest == nil { return trialDigest }
         var definition = try Definition(resolved: configuration, name: experiment, place: "\(path): /config", registry: registry)
-        definition.data.places.content = dataDigest.map { DataContent(digest: $0, classes: classes) }
+        definition.data.places.content = dataDigest.map { DataContent(digest: $0, classes: classes ?? 0) }
         return definition.trials.first?.identityDigest
     }
 }

@@ -1,6 +1,8 @@
 import Configuration
 import Foundation
+import Measures
 import Models
+import Tasks
 import TensorCore
 import Training
 import VisionData
@@ -9,6 +11,12 @@ import VisionData
 public struct Experiment: Sendable {
     public let definition: Definition
     public let dataset: ImageDataset
+    /// What the models are trained for.
+    public let task: any TrainingTask
+    /// The samples of the data set with the fields that the task needs.
+    public let source: any SampleSource
+    /// What they are measured by: the loss first.
+    public let measures: [Measure]
     /// Of all images and labels (`LabeledImages.digest`).
     public let dataDigest: String
     /// The size of each model, in the order of the definition.
@@ -16,9 +24,13 @@ public struct Experiment: Sendable {
 
     /// Loads the data and records every model for one image.
     ///
-    /// - Parameter other: an experiment with the same images (`Definition.imagesKey`), whose copy is used instead of another.
+    /// - Parameters:
+    ///   - other: an experiment with the same images (`Definition.imagesKey`), whose copy is used instead of another.
+    ///   - tasks: among which the definition chooses.
     /// - Throws: `UserError` of the data or of a precision that this machine does not have; `.usage` with everything in which the models do not fit them, each with its place.
-    public init(_ definition: Definition, dataDirectory: String?, sharing other: Experiment? = nil) throws {
+    public init(
+        _ definition: Definition, dataDirectory: String?, sharing other: Experiment? = nil, tasks: TaskRegistry = .standard
+    ) throws {
         var definition = definition
         try definition.precision.requireUnits()
         let dataset = try other?.dataset ?? definition.placing { try ImageDataset.load(definition.data, dataDirectory: dataDirectory) }
@@ -26,12 +38,22 @@ public struct Experiment: Sendable {
         dataDigest = other?.dataDigest ?? dataset.images.digest
         definition.data.places.content = DataContent(digest: dataDigest, classes: dataset.classCount)
         self.definition = definition
-        let input = dataset.shape
+        let prepared = try definition.placing { try tasks.prepare(definition.task, dataset: dataset, training: definition.train) }
+        (task, source) = (prepared.task, prepared.source)
+        let measures = try definition.placing { () throws in
+            let measures = try prepared.task.measures(of: prepared.source)
+            if let stopping = definition.train.earlyStopping {
+                _ = try Monitor(named: stopping.metric, among: measures, of: prepared.task.name, at: "train.early_stopping.metric")
+            }
+            return measures
+        }
+        self.measures = measures
+        let input = dataset.shape, outputs = prepared.task.outputShape.elementCount
         let errors = ConfigurationErrors()
-        for model in definition.models { model.validate(input: input, classes: dataset.classCount, errors: errors) }
+        for model in definition.models { model.validate(input: input, classes: outputs, errors: errors) }
         try errors.throwIfAny()
         models = try definition.models.map { model in
-            (model.name, try ModelSummary(model.definition, input: input, classes: dataset.classCount))
+            (model.name, try ModelSummary(model.definition, input: input, classes: outputs))
         }
     }
 
@@ -42,13 +64,14 @@ public struct Experiment: Sendable {
     ///
     /// - Throws: `UserError`: `.usage` when the model does not fit the images or the data are too few, `.internal` when the memory is too small.
     public func training(of trial: Trial, pool: WorkerPool) throws -> TrainingLoop {
-        let model = trial.model, classes = dataset.classCount
+        let model = trial.model, outputs = task.outputShape.elementCount
         var configuration = trial.train
         configuration.precision = trial.precision
         do {
             return try definition.placing {
                 try TrainingLoop(
-                    { scope, images in model.definition.record(images, classes: classes, in: scope).required("logits", in: scope) }, configuration: configuration, dataset: dataset,
+                    { scope, images in model.definition.record(images, classes: outputs, in: scope).required("logits", in: scope) }, task: task,
+                    configuration: configuration, source: source,
                     augmentations: trial.data.augment, seed: UInt64(trial.seed), pool: pool)
             }
         } catch let error as RecordingError {

@@ -1,7 +1,8 @@
 import Configuration
+import Measures
 import Training
 
-/// The progress of one trial: epoch, loss, accuracy, images a second and the time left.
+/// The progress of one trial: epoch, loss, the measure that is watched, images a second and the time left.
 ///
 /// On a terminal one line is rewritten; elsewhere each epoch gets a line.
 final class ProgressLine: TrainingListener {
@@ -21,42 +22,56 @@ final class ProgressLine: TrainingListener {
             latest = report
             let share = (Double(report.epoch) + Double(report.step) / Double(report.stepsPerEpoch)) / Double(report.epochCount)
             terminal.status(Self.line(
-                label, share: share, epoch: (report.epoch + 1, report.epochCount), loss: report.loss, accuracy: report.accuracy,
+                label, share: share, epoch: (report.epoch + 1, report.epochCount), Shown(report.values, loop.monitor),
                 speed: (report.imagesPerSecond, report.secondsLeft)))
         case .epochFinished(let metrics, _):
-            var validation: (Double, Double)?
-            if let loss = metrics.validationLoss, let accuracy = metrics.validationAccuracy { validation = (loss, accuracy) }
             let line = Self.line(
-                label, epoch: (metrics.epoch + 1, loop.configuration.epochs), loss: metrics.trainLoss, accuracy: metrics.trainAccuracy,
-                validation: validation, speed: latest.map { ($0.imagesPerSecond, $0.secondsLeft) })
+                label, epoch: (metrics.epoch + 1, loop.configuration.epochs), Shown(metrics.training, loop.monitor),
+                validation: metrics.validation.map { Shown($0, loop.monitor) }, speed: latest.map { ($0.imagesPerSecond, $0.secondsLeft) })
             if terminal.isInteractive { terminal.status(line) } else { terminal.line(line.text) }
         case .stoppedEarly(let epoch):
             terminal.line("\(label)  stopped early after epoch \(epoch + 1)")
-        case .digested, .layersMeasured, .stepFinished, .epochTrained, .interrupted, .diverged, .tested:
+        case .digested, .layersMeasured, .stepFinished, .epochTrained, .interrupted, .diverged, .validated, .tested:
             break
         }
     }
 
-    /// What is given up where the line is too long: the bar, then digits, the losses, the accuracy of the training, that of the
+    /// The values of a line: the loss, and what is watched where that is another measure.
+    struct Shown {
+        let loss: Double
+        let watched: (title: String, value: Double)?
+
+        init(_ values: MeasureValues, _ monitor: Monitor) {
+            loss = values[Measure.lossName] ?? .nan
+            watched = monitor.measure.name == Measure.lossName ? nil : values[monitor.measure.name].map { (monitor.measure.title, $0) }
+        }
+    }
+
+    /// What is given up where the line is too long: the bar, then digits, the losses, what is watched of the training, that of the
     /// validation, the time that is left. The label, the epoch and the speed stay.
     ///
     /// - Parameter share: of the training that is done, for a bar.
     static func line(
-        _ label: String, share: Double? = nil, epoch: (number: Int, count: Int), loss: Double, accuracy: Double,
-        validation: (loss: Double, accuracy: Double)? = nil, speed: (imagesPerSecond: Double, secondsLeft: Double)?
+        _ label: String, share: Double? = nil, epoch: (number: Int, count: Int), _ training: Shown,
+        validation: Shown? = nil, speed: (imagesPerSecond: Double, secondsLeft: Double)?
     ) -> FittingLine {
         var line = FittingLine(label)
         if let share { line.append(bar(share, width: 20), shorter: [bar(share, width: 10), ""], givenUpAt: 1) }
         line.append("epoch \(epoch.number)/\(epoch.count)")
-        // Forms of one rank change together: fewer digits; no loss; no accuracy of the training; none of the validation.
-        line.append("loss \(decimals(loss, 4))", shorter: ["loss \(decimals(loss, 2))", ""], givenUpAt: 2)
-        let rough = "accuracy \(decimals(accuracy, 2))"
-        line.append("accuracy \(decimals(accuracy, 4))", shorter: [rough, rough, ""], givenUpAt: 2)
-        if let (loss, accuracy) = validation {
-            let rough = "val \(decimals(accuracy, 2))"
-            line.append(
-                "validation \(decimals(loss, 4)) \(decimals(accuracy, 4))",
-                shorter: ["val \(decimals(loss, 2)) \(decimals(accuracy, 2))", rough, rough, ""], givenUpAt: 2)
+        // Forms of one rank change together: fewer digits; no loss; no watched measure of the training; none of the validation.
+        let isLossAlone = training.watched == nil, roughLoss = "loss \(decimals(training.loss, 2))"
+        line.append(
+            "loss \(decimals(training.loss, 4))", shorter: isLossAlone ? [roughLoss, roughLoss, ""] : [roughLoss, ""], givenUpAt: 2)
+        if let (title, value) = training.watched {
+            let rough = "\(title) \(decimals(value, 2))"
+            line.append("\(title) \(decimals(value, 4))", shorter: [rough, rough, ""], givenUpAt: 2)
+        }
+        if let validation {
+            func text(_ digits: Int) -> String {
+                ([validation.loss] + (validation.watched.map { [$0.value] } ?? [])).map { decimals($0, digits) }.joined(separator: " ")
+            }
+            let rough = "val \(decimals(validation.watched?.value ?? validation.loss, 2))"
+            line.append("validation \(text(4))", shorter: ["val \(text(2))", rough, rough, ""], givenUpAt: 2)
         }
         if let speed {
             line.append("\(grouped(Int(speed.imagesPerSecond.rounded()))) images/s")

@@ -1,5 +1,7 @@
+import Measures
 import Models
 import RunStore
+import TensorCore
 import Training
 import VisionData
 
@@ -8,7 +10,7 @@ import VisionData
 extension StepRecord {
     init(_ metrics: StepMetrics) {
         self.init(
-            step: metrics.step + 1, epoch: metrics.epoch + 1, loss: metrics.loss, accuracy: metrics.accuracy,
+            step: metrics.step + 1, epoch: metrics.epoch + 1, values: metrics.values.values,
             learningRate: metrics.learningRate, gradientNorm: metrics.gradientNorm)
     }
 }
@@ -16,8 +18,8 @@ extension StepRecord {
 extension EpochRecord {
     init(_ metrics: EpochMetrics) {
         self.init(
-            epoch: metrics.epoch + 1, trainLoss: metrics.trainLoss, trainAccuracy: metrics.trainAccuracy,
-            valLoss: metrics.validationLoss, valAccuracy: metrics.validationAccuracy)
+            epoch: metrics.epoch + 1, training: metrics.training.values,
+            validation: metrics.validation?.values ?? metrics.training.measures.map { _ in nil })
     }
 }
 
@@ -31,12 +33,11 @@ extension LayerRecord {
 
 extension LayerDescription {
     /// The layers that `loop` measures, with the theory of `model` for the weights as they are now, at the start; nil where it measures none.
-    init?(_ model: ModelDefinition, measuredBy loop: TrainingLoop) {
+    init?(_ model: ModelDefinition, measuredBy loop: TrainingLoop, image: ImageShape, task: some TrainingTask) {
         guard let start = loop.layerStatistics() else { return nil }
         self.init(names: loop.layerNames)
-        let dataset = loop.dataset
         guard let family = model.configuration as? any MeanFieldConfiguration,
-            let network = family.meanFieldNetwork(input: dataset.shape, classes: dataset.classCount)
+            let network = family.meanFieldNetwork(input: image, classes: task.outputShape.elementCount)
         else { return }
         precondition(network.layers.count == names.count, "the theory is about the layers that are measured")
         let variances = network.activationVariances(inputSecondMoment: start.inputSecondMoment)
@@ -60,12 +61,16 @@ extension DataDescription {
     }
 }
 
-extension TestEvaluation {
-    init(_ result: EvaluationResult) {
-        let classes = result.classCount
-        self.init(
-            loss: result.loss, accuracy: result.accuracy,
-            confusion: (0..<classes).map { Array(result.confusion[$0 * classes..<($0 + 1) * classes]) },
-            predictions: result.predictions.map(Int.init), labels: result.labels.map(Int.init))
+extension EvaluationRecord {
+    init(_ result: EvaluationResult) { self.init(values: result.values.values, tables: result.tables) }
+}
+
+extension TrainingTask {
+    /// The layouts of the evaluations that its runs record: the test's, and the validation's where it has tables for that.
+    var layouts: [EvaluatedSplit: EvaluationLayout] {
+        var layouts = [EvaluatedSplit.test: layout(of: .test)]
+        let validation = layout(of: .validation)
+        if !validation.columns.isEmpty { layouts[.validation] = validation }
+        return layouts
     }
 }

@@ -74,7 +74,7 @@ struct Resumption {
     /// epoch, which will be the best again when the training comes there.
     private static func checkBestWeights(for state: TrainingState, of contents: RunContents, in folder: RunFolder) throws {
         let progress = state.progress
-        guard let bestEpoch = progress.bestEpoch, progress.bestAccuracy != nil else { return }
+        guard let bestEpoch = progress.bestEpoch, progress.bestValue != nil else { return }
         if state.isAtEpochEnd, bestEpoch == progress.epoch - 1 { return }
         let path = folder.weightsFile(.best)
         let file = try WeightsReader(path), best = try file.notes.state(path: path).progress

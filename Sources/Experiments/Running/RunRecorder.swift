@@ -47,8 +47,10 @@ final class RunRecorder: TrainingListener {
             try run.append(EpochRecord(epoch))
             try saveCheckpoint(loop)
             try writer.nameLast(checkpoint: loop.progress.step)
+        case .validated(let result):
+            try run.append(EvaluationRecord(result), of: .validation)
         case .tested(let result):
-            try run.append(TestEvaluation(result))
+            try run.append(EvaluationRecord(result))
         case .interrupted:
             try run.synchronize()
             // Interrupted in the test, the loop has the best weights, and the checkpoint of the end is there.
@@ -74,7 +76,7 @@ final class RunRecorder: TrainingListener {
     private func saveCheckpoint(_ loop: TrainingLoop) throws {
         let checkpoint = try begun ?? BegunCheckpoint(of: loop, in: writer)
         begun = nil
-        try checkpoint.finish(WeightsNotes(loop.state, data: data, logDigest: run.logDigest))
+        try checkpoint.finish(WeightsNotes(loop.state, monitor: loop.monitor, data: data, logDigest: run.logDigest))
         saved = loop.state
         try writer.removeOldCheckpoints()
     }
@@ -98,7 +100,7 @@ extension RunRecorder: BestWeights {
     func keep(_ loop: TrainingLoop) throws {
         let file = try writer.makeBestWeights()
         try file.write(loop.arrays, includingOptimizer: false)
-        try file.finish(WeightsNotes(loop.state, data: data))
+        try file.finish(WeightsNotes(loop.state, monitor: loop.monitor, data: data))
     }
 
     func restore(to loop: TrainingLoop) throws {

@@ -113,7 +113,8 @@ public final class Runner {
         let loop = try experiment.training(of: trial, pool: pool)
         var described = description
         described.tensors = loop.tensorNames
-        described.layers = LayerDescription(trial.model.definition, measuredBy: loop)
+        described.layers = LayerDescription(
+            trial.model.definition, measuredBy: loop, image: experiment.dataset.shape, task: experiment.task)
         var machine = MachineRecord.here(threads: pool.threadCount, command: options.command)
         machine.dataFile = experiment.dataset.location
         let resumption = try resumption(of: trial, described, &writer, machine)
@@ -139,7 +140,8 @@ public final class Runner {
         switch outcome {
         case .completed(let test):
             try recorder.finish(machine)
-            say(trial, "test accuracy \(decimals(test.accuracy, 4))  \(duration(machine.wallClockSeconds))")
+            let value = test.values[loop.monitor.measure.name].map { decimals($0, 4) } ?? ""
+            say(trial, "test \(loop.monitor.measure.title) \(value)  \(duration(machine.wallClockSeconds))")
             return .finished
         case .interrupted:
             try writer.save(machine)
@@ -169,7 +171,9 @@ public final class Runner {
         return RunDescription(
             experiment: experiment.definition.name, model: trial.model.name, seed: trial.seed, configuration: trial.resolvedDefinition,
             parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds, classes: experiment.dataset.classCount,
-            trialDigest: trial.identityDigest, identityVersion: Trial.identityVersion, dataDigest: experiment.dataDigest, data: DataDescription(experiment.dataset),
+            measures: experiment.measures, monitored: experiment.task.monitored, layouts: experiment.task.layouts,
+            trialDigest: trial.identityDigest, identityVersion: Trial.identityVersion, dataDigest: experiment.dataDigest,
+            data: DataDescription(experiment.dataset),
             arithmetic: [ArithmeticSpan(version: arithmeticVersion)])
     }
 

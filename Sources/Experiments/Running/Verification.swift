@@ -1,7 +1,9 @@
 import Configuration
 import Foundation
+import Measures
 import Models
 import RunStore
+import Tasks
 import TensorCore
 import Training
 import VisionData
@@ -40,19 +42,20 @@ public struct Verification {
     ///
     /// - Parameters:
     ///   - steps: end after so many; nil: as far as the record goes.
+    ///   - tasks: among which the run's definition chose.
     ///   - dataFile: the HDF5 file with the data; nil: where the run found it, or where the definition says.
     ///   - shouldStop: asked after every step.
     /// - Throws: `.data` when the run cannot be repeated: its file is damaged, its definition is not the one it was made with, or the images are others; also when it
     ///   differs because it was trained with another version of the arithmetic.
     public init(
-        _ folder: RunFolder, threads: Int, steps: Int?, dataDirectory: String?, dataFile: String? = nil, registry: ModelRegistry = .standard, command: [String],
-        terminal: Terminal = .standardError, shouldStop: @escaping () -> Bool
+        _ folder: RunFolder, threads: Int, steps: Int?, dataDirectory: String?, dataFile: String? = nil, registry: ModelRegistry = .standard,
+        tasks: TaskRegistry = .standard, command: [String], terminal: Terminal = .standardError, shouldStop: @escaping () -> Bool
     ) throws {
         let run = try RunReader(folder).contents()
         let description = run.description
         var definition = try Self.definition(of: run, path: folder.runFile, registry)
         definition.data.places.found = try Self.dataPlace(definition.data, dataFile, folder)
-        definition.data.places.content = description.dataDigest.map { DataContent(digest: $0, classes: description.classes) }
+        definition.data.places.content = description.dataDigest.map { DataContent(digest: $0, classes: description.classes ?? 0) }
         let trial = definition.trials[0]
         if description.identityVersion != nil, let recorded = description.trialDigest, recorded != trial.identityDigest {
             throw UserError(
@@ -63,7 +66,7 @@ public struct Verification {
         }
         let experiment: Experiment
         do {
-            experiment = try Experiment(definition, dataDirectory: dataDirectory)
+            experiment = try Experiment(definition, dataDirectory: dataDirectory, tasks: tasks)
         } catch let error as UserError where error.kind == .noInput && dataFile == nil {
             guard case .hdf5 = definition.data.source else { throw error }
             throw UserError(.noInput, "\(error); --data names the file of the run's data where it is now")
@@ -178,25 +181,39 @@ private final class Replay: TrainingListener {
             }
         case .stepFinished(let metrics):
             let recorded = run.steps[metrics.step], now = StepRecord(metrics)
-            try check(step: now.step, [
-                ("loss", recorded.loss, now.loss), ("accuracy", recorded.accuracy, now.accuracy),
+            try check(step: now.step, pairs(recorded.values, metrics.values) { $0.title } + [
                 ("learning rate", recorded.learningRate, now.learningRate), ("gradient norm", recorded.gradientNorm, now.gradientNorm),
             ])
             stepCount = now.step
         case .epochFinished(let metrics, _):
             guard run.epochs.indices.contains(metrics.epoch) else { return }
-            let recorded = run.epochs[metrics.epoch], now = EpochRecord(metrics)
-            try check(step: metrics.stepCount, [
-                ("mean loss of the epoch", recorded.trainLoss, now.trainLoss), ("validation loss", recorded.valLoss, now.valLoss),
-                ("validation accuracy", recorded.valAccuracy, now.valAccuracy),
-            ])
-        case .tested(let result):
-            guard let recorded = run.evaluation else { return }
-            let now = TestEvaluation(result)
-            let predictions = recorded.predictions == now.predictions ? [] : ["predictions on the test images"]
-            try check(step: stepCount, [("test loss", recorded.loss, now.loss), ("test accuracy", recorded.accuracy, now.accuracy)], predictions)
+            let recorded = run.epochs[metrics.epoch], nothing = recorded.validation.compactMap(\.self).isEmpty
+            try check(
+                step: metrics.stepCount, pairs(recorded.training, metrics.training) { "mean \($0.title) of the epoch" }
+                    + (metrics.validation.map { pairs(recorded.validation, $0) { "validation \($0.title)" } } ?? []),
+                nothing == (metrics.validation == nil) ? [] : ["whether there is a validation"])
+        case .validated(let result): try compare(result, with: .validation)
+        case .tested(let result): try compare(result, with: .test)
         case .layersMeasured, .progress, .epochTrained, .stoppedEarly, .interrupted, .diverged:
             break
+        }
+    }
+
+    /// Compares an evaluation with what was recorded of that split; a file may lack tables that are made today.
+    private func compare(_ result: EvaluationResult, with split: EvaluatedSplit) throws {
+        guard let recorded = run.evaluations[split] else { return }
+        let others = recorded.tables.keys.sorted().filter { result.tables[$0] != nil && recorded.tables[$0] != result.tables[$0] }
+        try check(
+            step: stepCount, pairs(recorded.values, result.values) { "\(split.rawValue) \($0.title)" },
+            others.map { "\($0) of the \(split.rawValue) images" })
+    }
+
+    /// What was recorded of each measure beside what it is now; not of those that the run does not have.
+    private func pairs(
+        _ recorded: [Double?], _ now: MeasureValues, _ name: (Measure) -> String
+    ) -> [(name: String, recorded: Double?, now: Double?)] {
+        zip(run.description.measures, recorded).compactMap { measure, value in
+            now[measure.name].map { (name(measure), value, $0) }
         }
     }
 

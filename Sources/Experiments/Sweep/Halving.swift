@@ -1,4 +1,5 @@
 import Configuration
+import Measures
 
 /// Early termination by successive halving: `halving: {metric: val_accuracy, factor: 3, first: 1}`.
 ///
@@ -14,19 +15,13 @@ import Configuration
 ///
 /// Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020.
 public struct Halving: Configurable {
-    public enum Metric: String, CaseIterable, Sendable {
-        case validationAccuracy = "val_accuracy"
-        case validationLoss = "val_loss"
-
-        var isBetterWhenLarger: Bool { self == .validationAccuracy }
-    }
-
-    public var metric = Metric.validationAccuracy
+    /// The name of a monitor, which the task has to have.
+    public var metric = "val_accuracy"
     public var factor = 3
     /// The epochs of the first rung.
     public var first = 1
 
-    init(metric: Metric, factor: Int, first: Int) {
+    init(metric: String, factor: Int, first: Int) {
         (self.metric, self.factor, self.first) = (metric, factor, first)
     }
 
@@ -34,7 +29,7 @@ public struct Halving: Configurable {
     public init() {}
 
     public static let options: [Key<Halving>] = [
-        Key("metric", \.metric, .choice, "By what cells are ranked."),
+        Key("metric", \.metric, .text, "By what cells are ranked: a measure of the task, with `val_` before it."),
         Key("factor", \.factor, .integer(in: 2...100), "One of so many cells goes on, for so many times the epochs."),
         Key("first", \.first, .integer(in: 1...1_000_000), "The epochs of the first rung."),
     ]
@@ -46,12 +41,14 @@ public struct Halving: Configurable {
 
     /// Which cells of a model go on after the rung at `epochs` epochs, as positions.
     ///
-    /// - Parameter values: of all the model's cells in the plan; nil or not finite for those that are out.
-    func survivors(of values: [Double?], after epochs: Int) -> Set<Int> {
+    /// - Parameters:
+    ///   - values: of all the model's cells in the plan; nil or not finite for those that are out.
+    ///   - monitor: says which are the better ones.
+    func survivors(of values: [Double?], by monitor: Monitor, after epochs: Int) -> Set<Int> {
         let ranked = values.indices.filter { values[$0]?.isFinite == true }.sorted { a, b in
             let (x, y) = (values[a]!, values[b]!)
             if x == y { return a < b }
-            return metric.isBetterWhenLarger ? x > y : x < y
+            return monitor.isBetter(x, than: y)
         }
         return Set(ranked.prefix(max(1, values.count / (epochs / first * factor))))
     }

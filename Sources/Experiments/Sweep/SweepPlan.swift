@@ -1,7 +1,9 @@
 import Configuration
 import Foundation
+import Measures
 import Models
 import RunStore
+import Tasks
 import VisionData
 
 /// The trials of a sweep in the order in which they are trained, frozen in a file before the first of them.
@@ -65,7 +67,7 @@ public struct SweepPlan: Sendable {
                     configuration: trial.resolvedDefinition))
             }
         }
-        let halving = sweep.halving.map { SweepFile.Halving(metric: $0.metric.rawValue, factor: $0.factor, first: $0.first) }
+        let halving = sweep.halving.map { SweepFile.Halving(metric: $0.metric, factor: $0.factor, first: $0.first) }
         file = SweepFile(
             experiment: base.name, identityVersion: Trial.identityVersion, halving: halving, sweep: YAML.text(sweep.node, .yaml), entries: seeds.flatMap { bySeed[$0] ?? [] })
         self.cells = cells
@@ -130,7 +132,9 @@ public struct SweepPlan: Sendable {
     /// - Returns: an experiment for each set of images, under `Definition.imagesKey`.
     /// - Throws: `.usage` with everything that does not fit.
     @discardableResult
-    public func check(dataDirectory: String?, progress: PlanningProgress? = nil) throws -> [String: Experiment] {
+    public func check(
+        dataDirectory: String?, tasks: TaskRegistry = .standard, progress: PlanningProgress? = nil
+    ) throws -> [String: Experiment] {
         var loaded: [String: Experiment] = [:], seen: Set<String> = [], sentences: [String] = []
         var data: (value: DataConfiguration, key: String)?, models: [String: (value: ModelDefinition, key: String)] = [:]
         for (index, entry) in entries.enumerated() where entry.outcome == .planned {
@@ -142,8 +146,14 @@ public struct SweepPlan: Sendable {
             let key = data!.key
             guard seen.insert(key + models[model.name]!.key).inserted else { continue }
             do {
-                let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key])
+                let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key], tasks: tasks)
                 if loaded[key] == nil { loaded[key] = experiment }
+                if let halving = file.halving {
+                    _ = try definition.placing {
+                        try Monitor(
+                            named: halving.metric, among: experiment.measures, of: experiment.task.name, at: "sweep.halving.metric")
+                    }
+                }
             } catch let error as UserError where error.kind == .usage {
                 sentences.append("\(error)")
             }

@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import RunStore
+import Tasks
 import Synchronization
 import VisionData
 
@@ -19,10 +20,14 @@ public final class SweepRunner: Sendable {
         /// Whether trials that failed or diverged are tried again.
         public var retriesFailed: Bool
         public var command: [String]
+        /// Among which the definitions choose.
+        public var tasks: TaskRegistry
 
         public init(
-            threads: Int, jobs: Int, results: URL, dataDirectory: String?, startsOver: Bool, retriesFailed: Bool, command: [String]
+            threads: Int, jobs: Int, results: URL, dataDirectory: String?, startsOver: Bool, retriesFailed: Bool, command: [String],
+            tasks: TaskRegistry = .standard
         ) {
+            self.tasks = tasks
             self.threads = threads
             self.jobs = jobs
             self.results = results
@@ -73,7 +78,7 @@ public final class SweepRunner: Sendable {
         self.options = options
         self.terminal = terminal
         self.restarts = Mutex(restarts)
-        let experiments = try plan.check(dataDirectory: options.dataDirectory, progress: progress)
+        let experiments = try plan.check(dataDirectory: options.dataDirectory, tasks: options.tasks, progress: progress)
         loaded = Mutex(experiments)
         notes = plan.notes(about: experiments)
         path = SweepFile.path(experiment: plan.experiment, results: options.results.path)
@@ -225,11 +230,11 @@ public final class SweepRunner: Sendable {
         // Whoever comes first loads the images; the others wait for them.
         let known = try loaded.withLock { loaded in
             if let known = loaded[definition.imagesKey] { return known }
-            let experiment = try Experiment(definition, dataDirectory: options.dataDirectory)
+            let experiment = try Experiment(definition, dataDirectory: options.dataDirectory, tasks: options.tasks)
             loaded[definition.imagesKey] = experiment
             return experiment
         }
-        return try Experiment(definition, dataDirectory: options.dataDirectory, sharing: known)
+        return try Experiment(definition, dataDirectory: options.dataDirectory, sharing: known, tasks: options.tasks)
     }
 
     // MARK: Early termination
@@ -237,7 +242,7 @@ public final class SweepRunner: Sendable {
     /// Ends those trials for which others of their model did better after `epochs` epochs.
     private func stopTheWorst(after epochs: Int, _ progress: SweepProgress) throws {
         let plan = plan.withLock { $0 }
-        let losers = try plan.losers(after: epochs) { try RunReader(plan.folder(of: $0, results: options.results)).epochs() }
+        let losers = try plan.losers(after: epochs) { try TrialHistory(RunReader(plan.folder(of: $0, results: options.results))) }
         guard !losers.isEmpty else { return }
         try setOutcomes(Dictionary(uniqueKeysWithValues: losers.map { ($0.name, .stopped(epoch: epochs)) }))
         try writePlan(atOnce: true)

@@ -14,7 +14,7 @@ import TensorCore
 public struct HybridConfiguration: ModelConfiguration {
     public static let family = "hybrid"
     /// The keys that make a model's map a hybrid.
-    static var keys: [String] { options.map(\.name) }
+    static let keys = options.map(\.name)
 
     public var backbone: BackboneDefinition
     public var tokens: Tokens

@@ -23,6 +23,9 @@ extension [ParameterRule] {
     /// How the parameter of this name is trained: as the first rule says that matches it.
     public func treatment(of name: String) -> ParameterTreatment { first { $0.matches(name) }.map(ParameterTreatment.init) ?? ParameterTreatment() }
 
+    /// Whether the parameter of this name keeps its initial value.
+    func freezes(_ name: String) -> Bool { treatment(of: name).isFrozen }
+
     /// How each of a model's parameters is trained, in the order of `names`.
     ///
     /// - Throws: `UserError(.usage)` when a rule concerns none of them, or nothing is left to train.

@@ -1,0 +1,48 @@
+import HDF5
+import Measures
+
+/// The measures of a run as its file names them: the columns of `/metrics/train` between the counters and what is of no task, in their
+/// order, each with its unit, with `better`, which says whether larger or smaller values are better, and where it has some with `bounds`.
+extension [Measure] {
+    private static let better = "better", bounds = "bounds"
+
+    /// Adds what the columns do not say; they are there already.
+    func write(to file: borrowing HDF5Writer) throws {
+        for measure in self {
+            let path = "\(StepRecord.group)/\(measure.name)"
+            try file.setAttribute(Self.better, of: path, to: measure.better.rawValue)
+            if let bounds = measure.bounds { try file.setAttribute(Self.bounds, of: path, to: [bounds.lowerBound, bounds.upperBound]) }
+        }
+    }
+
+    init(from file: HDF5Reader) throws {
+        let group = StepRecord.group
+        self = try file.children(of: group).filter { !(StepRecord.counters + StepRecord.others + ["title"]).contains($0) }.map { name in
+            let path = "\(group)/\(name)"
+            let unit = try file.attributeStrings("units", of: path)?.first ?? "1"
+            guard let better = try file.attributeStrings(Self.better, of: path)?.first.flatMap(Measure.Direction.init) else {
+                // Files that do not say have a loss and shares that are to be large.
+                return name == Measure.lossName
+                    ? Measure(name, unit: unit, better: .smaller) : Measure(name, unit: unit, better: .larger, bounds: unit == "1" ? 0...1 : nil)
+            }
+            let bounds = try file.attribute(Self.bounds, of: path, as: Double.self).flatMap { pair in
+                pair.count == 2 && pair[0] <= pair[1] ? pair[0]...pair[1] : nil
+            }
+            return Measure(name, unit: unit, better: better, bounds: bounds)
+        }
+    }
+}
+
+/// The name of the measure by which the best weights were found, an attribute of `/metrics/epoch`.
+enum StoredMonitor {
+    private static let name = "monitor"
+
+    static func write(_ monitored: String, to file: borrowing HDF5Writer) throws {
+        try file.setAttribute(name, of: EpochRecord.group, to: monitored)
+    }
+
+    /// In a file that does not say, the first measure beside the loss.
+    static func read(from file: HDF5Reader, _ measures: [Measure]) throws -> String {
+        try file.attributeStrings(name, of: EpochRecord.group)?.first ?? measures.first { $0.name != Measure.lossName }?.name ?? Measure.lossName
+    }
+}

@@ -1,0 +1,104 @@
+import Configuration
+import Measures
+import TensorCore
+import VisionData
+
+/// Records a model: images `[B, height, width, channels]` to the task's output `[B, …]`.
+public typealias ModelRecorder = (_ scope: Scope, _ images: Tensor) -> Tensor
+
+/// A recorded model with its inputs and what its task makes of its output, for one shard.
+struct RecordedModel {
+    let graph: Graph
+    let task: RecordedTask
+    let measures: [Measure]
+
+    /// - Parameters:
+    ///   - fields: the graph's inputs: the model's, then the task's targets (`TrainingTask.fields`).
+    ///   - freezing: whether the parameter of a name keeps its value.
+    init(
+        _ model: ModelRecorder, _ task: some TrainingTask, fields: [Field], mode: Graph.Mode, batchSize: Int, shardCount: Int, seed: UInt64,
+        precision: Precision, freezing: @escaping (_ name: String) -> Bool = { _ in false }
+    ) {
+        precondition(batchSize.isMultiple(of: shardCount), "a batch of \(batchSize) cannot be cut into \(shardCount) equal shards")
+        let count = batchSize / shardCount
+        let graph = Graph(mode: mode, shardCount: shardCount, seed: seed, precision: precision, freezing: freezing)
+        let inputs = fields.map { graph.input($0.name, Shape([count] + $0.shape.dimensions), $0.dtype) }
+        var output = model(graph.root, inputs[0])
+        if output.isValid, output.shape != Shape([count] + task.outputShape.dimensions) {
+            output = graph.root.fail("the model gives \(output.shape) for \(count) images of \(task.outputDescription)")
+        } else {
+            output = output.cast(to: .float32)
+        }
+        self.graph = graph
+        self.task = task.record(output, Array(inputs.dropFirst()))
+        measures = self.task.allMeasures
+    }
+}
+
+extension TrainingTask {
+    /// What a batch has to hold for a model and this task: the image first, then the targets.
+    ///
+    /// - Throws: `UserError(.usage)` when the samples lack one of them.
+    func fields(of source: some SampleSource) throws -> [Field] {
+        try (["image"] + targets).map { name in
+            guard let field = source.field(named: name) else {
+                throw UserError(
+                    at: "data", "the samples of \(source.name) have no \(name), which \(self.name) needs; they have \(source.fields.map(\.name).joined(separator: ", "))")
+            }
+            return field
+        }
+    }
+}
+
+extension TrainingTask {
+    /// What the task measures of such samples: the loss first.
+    ///
+    /// - Throws: `UserError(.usage)` when the samples lack a field that it needs.
+    public func measures(of source: some SampleSource) throws -> [Measure] {
+        let graph = Graph(), fields = try fields(of: source).dropFirst()
+        let inputs = fields.map { graph.input($0.name, Shape([1] + $0.shape.dimensions), $0.dtype) }
+        return record(graph.input("output", Shape([1] + outputShape.dimensions)), inputs).allMeasures
+    }
+}
+
+/// The sums of a task's measures over batches.
+struct MeasureReader {
+    /// Of the measures beside the losses: the places of a plan's outputs where their values are, and their counts if they have some.
+    private let places: [(values: Int, counts: Int?)]
+    /// The plan's outputs for them.
+    let tensors: [Tensor]
+
+    /// - Parameter first: the place of the first of `tensors` among the plan's outputs.
+    init(_ task: RecordedTask, at first: Int) {
+        var tensors: [Tensor] = []
+        places = task.measures.map { recorded in
+            tensors.append(recorded.values)
+            let values = first + tensors.count - 1
+            guard let counts = recorded.counts else { return (values, nil) }
+            tensors.append(counts)
+            return (values, first + tensors.count - 1)
+        }
+        self.tensors = tensors
+    }
+
+    /// Adds the first `count` samples of a plan's batch, in double precision and in the order of the samples.
+    func add(_ plan: Plan, count: Int, to sums: inout [MeasureSum], from first: Int) {
+        for (index, place) in places.enumerated() {
+            sums[first + index].sum += sum(plan.outputPointer(place.values), count)
+            sums[first + index].count += place.counts.map { sum(plan.outputPointer($0), count) } ?? Double(count)
+        }
+    }
+
+    /// How many measures there are.
+    var count: Int { places.count }
+
+    /// Whether the measure counts otherwise than by samples.
+    func hasOwnCounts(_ index: Int) -> Bool { places[index].counts != nil }
+
+    private func sum(_ memory: UnsafeRawPointer, _ count: Int) -> Double {
+        let values = memory.assumingMemoryBound(to: Float.self)
+        var sum = 0.0
+        for sample in 0..<count { sum += Double(values[sample]) }
+        return sum
+    }
+}

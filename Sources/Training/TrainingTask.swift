@@ -1,0 +1,118 @@
+import Measures
+import TensorCore
+import VisionData
+
+/// What a model is trained for: which fields of a sample it is trained by, what is differentiated, and what is measured.
+///
+/// The training loop, the run store, reports and sweeps know this and nothing of any task.
+public protocol TrainingTask: Sendable {
+    /// As definitions and messages call it.
+    var name: String { get }
+    /// The fields of a sample that losses and measures are made from, besides the model's own.
+    var targets: [String] { get }
+    /// The shape of the model's output for one sample.
+    var outputShape: Shape { get }
+    /// `outputShape` in words, such as `10 classes`.
+    var outputDescription: String { get }
+    /// The measure by which the best weights are found: the loss, or one of those that are recorded.
+    var monitored: String { get }
+
+    /// Records losses and measures of a model's output in a graph, whose mode says whether it is for training.
+    ///
+    /// - Parameters:
+    ///   - output: float32 `[B] + outputShape`.
+    ///   - targets: the fields of `targets`, each `[B, …]`.
+    func record(_ output: Tensor, _ targets: [Tensor]) -> RecordedTask
+
+    /// The tables that the task adds to the evaluation of a split once the training is over.
+    func layout(of split: Split) -> EvaluationLayout
+
+    /// Makes those tables.
+    func makeTables(of split: Split) -> any EvaluationTables
+}
+
+extension TrainingTask {
+    public func layout(of split: Split) -> EvaluationLayout { EvaluationLayout() }
+    public func makeTables(of split: Split) -> any EvaluationTables { NoTables() }
+}
+
+/// Losses and measures of a graph.
+public struct RecordedTask {
+    /// Summed, weighted, into what is differentiated; the first one says the unit of the sum.
+    public var losses: [Loss]
+    /// Beside the losses.
+    public var measures: [RecordedMeasure]
+    /// What the task's tables are made from, each `[B, …]`.
+    public var outputs: [Tensor]
+
+    public init(losses: [Loss], measures: [RecordedMeasure] = [], outputs: [Tensor] = []) {
+        self.losses = losses
+        self.measures = measures
+        self.outputs = outputs
+    }
+
+    /// What is differentiated: Σ weight · mean over the batch, a shared scalar.
+    func total() -> Tensor {
+        precondition(!losses.isEmpty, "a task has at least one loss")
+        let terms = losses.map { $0.weight == 1 ? $0.values.batchMean() : $0.values.batchMean() * Float($0.weight) }
+        return terms.dropFirst().reduce(terms[0], +)
+    }
+
+    /// The loss first; where it is a sum each of its parts under its own name; then the measures.
+    var allMeasures: [Measure] {
+        let parts = losses.count > 1 ? losses.map { Measure($0.name, unit: $0.unit, better: .smaller) } : []
+        return [Measure(Measure.lossName, unit: losses[0].unit, better: .smaller)] + parts + measures.map(\.measure)
+    }
+}
+
+/// A loss: its mean over the batch is made small.
+public struct Loss {
+    /// As a measure, where there are several.
+    public let name: String
+    public let unit: String
+    /// By which it counts in the sum of the losses.
+    public let weight: Double
+    /// Of each sample, float32 `[B]`.
+    public let values: Tensor
+
+    public init(_ name: String, unit: String, weight: Double = 1, _ values: Tensor) {
+        self.name = name
+        self.unit = unit
+        self.weight = weight
+        self.values = values
+    }
+}
+
+/// A measure in a graph: for each sample what it adds to the measure's sum and to its count.
+public struct RecordedMeasure {
+    public let measure: Measure
+    /// float32 `[B]`.
+    public let values: Tensor
+    /// float32 `[B]`; nil: 1 for each sample.
+    public let counts: Tensor?
+
+    public init(_ measure: Measure, _ values: Tensor, counts: Tensor? = nil) {
+        self.measure = measure
+        self.values = values
+        self.counts = counts
+    }
+}
+
+/// A task's tables of a split in their making.
+public protocol EvaluationTables: AnyObject {
+    /// Takes note of a batch.
+    ///
+    /// - Parameters:
+    ///   - outputs: the memory of `RecordedTask.outputs`, sample after sample; valid during the call.
+    ///   - targets: that of the task's targets.
+    ///   - count: how many places hold samples.
+    func add(outputs: [UnsafeRawPointer], targets: [UnsafeRawPointer], count: Int)
+
+    /// The tables by the names of the split's layout, all of them.
+    func finish() -> [String: TableValues]
+}
+
+private final class NoTables: EvaluationTables {
+    func add(outputs: [UnsafeRawPointer], targets: [UnsafeRawPointer], count: Int) {}
+    func finish() -> [String: TableValues] { [:] }
+}
