@@ -36,7 +36,7 @@ final class LayerProbe {
     ) throws {
         let recorded = RecordedModel(
             model, task, fields: fields, mode: .training, batchSize: configuration.batchSize, shardCount: configuration.shards, seed: seed,
-            precision: configuration.precision)
+            precision: configuration.precision, freezing: configuration.parameters.freezes)
         let graph = recorded.graph
         let layers = graph.weightedLayerPaths.compactMap { path in graph.tap(path).map { (path, $0) } }
         precondition(!layers.isEmpty, "a model has at least one layer with a weight")

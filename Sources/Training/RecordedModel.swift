@@ -12,14 +12,16 @@ struct RecordedModel {
     let task: RecordedTask
     let measures: [Measure]
 
-    /// - Parameter fields: the graph's inputs: the model's, then the task's targets (`TrainingTask.fields`).
+    /// - Parameters:
+    ///   - fields: the graph's inputs: the model's, then the task's targets (`TrainingTask.fields`).
+    ///   - freezing: whether the parameter of a name keeps its value.
     init(
         _ model: ModelRecorder, _ task: some TrainingTask, fields: [Field], mode: Graph.Mode, batchSize: Int, shardCount: Int, seed: UInt64,
-        precision: Precision
+        precision: Precision, freezing: @escaping (_ name: String) -> Bool = { _ in false }
     ) {
         precondition(batchSize.isMultiple(of: shardCount), "a batch of \(batchSize) cannot be cut into \(shardCount) equal shards")
         let count = batchSize / shardCount
-        let graph = Graph(mode: mode, shardCount: shardCount, seed: seed, precision: precision)
+        let graph = Graph(mode: mode, shardCount: shardCount, seed: seed, precision: precision, freezing: freezing)
         let inputs = fields.map { graph.input($0.name, Shape([count] + $0.shape.dimensions), $0.dtype) }
         var output = model(graph.root, inputs[0])
         if output.isValid, output.shape != Shape([count] + task.outputShape.dimensions) {

@@ -16,6 +16,8 @@ import TensorCore
 ///       recompute: blocks             # transformer blocks are computed again in the backward pass: the same bits in less memory and more time
 ///       layer_statistics: true        # before the first step and after every epoch, see `LayerStatistics`; absent: never
 ///       early_stopping: {patience: 3, metric: val_accuracy, min_delta: 0}
+///       parameters:                   # rules by name, the first that matches counts, see `ParameterRule`
+///         - {match: "head.*", learning_rate_factor: 10}
 ///       store_outputs: true           # the model's outputs for validation and test, such as logits, in the run file
 ///       checkpoint_every_steps: 500   # besides those at the end of every epoch; changes no result
 public struct TrainConfiguration: Configurable {
@@ -47,6 +49,8 @@ public struct TrainConfiguration: Configurable {
     public var layerStatistics = false
     /// When training ends before its last epoch; nil for never.
     public var earlyStopping: EarlyStoppingConfiguration?
+    /// How parameters are trained otherwise than the rest, by their names.
+    public var parameters: [ParameterRule] = []
     /// A checkpoint is due after every epoch, and after this many steps.
     public var checkpointEverySteps: Int?
 
@@ -73,6 +77,8 @@ public struct TrainConfiguration: Configurable {
         Key("layer_statistics", \.layerStatistics, .flag, writesDefault: false,
             "Whether the layers' signals and gradients are measured before the first step and after every epoch."),
         Key("early_stopping", \.earlyStopping, .map, "Ends the training when it does not get better any more; absent: never."),
+        Key("parameters", \.parameters, .list(of: .map), writesDefault: false,
+            "Rules by which some parameters are trained otherwise than the rest; the first that matches a parameter counts."),
         Key("store_outputs", \.storesOutputs, .flag, writesDefault: false, use: .effort,
             "Whether the run file keeps the model's outputs for the validation and test images, such as logits."),
         Key("checkpoint_every_steps", \.checkpointEverySteps, .integer(in: 1...1_000_000_000), use: .effort,

@@ -77,7 +77,7 @@ public struct Divergence: Sendable, Equatable, CustomStringConvertible {
         self.gradientNorm = gradientNorm
         for entry in store.entries {
             let range = entry.offset..<entry.offset + entry.count
-            for (quantity, values) in [(Quantity.gradient, store.gradients), (.value, store.values)]
+            for (quantity, values) in (entry.isTrained ? [(Quantity.gradient, store.gradients)] : []) + [(.value, store.values)]
             where !values[range].allSatisfy(\.isFinite) {
                 (tensor, self.quantity) = (entry.name, quantity)
                 return

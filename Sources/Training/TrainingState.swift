@@ -14,11 +14,11 @@ public struct TrainingArray {
 
 /// All arrays that a training continues from.
 public struct TrainingArrays {
-    /// The trained parameters, in the order of declaration.
+    /// The parameters, frozen ones too, in the order of declaration.
     public let parameters: [TrainingArray]
     /// State that is not trained, such as running statistics.
     public let buffers: [TrainingArray]
-    /// The optimizer's arrays by PyTorch's names (`exp_avg`), each with one for every parameter.
+    /// The optimizer's arrays by PyTorch's names (`exp_avg`), each with one for every trained parameter.
     public let optimizer: [(slot: String, arrays: [TrainingArray])]
 
     init(_ store: ParameterStore, _ optimizer: Optimizer) {
@@ -31,7 +31,7 @@ public struct TrainingArrays {
         }
         parameters = views(store.entries, store.values)
         buffers = views(store.bufferEntries, store.bufferValues)
-        self.optimizer = optimizer.slots.map { (slot: $0.name, arrays: views(store.entries, $0.values)) }
+        self.optimizer = optimizer.slots.map { (slot: $0.name, arrays: views(store.trainedEntries, $0.values)) }
     }
 }
 

@@ -28,28 +28,32 @@ final class TrainingStep {
     private(set) var secondsRun = 0.0
 
     /// - Parameter fields: what is fed, the image first.
-    /// - Throws: `RecordingError` when the model does not fit the images or the memory.
+    /// - Throws: `RecordingError` when the model does not fit the images or the memory, `UserError` when the rules do not fit its parameters.
     init(
         _ model: ModelRecorder, _ task: some TrainingTask, fields: [Field], configuration: TrainConfiguration, seed: UInt64, pool: WorkerPool
     ) throws {
         let recorded = RecordedModel(
             model, task, fields: fields, mode: .training, batchSize: configuration.batchSize, shardCount: configuration.shards, seed: seed,
-            precision: configuration.precision)
+            precision: configuration.precision, freezing: configuration.parameters.freezes)
         let loss = recorded.task.total()
         let parts = recorded.task.losses.count > 1 ? recorded.task.losses.map { $0.values.batchMean() } : []
         try recorded.graph.validate()
-        // Values, gradients and the optimizer's arrays.
-        let arrayCount = 2 + configuration.optimizer.slotNames.count
-        try requireMemory(arrayCount * recorded.graph.parameterCount * MemoryLayout<Float>.stride)
+        let treatments = try configuration.parameters.treatments(of: recorded.graph.parameters.map(\.name))
+        // Values, and of what is trained gradients and the optimizer's arrays.
+        let trainedCount = recorded.graph.trainedParameterTensors.reduce(0) { $0 + $1.shape.elementCount }
+        let arrayCount = 1 + configuration.optimizer.slotNames.count
+        try requireMemory((recorded.graph.parameterCount + arrayCount * trainedCount) * MemoryLayout<Float>.stride)
         store = ParameterStore(recorded.graph, seed: seed)
         lossCount = 1 + parts.count
         reader = MeasureReader(recorded.task, at: lossCount)
         plan = try Plan(
             recorded.graph, outputs: [loss] + parts + reader.tensors,
             gradients: gradients(
-                of: loss, withRespectTo: recorded.graph.parameterTensors, recomputesSegments: configuration.recompute == .blocks),
+                of: loss, withRespectTo: recorded.graph.trainedParameterTensors, recomputesSegments: configuration.recompute == .blocks),
             store: store, pool: pool)
-        optimizer = Optimizer(configuration.optimizer, decayAll: configuration.decayAll, l1: configuration.l1, store: store, pool: pool)
+        optimizer = Optimizer(
+            configuration.optimizer, decayAll: configuration.decayAll, l1: configuration.l1, treatments: treatments.filter { !$0.isFrozen },
+            store: store, pool: pool)
         batchSize = configuration.batchSize
         clipGradientNorm = configuration.clipGradientNorm ?? .infinity
         measures = recorded.measures

@@ -98,6 +98,57 @@ extension ParameterStore {
         }
     }
 
+    /// By hand with γ = 0.5, λ = 0.5, w = 2, g = 1. SGD: w − γg − γλw. AdamW, whose first step is γ: w − γλw − γ.
+    @Test("The learning rate's factor and the weight decay of each parameter", arguments: [
+        // Half the rate; λ of its own though it is a bias; twice the rate without decay; an ordinary weight; an ordinary bias.
+        (OptimizerConfiguration.sgd(.init()), [1.5, 1.25, 1, 1, 1.5]),
+        (.adamw(.init()), [1.5, 1.25, 1, 1, 1.5]),
+    ] as [(OptimizerConfiguration, [Float])])
+    func treatments(kind: OptimizerConfiguration, expected: [Float]) {
+        var configuration = kind
+        switch kind {
+        case .sgd(var options):
+            options.weightDecay = 0.5
+            configuration = .sgd(options)
+        case .adamw(var options):
+            (options.weightDecay, options.epsilon) = (0.5, 0)
+            configuration = .adamw(options)
+        default: break
+        }
+        func treatment(_ factor: Double, _ decay: Double?) -> ParameterTreatment {
+            var treatment = ParameterTreatment()
+            (treatment.learningRateFactor, treatment.weightDecay) = (factor, decay)
+            return treatment
+        }
+        // More than a block of each, so that there are blocks of one treatment and of two.
+        let count = Optimizer.blockLength + 3
+        let store = store([.weight, .bias, .weight, .weight, .bias], [Float](repeating: 2, count: count))
+        store.setGradients(Array(repeating: [Float](repeating: 1, count: count), count: 5))
+        let optimizer = Optimizer(
+            configuration, treatments: [treatment(0.5, nil), treatment(1, 0.25), treatment(2, 0), treatment(1, nil), treatment(1, nil)],
+            store: store, pool: WorkerPool(threads: 2))
+        optimizer.update(step: 0, learningRate: 0.5, gradientScale: 1)
+        for (index, value) in expected.enumerated() {
+            let found = store.floats("p\(index)")
+            #expect(found.allSatisfy { abs($0 - value) <= 1e-6 }, "p\(index): \(found[0]), expected \(value)")
+        }
+    }
+
+    @Test("Treatments that say nothing change no bit", arguments: [OptimizerConfiguration.default, .sgd(.init())])
+    func treatmentsOfDefaults(configuration: OptimizerConfiguration) {
+        func trained(_ treatments: [ParameterTreatment]?) -> [Float] {
+            let store = store([.weight, .bias], [0.3, -0.7, 1.9])
+            let optimizer = Optimizer(configuration, l1: 1e-3, treatments: treatments, store: store, pool: WorkerPool(threads: 1))
+            for step in 0..<3 {
+                store.setGradients([[0.1, 0.2, -0.3], [0.7, -1.1, 0.01]])
+                _ = optimizer.finishGradients()
+                optimizer.update(step: step, learningRate: 0.0123, gradientScale: 0.7)
+            }
+            return Array(store.values)
+        }
+        #expect(trained(nil) == trained([ParameterTreatment(), ParameterTreatment()]))
+    }
+
     @Test func l1PenaltyConcernsWeights() {
         let store = store([.weight, .bias], [3, -3, 0])
         let optimizer = Optimizer(.sgd(.init()), l1: 0.25, store: store, pool: WorkerPool(threads: 1))

@@ -131,7 +131,13 @@ public struct Definition: Sendable {
     /// Where a value, or the nearest map around it, was written.
     private func mark(of keyPath: String) -> SourceMark {
         var node = root
-        for key in keyPath.split(separator: ".") { node = node[String(key)] ?? node }
+        for key in keyPath.split(whereSeparator: { ".[]".contains($0) }) {
+            if case .list(let items) = node.value, let index = Int(key), items.indices.contains(index) {
+                node = items[index]
+            } else {
+                node = node[String(key)] ?? node
+            }
+        }
         return node.mark
     }
 

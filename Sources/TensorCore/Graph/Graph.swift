@@ -45,6 +45,10 @@ public final class Graph {
     private var declaredNames: Set<String> = []
     /// The parameters' tensors, in the order of `parameters`.
     public private(set) var parameterTensors: [Tensor] = []
+    /// Those of the parameters that are not frozen, in the same order: the ones that a training needs gradients of.
+    public var trainedParameterTensors: [Tensor] { zip(parameters, parameterTensors).filter { !$0.0.isFrozen }.map(\.1) }
+    /// Which parameters keep their values, by their names.
+    private let freezes: (_ name: String) -> Bool
     /// The newest value of each buffer that gets one, written back at the end of a step.
     private(set) var bufferUpdates: [(buffer: Int, value: Tensor)] = []
     /// How often the random stream of a path was asked for.
@@ -61,12 +65,19 @@ public final class Graph {
     public private(set) var failure: RecordingError?
 
     /// An empty graph. `shardCount` must be at least 1.
-    public init(mode: Mode = .evaluation, shardCount: Int = 1, seed: UInt64 = 0, precision: Precision = .fp32) {
+    ///
+    /// - Parameter freezing: whether the parameter of a name is frozen: it has no gradient, and a batch norm whose parameters are all frozen
+    ///   normalizes with its running statistics as they are, in training too.
+    public init(
+        mode: Mode = .evaluation, shardCount: Int = 1, seed: UInt64 = 0, precision: Precision = .fp32,
+        freezing: @escaping (_ name: String) -> Bool = { _ in false }
+    ) {
         precondition(shardCount > 0, "a batch needs at least one shard")
         self.mode = mode
         self.shardCount = shardCount
         self.seed = seed
         self.precision = precision
+        freezes = freezing
     }
 
     /// The scope of the whole model, under which modules declare their parameters.
@@ -95,9 +106,17 @@ public final class Graph {
             return fail("the parameter \(parameter.name) is declared twice", at: parameter.name)
         }
         let tensor = leaf(.parameter(parameters.count), TensorType(parameter.shape), .shared, at: parameter.name)
+        var parameter = parameter
+        parameter.isFrozen = freezes(parameter.name)
         parameters.append(parameter)
         parameterTensors.append(tensor)
         return tensor
+    }
+
+    /// Whether `tensor` is a parameter that keeps its value.
+    func isFrozen(_ tensor: Tensor) -> Bool {
+        guard tensor.isValid, let leaf = nodes[tensor.value.node].operation as? Leaf, case .parameter(let index) = leaf.kind else { return false }
+        return parameters[index].isFrozen
     }
 
     func declareBuffer(_ buffer: Parameter) -> Tensor {

@@ -30,6 +30,8 @@ public struct Parameter: Sendable {
     public let role: ParameterRole
     /// What fills it at the start.
     public let initializer: any Initializer
+    /// Whether it keeps its value: a frozen parameter has no gradient.
+    public internal(set) var isFrozen = false
 }
 
 /// A place in the tree of modules: `scope["blocks"][3]["attn"]` declares parameters called `blocks.3.attn.…`.

@@ -121,7 +121,7 @@ struct BatchNormalization: Operation {
         if hasReLU, hasResidual { dy = graph.record(one: UnaryGradient(unary: .relu), node.outputs[0], dy) }
         let inputs = Array(node.inputs[..<5]) + [dy]
         let sums = graph.record(BatchNormalizationGradientSums(hasReLU: hasReLU && !hasResidual), inputs)[0].shardSum()
-        let dx = graph.record(BatchNormalizationGradient(count: count, hasReLU: hasReLU && !hasResidual), inputs + [sums])[0]
+        let dx = graph.record(BatchNormalizationGradient(count: count, hasReLU: hasReLU && !hasResidual), inputs + (count == nil ? [] : [sums]))[0]
         let parts = graph.record(SplitSums(), [sums])
         return [dx, nil, nil, parts[1], parts[0]] + (hasResidual ? [dy] : [])
     }
@@ -155,8 +155,9 @@ struct BatchNormalizationGradientSums: Operation {
     }
 }
 
-/// x, mean, rstd, scale, offset, dy, and the sums over the batch → dx.
+/// x, mean, rstd, scale, offset, dy, and where the statistics are the batch's own the sums over it → dx.
 struct BatchNormalizationGradient: Operation {
+    /// The samples behind the batch's statistics; nil when they are fixed.
     let count: Int?
     let hasReLU: Bool
     var name: String { "batch norm gradient" }
@@ -169,7 +170,7 @@ struct BatchNormalizationGradient: Operation {
         context.emit(reads: inputs, writes: [dx], overwrites: (dx, inputs[5])) { [count, hasReLU] c in
             kernel_batch_norm_gradient(
                 c.raw(inputs[0]), c.doubles(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]),
-                c.raw(inputs[5]), c.doubles(inputs[6]), Double(count ?? 0), c.raw(dx), Int64(shape.elementCount / shape[-1]),
+                c.raw(inputs[5]), count == nil ? nil : UnsafePointer(c.doubles(inputs[6])), Double(count ?? 0), c.raw(dx), Int64(shape.elementCount / shape[-1]),
                 Int64(shape[-1]), hasReLU ? 1 : 0, type)
         }
     }
@@ -198,8 +199,8 @@ extension Tensor {
     /// Batch normalization of `[…, C]` by channel, plus a residual of the same shape, followed by a ReLU if asked.
     ///
     /// In a training graph with the statistics of the whole batch, over all shards; the running buffers then move towards them:
-    /// `running ← (1 − momentum) running + momentum batch`, with the unbiased variance, as in PyTorch. In an evaluation graph with
-    /// the running statistics.
+    /// `running ← (1 − momentum) running + momentum batch`, with the unbiased variance, as in PyTorch. In an evaluation graph, and where
+    /// scale and offset are frozen, with the running statistics as they are.
     public func batchNorm(
         scale: Tensor, offset: Tensor, runningMean: Tensor, runningVariance: Tensor, momentum: Float = 0.1, epsilon: Float = 1e-5,
         residual: Tensor? = nil, relu: Bool = false
@@ -208,7 +209,7 @@ extension Tensor {
         func normalized(count: Int?, mean: Tensor, rstd: Tensor) -> Tensor {
             graph.record(BatchNormalization(count: count, hasReLU: relu), [self, mean, rstd, scale, offset] + (residual.map { [$0] } ?? []))[0]
         }
-        if graph.mode == .training {
+        if graph.mode == .training, !(graph.isFrozen(scale) && graph.isFrozen(offset)) {
             let count = shape.elementCount / Swift.max(shape[-1], 1) * graph.shardCount
             let moments = graph.record(one: ShardMoments(), graph.record(one: ChannelMoments(), self))
             // A layer that is called again moves on from where its last call left the running statistics.

@@ -1,8 +1,8 @@
 import Foundation
 
-/// The trained parameters and the untrained buffers of a model, each kind in one contiguous run of memory.
+/// The parameters and the buffers of a model, each kind in one contiguous run of memory.
 ///
-/// An update of all parameters is one pass over memory. A graph for training and one for evaluation of the same model share a
+/// An update of all parameters is one pass over memory: those that are trained lie before the frozen ones. A graph for training and one for evaluation of the same model share a
 /// store. Invariant for sharing with the workers: a plan's phases write disjoint ranges, and nobody else touches the store while
 /// a plan runs.
 public final class ParameterStore: @unchecked Sendable {
@@ -18,15 +18,17 @@ public final class ParameterStore: @unchecked Sendable {
         public let offset: Int
         /// How many elements it has.
         public let count: Int
+        /// Whether it is a parameter that has a gradient; false for frozen ones and for buffers.
+        public let isTrained: Bool
     }
 
-    /// The trained parameters, in the order of declaration.
+    /// The parameters, in the order of declaration.
     public let entries: [Entry]
     /// The untrained buffers, in the order of declaration.
     public let bufferEntries: [Entry]
     /// All parameters; each starts at a multiple of 16 elements, and the gaps are zero.
     public let values: UnsafeMutableBufferPointer<Float>
-    /// The gradients, laid out as `values`.
+    /// The gradients of the trained parameters, laid out as `values`, which begins with these.
     public let gradients: UnsafeMutableBufferPointer<Float>
     /// All buffers (running statistics), laid out likewise.
     public let bufferValues: UnsafeMutableBufferPointer<Float>
@@ -34,8 +36,8 @@ public final class ParameterStore: @unchecked Sendable {
 
     /// Allocates what `graph` declares and initializes each parameter from its own stream of `seed`.
     public init(_ graph: Graph, seed: UInt64) {
-        let layouts = [graph.parameters, graph.buffers].map(Self.layOut)
-        let counts = [layouts[0].count, layouts[0].count, layouts[1].count]
+        let layouts = [Self.layOut(graph.parameters, areTrained: true), Self.layOut(graph.buffers, areTrained: false)]
+        let counts = [layouts[0].count, layouts[0].trainedCount, layouts[1].count]
         memory = counts.map { PageMemory($0 * MemoryLayout<Float>.size) }
         let arrays = zip(memory, counts).map { memory, count in
             UnsafeMutableBufferPointer(start: memory.start.assumingMemoryBound(to: Float.self), count: count)
@@ -51,16 +53,23 @@ public final class ParameterStore: @unchecked Sendable {
         }
     }
 
-    /// The places of parameters one behind the other, and the elements that all of them take.
-    private static func layOut(_ parameters: [Parameter]) -> (entries: [Entry], count: Int) {
-        var entries: [Entry] = [], end = 0
-        for parameter in parameters {
-            let count = parameter.shape.elementCount
-            entries.append(Entry(name: parameter.name, shape: parameter.shape, role: parameter.role, offset: end, count: count))
-            end += (count + 15) / 16 * 16
+    /// The places of parameters one behind the other, the frozen ones last; the elements that all of them take, and those before the frozen.
+    private static func layOut(_ parameters: [Parameter], areTrained: Bool) -> (entries: [Entry], count: Int, trainedCount: Int) {
+        func length(_ parameter: Parameter) -> Int { (parameter.shape.elementCount + 15) / 16 * 16 }
+        let trainedCount = parameters.filter { !$0.isFrozen }.reduce(0) { $0 + length($1) }
+        var trainedEnd = 0, end = trainedCount
+        let entries = parameters.map { parameter in
+            let offset = parameter.isFrozen ? end : trainedEnd
+            if parameter.isFrozen { end += length(parameter) } else { trainedEnd += length(parameter) }
+            return Entry(
+                name: parameter.name, shape: parameter.shape, role: parameter.role, offset: offset, count: parameter.shape.elementCount,
+                isTrained: areTrained && !parameter.isFrozen)
         }
-        return (entries, end)
+        return (entries, end, trainedCount)
     }
+
+    /// The parameters that have gradients, in the order of declaration and of memory.
+    public var trainedEntries: [Entry] { entries.filter(\.isTrained) }
 
     /// The bytes of parameters, gradients and buffers.
     public var byteCount: Int { (values.count + gradients.count + bufferValues.count) * MemoryLayout<Float>.stride }
@@ -89,8 +98,8 @@ public final class ParameterStore: @unchecked Sendable {
         return true
     }
 
-    /// The gradient of the parameter called `name` after the last step, or nil.
+    /// The gradient of the trained parameter called `name` after the last step, or nil.
     public func gradient(named name: String) -> HostTensor? {
-        entries.first { $0.name == name }.map { HostTensor($0.shape, Array(gradients[$0.offset..<$0.offset + $0.count])) }
+        trainedEntries.first { $0.name == name }.map { HostTensor($0.shape, Array(gradients[$0.offset..<$0.offset + $0.count])) }
     }
 }

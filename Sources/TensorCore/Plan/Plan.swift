@@ -39,7 +39,7 @@ public final class Plan {
     private let inputs: [(buffers: [Int], shardByteCount: Int)]
     private let outputs: [(memory: UnsafeMutableRawPointer, type: TensorType, placement: Placement)]
 
-    /// Compiles what `outputs` and `gradients` need. `gradients` belong to the graph's parameters, in order, and end in
+    /// Compiles what `outputs` and `gradients` need. `gradients` belong to the graph's trained parameters, in order, and end in
     /// `store.gradients`. The graph's buffers are updated at the end of every run, unless the plan only looks (`updatesBuffers`).
     ///
     /// - Throws: `RecordingError` when the recording failed or memory is too small, `OneDNNError` when the library cannot do an op.
@@ -48,7 +48,7 @@ public final class Plan {
         updatesBuffers: Bool = true
     ) throws {
         try graph.validate()
-        precondition(gradients.isEmpty || gradients.count == graph.parameters.count, "one gradient for each parameter")
+        precondition(gradients.isEmpty || gradients.count == graph.trainedParameterTensors.count, "one gradient for each trained parameter")
         // A primitive is made for the number of threads that its maker may use, and cuts its sums accordingly.
         onednn_use_one_thread()
         let builder = PlanBuilder(graph: graph, workerCount: pool.threadCount)

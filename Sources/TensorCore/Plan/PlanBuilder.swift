@@ -89,9 +89,13 @@ final class PlanBuilder {
             for sum in node.outputs.flatMap({ shardSums[$0] }) { try lower(sum, store: store) }
         }
         for (index, output) in outputs.enumerated() { try deliver(output.id, to: .output(index)) }
-        for (index, gradient) in gradients.enumerated() {
+        if !gradients.isEmpty {
             guard let store else { preconditionFailure("gradients need a parameter store") }
-            try deliver(gradient.id, to: .gradient(store.entries[index].offset * MemoryLayout<Float>.size))
+            let entries = store.trainedEntries
+            precondition(entries.count == gradients.count, "the store has gradients of other parameters")
+            for (entry, gradient) in zip(entries, gradients) {
+                try deliver(gradient.id, to: .gradient(entry.offset * MemoryLayout<Float>.size))
+            }
         }
         // Running statistics change when everything that reads the old ones is done.
         let last = Placement.shared.phase(notBefore: phases.count)

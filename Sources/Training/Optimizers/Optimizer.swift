@@ -2,10 +2,10 @@ import CKernels
 import Foundation
 import TensorCore
 
-/// Updates all parameters of a store from their gradients: one pass over contiguous memory, cut among the workers.
+/// Updates the trained parameters of a store from their gradients: one pass over contiguous memory, cut among the workers.
 ///
-/// Weight decay spares norms, biases, tokens and position embeddings unless `decayAll`; the L1 penalty concerns weights only. Memory is
-/// cut into fixed blocks, so neither the norm nor the update depends on the number of threads.
+/// Weight decay spares norms, biases, tokens and position embeddings unless `decayAll` or a parameter's treatment says otherwise; the L1
+/// penalty concerns weights only. Memory is cut into fixed blocks, so neither the norm nor the update depends on the number of threads.
 public final class Optimizer {
     /// Elements in a block: 64 KiB of each array, so that the four arrays of Adam fit a worker's second-level cache.
     static let blockLength = 16_384
@@ -14,13 +14,19 @@ public final class Optimizer {
     private struct Piece {
         let offset: Int
         let count: Int
+        let treatment: Treatment
+    }
+
+    /// What the update of an element depends on besides its numbers.
+    private struct Treatment: Equatable {
+        let rateFactor: Double
         let decay: Float
         let l1: Float
     }
 
     /// Which optimizer, with its options.
     public let configuration: OptimizerConfiguration
-    /// The state between steps: PyTorch's names, each array laid out as the parameters.
+    /// The state between steps: PyTorch's names, each array laid out as the gradients.
     public let slots: [(name: String, values: UnsafeMutableBufferPointer<Float>)]
     /// Keeps the memory of `values` and `gradients`.
     private let store: ParameterStore
@@ -47,9 +53,16 @@ public final class Optimizer {
     }
 
     /// An optimizer with its state at the start. `decayAll` decays every parameter and not weights alone; `l1` is the factor of Σ|w| in the loss.
-    public init(_ configuration: OptimizerConfiguration, decayAll: Bool = false, l1: Double = 0, store: ParameterStore, pool: WorkerPool) {
-        guard let values = store.values.baseAddress, let gradients = store.gradients.baseAddress, !store.entries.isEmpty else {
-            preconditionFailure("an optimizer needs a model with parameters")
+    ///
+    /// - Parameter treatments: one for each trained parameter of the store, in order; nil: all alike.
+    public init(
+        _ configuration: OptimizerConfiguration, decayAll: Bool = false, l1: Double = 0, treatments: [ParameterTreatment]? = nil,
+        store: ParameterStore, pool: WorkerPool
+    ) {
+        let entries = store.trainedEntries, treatments = treatments ?? entries.map { _ in ParameterTreatment() }
+        precondition(treatments.count == entries.count, "one treatment for each trained parameter")
+        guard let values = store.values.baseAddress, let gradients = store.gradients.baseAddress, !store.trainedEntries.isEmpty else {
+            preconditionFailure("an optimizer needs a model with trained parameters")
         }
         self.configuration = configuration
         self.store = store
@@ -57,25 +70,28 @@ public final class Optimizer {
         self.gradients = gradients
         self.pool = pool
         slots = configuration.slotNames.map { name in
-            let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: store.values.count)
+            let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: store.gradients.count)
             values.initialize(repeating: 0)
             return (name, values)
         }
 
         var pieces: [Piece] = [], blocks: [Range<Int>] = []
-        let ends = store.entries.dropFirst().map(\.offset) + [store.values.count]
-        for (entry, end) in zip(store.entries, ends) {
-            let decay = decayAll || entry.role == .weight ? Float(configuration.weightDecay) : 0
-            let penalty = entry.role == .weight ? Float(l1) : 0
+        let ends = entries.dropFirst().map(\.offset) + [store.gradients.count]
+        for ((entry, rules), end) in zip(zip(entries, treatments), ends) {
+            precondition(!rules.isFrozen, "\(entry.name) has a gradient, and a treatment that freezes it")
+            let treatment = Treatment(
+                rateFactor: rules.learningRateFactor,
+                decay: Float(rules.weightDecay ?? (decayAll || entry.role == .weight ? configuration.weightDecay : 0)),
+                l1: entry.role == .weight ? Float(l1) : 0)
             var start = entry.offset
             while start < end {
                 let block = start / Self.blockLength
                 let pieceEnd = min(end, (block + 1) * Self.blockLength)
                 if block == blocks.count { blocks.append(pieces.count..<pieces.count) }
-                if let last = pieces.last, !blocks[block].isEmpty, last.decay == decay, last.l1 == penalty {
-                    pieces[pieces.count - 1] = Piece(offset: last.offset, count: pieceEnd - last.offset, decay: decay, l1: penalty)
+                if let last = pieces.last, !blocks[block].isEmpty, last.treatment == treatment {
+                    pieces[pieces.count - 1] = Piece(offset: last.offset, count: pieceEnd - last.offset, treatment: treatment)
                 } else {
-                    pieces.append(Piece(offset: start, count: pieceEnd - start, decay: decay, l1: penalty))
+                    pieces.append(Piece(offset: start, count: pieceEnd - start, treatment: treatment))
                 }
                 blocks[block] = blocks[block].lowerBound..<pieces.count
                 start = pieceEnd
@@ -110,26 +126,26 @@ public final class Optimizer {
         blockSums[block] = 0
         for piece in pieces[blocks[block]] {
             let g = gradients + piece.offset
-            if piece.l1 > 0 { optimizer_add_l1(g, values + piece.offset, piece.count, piece.l1) }
+            if piece.treatment.l1 > 0 { optimizer_add_l1(g, values + piece.offset, piece.count, piece.treatment.l1) }
             blockSums[block] += optimizer_sum_of_squares(g, piece.count)
         }
     }
 
     private func update(_ piece: Piece) {
         let w = values + piece.offset, g = gradients + piece.offset
-        let scale = update.gradientScale, rate = Float(update.learningRate)
+        let scale = update.gradientScale, decay = piece.treatment.decay, rate = Float(learningRate(of: piece))
         switch configuration {
         case .sgd(let options):
             let momentum = Float(options.momentum)
             if slots.isEmpty {
-                optimizer_sgd(w, g, piece.count, scale, piece.decay, rate)
+                optimizer_sgd(w, g, piece.count, scale, decay, rate)
             } else if options.nesterov {
-                optimizer_sgd_nesterov(w, g, slot(0, at: piece), piece.count, scale, piece.decay, rate, momentum)
+                optimizer_sgd_nesterov(w, g, slot(0, at: piece), piece.count, scale, decay, rate, momentum)
             } else {
-                optimizer_sgd_momentum(w, g, slot(0, at: piece), piece.count, scale, piece.decay, rate, momentum)
+                optimizer_sgd_momentum(w, g, slot(0, at: piece), piece.count, scale, decay, rate, momentum)
             }
         case .adagrad(let options):
-            optimizer_adagrad(w, g, slot(0, at: piece), piece.count, scale, piece.decay, rate, Float(options.epsilon))
+            optimizer_adagrad(w, g, slot(0, at: piece), piece.count, scale, decay, rate, Float(options.epsilon))
         case .adam(let options):
             updateAdam(options, decoupledDecay: false, piece)
         case .adamw(let options):
@@ -138,14 +154,16 @@ public final class Optimizer {
     }
 
     private func updateAdam(_ options: OptimizerConfiguration.Adam, decoupledDecay: Bool, _ piece: Piece) {
-        let beta1 = options.betas[0], beta2 = options.betas[1], learningRate = update.learningRate
+        let beta1 = options.betas[0], beta2 = options.betas[1], learningRate = self.learningRate(of: piece), decay = piece.treatment.decay
         let rate = learningRate / (1 - pow(beta1, Double(update.step + 1)))
         let rootScale = 1 / (1 - pow(beta2, Double(update.step + 1))).squareRoot()
         optimizer_adam(
             values + piece.offset, gradients + piece.offset, slot(0, at: piece), slot(1, at: piece), piece.count, update.gradientScale,
-            decoupledDecay ? 0 : piece.decay, decoupledDecay ? Float(1 - learningRate * Double(piece.decay)) : 1, Float(rate),
+            decoupledDecay ? 0 : decay, decoupledDecay ? Float(1 - learningRate * Double(decay)) : 1, Float(rate),
             Float(beta1), Float(1 - beta1), Float(beta2), Float(1 - beta2), Float(rootScale), Float(options.epsilon))
     }
+
+    private func learningRate(of piece: Piece) -> Double { update.learningRate * piece.treatment.rateFactor }
 
     private func slot(_ index: Int, at piece: Piece) -> UnsafeMutablePointer<Float> {
         slots[index].values.baseAddress! + piece.offset

@@ -1,0 +1,53 @@
+import Configuration
+
+/// How some parameters are trained, a rule of `train.parameters`: `{match: "backbone.*", learning_rate_factor: 0.1, weight_decay: 0}`.
+public struct ParameterRule: Configurable {
+    /// Which parameters it concerns, by their dotted names. `*` stands for any text, dots included.
+    public var match = "*"
+    /// Whether they keep their initial values.
+    public var freeze = false
+    /// By what the learning rate of the step is multiplied for them.
+    public var learningRateFactor = 1.0
+    /// λ for them, whatever they are for; nil: as if there were no rule.
+    public var weightDecay: Double?
+
+    /// Every parameter, trained as if there were no rule.
+    public init() {}
+
+    public static let options: [Key<ParameterRule>] = [
+        .required("match", \.match, .text, missing: "is missing, expected a pattern of parameter names, such as \"blocks.0.*\"",
+            "Which parameters, by their dotted names; * stands for any text, dots included."),
+        Key("freeze", \.freeze, .flag, "Whether they keep their initial values: no gradient, no state of the optimizer, no backward work behind them."),
+        Key("learning_rate_factor", \.learningRateFactor, .positive, "By what the learning rate of every step is multiplied for them."),
+        Key("weight_decay", \.weightDecay, .number(in: 0...),
+            "λ for them, norms and biases included; absent: the optimizer's, as without the rule."),
+    ]
+
+    public mutating func check(_ fields: inout FieldReader) {
+        guard freeze else { return }
+        if learningRateFactor != 1 { fields.report("is given for parameters that the rule freezes, expected either of the two", at: "learning_rate_factor") }
+        if weightDecay != nil { fields.report("is given for parameters that the rule freezes, expected either of the two", at: "weight_decay") }
+    }
+
+    /// Whether the rule concerns the parameter of this name.
+    public func matches(_ name: String) -> Bool {
+        let pattern = Array(match.utf8), text = Array(name.utf8)
+        var place = 0, next = 0
+        // The last star so far, and where the text goes on behind what it stands for.
+        var star: (place: Int, next: Int)?
+        while next < text.count {
+            if place < pattern.count, pattern[place] == UInt8(ascii: "*") {
+                star = (place, next)
+                place += 1
+            } else if place < pattern.count, pattern[place] == text[next] {
+                (place, next) = (place + 1, next + 1)
+            } else if let (starPlace, start) = star {
+                star = (starPlace, start + 1)
+                (place, next) = (starPlace + 1, start + 1)
+            } else {
+                return false
+            }
+        }
+        return pattern[place...].allSatisfy { $0 == UInt8(ascii: "*") }
+    }
+}
