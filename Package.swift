@@ -38,7 +38,7 @@ let package = Package(
         .target(name: "Models", dependencies: ["Layers", "TensorCore", "Configuration"]),
         .target(name: "VisionData", dependencies: ["TensorCore", "HDF5", "CZlib", "Checksums", "Configuration"]),
         .target(name: "Training", dependencies: ["Measures", "VisionData", "TensorCore", "CKernels", "Checksums", "Configuration"]),
-        .target(name: "Tasks", dependencies: ["Training", "Measures", "VisionData", "TensorCore"]),
+        .target(name: "Tasks", dependencies: ["Training", "Measures", "VisionData", "TensorCore", "Configuration"]),
         .target(name: "RunStore", dependencies: ["Measures", "HDF5", "Checksums", "Configuration"]),
         .target(
             name: "Experiments",

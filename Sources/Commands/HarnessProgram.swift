@@ -8,6 +8,7 @@ import Models
 ///
 /// A program with models of its own is one line: `HarnessProgram.main(registry: .standard.adding(MyNetworkConfiguration.self))`.
 public struct HarnessProgram: ParsableCommand {
+    /// The words that it knows.
     public static let configuration = CommandConfiguration(
         commandName: "harness",
         abstract: "Trains, measures and compares vision transformers, CNNs and their hybrids.",
@@ -25,6 +26,7 @@ public struct HarnessProgram: ParsableCommand {
             ModelsCommand.self, InspectCommand.self, CompareCommand.self, BenchCommand.self, DataCommand.self,
         ])
 
+    /// What its sentences begin with.
     public static let _errorPrefix = "harness: "
 
     /// No words yet.

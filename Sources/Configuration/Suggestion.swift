@@ -19,7 +19,7 @@ private let abbreviations: [String: [String]] = [
     "train": ["run"], "fit": ["run"], "start": ["run"], "resume": ["run"], "plan": ["check"], "show": ["inspect", "check"],
     "ls": ["inspect"], "list": ["models"], "zoo": ["models"], "datasets": ["data"], "diff": ["compare"], "table": ["compare"],
     "follow": ["tail"], "watch": ["tail"], "fsck": ["doctor"], "repair": ["doctor"], "grid": ["sweep"], "search": ["sweep"],
-    "benchmark": ["bench"], "explain": ["why"], "replay": ["verify"],
+    "benchmark": ["bench"], "replay": ["verify"],
     // Keys of a definition.
     "lr": ["learning_rate"], "rate": ["learning_rate", "probability"], "wd": ["weight_decay"], "decay": ["weight_decay"],
     "bs": ["batch_size"], "batch": ["batch_size"], "batchsize": ["batch_size"], "mom": ["momentum"], "mu": ["momentum"],
@@ -27,7 +27,7 @@ private let abbreviations: [String: [String]] = [
     "opt": ["optimizer"], "optim": ["optimizer"], "sched": ["schedule"], "scheduler": ["schedule"], "lr_scheduler": ["schedule"],
     "lr_schedule": ["schedule"], "warmup": ["warmup_epochs"], "clip": ["clip_gradient_norm"], "grad_clip": ["clip_gradient_norm"],
     "clip_grad": ["clip_gradient_norm"], "max_grad_norm": ["clip_gradient_norm"], "smoothing": ["label_smoothing"],
-    "gamma": ["factor"], "lr_min": ["final_factor"], "min_lr": ["final_factor"], "eta_min": ["final_factor"], "step_size": ["every"],
+    "frozen": ["freeze"], "gamma": ["factor"], "lr_min": ["final_factor"], "min_lr": ["final_factor"], "eta_min": ["final_factor"], "step_size": ["every"],
     "seed": ["seeds"], "model": ["models"], "dataset": ["data"], "path": ["directory"], "dir": ["directory"], "val": ["validation"],
     "valid": ["validation"], "aug": ["augment"], "augmentation": ["augment"], "transforms": ["augment"], "normalize": ["normalization"],
     "dim": ["width"], "embed_dim": ["width"], "hidden_dim": ["width"], "hidden": ["widths"], "hidden_sizes": ["widths"],

@@ -40,6 +40,7 @@ public enum ElementType: String, Sendable, CaseIterable {
 
 /// A Swift number that a dataset can hold.
 public protocol HDF5Element: BitwiseCopyable, Sendable {
+    /// The type of its elements in a file.
     static var elementType: ElementType { get }
 }
 

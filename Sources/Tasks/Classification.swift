@@ -8,6 +8,7 @@ import VisionData
 ///     loss     −Σ q log softmax(logits), q one-hot; in training smoothed (Szegedy et al. 2016)
 ///     accuracy the share of images whose largest logit, of equal ones the first, is that of their class
 public struct Classification: TrainingTask {
+    /// How many classes there are.
     public let classCount: Int
     /// In training only.
     public let labelSmoothing: Double

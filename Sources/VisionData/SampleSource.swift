@@ -9,13 +9,16 @@ public struct Field: Sendable, Equatable {
         case classes(Int)
     }
 
+    /// As tasks call it.
     public let name: String
     /// The shape for one sample; `[]` for a single number.
     public let shape: Shape
     /// float32 or int32.
     public let dtype: DType
+    /// What its numbers stand for.
     public let meaning: Meaning
 
+    /// A field of a name, a shape for one sample, an element type and a meaning.
     public init(_ name: String, _ shape: Shape, _ dtype: DType = .float32, meaning: Meaning = .values) {
         self.name = name
         self.shape = shape
@@ -37,6 +40,7 @@ public struct Field: Sendable, Equatable {
 public protocol SampleSource: Sendable {
     /// As messages call it.
     var name: String { get }
+    /// What each sample has.
     var fields: [Field] { get }
     /// The memory that the samples take.
     var byteCount: Int { get }

@@ -21,7 +21,7 @@ import VisionData
     @Test(arguments: [
         "train.epochs=3", "train={epochs: 3, batch_size: 64, optimizer: {adamw: {learning_rate: 0.001}}, schedule: {cosine: {warmup_epochs: 1.0}}}",
         "models.vit.vit.mlp_ratio=4", "train.shards=8", "data.validation=0.1", "+models.other={mlp: {}}", "seeds=[0]", "precision=fp32", "match=none", "train.recompute=blocks", "train.layer_statistics=false",
-        "+train.checkpoint_every_steps=10",
+        "+train.checkpoint_every_steps=10", "train.parameters=[]",
     ])
     func whatMeansTheSameHashesTheSame(override: String) throws {
         #expect(try hash(override) == hash())
@@ -29,7 +29,7 @@ import VisionData
 
     @Test(arguments: [
         "train.epochs=4", "precision=bf16", "train.batch_size=128", "train.shards=4", "models.vit.vit.width=34", "data.augment=[]", "seeds=[1]", "data.split_seed=1",
-        "train.optimizer.adamw.learning_rate=1.0000001e-3", "train.layer_statistics=true",
+        "train.optimizer.adamw.learning_rate=1.0000001e-3", "train.layer_statistics=true", "train.parameters=[{match: \"head.*\", learning_rate_factor: 0.1}]",
     ])
     func whatChangesTheResultChangesTheHash(override: String) throws {
         #expect(try hash(override) != hash())
@@ -92,7 +92,8 @@ import VisionData
     @Test(arguments: [
         "train.epochs=3", "data={hdf5: {path: a b.h5, classes: 3}, normalization: {mean: [0.5], std: [0.1]}}",
         "train.optimizer={sgd: {learning_rate: 0.1, momentum: 0.9, nesterov: true, weight_decay: 1e-4}}", "train.schedule={step: {every: 2, factor: 0.5}}",
-        "train.early_stopping={patience: 2, metric: val_loss}", "train.clip_gradient_norm=1", "train.layer_statistics=true", "data.augment=[horizontal_flip, {rotation: 10}, random_erasing]",
+        "train.early_stopping={patience: 2, metric: val_loss}", "train.clip_gradient_norm=1", "train.layer_statistics=true",
+        "train.parameters=[{match: \"head.*\", learning_rate_factor: 0.1, weight_decay: 0}, {match: \"*.bias\", freeze: true}]", "data.augment=[horizontal_flip, {rotation: 10}, random_erasing]",
         "models.vit={mlp: {widths: [8, 4], activation: gelu}}", "models.vit={mlp: {width: 8, depth: 3}}", "models.vit=plain20", "models.vit=lenet5", "models.vit={logistic_regression: {}}",
         "models.hybrid.head={pool: mean}", "match=macs", "data.validation=100",
     ])

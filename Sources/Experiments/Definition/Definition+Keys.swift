@@ -25,9 +25,6 @@ extension Definition {
                 "seeds", "a list of integers from 0", .list(of: .integer(from: 0, to: nil), orOne: true),
                 "Every model is trained once with each.", default: { .list([.scalar(0)]) }),
             names("precision", Precision.self, "The format of the numbers between operations.", default: .fp32),
-            OptionDescription(
-                "task", "the name of a task, or a map of one to its options", .anything, "What models are trained for.",
-                default: { .text(TaskRegistry.defaultName) }),
             names("match", Match.self, "What the models are meant to have in common; it changes no result.", default: nil),
             OptionDescription(
                 "models", "a map of at least one model", .named(model.schema), "The models, under names of one's own.", isRequired: true,
