@@ -101,11 +101,17 @@ public final class RunReader {
 
     /// The description with all that the file says of the run.
     public func wholeDescription() throws -> RunDescription {
+        var description = try descriptionWithoutLayouts()
+        description.layouts = try EvaluationColumns.layouts(in: file, measures: description.measures)
+        return description
+    }
+
+    /// The same without the layouts of evaluations, which lie at the end of a file.
+    func descriptionWithoutLayouts() throws -> RunDescription {
         var description = description
         description.tensors = try DigestColumns.tensors(in: file)
         description.layers = try LayerColumns.description(in: file)
         description.data = try DataDescription(from: file)
-        description.layouts = try EvaluationColumns.layouts(in: file, measures: description.measures)
         return description
     }
 

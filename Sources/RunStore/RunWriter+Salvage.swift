@@ -18,7 +18,8 @@ extension RunWriter {
             try remove(path)
             return nil
         }
-        let description = try Self.unlessDamaged { try reader.wholeDescription() }
+        let whole = try Self.unlessDamaged { try reader.wholeDescription() }
+        let description = try whole ?? Self.unlessDamaged { try reader.descriptionWithoutLayouts() }
         var contents = RunContents(description: description ?? reader.description)
         let parts: [() throws -> Void] = [
             { contents.steps = try reader.steps() }, { contents.epochs = try reader.epochs() }, {
@@ -31,7 +32,7 @@ extension RunWriter {
                 contents.layers = try reader.layers()
             }, {
                 // The tables go by the layouts of the description.
-                guard description != nil else { throw reader.isWithoutNames }
+                guard whole != nil else { throw reader.isWithoutNames }
                 contents.evaluations = try reader.evaluations()
             },
         ]

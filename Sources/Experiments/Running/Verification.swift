@@ -209,7 +209,7 @@ private final class Replay: TrainingListener {
         let others = recorded.tables.keys.sorted().filter { result.tables[$0] != nil && recorded.tables[$0] != result.tables[$0] }
         try check(
             step: stepCount, pairs(recorded.values, result.values) { "\(split.rawValue) \($0.title)" },
-            others.map { "\($0) of the \(split.rawValue) images" })
+            others.map { "\($0) on the \(split.rawValue) images" })
     }
 
     /// What was recorded of each measure beside what it is now; not of those that the run does not have.
