@@ -74,7 +74,12 @@ public struct Diagnosis {
     private mutating func examine(unfinished run: RunContents) {
         state = .unfinished
         findings.append("was cut off after step \(grouped(run.steps.count)), in epoch \(run.epochs.count + 1)")
-        let search = (try? Resumption.search(folder, for: run.description, registry: .standard)) ?? Resumption.Search()
+        let search: Resumption.Search
+        do { search = try Resumption.search(folder, for: run.description, registry: .standard) } catch {
+            // What cannot be read is not whole, if only for now.
+            add(damage: "\(error)")
+            return
+        }
         for complaint in search.complaints { add(damage: complaint) }
         if let progress = search.resumption?.state.progress {
             findings.append("`harness run` goes on after step \(grouped(progress.step))")
