@@ -1,8 +1,9 @@
 import ArgumentParser
 import Experiments
+import Models
 import Reports
 
-struct WhyCommand: ParsableCommand {
+struct WhyCommand: DefinitionCommand {
     static let configuration = CommandConfiguration(
         commandName: "why",
         abstract: "Show every place that set a value of an experiment, in order, and which one won.",
@@ -23,8 +24,8 @@ struct WhyCommand: ParsableCommand {
 
     @OptionGroup var wideOption: WideOption
 
-    func run() throws {
-        let provenance = try Provenance(of: key, in: Composition(named: experiment, overrides: overrides))
+    func run(_ registry: ModelRegistry) throws {
+        let provenance = try Provenance(of: key, in: Composition(named: experiment, overrides: overrides), registry: registry)
         var table = TextTable(["where", "key", "value", ""].map { TextTable.Column($0, .left) })
         for setting in provenance.settings {
             table.append([setting.place, setting.path, setting.value, setting.isInForce ? "in force" : ""])

@@ -32,7 +32,8 @@ extension Workspace {
     private func earlierResults(_ word: String) throws -> [String] {
         let definition = try Definition(Composition(of: definition(word), display: display))
         if definition.sweep == nil {
-            return definition.trials.compactMap { SharedRuns.earlierRun(named: $0.name, hash: $0.hash, of: definition.name, results: results, definition.registry).map { display(URL(filePath: $0.path)) } }
+            var earlier = EarlierRuns(underShortNameOf: definition.name, results: results, registry: definition.registry)
+            return definition.trials.compactMap { SharedRuns.earlierRun(named: $0.name, hash: $0.hash, of: definition.name, results: results, among: &earlier).map { display(URL(filePath: $0.path)) } }
         }
         let plan = try SweepPlan(definition).inForce(results: results, replans: false, startsOver: false) { _ in }
         return plan.experiment == definition.name ? [] : [display(results.appending(path: plan.experiment))]

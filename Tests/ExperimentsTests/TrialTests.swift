@@ -141,3 +141,27 @@ import VisionData
         #expect(try experiment("match=none").widthProposals.isEmpty)
     }
 }
+
+/// What `train.parameters` says has to fit every model of a definition before the first of them trains.
+@Suite struct ParameterRuleFitTests {
+    private func error(_ rules: String) throws -> String? {
+        let text = """
+            data: {name: digits}
+            train: {parameters: \(rules)}
+            models:
+              line: {logistic_regression: {}}
+              vit: {vit: {patch: 4, width: 8, depth: 1, heads: 2}}
+            """
+        let root = try YAML.node(text) { SourceMark(file: "x.yaml", line: $0) }
+        do { _ = try Experiment(Definition(root, name: "x"), dataDirectory: nil) } catch { return "\(error)" }
+        return nil
+    }
+
+    @Test func rulesAreCheckedForEveryModel() throws {
+        #expect(try error("[{match: \"*bias\", learning_rate_factor: 2}]") == nil)
+        let frozen = try error("[{match: \"fc.*\", freeze: true}]")
+        #expect(frozen == "x.yaml:2: train.parameters: all 2 parameters of models.line are frozen, expected at least one that is trained")
+        let other = try #require(try error("[{match: \"fc.bias\", freeze: true}]"))
+        #expect(other.hasPrefix("x.yaml:2: train.parameters[0].match: 'fc.bias' matches no parameter of models.vit; "), "\(other)")
+    }
+}

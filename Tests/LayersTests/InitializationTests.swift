@@ -1,8 +1,9 @@
-import Configuration
 import Foundation
 import Layers
 import TensorCore
 import Testing
+
+@testable import Configuration
 
 /// Distributions of initial weights: bounds, moments, fans and gains.
 struct InitializationTests {
@@ -136,12 +137,13 @@ struct InitializationTests {
     /// As a definition has it, and back.
     @Test func whatIsWrittenReadsBack() throws {
         let kind = OptionKind<Initialization>.initialization
-        func written(_ value: Initialization) -> String { YAML.line(kind.written(value), .json) }
+        func written(_ value: Initialization) -> String { YAML.line(kind.write(value), .json) }
         let he = Initialization.he(distribution: .uniform, fan: .out, gain: 1.5)
         #expect(written(he) == #"{"he": {"distribution": "uniform", "fan": "out", "gain": 1.5}}"#)
         #expect(written(.transformer) == #"{"truncated_normal": {"bound": 2, "deviation": 0.02}}"#)
         #expect(written(.zeros) == #"{"constant": {"value": 0}}"#)
-        let node = ConfigurationNode.map([("initialization", kind.written(he))])
-        #expect(kind.value(of: "initialization", in: node, errors: ConfigurationErrors()) == he)
+        let map = ConfigurationNode.map([("initialization", kind.write(he))])
+        var fields = FieldReader(map, path: "", errors: ConfigurationErrors())
+        #expect(kind.read(&fields, "initialization") == he)
     }
 }

@@ -34,17 +34,6 @@ public struct OptionKind<Value: Equatable & Sendable>: Sendable {
     }
 }
 
-extension OptionKind {
-    /// The value under a key of a map; nil when it is absent, or wrong, which is reported.
-    public func value(of key: String, in map: ConfigurationNode, path: String = "", errors: ConfigurationErrors) -> Value? {
-        var fields = FieldReader(map, path: path, errors: errors)
-        return read(&fields, key)
-    }
-
-    /// A value as a resolved definition has it.
-    public func written(_ value: Value) -> ConfigurationNode { write(value) }
-}
-
 extension OptionKind where Value == Int {
     /// An integer from one bound to the other.
     public static func integer(in range: ClosedRange<Int>) -> Self {
@@ -148,6 +137,9 @@ extension OptionKind where Value: Configurable {
                 let value = Value(from: &options)
                 options.finish()
                 return value
-            }, write: { $0.node }, identity: { $0.identity }, difference: { value, other in value == other ? nil : value.difference(from: other) })
+            }, write: { $0.node }, identity: { $0.identity }, difference: { value, other in
+                let difference = value.difference(from: other)
+                return difference.entries?.isEmpty == false ? difference : nil
+            })
     }
 }

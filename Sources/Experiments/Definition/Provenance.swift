@@ -1,4 +1,5 @@
 import Configuration
+import Models
 
 /// Every place that set a value of a definition, in the order in which they count: `harness why`.
 public struct Provenance: Sendable {
@@ -19,9 +20,11 @@ public struct Provenance: Sendable {
     /// In the order in which they are read.
     public private(set) var settings: [Setting] = []
 
-    /// - Parameter keyPath: of a value, or of a map, all of whose values are then told.
+    /// - Parameters:
+    ///   - keyPath: of a value, or of a map, all of whose values are then told.
+    ///   - registry: the models that the definition can name.
     /// - Throws: `.usage` when the definition has no such key, or is wrong where the default would have to be known.
-    public init(of keyPath: String, in composition: Composition) throws {
+    public init(of keyPath: String, in composition: Composition, registry: ModelRegistry = .standard) throws {
         let path = Self.keys(keyPath)
         for layer in composition.layers {
             switch layer {
@@ -33,8 +36,8 @@ public struct Provenance: Sendable {
             if let node = composition.root.value(at: ["sweep", part]) { addSwept(keyPath, in: node, at: ["sweep", part]) }
         }
         markThoseInForce(in: composition.root)
-        try addDefaults(of: path, composition)
-        guard !settings.isEmpty else { throw Self.unknown(path, composition) }
+        try addDefaults(of: path, composition, registry)
+        guard !settings.isEmpty else { throw Self.unknown(path, composition, registry) }
     }
 
     // MARK: What a layer says
@@ -110,8 +113,8 @@ public struct Provenance: Sendable {
     }
 
     /// Adds the defaults of what was not written.
-    private mutating func addDefaults(of path: [String], _ composition: Composition) throws {
-        guard let node = try? Definition(composition).resolved.value(at: path) else { return }
+    private mutating func addDefaults(of path: [String], _ composition: Composition, _ registry: ModelRegistry) throws {
+        guard let node = try? Definition(composition, registry: registry).resolved.value(at: path) else { return }
         let written = settings.count
         addLeaves(of: node, at: path)
         let defaults = settings[written...].filter { composition.root.value(at: $0.keys) == nil }
@@ -120,9 +123,9 @@ public struct Provenance: Sendable {
 
     private static func keys(_ path: String) -> [String] { path.split(separator: ".").map(String.init) }
 
-    private static func unknown(_ path: [String], _ composition: Composition) -> any Error {
+    private static func unknown(_ path: [String], _ composition: Composition, _ registry: ModelRegistry) -> any Error {
         var node: ConfigurationNode, known: [String] = []
-        do { node = try Definition(composition).resolved } catch { return error }
+        do { node = try Definition(composition, registry: registry).resolved } catch { return error }
         for key in path {
             guard let next = node.value(at: [key]) else {
                 let hint = suggestion(for: key, among: node.entries?.map(\.key) ?? [])

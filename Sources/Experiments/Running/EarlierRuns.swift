@@ -21,6 +21,13 @@ struct EarlierRuns {
         self.registry = registry
     }
 
+    /// The same under the last part of the experiment's name, where an earlier version of the program put runs.
+    init(underShortNameOf experiment: String, results: URL, registry: ModelRegistry) {
+        // Without such a name there is no folder to look into.
+        self.init(of: EarlierName.of(experiment) ?? ".", results: results, except: [], registry: registry)
+        if EarlierName.of(experiment) == nil { folders = [:] }
+    }
+
     /// Where the run of a trial is, or is to be.
     mutating func folder(of trial: Trial) -> RunFolder {
         let folder = trial.folder(experiment: experiment, results: results)

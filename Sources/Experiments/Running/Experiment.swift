@@ -54,6 +54,11 @@ public struct Experiment: Sendable {
         let errors = ConfigurationErrors()
         for model in definition.models { model.validate(input: input, classes: outputs, errors: errors) }
         try errors.throwIfAny()
+        let rules = definition.train.parameters
+        for model in definition.models where !rules.isEmpty {
+            let names = model.definition.parameterNames(input: input, classes: outputs)
+            _ = try definition.placing { try rules.treatments(of: names, in: model.path) }
+        }
         models = try definition.models.map { model in
             (model.name, try ModelSummary(model.definition, input: input, classes: outputs))
         }

@@ -58,9 +58,11 @@ public struct ExperimentPreview {
                 byteCount: try experiment.training(of: trial, pool: pool).byteCount)
         }
         var earlier = EarlierRuns(of: experiment.definition.name, results: results, except: Set(allTrials.map(\.name)), registry: experiment.definition.registry)
+        var shortNamed = EarlierRuns(
+            underShortNameOf: experiment.definition.name, results: results, registry: experiment.definition.registry)
         trials = allTrials.map { trial in
             let name = experiment.definition.name
-            let folder = SharedRuns.earlierRun(named: trial.name, hash: trial.hash, of: name, results: results, experiment.definition.registry) ?? earlier.folder(of: trial)
+            let folder = SharedRuns.earlierRun(named: trial.name, hash: trial.hash, of: name, results: results, among: &shortNamed) ?? earlier.folder(of: trial)
             return Trial(name: (folder.path as NSString).lastPathComponent, state: Self.state(of: folder))
         }
     }

@@ -72,12 +72,14 @@ public final class Runner {
     public func run(shouldStop: () -> Bool) throws -> Outcome {
         var outcome = Outcome()
         var earlier = EarlierRuns(of: experiment.definition.name, results: options.results, except: Set(trials.map(\.name)), registry: experiment.definition.registry)
+        var shortNamed = EarlierRuns(
+            underShortNameOf: experiment.definition.name, results: options.results, registry: experiment.definition.registry)
         for trial in trials where !outcome.isInterrupted {
             let name = experiment.definition.name
             if options.startsOver {
                 try SharedRuns.removeLink(at: options.folder ?? earlier.folder(of: trial))
             } else {
-                try SharedRuns.linkEarlierRun(named: trial.name, hash: trial.hash, of: name, results: options.results, experiment.definition.registry)
+                try SharedRuns.linkEarlierRun(named: trial.name, hash: trial.hash, of: name, results: options.results, among: &shortNamed)
             }
             let folder = options.folder ?? earlier.folder(of: trial)
             outcome.folders.append(folder)

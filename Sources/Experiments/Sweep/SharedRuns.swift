@@ -1,5 +1,4 @@
 import Foundation
-import Models
 import RunStore
 
 /// Runs of one trial in several experiments: a trial that another experiment has finished is not trained again, its run folder is linked.
@@ -33,17 +32,17 @@ enum SharedRuns {
     /// - Parameters:
     ///   - name: the run folder's name.
     ///   - hash: the trial's, by which a folder is known that has a name by an earlier rule.
-    static func earlierRun(named name: String, hash: String, of experiment: String, results: URL, _ registry: ModelRegistry) -> RunFolder? {
+    ///   - earlier: the runs under the experiment's short name, which are looked into once for all trials.
+    static func earlierRun(named name: String, hash: String, of experiment: String, results: URL, among earlier: inout EarlierRuns) -> RunFolder? {
         guard let short = EarlierName.of(experiment), !FileManager.default.fileExists(atPath: "\(results.path)/\(experiment)/\(name)") else { return nil }
         let found = RunFolder(path: "\(results.path)/\(short)/\(name)")
         if found.hasRun { return found }
-        var earlier = EarlierRuns(of: short, results: results, except: [], registry: registry)
         return earlier.earlierFolder(hash)
     }
 
     /// Puts a link to such a run where the trial's run belongs, so that it is taken as it is, or resumed.
-    static func linkEarlierRun(named name: String, hash: String, of experiment: String, results: URL, _ registry: ModelRegistry) throws {
-        guard let short = EarlierName.of(experiment), let found = earlierRun(named: name, hash: hash, of: experiment, results: results, registry) else { return }
+    static func linkEarlierRun(named name: String, hash: String, of experiment: String, results: URL, among earlier: inout EarlierRuns) throws {
+        guard let short = EarlierName.of(experiment), let found = earlierRun(named: name, hash: hash, of: experiment, results: results, among: &earlier) else { return }
         let folder = RunFolder(path: "\(results.path)/\(experiment)/\(name)")
         try removeLink(at: folder)
         // What is a link itself names its run from the folder of results too: `../<experiment>/<run>`.

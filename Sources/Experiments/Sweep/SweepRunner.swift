@@ -56,6 +56,8 @@ public final class SweepRunner: Sendable {
     private let loaded: Mutex<[String: Experiment]>
     /// Names of trials of which an earlier run is moved aside before they are trained.
     private let restarts: Mutex<Set<String>>
+    /// Runs that an earlier version put under the experiment's short name.
+    private let shortNamed: Mutex<EarlierRuns>
     /// Whether the plan's file lacks something, and when it is written next.
     private let writing = Mutex((isBehind: false, due: ContinuousClock.now))
     /// Names of trials that wait for others at an epoch limit.
@@ -85,6 +87,7 @@ public final class SweepRunner: Sendable {
         self.options = options
         self.terminal = terminal
         self.restarts = Mutex(restarts)
+        shortNamed = Mutex(EarlierRuns(underShortNameOf: plan.experiment, results: options.results, registry: plan.registry))
         let experiments = try plan.check(dataDirectory: options.dataDirectory, tasks: options.tasks, progress: progress)
         loaded = Mutex(experiments)
         notes = plan.notes(about: experiments)
@@ -187,7 +190,12 @@ public final class SweepRunner: Sendable {
     private func train(_ entry: SweepFile.Entry, until limit: Int?, threads: Int, _ progress: SweepProgress, _ queue: SweepQueue) throws {
         let plan = plan.withLock { $0 }, folder = plan.folder(of: entry, results: options.results)
         let startsOver = restarts.withLock { $0.remove(entry.name) != nil }
-        if !startsOver { try SharedRuns.linkEarlierRun(named: entry.name, hash: entry.hash, of: plan.experiment, results: options.results, plan.registry) }
+        if !startsOver {
+            try shortNamed.withLock {
+                try SharedRuns.linkEarlierRun(
+                    named: entry.name, hash: entry.hash, of: plan.experiment, results: options.results, among: &$0)
+            }
+        }
         if let limit, !startsOver, try folder.hasRun && RunReader(folder).epochs().count >= limit && RunReader(folder).status == .interrupted { return }
         let lines = SweepLines()
         var outcome: SweepFile.Outcome?

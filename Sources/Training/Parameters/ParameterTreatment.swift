@@ -28,19 +28,21 @@ extension [ParameterRule] {
 
     /// How each of a model's parameters is trained, in the order of `names`.
     ///
+    /// - Parameter model: whose parameters they are, for errors.
     /// - Throws: `UserError(.usage)` when a rule concerns none of them, or nothing is left to train.
-    public func treatments(of names: [String]) throws -> [ParameterTreatment] {
+    public func treatments(of names: [String], in model: String? = nil) throws -> [ParameterTreatment] {
+        let owner = model.map { " of \($0)" } ?? ""
         let owners = names.map { name in firstIndex { $0.matches(name) } }
         for (index, rule) in enumerated() where !owners.contains(index) {
             let place = "train.parameters[\(index)].match", pattern = "'\(rule.match.shortened())'"
             if let taken = names.first(where: rule.matches), let earlier = owners[names.firstIndex(of: taken)!] {
                 throw UserError(at: place, "\(pattern) has no parameter left; train.parameters[\(earlier)] comes first for \(taken)")
             }
-            throw UserError(at: place, "\(pattern) matches no parameter; \(hint(for: rule.match, among: names))")
+            throw UserError(at: place, "\(pattern) matches no parameter\(owner); \(hint(for: rule.match, among: names))")
         }
         let treatments = names.map(treatment)
         if !treatments.isEmpty, treatments.allSatisfy(\.isFrozen) {
-            throw UserError(at: "train.parameters", "all \(names.count) parameters are frozen, expected at least one that is trained")
+            throw UserError(at: "train.parameters", "all \(names.count) parameters\(owner) are frozen, expected at least one that is trained")
         }
         return treatments
     }
