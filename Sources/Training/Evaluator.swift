@@ -22,6 +22,8 @@ public struct EvaluationResult: Sendable, Equatable {
 /// Measures a model with the weights of a store, batch by batch.
 final class Evaluator {
     let plan: Plan
+    /// Of one sample.
+    let multiplyAdds: Int
     private let batchSize: Int
     private let source: any SampleSource
     private let fields: [Field]
@@ -46,6 +48,7 @@ final class Evaluator {
         tablePlaces = outputs.count..<outputs.count + recorded.task.outputs.count
         plan = try Plan(recorded.graph, outputs: outputs + recorded.task.outputs, gradients: [], store: store, pool: pool)
         batchSize = configuration.batchSize
+        multiplyAdds = recorded.graph.multiplyAdds * configuration.shards / batchSize
         self.source = source
         self.fields = fields
         self.task = task

@@ -10,6 +10,8 @@ import VisionData
 public final class TrainingLoop {
     /// How the model is trained.
     public let configuration: TrainConfiguration
+    /// What the model is trained for.
+    public let task: any TrainingTask
     /// The samples.
     public let source: any SampleSource
     /// What a batch holds: the image, then the task's targets.
@@ -58,6 +60,7 @@ public final class TrainingLoop {
             throw UserError(at: "train.early_stopping", "needs images for validation, but data.validation holds out none of \(source.name)")
         }
         self.configuration = configuration
+        self.task = task
         self.source = source
         hasValidationTables = !task.layout(of: .validation).columns.isEmpty
         let fields = try task.fields(of: source)
@@ -131,6 +134,15 @@ public final class TrainingLoop {
 
     /// The arrays from which the training continues, where they lie.
     public var arrays: TrainingArrays { TrainingArrays(trainingStep.store, trainingStep.optimizer) }
+
+    /// The model's parameters and buffers as they are; others get copies of them (`WeightSource`).
+    public var weights: ParameterStore { trainingStep.store }
+
+    /// How many threads train.
+    public var threadCount: Int { evaluator.plan.summary.workerCount }
+
+    /// Multiply-adds of one sample's forward pass.
+    public var multiplyAdds: Int { evaluator.multiplyAdds }
 
     /// What it continues from besides its arrays, at this moment.
     public var state: TrainingState { TrainingState(progress: progress, epochMeans: epochMeans) }

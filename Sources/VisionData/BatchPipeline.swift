@@ -69,9 +69,17 @@ public final class BatchPipeline {
     /// All samples of a split once, in order and not augmented.
     ///
     /// - Parameter fields: some of the source's; nil: all.
-    public init(evaluating source: some SampleSource, fields: [Field]? = nil, split: Split, batchSize: Int) {
+    public convenience init(evaluating source: some SampleSource, fields: [Field]? = nil, split: Split, batchSize: Int) {
+        self.init(evaluating: source, fields: fields, indices: source.indices(of: split), batchSize: batchSize)
+    }
+
+    /// Some samples once, in the order of their indices and not augmented.
+    ///
+    /// - Parameters:
+    ///   - fields: some of the source's; nil: all.
+    ///   - indices: global ones of the source.
+    public init(evaluating source: some SampleSource, fields: [Field]? = nil, indices: [Int32], batchSize: Int) {
         precondition(batchSize > 0, "the batch size must be positive")
-        let indices = source.indices(of: split)
         self.batchSize = batchSize
         self.fields = fields ?? source.fields
         batchesPerEpoch = (indices.count + batchSize - 1) / batchSize

@@ -68,6 +68,20 @@ public struct ImageDataset: Sendable {
         return dataset
     }
 
+    /// Splits images in memory.
+    ///
+    /// - Parameters:
+    ///   - validation: how many of the training images are held out; nil: a tenth, or none where the images have some for validation.
+    ///   - splitSeed: draws which.
+    /// - Throws: `UserError(.usage)` when there are too few for it, or the normalization is for other channels.
+    public init(
+        _ images: LabeledImages, validation: HeldOut? = nil, splitSeed: UInt64 = 0, normalization: NormalizationConfiguration = .training
+    ) throws {
+        var configuration = DataConfiguration()
+        (configuration.validation, configuration.splitSeed, configuration.normalization) = (validation, splitSeed, normalization)
+        try self.init(images, configuration)
+    }
+
     /// Splits `images`.
     ///
     /// The official training images are shuffled with the stream `split` of the configuration's seed. The first ones are held out for

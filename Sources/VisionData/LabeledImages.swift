@@ -1,3 +1,4 @@
+import Configuration
 import TensorCore
 
 /// All images of a data set with their labels, in memory as they are stored: not yet split, subset or normalized.
@@ -38,5 +39,49 @@ public struct LabeledImages: Sendable {
         case .bytes(let values, _): values.count
         case .floats(let values): values.count * MemoryLayout<Float>.stride
         }
+    }
+}
+
+extension LabeledImages {
+    /// Images in memory: those for training first, then those for validation, then those for the test.
+    ///
+    /// - Parameters:
+    ///   - name: the data set's, in messages and in run files.
+    ///   - labels: one for each image, from 0.
+    ///   - classCount: nil: the number of `classNames`, or the largest label + 1.
+    ///   - validationCount: 0: they are taken from those for training (`ImageDataset`).
+    /// - Throws: `.data` in one sentence, when the numbers do not fit together.
+    public init(
+        _ name: String, shape: ImageShape, pixels: Pixels, labels: [Int32], classCount: Int? = nil, classNames: [String]? = nil,
+        validationCount: Int = 0, testCount: Int
+    ) throws {
+        func require(_ condition: Bool, _ sentence: @autoclosure () -> String) throws {
+            if !condition { throw UserError(.data, "\(name): \(sentence())") }
+        }
+        let classCount = classCount ?? classNames?.count ?? (Int(labels.max() ?? -1) + 1)
+        let valueCount: Int
+        switch pixels {
+        case .bytes(let values, let maximum):
+            valueCount = values.count
+            try require(maximum > 0, "found 0 as the largest value of a byte, expected 1 to 255")
+        case .floats(let values):
+            valueCount = values.count
+            if let index = values.firstIndex(where: { !$0.isFinite }) { try require(false, "the value at index \(index) is not finite") }
+        }
+        try require(min(shape.height, shape.width, shape.channels) > 0, "found images of \(shape), expected lengths of at least 1")
+        try require(
+            valueCount == labels.count * shape.count,
+            "found \(grouped(valueCount)) values for \(grouped(labels.count)) labels, expected \(grouped(shape.count)) for each image of \(shape)")
+        if let index = labels.firstIndex(where: { $0 < 0 || $0 >= classCount }) {
+            try require(false, "label \(labels[index]) at index \(index), expected 0 to \(classCount - 1)")
+        }
+        try require(classNames.map { $0.count == classCount } ?? true, "found \(classNames?.count ?? 0) names of classes, expected \(classCount)")
+        try require(
+            validationCount >= 0 && testCount > 0 && validationCount + testCount < labels.count,
+            "found \(grouped(labels.count)) images, \(validationCount) of them for validation and \(testCount) for the test, expected at least one for training and one for the test")
+        let trainCount = labels.count - validationCount - testCount
+        self.init(
+            name: name, shape: shape, pixels: pixels, labels: labels, classCount: classCount, classNames: classNames, train: 0..<trainCount,
+            validation: validationCount > 0 ? trainCount..<trainCount + validationCount : nil, test: labels.count - testCount..<labels.count)
     }
 }

@@ -204,7 +204,7 @@ public struct Definition: Sendable {
     private static let largestNameLength = 200
 
     /// Whether a text is of letters, digits, '_', '-' and '+', and begins with one of the first three.
-    private static func isName(_ text: String) -> Bool {
+    static func isName(_ text: String) -> Bool {
         func isWord(_ byte: UInt8) -> Bool {
             (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == UInt8(ascii: "_")
         }

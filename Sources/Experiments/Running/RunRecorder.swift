@@ -81,16 +81,16 @@ final class RunRecorder: TrainingListener {
         try writer.removeOldCheckpoints()
     }
 
-    /// Mean seconds of an epoch, validation included; 0 before the first one has ended. An epoch of which only a part was timed counts by its steps.
-    func secondsPerEpoch(_ loop: TrainingLoop) -> Double {
-        mean(timings.map { $0.trainSeconds * Double(loop.stepsPerEpoch) / Double($0.stepCount) + $0.validationSeconds })
+    /// Adds what the training took since `start`.
+    ///
+    /// An epoch's seconds are a mean, validation included; 0 before the first one has ended. An epoch of which only a part was timed counts by its steps.
+    func add(to machine: inout MachineRecord, _ loop: TrainingLoop, since start: ContinuousClock.Instant) {
+        machine.wallClockSeconds = (.now - start) / .seconds(1)
+        machine.secondsPerEpoch = mean(timings.map { $0.trainSeconds * Double(loop.stepsPerEpoch) / Double($0.stepCount) + $0.validationSeconds })
+        machine.imagesPerSecond = mean(timings.map(\.imagesPerSecond))
+        machine.waitingSecondsPerEpoch = mean(timings.map(\.waitingSeconds))
+        machine.betweenStepsSecondsPerEpoch = mean(timings.map(\.betweenStepsSeconds))
     }
-
-    var imagesPerSecond: Double { mean(timings.map(\.imagesPerSecond)) }
-
-    /// Of an epoch, like `EpochTiming`'s.
-    var waitingSeconds: Double { mean(timings.map(\.waitingSeconds)) }
-    var betweenStepsSeconds: Double { mean(timings.map(\.betweenStepsSeconds)) }
 
     private func mean(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count) }
 }

@@ -153,11 +153,7 @@ public final class Runner {
             say(trial, "ended after step \(grouped(loop.progress.step)); the same command \(next)")
             throw error
         }
-        machine.wallClockSeconds = (.now - start) / .seconds(1)
-        machine.secondsPerEpoch = recorder.secondsPerEpoch(loop)
-        machine.imagesPerSecond = recorder.imagesPerSecond
-        machine.waitingSecondsPerEpoch = recorder.waitingSeconds
-        machine.betweenStepsSecondsPerEpoch = recorder.betweenStepsSeconds
+        recorder.add(to: &machine, loop, since: start)
         switch outcome {
         case .completed(let test):
             try recorder.finish(machine)

@@ -4,13 +4,20 @@ import TensorCore
 import Training
 
 /// The weights of a file as a model's first values. What is excepted keeps its initializers' values.
-struct StoredWeights: WeightSource {
+public struct StoredWeights: WeightSource {
     /// The path of the file.
-    let path: String
+    public let path: String
     /// Which parameters and buffers are left out.
     let origin: WeightOrigin
     /// Of what is left out.
     let initializers: Initializers
+
+    init(path: String, origin: WeightOrigin, initializers: Initializers) {
+        (self.path, self.origin, self.initializers) = (path, origin, initializers)
+    }
+
+    /// The weights of a file for all parameters and buffers of a model.
+    public init(_ path: String) { self.init(path: path, origin: WeightOrigin(), initializers: Initializers(seed: 0)) }
 
     /// What the parameters and buffers of a file do not fit of a model, in one sentence; nil when all fit.
     ///
@@ -20,7 +27,7 @@ struct StoredWeights: WeightSource {
         return WeightMatching(targets, from: (file.parameters + file.buffers).shapes, except: except, of: "model").complaint
     }
 
-    func fill(_ store: ParameterStore, declaredBy graph: Graph) throws {
+    public func fill(_ store: ParameterStore, declaredBy graph: Graph) throws {
         let file = try WeightsReader(path), stored = file.parameters + file.buffers
         let entries = store.entries.map { ($0, store.values(of: $0)) } + store.bufferEntries.map { ($0, store.values(ofBuffer: $0)) }
         let targets = entries.map { NamedShape(name: $0.0.name, shape: $0.0.shape.dimensions) }

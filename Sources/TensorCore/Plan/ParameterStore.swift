@@ -93,7 +93,7 @@ public final class ParameterStore: @unchecked Sendable {
 
     // MARK: By name
 
-    private func slice(_ name: String) -> (Entry, UnsafeMutableBufferPointer<Float>)? {
+    func slice(_ name: String) -> (Entry, UnsafeMutableBufferPointer<Float>)? {
         for (entries, values) in [(entries, values), (bufferEntries, bufferValues)] {
             if let entry = entries.first(where: { $0.name == name }) {
                 return (entry, UnsafeMutableBufferPointer(rebasing: values[entry.offset..<entry.offset + entry.count]))

@@ -1,0 +1,5 @@
+import Commands
+import Gated
+import Harness
+
+HarnessProgram.main(registry: .standard.adding(GatedConfiguration.self))
