@@ -4,7 +4,7 @@ import TensorCore
 import Training
 
 /// The weights of a file as a model's first values. What is excepted keeps its initializers' values.
-struct StoredWeights: WeightSource {
+struct FileWeights: WeightSource {
     /// The path of the file.
     let path: String
     /// Which parameters and buffers are left out.
