@@ -46,7 +46,7 @@ extension Definition {
     ///   - wanted: the only models that count; nil: all.
     ///   - chain: the models that led here.
     /// - Throws: `.usage` for a model that is not there and for a loop, `.noInput` for a file that is not there, each with its place.
-    mutating func findSources(of wanted: Set<String>? = nil, chain: [SourceLink] = []) throws {
+    mutating func findSources(of wanted: Set<String>?, chain: [SourceLink]) throws {
         for model in models where wanted?.contains(model.name) ?? true { try findSource(of: model.name, chain) }
         allModels = models
     }
@@ -55,8 +55,9 @@ extension Definition {
         guard let index = models.firstIndex(where: { $0.name == name }), let origin = models[index].train.initialWeights else { return }
         let model = models[index], link = SourceLink(definition: file?.path ?? self.name, model: name)
         if let start = chain.firstIndex(of: link) {
-            let loop = (chain[start...] + [link]).map(\.model).joined(separator: " → ")
-            throw UserError(.usage, place(in: model, "init_from", "a loop: \(loop); none of these models could be trained first"))
+            let loop = (chain[start...] + [link]).map(\.model).joined(separator: " → "), isAlone = chain.count == start + 1
+            let remedy = isAlone ? "\(model.path).train.init_from=null lets it start from its initializers" : "none of these models could be trained first"
+            throw UserError(.usage, place(in: model, "init_from", "a loop: \(loop); \(remedy)"))
         }
         guard let source = origin.model else {
             guard origin.digest == nil else { return }
@@ -75,10 +76,10 @@ extension Definition {
             let url = try definitionFile(experiment, origin, model)
             models[index].source = try knownSources.definition("\(url.path)\n\(source)") {
                 let composition = try Composition(of: url, display: Workspace.current.display)
-                var definition = try Definition(composition.root, name: composition.name, registry: registry, knownSources: knownSources)
-                definition.file = composition.file
+                let definition = try Definition(
+                    composition.root, name: composition.name, file: composition.file, registry: registry, knownSources: knownSources,
+                    sourcesOf: ([source], next))
                 try requireModel(source, among: definition.models, of: composition.name, model)
-                try definition.findSources(of: [source], chain: next)
                 return definition
             }
         } else {

@@ -44,7 +44,7 @@ public struct Definition: Sendable {
     /// The experiment's name (`Composition.name`).
     public var name: String
     /// Where it was written; nil for what a run or a plan keeps.
-    var file: DefinitionFile?
+    let file: DefinitionFile?
     /// Where samples come from, and what is done to them.
     public var data: DataConfiguration
     /// How models are trained that say nothing else.
@@ -77,16 +77,13 @@ public struct Definition: Sendable {
     public init(
         _ composition: Composition, registry: ModelRegistry = .standard, images: ((DataConfiguration) throws -> ImageDataset)? = nil
     ) throws {
-        try self.init(composition.root, name: composition.name, registry: registry, images: images)
-        file = composition.file
-        try findSources()
+        try self.init(composition.root, name: composition.name, file: composition.file, registry: registry, images: images)
     }
 
     /// Reads a cell of a sweep: what a definition says when some of its values are others.
     init(_ root: ConfigurationNode, cellOf definition: Definition) throws {
-        try self.init(root, name: definition.name, registry: definition.registry, knownSources: definition.knownSources)
-        file = definition.file
-        try findSources()
+        try self.init(
+            root, name: definition.name, file: definition.file, registry: definition.registry, knownSources: definition.knownSources)
     }
 
     /// Reads the text that a run keeps as its definition (`Trial.resolvedDefinition`); `place` names it in errors.
@@ -103,17 +100,19 @@ public struct Definition: Sendable {
         }
         try self.init(root, name: name, registry: registry)
         data.places.isRecorded = true
-        try findSources()
     }
 
+    /// - Parameter sourcesOf: the only models whose initial weights are looked for, and the models that led to them; nil: all, from here.
     init(
-        _ root: ConfigurationNode, name: String, registry: ModelRegistry = .standard, knownSources: KnownSources = KnownSources(),
+        _ root: ConfigurationNode, name: String, file: DefinitionFile? = nil, registry: ModelRegistry = .standard,
+        knownSources: KnownSources = KnownSources(), sourcesOf wanted: (models: Set<String>, chain: [SourceLink])? = nil,
         images: ((DataConfiguration) throws -> ImageDataset)? = nil
     ) throws {
         let errors = ConfigurationErrors()
         var fields = FieldReader(root, path: "", errors: errors)
         self.name = name
         self.root = root
+        self.file = file
         self.registry = registry
         self.knownSources = knownSources
         var dataFields = fields.section("data")
@@ -132,6 +131,7 @@ public struct Definition: Sendable {
         fields.finish()
         if let images, !errors.messages.isEmpty, !errors.hasAny(under: "data") { reportMisfits(to: images, errors) }
         try errors.throwIfAny()
+        try findSources(of: wanted?.models, chain: wanted?.chain ?? [])
     }
 
     /// Sentences about what is written and has no effect.
@@ -161,7 +161,10 @@ public struct Definition: Sendable {
     /// The path of a key of a model's training: among what the definition says for this model alone, where it says it there.
     func trainPath(of model: Model, _ path: String) -> String {
         let keys = path.split(whereSeparator: { ".[]".contains($0) }).dropFirst().map(String.init)
-        return model.trainNode?.value(at: keys) == nil ? path : "\(model.path).\(path)"
+        // How far a map says something about the key or what is around it.
+        func depth(_ node: ConfigurationNode?) -> Int { keys.indices.last { node?.value(at: keys[...$0]) != nil }.map { $0 + 1 } ?? 0 }
+        let own = depth(model.trainNode)
+        return own > 0 && own >= depth(root["train"]) ? "\(model.path).\(path)" : path
     }
 
     /// Where a value, or the nearest map around it, was written.
@@ -248,7 +251,10 @@ public struct Definition: Sendable {
     private static func train(
         _ own: ConfigurationNode, over shared: ConfigurationNode?, path: String, errors: ConfigurationErrors
     ) -> TrainConfiguration {
-        let all = shared.map { Composition.merge(own, onto: $0, path: ["train"]) } ?? own, found = ConfigurationErrors()
+        var all = shared.map { Composition.merge(own, onto: $0, path: ["train"]) } ?? own
+        // Nothing takes a key away, also one that is not there.
+        if let entries = all.entries { all.value = .map(entries.filter { $0.node.value != .null }) }
+        let found = ConfigurationErrors()
         var fields = FieldReader(all, path: path, errors: found)
         let train = TrainConfiguration(from: &fields)
         fields.finish()

@@ -59,7 +59,7 @@ extension Experiment {
         } else {
             do {
                 try origin.checkFile()
-                complaint = try StoredWeights.complaint(about: origin.path, for: targets, except: origin.except)
+                complaint = try FileWeights.complaint(about: origin.path, for: targets, except: origin.except)
                     .map { "\(origin.path) does not fit \(model.name): \($0)" }
             } catch let error as UserError {
                 throw UserError(error.kind, "\(mark): \(path): \(error)")
@@ -73,7 +73,7 @@ extension Experiment {
     /// The weights that a trial starts from; nil when it starts from its initializers.
     ///
     /// - Parameter folder: the run of the trial that it starts from; nil where it starts from a file.
-    func weights(of trial: Trial, from folder: RunFolder?) throws -> StoredWeights? {
+    func weights(of trial: Trial, from folder: RunFolder?) throws -> FileWeights? {
         guard let origin = trial.train.initialWeights else { return nil }
         let path: String
         if let folder {
@@ -82,7 +82,7 @@ extension Experiment {
             try origin.checkFile()
             path = origin.path
         }
-        return StoredWeights(path: path, origin: origin, initializers: Initializers(seed: UInt64(trial.seed)))
+        return FileWeights(path: path, origin: origin, initializers: Initializers(seed: UInt64(trial.seed)))
     }
 }
 

@@ -102,7 +102,7 @@ public struct Experiment: Sendable {
     /// - Parameter weights: the file with the weights that it starts from, where it starts from another trial's; nil: it does not, or only its plans
     ///   are wanted.
     /// - Throws: `UserError`: `.usage` when the model does not fit the images or the data are too few, `.internal` when the memory is too small.
-    func training(of trial: Trial, startingFrom weights: StoredWeights? = nil, pool: WorkerPool) throws -> TrainingLoop {
+    func training(of trial: Trial, startingFrom weights: FileWeights? = nil, pool: WorkerPool) throws -> TrainingLoop {
         let model = trial.model, task = task(of: model.name), outputs = task.outputShape.elementCount
         var configuration = trial.train
         configuration.precision = trial.precision

@@ -58,7 +58,7 @@ public struct WeightOrigin: Configurable {
             "The definition with the trial: a path from the file that says it, or a name in Experiments; absent: the same definition."),
         Key("model", \.model, .text, use: .clarity, "The trial's model; the trial is trained first."),
         Key("seed", \.seed, .integer(in: 0...), use: .clarity, "The trial's seed; absent: the same seed."),
-        Key("weights", \.weights, .choice, "Which of the trial's weights: those of its best epoch, or of its last one."),
+        Key("weights", \.weights, .choice, writesDefault: false, "Which of the trial's weights: those of its best epoch, or of its last one."),
         Key("except", \.except, .list(of: .text), writesDefault: false,
             "Patterns of names, such as \"head.*\", that keep their initializers' values; * stands for any text, dots included."),
         Key("sha256", \.digest, .text, "The SHA-256 that the file has to have; in what a run keeps also the trial's identity."),
@@ -69,7 +69,8 @@ public struct WeightOrigin: Configurable {
         folder = (fields.node["file"] ?? fields.node["experiment"])?.mark.folder
         switch (file, model) {
         case (nil, nil):
-            if !fields.has("file"), !fields.has("model") {
+            let isMap = fields.node.entries != nil || fields.node.value == .null
+            if isMap, !fields.has("file"), !fields.has("model") {
                 fields.errors.report("expected where the weights come from: file, or model", at: fields.node.mark, path: fields.path)
             }
         case (_?, _?): fields.report("found beside 'file', expected one of the two", at: "model")

@@ -49,7 +49,7 @@ func logits(_ weights: any WeightSource) throws -> [Float] {
     print("outputs", predictor.outputs.map(\.name).sorted().joined(separator: ","), outputs["features.pooled"]!.shape)
     return outputs["logits"]!.floats
 }
-let predicted = try logits(loop.weights), stored = try logits(StoredWeights(recording.folder.weightsFile(.best)))
+let predicted = try logits(loop.weights), stored = try logits(FileWeights(recording.folder.weightsFile(.best)))
 print("file", predicted == stored ? "the same" : "another")
 let hits = (0..<160).count { (predicted[2 * $0 + 1] > predicted[2 * $0]) == (Stripes.label(640 + $0) == 1) }
 print("predicted_accuracy", Double(hits) / 160)

@@ -4,7 +4,7 @@ import TensorCore
 import Training
 
 /// The weights of a file as a model's first values. What is excepted keeps its initializers' values.
-public struct StoredWeights: WeightSource {
+public struct FileWeights: WeightSource {
     /// The path of the file.
     public let path: String
     /// Which parameters and buffers are left out.
