@@ -6,7 +6,7 @@ import Reports
 import TensorCore
 import Training
 
-struct BenchCommand: ParsableCommand {
+struct BenchCommand: DefinitionCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Time whole training steps (forward, backward, AdamW) on synthetic images.",
@@ -73,10 +73,10 @@ struct BenchCommand: ParsableCommand {
         }
     }
 
-    func run() throws {
+    func run(_ registry: Registry) throws {
         try precision.requireUnits()
         if let input {
-            var definition = try Definition(Composition(named: input, overrides: []))
+            var definition = try Definition(named: input, registry: registry)
             definition.precision = precision
             let costs = try InputBenchmark.measure(definition, dataDirectory: dataOptions.dataDirectory, threads: threadOptions.count)
             return print(json ? try Self.json(costs) : text([BenchTable.input(costs)]))

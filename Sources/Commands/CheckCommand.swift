@@ -1,6 +1,5 @@
 import ArgumentParser
 import Experiments
-import Models
 import Foundation
 import Configuration
 import Reports
@@ -25,7 +24,7 @@ struct CheckCommand: DefinitionCommand {
 
     @OptionGroup var resultsOptions: ResultsOptions
 
-    func run(_ registry: ModelRegistry) throws {
+    func run(_ registry: Registry) throws {
         let definition = try words.definition(registry)
         let experiment = try Experiment(definition, dataDirectory: words.dataOptions.dataDirectory)
         let preview = try ExperimentPreview(

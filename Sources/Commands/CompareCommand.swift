@@ -3,7 +3,7 @@ import Configuration
 import Experiments
 import Reports
 
-struct CompareCommand: ParsableCommand {
+struct CompareCommand: DefinitionCommand {
     static let configuration = CommandConfiguration(
         commandName: "compare",
         abstract: "Compare the finished runs under some folders: mean and 95% confidence interval over seeds, paired tests.",
@@ -45,13 +45,13 @@ struct CompareCommand: ParsableCommand {
 
     @OptionGroup var wideOption: WideOption
 
-    func run() throws {
+    func run(_ registry: Registry) throws {
         let workspace = Workspace.current
         var options = Comparison.Options()
         (options.metric, options.others) = (metric?.values[0], Array((metric?.values ?? []).dropFirst()))
         (options.by, options.conditions, options.baseline, options.onlyChanged) = (by, `where`, baseline, onlyChanged)
-        options.modelOrder = { experiment in try? Definition(Composition(named: experiment, overrides: [])).models.map(\.name) }
-        let comparison = try Comparison(under: folders.flatMap(workspace.comparable), options: options)
+        options.modelOrder = { try? Definition(named: $0, registry: registry).models.map(\.name) }
+        let comparison = try Comparison(under: folders.flatMap { try workspace.comparable($0, registry: registry) }, options: options)
         print(try comparison.rendered(as: format, width: wideOption.width))
         for note in comparison.notes { HarnessProgram.say(note) }
     }

@@ -1,7 +1,8 @@
 import ArgumentParser
+import Experiments
 import VisionData
 
-struct DataCommand: ParsableCommand {
+struct DataCommand: DefinitionCommand {
     static let configuration = CommandConfiguration(
         commandName: "data",
         abstract: "List the data sets that can be found, and where they were looked for.",
@@ -13,7 +14,7 @@ struct DataCommand: ParsableCommand {
 
     @OptionGroup var dataOptions: DataOptions
 
-    func run() {
-        print(DatasetSurvey.all(dataDirectory: dataOptions.dataDirectory).map(\.description).joined(separator: "\n\n"))
+    func run(_ registry: Registry) {
+        print(registry.datasets.map { DatasetSurvey($0, dataDirectory: dataOptions.dataDirectory).description }.joined(separator: "\n\n"))
     }
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 import Configuration
 import Experiments
 
-struct DoctorCommand: ParsableCommand {
+struct DoctorCommand: DefinitionCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
         abstract: "List damaged and unfinished runs, and what can be saved of them.",
@@ -21,10 +21,10 @@ struct DoctorCommand: ParsableCommand {
     @Flag(help: "Copy what is not whole, and repair the copies.")
     var repair = false
 
-    func run() throws {
+    func run(_ registry: Registry) throws {
         let workspace = Workspace.current
         let path = workspace.display(try workspace.result(folder))
-        let diagnoses = try Diagnosis.all(under: path)
+        let diagnoses = try Diagnosis.all(under: path, registry: registry)
         for diagnosis in diagnoses where diagnosis.state != .whole {
             print("\(diagnosis.folder.path): \(diagnosis.state.rawValue)")
             for finding in diagnosis.findings { print("  \(finding)") }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Experiments
-import Models
 
 struct ExplainCommand: DefinitionCommand {
     static let configuration = CommandConfiguration(
@@ -16,7 +15,7 @@ struct ExplainCommand: DefinitionCommand {
     @Argument(help: ArgumentHelp("Paths of keys, or their ends; none: the tree of all.", valueName: "key"))
     var keys: [String] = []
 
-    func run(_ registry: ModelRegistry) throws {
+    func run(_ registry: Registry) throws {
         if keys.isEmpty { return print(KeyExplanation.tree(registry)) }
         print(try keys.map { try KeyExplanation(of: $0, registry: registry).text }.joined(separator: "\n\n"))
     }

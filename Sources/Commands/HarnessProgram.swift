@@ -2,11 +2,10 @@ import ArgumentParser
 import Configuration
 import Experiments
 import Foundation
-import Models
 
 /// The command line. Each subcommand reads its words and hands them to a library; this type turns errors into sentences and exit codes.
 ///
-/// A program with models of its own is one line: `HarnessProgram.main(registry: .standard.adding(MyNetworkConfiguration.self))`.
+/// A program with models of its own is one line: `HarnessProgram.main(registry: .standard.adding(model: MyNetworkConfiguration.self))`.
 public struct HarnessProgram: ParsableCommand {
     /// The words that it knows.
     public static let configuration = CommandConfiguration(
@@ -34,8 +33,8 @@ public struct HarnessProgram: ParsableCommand {
 
     /// Reads the words of the command line, does what they say, and ends the process if that fails.
     ///
-    /// - Parameter registry: the models that definitions can name.
-    public static func main(registry: ModelRegistry) {
+    /// - Parameter registry: what definitions can name.
+    public static func main(registry: Registry) {
         openStandardStreams()
         var command: any ParsableCommand
         do {
@@ -89,9 +88,9 @@ public struct HarnessProgram: ParsableCommand {
     }
 }
 
-/// A command that reads definitions, and has to know which models they can name.
+/// A command that reads definitions, and has to know what they can name.
 protocol DefinitionCommand: ParsableCommand {
-    func run(_ registry: ModelRegistry) throws
+    func run(_ registry: Registry) throws
 }
 
 extension DefinitionCommand {

@@ -41,20 +41,20 @@ struct ModelsCommand: DefinitionCommand {
         }
     }
 
-    func run(_ registry: ModelRegistry) throws {
+    func run(_ registry: Registry) throws {
         if let name {
             let summary = try summary(of: name, registry)
             print(json ? try Self.json(summary) : summary.text)
         } else {
-            let rows = try registry.presets.map { try Row($0, input: input?.shape ?? $0.input, classes: classes ?? $0.classes) }
+            let rows = try registry.models.presets.map { try Row($0, input: input?.shape ?? $0.input, classes: classes ?? $0.classes) }
             print(json ? try Self.json(rows) : Self.text(rows, width: wideOption.width))
         }
     }
 
     /// A model of the list takes its usual images, any other 28×28×1 and 10 classes, unless the options say otherwise.
-    private func summary(of name: String, _ registry: ModelRegistry) throws -> ModelSummary {
+    private func summary(of name: String, _ registry: Registry) throws -> ModelSummary {
         let definition = try Definition.model(name, registry: registry)
-        let preset = registry.presets.first { $0.name == name }
+        let preset = registry.models.presets.first { $0.name == name }
         let shape = input?.shape ?? preset?.input ?? ImageShape(height: 28, width: 28, channels: 1)
         do {
             return try ModelSummary(definition, input: shape, classes: classes ?? preset?.classes ?? 10)

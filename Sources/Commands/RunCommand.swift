@@ -1,7 +1,6 @@
 import ArgumentParser
 import Configuration
 import Experiments
-import Models
 import Foundation
 import Reports
 
@@ -28,7 +27,7 @@ struct RunCommand: DefinitionCommand {
     @Flag(help: "Repeat runs that are there already; those move to .replaced.")
     var fresh = false
 
-    func run(_ registry: ModelRegistry) throws {
+    func run(_ registry: Registry) throws {
         let definition = try words.definition(registry)
         if definition.sweep != nil { throw UserError(.usage, "\(definition.name) varies its values; harness sweep \(words.experiment) trains them") }
         let experiment = try Experiment(definition, dataDirectory: words.dataOptions.dataDirectory)

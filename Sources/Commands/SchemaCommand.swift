@@ -1,6 +1,5 @@
 import ArgumentParser
 import Experiments
-import Models
 
 struct SchemaCommand: DefinitionCommand {
     static let configuration = CommandConfiguration(
@@ -13,5 +12,5 @@ struct SchemaCommand: DefinitionCommand {
               # yaml-language-server: $schema=definition.schema.json
             """)
 
-    func run(_ registry: ModelRegistry) { print(Definition.schema(registry)) }
+    func run(_ registry: Registry) { print(Definition.schema(registry)) }
 }

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Configuration
 import Experiments
-import Models
 import Foundation
 import Reports
 
@@ -44,7 +43,7 @@ struct SweepCommand: DefinitionCommand {
         if !(1...1024).contains(jobs) { throw ValidationError("--jobs: expected a number from 1 to 1024, found \(jobs)") }
     }
 
-    func run(_ registry: ModelRegistry) throws {
+    func run(_ registry: Registry) throws {
         let results = resultsOptions.folder
         let progress = PlanningProgress()
         let plan = try SweepPlan(words.written(registry), progress: progress, change: words.change)

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Configuration
 import Experiments
-import Models
 
 struct VerifyCommand: DefinitionCommand {
     static let configuration = CommandConfiguration(
@@ -39,7 +38,7 @@ struct VerifyCommand: DefinitionCommand {
         if let steps, steps < 1 { throw ValidationError("--steps: expected a number from 1, found \(steps)") }
     }
 
-    func run(_ registry: ModelRegistry) throws {
+    func run(_ registry: Registry) throws {
         let folder = try Workspace.current.run(path)
         Interrupt.listen()
         let verification = try Verification(

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Experiments
-import Models
 import Reports
 
 struct WhyCommand: DefinitionCommand {
@@ -24,8 +23,8 @@ struct WhyCommand: DefinitionCommand {
 
     @OptionGroup var wideOption: WideOption
 
-    func run(_ registry: ModelRegistry) throws {
-        let provenance = try Provenance(of: key, in: Composition(named: experiment, overrides: overrides), registry: registry)
+    func run(_ registry: Registry) throws {
+        let provenance = try Provenance(of: key, in: Composition(named: experiment, overrides: overrides, registry: registry), registry: registry)
         var table = TextTable(["where", "key", "value", ""].map { TextTable.Column($0, .left) })
         for setting in provenance.settings {
             table.append([setting.place, setting.path, setting.value, setting.isInForce ? "in force" : ""])

@@ -54,13 +54,16 @@ public struct FieldReader {
     public let path: String
     /// Where errors are collected.
     public let errors: ConfigurationErrors
+    /// What can be named beyond what configurations declare.
+    public let additions: Additions
     private var asked: [String] = []
 
     /// `node` may be a map or null (all defaults); anything else is reported.
-    public init(_ node: ConfigurationNode, path: String, errors: ConfigurationErrors) {
+    public init(_ node: ConfigurationNode, path: String, errors: ConfigurationErrors, additions: Additions = Additions()) {
         self.node = node
         self.path = path
         self.errors = errors
+        self.additions = additions
         switch node.value {
         case .map, .null: break
         default: errors.report("expected a map, found \(node.kind)", at: node.mark, path: path)
@@ -86,7 +89,7 @@ public struct FieldReader {
 
     /// A reader for the map under `key`, or nil when the key is absent.
     public mutating func fields(_ key: String) -> FieldReader? {
-        node(key).map { FieldReader($0, path: path(of: key), errors: errors) }
+        node(key).map { FieldReader($0, path: path(of: key), errors: errors, additions: additions) }
     }
 
     private mutating func scalar<T>(_ key: String, expected: String, _ convert: (String, Bool) -> T?) -> T? {

@@ -21,16 +21,17 @@ extension Workspace {
     /// The paths whose runs a word of `compare` names: what `result` finds, or the runs of a definition that lie under the last part of its
     /// name, where an earlier version of the program put them.
     ///
+    /// - Parameter registry: what the definition can name.
     /// - Throws: as `result`.
-    public func comparable(_ word: String) throws -> [String] {
+    public func comparable(_ word: String, registry: Registry = .standard) throws -> [String] {
         do { return [display(try result(word))] } catch let error as UserError where error.kind == .noInput {
-            guard let paths = try? earlierResults(word), !paths.isEmpty else { throw error }
+            guard let paths = try? earlierResults(word, registry), !paths.isEmpty else { throw error }
             return paths
         }
     }
 
-    private func earlierResults(_ word: String) throws -> [String] {
-        let definition = try Definition(Composition(of: definition(word), display: display))
+    private func earlierResults(_ word: String, _ registry: Registry) throws -> [String] {
+        let definition = try Definition(Composition(of: definition(word), display: display, registry: registry), registry: registry)
         if definition.sweep == nil {
             var earlier = EarlierRuns(underShortNameOf: definition.name, results: results, registry: definition.registry)
             return definition.trials.compactMap { SharedRuns.earlierRun(named: $0.name, hash: $0.hash, of: definition.name, results: results, among: &earlier).map { display(URL(filePath: $0.path)) } }

@@ -14,8 +14,8 @@ public struct ModelRegistry: Sendable {
         families: [LogisticRegressionConfiguration.self, MLPConfiguration.self, VisionTransformerConfiguration.self] + backboneFamilies,
         presets: ModelPreset.all)
 
-    /// The convolutional networks that a hybrid can cut.
-    static let backboneFamilies: [any BackboneConfiguration.Type] = [
+    /// The convolutional networks of the library.
+    private static let backboneFamilies: [any BackboneConfiguration.Type] = [
         LeNet5Configuration.self, ResNetConfiguration.self, PlainConfiguration.self,
     ]
 
@@ -23,10 +23,13 @@ public struct ModelRegistry: Sendable {
         (self.families, self.presets) = (families, presets)
     }
 
-    /// The same with another family, whose name takes the place of one that is there.
+    /// The same with another family, whose name takes the place of one that is there. A hybrid can cut it if it is a `BackboneConfiguration`.
     public func adding(_ family: any ModelConfiguration.Type, presets: [ModelPreset] = []) -> ModelRegistry {
         ModelRegistry(families: families.filter { $0.family != family.family } + [family], presets: self.presets + presets)
     }
+
+    /// The convolutional networks that a hybrid can cut.
+    var backbones: Backbones { Backbones(families: families.compactMap { $0 as? any BackboneConfiguration.Type }) }
 
     /// What there is to say of a model under a name of one's own.
     ///
@@ -36,7 +39,8 @@ public struct ModelRegistry: Sendable {
             OptionDescription(family.family, "a map", .map(family.descriptions), family.documentation, family.paper, children: { family.descriptions })
         }
         let words = presets.map(\.name) + families.map { $0.family }
-        let hybrid = HybridConfiguration.descriptions
+        let own = backbones.descriptions.filter { backbone in !Self.standard.backbones.families.contains { $0.family == backbone.name } }
+        let hybrid = HybridConfiguration.descriptions.map { $0.name == HybridConfiguration.backboneKey ? $0.adding(own, at: []) : $0 }
         return OptionDescription(
             "<name>", "a family with its options, the keys of a hybrid, or the name of a preset",
             .either([.names(words), .variants(names.map { ($0.name, $0.schema) }, beside: others), .map(hybrid + others)]),
@@ -52,7 +56,9 @@ public struct ModelRegistry: Sendable {
     /// reports the rest.
     public func read(_ node: ConfigurationNode, path: String, errors: ConfigurationErrors) -> ModelDefinition? {
         if case .scalar(let name, _) = node.value, let preset = presets.first(where: { $0.name == name }) { return preset.definition }
-        var fields = Self.options(of: node, path: path, errors: errors)
+        var additions = Additions()
+        additions.add(backbones)
+        var fields = Self.options(of: node, path: path, errors: errors, additions)
         if Self.isHybrid(node) {
             let hybrid = HybridConfiguration(from: &fields)
             fields.finish()
@@ -84,13 +90,15 @@ public struct ModelRegistry: Sendable {
     }
 
     /// A reader of the options of a model: the map behind the family's key, or a hybrid's whole map.
-    static func options(of node: ConfigurationNode, path: String, errors: ConfigurationErrors) -> FieldReader {
+    static func options(
+        of node: ConfigurationNode, path: String, errors: ConfigurationErrors, _ additions: Additions = Additions()
+    ) -> FieldReader {
         if !isHybrid(node), node.entries?.count == 1,
             let (_, options, place) = FieldReader.variant(of: node, path: path, errors: errors)
         {
-            return FieldReader(options, path: place, errors: errors)
+            return FieldReader(options, path: place, errors: errors, additions: additions)
         }
-        if case .map = node.value { return FieldReader(node, path: path, errors: errors) }
-        return FieldReader(ConfigurationNode(.null, mark: node.mark), path: path, errors: errors)
+        if case .map = node.value { return FieldReader(node, path: path, errors: errors, additions: additions) }
+        return FieldReader(ConfigurationNode(.null, mark: node.mark), path: path, errors: errors, additions: additions)
     }
 }

@@ -41,7 +41,7 @@ struct AffineMap: Equatable {
 }
 
 extension Augmentation {
-    /// Draws this augmentation's map; random erasing has none and draws nothing here.
+    /// Draws this augmentation's map; random erasing and what a program adds have none and draw nothing here.
     func drawMap(from draws: inout PhiloxDraws) -> AffineMap? {
         func symmetric(_ bound: Double) -> Double { bound * Double(draws.uniform(-1, 1)) }
         switch self {
@@ -57,7 +57,7 @@ extension Augmentation {
             return .shear(degrees: symmetric(degrees))
         case .zoom(let fraction):
             return .zoom(factor: 1 + symmetric(fraction))
-        case .randomErasing:
+        case .randomErasing, .added:
             return nil
         }
     }

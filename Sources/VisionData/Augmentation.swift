@@ -1,10 +1,11 @@
 import Configuration
+import TensorCore
 
 /// A random change of a training image, drawn anew for every image in every epoch.
 ///
 /// The geometric ones (shift, flip, rotation, shear, zoom) act about the image's centre in the order in which they are listed, and are
 /// composed into one map, so that an image is resampled once (bilinear); shifts and flips alone move pixels without changing
-/// them. What comes from outside the image is black (0). Random erasing acts on the result, wherever it is listed.
+/// them. What comes from outside the image is black (0). Random erasing and what a program adds act on the result, wherever they are listed.
 public enum Augmentation: Sendable, Equatable {
     /// `{shift: 2}`: moves the image by a whole number of pixels, uniform from −`pixels` to `pixels`, in each direction.
     case shift(pixels: Int)
@@ -18,6 +19,30 @@ public enum Augmentation: Sendable, Equatable {
     case zoom(fraction: Double)
     /// `random_erasing` or `{random_erasing: {probability: 0.5, area: [0.02, 0.4], aspect_ratio: [0.3, 3.33], fill: random}}`.
     case randomErasing(RandomErasing)
+    /// One that a program adds.
+    case added(AddedAugmentation)
+}
+
+/// An augmentation of a program's own: its options, and what it does to an image.
+public protocol ImageAugmentation: NamedConfiguration {
+    /// Changes an image, in which geometric augmentations have acted and which is normalized: 0 is the mean where the data are normalized.
+    ///
+    /// - Parameters:
+    ///   - image: `[height, width, channels]`, in row-major order.
+    ///   - draws: random numbers of this image in this epoch; the result may depend on nothing else.
+    func apply(to image: UnsafeMutableBufferPointer<Float>, shape: ImageShape, draws: inout PhiloxDraws)
+}
+
+/// An augmentation that a program adds, as a value of a configuration.
+public struct AddedAugmentation: Sendable, Equatable {
+    /// The augmentation with its options.
+    public let augmentation: any ImageAugmentation
+
+    /// An augmentation with its options.
+    public init(_ augmentation: any ImageAugmentation) { self.augmentation = augmentation }
+
+    /// Whether two are of one type and have the same options.
+    public static func == (a: AddedAugmentation, b: AddedAugmentation) -> Bool { a.augmentation.isEqual(to: b.augmentation) }
 }
 
 /// Replaces a rectangle of the image: Zhong, Zheng, Kang, Li, Yang: "Random Erasing Data Augmentation", 2017 (arXiv:1708.04896).
@@ -71,7 +96,13 @@ extension Augmentation {
             make: { .zoom(fraction: $0) }, part: { if case .zoom(let fraction) = $0 { fraction } else { nil } }),
         Variant("random_erasing", RandomErasing(), paper: "Zhong, Zheng, Kang, Li and Yang, 2017 (arXiv:1708.04896)", "Replaces a rectangle of the image.",
             make: { .randomErasing($0) }, options: { if case .randomErasing(let erasing) = $0 { erasing } else { nil } }),
-    ])
+    ], added: { if case .added(let added) = $0 { variant(like: added.augmentation) } else { nil } })
+
+    /// The variant of an augmentation that a program adds, for definitions (`Additions`): of the type of this one, whatever its options.
+    public static func variant<Kind: ImageAugmentation>(like augmentation: Kind) -> Variant<Augmentation> {
+        Variant(
+            adding: Kind.self, make: { .added(AddedAugmentation($0)) }, options: { if case .added(let added) = $0 { added.augmentation as? Kind } else { nil } })
+    }
 }
 
 extension OptionKind where Value == Double {

@@ -15,7 +15,9 @@ import Configuration
 public struct DataConfiguration: Configurable {
     /// Where images come from.
     public enum Source: Sendable, Equatable {
-        case named(DatasetName)
+        /// One that is known by name.
+        case named(NamedDataset)
+        /// A file of one's own.
         case hdf5(HDF5Source)
     }
 
@@ -48,10 +50,10 @@ public struct DataConfiguration: Configurable {
     }
 
     /// A data set that the program knows, everything else at its default.
-    public init(_ name: DatasetName) { self.init(.named(name)) }
+    public init(_ name: NamedDataset) { self.init(.named(name)) }
 
     /// The data set that is known by name; nil with a file.
-    var name: DatasetName? {
+    var name: NamedDataset? {
         get { if case .named(let name) = source { name } else { nil } }
         set { if let newValue { source = .named(newValue) } }
     }
@@ -91,7 +93,7 @@ public struct DataConfiguration: Configurable {
     public var identity: ConfigurationNode {
         var entries = difference.entries?.map { (key: $0.key, node: $0.node) } ?? []
         switch source {
-        case .named(let name): entries.append(("name", .text(name.rawValue)))
+        case .named(let dataset): entries.append(("name", .text(dataset.name)))
         case .hdf5(let file):
             // A file that nobody has read yet is known by its path alone.
             entries += places.content.map { [("sha256", .text($0.digest)), ("classes", .scalar($0.classes))] } ?? [("path", .text(file.path))]
@@ -177,15 +179,16 @@ extension OptionKind where Value == UInt64 {
         "an integer from 0", schema: .integer(from: 0, to: nil), read: { $0.integer($1, in: 0...).map { UInt64($0) } }, write: { .scalar(Int($0)) })
 }
 
-extension OptionKind where Value == DatasetName {
+extension OptionKind where Value == NamedDataset {
     static let dataset = OptionKind(
-        "one of \(DatasetName.allCases.map(\.rawValue).joined(separator: ", "))", schema: .names(DatasetName.allCases.map(\.rawValue)),
+        "one of \(NamedDataset.standard.map(\.name).joined(separator: ", "))", schema: .names(NamedDataset.standard.map(\.name)),
         read: { fields, key in
             guard let name = fields.string(key) else { return nil }
-            if let name = DatasetName(rawValue: name) { return name }
-            fields.report("unknown data set '\(name)'\(suggestion(for: name, among: DatasetName.allCases.map(\.rawValue)))", at: key)
+            let known = fields.additions.all(NamedDataset.self) + NamedDataset.standard
+            if let dataset = known.first(where: { $0.name == name }) { return dataset }
+            fields.report("unknown data set '\(name)'\(suggestion(for: name, among: known.map(\.name)))", at: key)
             return nil
-        }, write: { .text($0.rawValue) })
+        }, write: { .text($0.name) })
 }
 
 /// How pixel values become inputs: `(value − mean) / sd` per channel, where bytes are first divided by their maximum.

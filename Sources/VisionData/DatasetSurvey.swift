@@ -12,27 +12,23 @@ public struct DatasetSurvey: Sendable {
     }
 
     /// The data set that was looked for.
-    public let name: DatasetName
+    public let dataset: NamedDataset
     /// What was found.
     public let finding: Finding
     /// Where it was looked for, in order; empty for what is part of the program.
     public let places: [String]
 
-    /// Surveys all named data sets; `dataDirectory` is the folder of `--data-dir`.
-    public static func all(dataDirectory: String? = nil) -> [DatasetSurvey] {
-        DatasetName.allCases.map { DatasetSurvey($0, dataDirectory: dataDirectory) }
-    }
-
-    init(_ name: DatasetName, dataDirectory: String?) {
-        self.name = name
-        places = name == .digits ? [] : IDXDataset.places(of: name, directory: dataDirectory)
+    /// Looks for a data set; `dataDirectory` is the folder of `--data-dir`.
+    public init(_ dataset: NamedDataset, dataDirectory: String?) {
+        self.dataset = dataset
+        places = dataset.load == nil ? IDXDataset.places(of: dataset, directory: dataDirectory) : []
         do {
-            if name == .digits {
-                let digits = try loadDigits()
+            if let load = dataset.load {
+                let images = try load(dataDirectory)
                 finding = .found(
-                    place: "part of the program", trainCount: digits.train.count, testCount: digits.test.count, shape: digits.shape)
+                    place: "part of the program", trainCount: images.train.count, testCount: images.test.count, shape: images.shape)
             } else {
-                let files = try IDXDataset(finding: name, directory: dataDirectory)
+                let files = try IDXDataset(finding: dataset, directory: dataDirectory)
                 let (trainCount, testCount, shape) = try files.survey()
                 finding = .found(place: files.directory, trainCount: trainCount, testCount: testCount, shape: shape)
             }
@@ -49,11 +45,11 @@ extension DatasetSurvey: CustomStringConvertible {
         switch finding {
         case .found(let place, let trainCount, let testCount, let shape):
             lines = [
-                "\(name.rawValue): \(trainCount) training and \(testCount) test images of \(shape), \(place)",
-                "  \(name.classNames.count) classes: \(name.classNames.joined(separator: ", "))",
+                "\(dataset.name): \(trainCount) training and \(testCount) test images of \(shape), \(place)",
+                "  \(dataset.classNames.count) classes: \(dataset.classNames.joined(separator: ", "))",
             ]
         case .unusable(let reason):
-            lines = ["\(name.rawValue): not available", "  \(reason)"]
+            lines = ["\(dataset.name): not available", "  \(reason)"]
         }
         if !places.isEmpty { lines.append("  looked in: \(places.joined(separator: ", "))") }
         return lines.joined(separator: "\n")

@@ -16,9 +16,9 @@ func loadDigits() throws -> LabeledImages {
     let order = shuffled(Array(0..<Int32(rows.count)), stream: PhiloxStream(seed: 0, name: "digits"), time: 0)
     let trainCount = 1437
     return LabeledImages(
-        name: DatasetName.digits.rawValue, shape: ImageShape(height: 8, width: 8, channels: 1),
+        name: NamedDataset.digits.name, shape: ImageShape(height: 8, width: 8, channels: 1),
         pixels: .bytes(order.flatMap { rows[Int($0)].dropLast() }, maximum: 16),
         labels: order.map { Int32(rows[Int($0)][64]) },
-        classCount: 10, classNames: DatasetName.digits.classNames,
+        classCount: 10, classNames: NamedDataset.digits.classNames,
         train: 0..<trainCount, validation: nil, test: trainCount..<rows.count)
 }

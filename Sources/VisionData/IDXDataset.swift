@@ -4,48 +4,48 @@ import TensorCore
 
 /// The four files of a data set in MNIST's layout, found in one folder.
 struct IDXDataset {
-    let name: DatasetName
+    let dataset: NamedDataset
     let directory: String
     private let paths: [String: String]
 
     static let fileNames = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
 
-    /// Where `name` is looked for, in order.
+    /// Where a data set is looked for, in order.
     ///
-    /// With a given `directory`: its subfolder called `name`, then the folder itself, and nowhere else. Otherwise the folder `name` under
+    /// With a given `directory`: its subfolder of that name, then the folder itself, and nowhere else. Otherwise the folder of that name under
     /// `~/.local/share/datasets`, `/usr/local/share/datasets` and `/usr/share/datasets` (Debian's packages).
-    static func places(of name: DatasetName, directory: String?) -> [String] {
+    static func places(of dataset: NamedDataset, directory: String?) -> [String] {
         if let directory {
             let folder = (directory as NSString).expandingTildeInPath
-            return [(folder as NSString).appendingPathComponent(name.rawValue), folder]
+            return [(folder as NSString).appendingPathComponent(dataset.name), folder]
         }
         return ["~/.local/share/datasets", "/usr/local/share/datasets", "/usr/share/datasets"].map {
-            (($0 as NSString).expandingTildeInPath as NSString).appendingPathComponent(name.rawValue)
+            (($0 as NSString).expandingTildeInPath as NSString).appendingPathComponent(dataset.name)
         }
     }
 
     /// The first of the places that holds one of the four files; it must hold them all.
     ///
     /// - Parameter recorded: a folder where they were found before, which is looked into last.
-    init(finding name: DatasetName, directory: String?, recordedIn recorded: String? = nil) throws {
-        let places = Self.places(of: name, directory: directory) + (recorded.map { [$0] } ?? [])
+    init(finding dataset: NamedDataset, directory: String?, recordedIn recorded: String? = nil) throws {
+        let places = Self.places(of: dataset, directory: directory) + (recorded.map { [$0] } ?? [])
         for place in places {
             let found = Self.files(in: place)
             guard !found.isEmpty else { continue }
             if let missing = Self.fileNames.first(where: { found[$0] == nil }) {
-                throw UserError(.noInput, "\(place): \(missing) (plain or .gz) is missing; \(name.rawValue) needs \(Self.fileNames.joined(separator: ", "))")
+                throw UserError(.noInput, "\(place): \(missing) (plain or .gz) is missing; \(dataset.name) needs \(Self.fileNames.joined(separator: ", "))")
             }
-            self.init(name: name, directory: place, paths: found)
+            self.init(dataset: dataset, directory: place, paths: found)
             return
         }
         throw UserError(.noInput, """
-            data set \(name.rawValue) not found: looked for \(Self.fileNames[0]) (plain or .gz) in \(places.joined(separator: ", ")); \
-            \(name.howToGet)
+            data set \(dataset.name) not found: looked for \(Self.fileNames[0]) (plain or .gz) in \(places.joined(separator: ", ")); \
+            \(dataset.howToGet)
             """)
     }
 
-    private init(name: DatasetName, directory: String, paths: [String: String]) {
-        self.name = name
+    private init(dataset: NamedDataset, directory: String, paths: [String: String]) {
+        self.dataset = dataset
         self.directory = directory
         self.paths = paths
     }
@@ -111,14 +111,14 @@ struct IDXDataset {
         }
         let labels = try readLabels(train.labels) + readLabels(test.labels)
         return LabeledImages(
-            name: name.rawValue, shape: shape, pixels: .bytes(pixels, maximum: 255), labels: labels,
-            classCount: name.classNames.count, classNames: name.classNames,
+            name: dataset.name, shape: shape, pixels: .bytes(pixels, maximum: 255), labels: labels,
+            classCount: dataset.classNames.count, classNames: dataset.classNames,
             train: 0..<train.count, validation: nil, test: train.count..<train.count + test.count)
     }
 
     private func readLabels(_ file: IDXFile) throws -> [Int32] {
         let labels = try file.readElements()
-        let largest = name.classNames.count - 1
+        let largest = dataset.classNames.count - 1
         if let index = labels.firstIndex(where: { $0 > largest }) {
             throw UserError(.data, "\(file.stream.name): label \(labels[index]) at index \(index), expected 0 to \(largest)")
         }

@@ -48,12 +48,12 @@ public struct ImageDataset: Sendable {
         let images: LabeledImages, location: String?
         var note: String?
         switch configuration.source {
-        case .named(.digits):
-            (images, location) = (try loadDigits(), nil)
-        case .named(let name):
+        case .named(let dataset) where dataset.load != nil:
+            (images, location) = (try dataset.load!(dataDirectory ?? configuration.findDirectory()?.path), nil)
+        case .named(let dataset):
             let directory = configuration.findDirectory()
             let found = try IDXDataset(
-                finding: name, directory: dataDirectory ?? directory?.path, recordedIn: dataDirectory == nil ? configuration.places.found : nil)
+                finding: dataset, directory: dataDirectory ?? directory?.path, recordedIn: dataDirectory == nil ? configuration.places.found : nil)
             (images, location) = (try found.load(), found.directory)
             if dataDirectory == nil { note = directory?.note }
         case .hdf5(let source):

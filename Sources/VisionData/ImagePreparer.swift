@@ -3,7 +3,7 @@ import TensorCore
 /// Turns stored images into inputs: augmented, normalized floats in `[height, width, channels]`.
 ///
 /// An image's augmentation is a function of (seed, epoch, global index) alone, from the stream `augment`: one block of draws for
-/// all geometric augmentations in their order, then for the erasing ones. Not thread-safe: each thread has its own.
+/// all geometric augmentations in their order, then for the others. Not thread-safe: each thread has its own.
 final class ImagePreparer {
     private let images: LabeledImages
     private let augmentations: [Augmentation]
@@ -56,7 +56,15 @@ final class ImagePreparer {
             if let drawn = augmentation.drawMap(from: &draws) { map = map.followed(by: drawn) }
         }
         write(index, map: map, to: output)
-        for case .randomErasing(let erasing) in augmentations { erase(erasing, draws: &draws, in: output) }
+        for augmentation in augmentations {
+            switch augmentation {
+            case .randomErasing(let erasing): erase(erasing, draws: &draws, in: output)
+            case .added(let added):
+                added.augmentation.apply(
+                    to: UnsafeMutableBufferPointer(start: output, count: images.shape.count), shape: images.shape, draws: &draws)
+            case .shift, .horizontalFlip, .rotation, .shear, .zoom: break
+            }
+        }
     }
 
     /// Writes image `index` seen through `map`.

@@ -5,10 +5,10 @@ import VisionData
 @testable import Experiments
 
 /// A definition from text, as if it lay in `x.yaml`.
-func definition(_ text: String, _ overrides: String...) throws -> Definition {
+func definition(_ text: String, _ overrides: String..., registry: Registry = .standard) throws -> Definition {
     var root = try YAML.node(text) { SourceMark(file: "x.yaml", line: $0) }
-    for word in overrides { try Override(word: word).apply(to: &root) }
-    return try Definition(root, name: "x")
+    for word in overrides { try Override(word: word).apply(to: &root, registry) }
+    return try Definition(root, name: "x", registry: registry)
 }
 
 let small = """

@@ -77,13 +77,11 @@ import VisionData
         }
     }
 
-    private static let tasks = TaskRegistry(TaskRegistry.standard.kinds + [
-        TaskKind("regression") { options, dataset, _ in
-            let weight = options.number("weight", default: 0.5, in: 0...1)
-            options.finish()
-            return PreparedTask(Regression(weight: weight), on: Numbers(digits: dataset))
-        },
-    ])
+    private static let registry = Registry.standard.adding(task: TaskKind("regression") { options, dataset, _ in
+        let weight = options.number("weight", default: 0.5, in: 0...1)
+        options.finish()
+        return PreparedTask(Regression(weight: weight), on: Numbers(digits: dataset))
+    })
 
     private static let text = """
         data:   {name: digits, augment: [{shift: 1}]}
@@ -94,7 +92,7 @@ import VisionData
         """
 
     private func run(_ text: String = Self.text, in results: String, threads: Int = 1, until limit: Int? = nil) throws -> RunFolder {
-        let experiment = try Experiment(definition(text), dataDirectory: nil, tasks: Self.tasks)
+        let experiment = try Experiment(definition(text, registry: Self.registry), dataDirectory: nil)
         let options = Runner.Options(
             threads: threads, results: URL(filePath: results), startsOver: false, command: [], epochLimit: limit)
         return try Runner(experiment, options: options, terminal: .silent).run { false }.folders[0]
@@ -132,7 +130,7 @@ import VisionData
             #expect(FileManager.default.contentsEqual(atPath: whole.weightsFile(.best), andPath: cut.weightsFile(.best)))
 
             let verification = try Verification(
-                whole, threads: 1, steps: nil, dataDirectory: nil, tasks: Self.tasks, command: [], terminal: .silent) { false }
+                whole, threads: 1, steps: nil, dataDirectory: nil, registry: Self.registry, command: [], terminal: .silent) { false }
             #expect(verification.failure == nil)
 
             let inspection = try Inspection(whole.path)
@@ -152,10 +150,9 @@ import VisionData
     func isSwept() throws {
         try withTemporaryFolder { results in
             let text = Self.text + "sweep: {grid: {train.optimizer.adamw.learning_rate: [1e-9, 3e-3]}, halving: {metric: val_weighted_error, factor: 2, first: 1}}\n"
-            let plan = try SweepPlan(definition(text))
+            let plan = try SweepPlan(definition(text, registry: Self.registry))
             let options = SweepRunner.Options(
-                threads: 1, jobs: 1, results: URL(filePath: results), dataDirectory: nil, startsOver: false, retriesFailed: false, command: [],
-                tasks: Self.tasks)
+                threads: 1, jobs: 1, results: URL(filePath: results), dataDirectory: nil, startsOver: false, retriesFailed: false, command: [])
             _ = try SweepRunner(plan, options: options, terminal: .silent).run { false }
             let file = try SweepFile(reading: SweepFile.path(experiment: "x", results: results))
             #expect(file.entries.map(\.outcome) == [.stopped(epoch: 1), .finished])
@@ -171,7 +168,7 @@ import VisionData
     func badInput(task: String, train: String, message: String) throws {
         let text = "data: {name: digits}\ntrain: {\(train)}\ntask: \(task)\nmodels: {m: {mlp: {widths: [4]}}}\n"
         let error = #expect(throws: UserError.self) {
-            _ = try Experiment(definition(text), dataDirectory: nil, tasks: Self.tasks)
+            _ = try Experiment(definition(text, registry: Self.registry), dataDirectory: nil)
         }
         #expect(error?.kind == .usage)
         #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Configuration
 import Experiments
-import Models
 import TensorCore
 import VisionData
 
@@ -35,15 +34,15 @@ struct ExperimentOptions: ParsableArguments {
     }
 
     /// The definition as it is written, with the overrides.
-    func written(_ registry: ModelRegistry) throws -> Definition {
-        let composition = try Composition(named: experiment, overrides: overrides)
+    func written(_ registry: Registry) throws -> Definition {
+        let composition = try Composition(named: experiment, overrides: overrides, registry: registry)
         // A smoke test has other images.
         if smoke { return try Definition(composition, registry: registry) }
         return try Definition(composition, registry: registry) { try ImageDataset.load($0, dataDirectory: dataOptions.dataDirectory) }
     }
 
     /// The definition with all that the command line changes in it.
-    func definition(_ registry: ModelRegistry) throws -> Definition {
+    func definition(_ registry: Registry) throws -> Definition {
         var definition = try written(registry)
         try change(&definition)
         return definition
@@ -60,9 +59,16 @@ struct ExperimentOptions: ParsableArguments {
 
 extension Composition {
     /// The experiment that a word of the command line names.
-    init(named experiment: String, overrides: [String]) throws {
+    init(named experiment: String, overrides: [String], registry: Registry) throws {
         let workspace = Workspace.current
-        try self.init(of: workspace.definition(experiment), display: workspace.display, overrides: overrides)
+        try self.init(of: workspace.definition(experiment), display: workspace.display, overrides: overrides, registry: registry)
+    }
+}
+
+extension Definition {
+    /// The definition that a word of the command line names.
+    init(named experiment: String, registry: Registry) throws {
+        try self.init(Composition(named: experiment, overrides: [], registry: registry), registry: registry)
     }
 }
 

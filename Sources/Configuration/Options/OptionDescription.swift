@@ -3,9 +3,9 @@ public struct OptionDescription: Sendable {
     /// As definitions write it.
     public let name: String
     /// `an integer from 1 to 1,024`.
-    public let kind: String
+    public private(set) var kind: String
     /// What values an editor may accept.
-    public let schema: OptionSchema
+    public private(set) var schema: OptionSchema
     /// One sentence on what it does.
     public let documentation: String
     /// Who published it, and where.
@@ -17,7 +17,7 @@ public struct OptionDescription: Sendable {
     /// What the value is to those who look for a model's width.
     public private(set) var role: Role?
     private var standard: @Sendable () -> ConfigurationNode?
-    private let below: @Sendable () -> [OptionDescription]
+    private var below: @Sendable () -> [OptionDescription]
 
     /// Everything there is to say about one key.
     public init(
@@ -66,6 +66,23 @@ public struct OptionDescription: Sendable {
     func with(default standard: @escaping @Sendable () -> ConfigurationNode?) -> OptionDescription {
         var copy = self
         copy.standard = standard
+        return copy
+    }
+
+    /// The same with more names to choose among at a path of keys below.
+    public func adding(_ names: [OptionDescription], at path: ArraySlice<String>) -> OptionDescription {
+        if names.isEmpty { return self }
+        var copy = self
+        let below: [OptionDescription]
+        if let key = path.first {
+            below = children.map { $0.name == key ? $0.adding(names, at: path.dropFirst()) : $0 }
+            copy.schema = .map(below)
+        } else {
+            below = children + names
+            copy.kind = "\(kind), \(names.map(\.name).joined(separator: ", "))"
+            copy.schema = schema.adding(names)
+        }
+        copy.below = { below }
         return copy
     }
 

@@ -156,7 +156,7 @@ extension OptionKind where Value: Configurable {
                 guard let node = fields.node(name) else { return nil }
                 guard case .scalar = node.value else { return map.read(&fields, name) }
                 let entry = ConfigurationNode.Entry(key: key, mark: node.mark, node: node)
-                var options = FieldReader(ConfigurationNode(.map([entry]), mark: node.mark), path: fields.path(of: name), errors: fields.errors)
+                var options = FieldReader(ConfigurationNode(.map([entry]), mark: node.mark), path: fields.path(of: name), errors: fields.errors, additions: fields.additions)
                 let value = Value(from: &options)
                 options.finish()
                 return value

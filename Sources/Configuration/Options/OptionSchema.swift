@@ -27,6 +27,16 @@ public indirect enum OptionSchema: Sendable {
         }
     }
 
+    /// The same with more names to choose among.
+    func adding(_ names: [OptionDescription]) -> OptionSchema {
+        switch self {
+        case .variants(let variants, let others): .variants(variants + names.map { ($0.name, $0.schema) }, beside: others)
+        case .list(let item, let isOneEnough): .list(of: item.adding(names), orOne: isOneEnough)
+        case .names(let known): .names(known + names.map(\.name))
+        default: self
+        }
+    }
+
     /// As a JSON Schema.
     public var node: ConfigurationNode {
         switch self {

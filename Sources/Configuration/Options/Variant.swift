@@ -2,7 +2,8 @@
 public struct Variant<Value: Equatable & Sendable>: Sendable {
     /// As definitions write it.
     public let name: String
-    let description: OptionDescription
+    /// What there is to say about it.
+    public let description: OptionDescription
     let schema: OptionSchema
     /// Reads what is below the name, which may be nothing.
     let read: @Sendable (_ node: ConfigurationNode, _ path: String, _ parent: FieldReader) -> Value?
@@ -23,13 +24,20 @@ public struct Variant<Value: Equatable & Sendable>: Sendable {
         schema = .map(Options.descriptions)
         description = OptionDescription(name, "a map", schema, documentation, paper, children: { Options.descriptions(startingAt: start) })
         read = { node, path, parent in
-            var fields = FieldReader(node, path: path, errors: parent.errors)
+            var fields = FieldReader(node, path: path, errors: parent.errors, additions: parent.additions)
             let value = Options(from: &fields, startingAt: start)
             fields.finish()
             return make(value)
         }
         write = { options($0)?.node }
         identity = { value in options(value)?.difference(from: start) ?? .none }
+    }
+
+    /// A variant of a type that a program adds (`Additions`).
+    public init<Options: NamedConfiguration>(
+        adding type: Options.Type, make: @escaping @Sendable (Options) -> Value, options: @escaping @Sendable (Value) -> Options?
+    ) {
+        self.init(Options.name, paper: Options.paper, Options.documentation, make: make, options: options)
     }
 
     /// A variant without options.
@@ -49,7 +57,7 @@ public struct Variant<Value: Equatable & Sendable>: Sendable {
             // The value stands alone, so it is read as the one field of a map made around it.
             let entries = node.value == .null ? [] : [ConfigurationNode.Entry(key: name, mark: node.mark, node: node)]
             let place = path.hasSuffix(".\(name)") ? String(path.dropLast(name.count + 1)) : path
-            var fields = FieldReader(ConfigurationNode(.map(entries), mark: node.mark), path: place, errors: parent.errors)
+            var fields = FieldReader(ConfigurationNode(.map(entries), mark: node.mark), path: place, errors: parent.errors, additions: parent.additions)
             return make(kind.read(&fields, name) ?? standard)
         }
         write = { part($0).map(kind.write) }
@@ -77,10 +85,13 @@ extension OptionKind {
     /// - Parameters:
     ///   - noun: what they are called in errors: "unknown optimizer".
     ///   - writesNames: whether a variant without options is written as its name.
-    public static func variants(_ noun: String, writesNames: Bool = false, _ variants: [Variant<Value>]) -> Self {
+    ///   - added: the variant of a value that is none of these, because a program added it (`Additions`).
+    public static func variants(
+        _ noun: String, writesNames: Bool = false, _ variants: [Variant<Value>], added: @escaping @Sendable (Value) -> Variant<Value>? = { _ in nil }
+    ) -> Self {
         let names = variants.map(\.name)
         @Sendable func written(_ value: Value, _ options: (Variant<Value>, Value) -> ConfigurationNode) -> ConfigurationNode {
-            guard let variant = variants.first(where: { $0.write(value) != nil }) else { preconditionFailure("a \(noun) without a variant") }
+            guard let variant = added(value) ?? variants.first(where: { $0.write(value) != nil }) else { preconditionFailure("a \(noun) without a variant") }
             let below = options(variant, value)
             return writesNames && below.entries?.isEmpty != false && !below.isScalar ? .text(variant.name) : .map([(variant.name, below)])
         }
@@ -89,8 +100,9 @@ extension OptionKind {
             children: { variants.map(\.description) },
             read: { fields, key in
                 guard let (name, node, path) = fields.variant(key) else { return nil }
-                guard let variant = variants.first(where: { $0.name == name }) else {
-                    fields.report("unknown \(noun) '\(name.shortened())'\(suggestion(for: name, among: Set(names)))", at: key)
+                let known = fields.additions.all(Variant<Value>.self) + variants
+                guard let variant = known.first(where: { $0.name == name }) else {
+                    fields.report("unknown \(noun) '\(name.shortened())'\(suggestion(for: name, among: Set(known.map(\.name))))", at: key)
                     return nil
                 }
                 return variant.read(node, path, fields)
@@ -120,7 +132,7 @@ extension OptionKind {
                 return items.enumerated().compactMap { index, item in
                     let place = isList ? "\(key)[\(index)]" : key
                     let entry = ConfigurationNode.Entry(key: place, mark: item.mark, node: item)
-                    var reader = FieldReader(ConfigurationNode(.map([entry]), mark: item.mark), path: fields.path, errors: fields.errors)
+                    var reader = FieldReader(ConfigurationNode(.map([entry]), mark: item.mark), path: fields.path, errors: fields.errors, additions: fields.additions)
                     return kind.read(&reader, place)
                 }
             },

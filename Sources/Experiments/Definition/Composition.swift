@@ -27,17 +27,19 @@ public struct Composition: Sendable {
 
     /// Reads the file and those it extends, and applies the words in their order.
     ///
-    /// - Parameter display: a file's name in errors.
+    /// - Parameters:
+    ///   - display: a file's name in errors.
+    ///   - registry: what a definition can name.
     /// - Throws: `.usage` for a file that is no YAML map, a loop of `extends`, or a word that does not fit; `.noInput` when a file cannot be read.
-    public init(of url: URL, display: @escaping (URL) -> String, overrides: [String] = []) throws {
+    public init(of url: URL, display: @escaping (URL) -> String, overrides: [String] = [], registry: Registry = .standard) throws {
         var reading = Reading(display: display)
         try reading.add(url, chain: [])
         let files = reading.layers
         let overrides = try overrides.map(Override.init(word:))
         file = DefinitionFile(url)
         layers = files.map(Layer.file) + overrides.map(Layer.override)
-        var root = files.dropFirst().reduce(files[0]) { Self.merge($1, onto: $0, path: []) }
-        for override in overrides { try override.apply(to: &root) }
+        var root = files.dropFirst().reduce(files[0]) { Self.merge($1, onto: $0, path: [], registry.variants) }
+        for override in overrides { try override.apply(to: &root, registry) }
         self.root = root
     }
 
@@ -106,11 +108,11 @@ public struct Composition: Sendable {
     // MARK: Merging
 
     /// `over` on top of `base`, which lies at `path`.
-    static func merge(_ over: ConfigurationNode, onto base: ConfigurationNode, path: [String]) -> ConfigurationNode {
+    static func merge(_ over: ConfigurationNode, onto base: ConfigurationNode, path: [String], _ variants: Variants) -> ConfigurationNode {
         guard let added = over.entries, let entries = base.entries else { return over }
-        if Variants.isChoice(path) {
+        if variants.isChoice(path) {
             let present = Set(entries.map(\.key))
-            if added.contains(where: { Variants.excludes($0.key, among: present, at: path) }) { return over }
+            if added.contains(where: { variants.excludes($0.key, among: present, at: path) }) { return over }
         }
         // Entries that are taken away leave a gap, so that positions stay.
         var merged = entries.map(Optional.some), positions = Dictionary(entries.indices.map { (entries[$0].key, $0) }) { first, _ in first }
@@ -123,7 +125,7 @@ public struct Composition: Sendable {
             if case .null = entry.node.value {
                 merged[index] = nil
             } else {
-                merged[index] = .init(key: entry.key, mark: entry.mark, node: merge(entry.node, onto: present.node, path: path + [entry.key]))
+                merged[index] = .init(key: entry.key, mark: entry.mark, node: merge(entry.node, onto: present.node, path: path + [entry.key], variants))
             }
         }
         return ConfigurationNode(.map(merged.compactMap(\.self)), mark: over.mark)

@@ -8,20 +8,21 @@ import VisionData
 extension Definition {
     /// What there is to say about every key of a definition.
     ///
-    /// - Parameter registry: the models that it can name.
-    public static func keys(_ registry: ModelRegistry = .standard) -> [OptionDescription] {
+    /// - Parameter registry: what it can name.
+    public static func keys(_ registry: Registry = .standard) -> [OptionDescription] {
+        let train = registry.described(train: map("train", TrainConfiguration.self, "How models are trained."))
         let own = OptionDescription(
-            "train", "a map", .map(TrainConfiguration.descriptions), "What is other in the training of this model; merged over the definition's own train.")
-        let model = registry.description(beside: [own]), tasks = TaskRegistry.standard.kinds.map(\.name)
+            "train", "a map", train.schema, "What is other in the training of this model; merged over the definition's own train.")
+        let model = registry.models.description(beside: [own]), tasks = registry.tasks.kinds.map(\.name)
         return [
             OptionDescription(
                 "extends", "a path, or a list of paths", .list(of: .text, orOne: true),
                 "Other definitions, relative to this one, whose keys count where this one has none; null takes a key away."),
-            map("data", DataConfiguration.self, isRequired: true, "The images."),
+            registry.described(data: map("data", DataConfiguration.self, isRequired: true, "The images.")),
             OptionDescription(
                 "task", "the name of a task, or a map with its options: \(tasks.joined(separator: ", "))", .either([.names(tasks), .named(.anything)]),
                 "What models are trained for.", default: { .text(TaskRegistry.defaultName) }),
-            map("train", TrainConfiguration.self, "How models are trained."),
+            train,
             OptionDescription(
                 "seeds", "a list of integers from 0", .list(of: .integer(from: 0, to: nil), orOne: true),
                 "Every model is trained once with each.", default: { .list([.scalar(0)]) }),
@@ -35,7 +36,7 @@ extension Definition {
     }
 
     /// A JSON Schema (draft-07) that accepts what a definition may be, or one that extends another.
-    public static func schema(_ registry: ModelRegistry = .standard) -> String {
+    public static func schema(_ registry: Registry = .standard) -> String {
         let root = OptionSchema.map(keys(registry)).node.entries?.map { (key: $0.key, node: $0.node) } ?? []
         let head: [(key: String, node: ConfigurationNode)] = [
             ("$schema", .text("http://json-schema.org/draft-07/schema#")), ("title", .text("A definition of harness")),

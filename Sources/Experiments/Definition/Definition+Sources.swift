@@ -75,7 +75,7 @@ extension Definition {
         } else if let experiment = origin.experiment {
             let url = try definitionFile(experiment, origin, model)
             models[index].source = try knownSources.definition("\(url.path)\n\(source)") {
-                let composition = try Composition(of: url, display: Workspace.current.display)
+                let composition = try Composition(of: url, display: Workspace.current.display, registry: registry)
                 let definition = try Definition(
                     composition.root, name: composition.name, file: composition.file, registry: registry, knownSources: knownSources,
                     sourcesOf: ([source], next))

@@ -33,10 +33,10 @@ extension Definition {
     /// A model that a word of the command line names: a preset, a family, or YAML such as `{vit: {patch: 4, width: 96, depth: 6, heads: 3}}`.
     ///
     /// - Throws: `.usage` with everything that is wrong with it.
-    public static func model(_ word: String, registry: ModelRegistry = .standard) throws -> ModelDefinition {
+    public static func model(_ word: String, registry: Registry = .standard) throws -> ModelDefinition {
         let errors = ConfigurationErrors()
         let mark = SourceMark(file: "'\(word)'", line: nil)
-        let model = registry.read(try YAML.node(word) { _ in mark }, path: "", errors: errors)
+        let model = registry.models.read(try YAML.node(word) { _ in mark }, path: "", errors: errors)
         try errors.throwIfAny()
         guard let model else { preconditionFailure("a model is read or reported") }
         return model

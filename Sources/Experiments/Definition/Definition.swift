@@ -63,8 +63,8 @@ public struct Definition: Sendable {
     var allModels: [Model]
     /// What `harness sweep` varies.
     public let sweep: SweepDefinition?
-    /// The models that it can name.
-    let registry: ModelRegistry
+    /// What it can name.
+    let registry: Registry
     /// What is known of files and definitions that models start from.
     let knownSources: KnownSources
     /// As it was written, for the places of what only the data bring to light and for the cells of a sweep.
@@ -75,7 +75,7 @@ public struct Definition: Sendable {
     /// - Parameter images: loads the data, where something is wrong: what does not fit the images is then said with the rest.
     /// - Throws: `.usage` with every error at once, each with its place and key path.
     public init(
-        _ composition: Composition, registry: ModelRegistry = .standard, images: ((DataConfiguration) throws -> ImageDataset)? = nil
+        _ composition: Composition, registry: Registry = .standard, images: ((DataConfiguration) throws -> ImageDataset)? = nil
     ) throws {
         try self.init(composition.root, name: composition.name, file: composition.file, registry: registry, images: images)
     }
@@ -87,12 +87,12 @@ public struct Definition: Sendable {
     }
 
     /// Reads the text that a run keeps as its definition (`Trial.resolvedDefinition`); `place` names it in errors.
-    public init(resolved text: String, name: String, place: String, registry: ModelRegistry = .standard) throws {
+    public init(resolved text: String, name: String, place: String, registry: Registry = .standard) throws {
         try self.init(recorded: YAML.node(text) { SourceMark(file: place, line: $0) }, name: name, registry: registry)
     }
 
     /// Reads what a run keeps.
-    init(recorded root: ConfigurationNode, name: String, registry: ModelRegistry) throws {
+    init(recorded root: ConfigurationNode, name: String, registry: Registry) throws {
         var root = root
         if case .map(var entries) = root.value, let index = entries.firstIndex(where: { $0.key == "models" }) {
             entries[index].node = ModelRegistry.completed(stored: entries[index].node)
@@ -104,12 +104,12 @@ public struct Definition: Sendable {
 
     /// - Parameter sourcesOf: the only models whose initial weights are looked for, and the models that led to them; nil: all, from here.
     init(
-        _ root: ConfigurationNode, name: String, file: DefinitionFile? = nil, registry: ModelRegistry = .standard,
+        _ root: ConfigurationNode, name: String, file: DefinitionFile? = nil, registry: Registry = .standard,
         knownSources: KnownSources = KnownSources(), sourcesOf wanted: (models: Set<String>, chain: [SourceLink])? = nil,
         images: ((DataConfiguration) throws -> ImageDataset)? = nil
     ) throws {
         let errors = ConfigurationErrors()
-        var fields = FieldReader(root, path: "", errors: errors)
+        var fields = FieldReader(root, path: "", errors: errors, additions: registry.additions)
         self.name = name
         self.root = root
         self.file = file
@@ -215,7 +215,7 @@ public struct Definition: Sendable {
         return text.utf8.allSatisfy { isWord($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") }
     }
 
-    private static func models(from fields: inout FieldReader, _ registry: ModelRegistry, _ train: TrainConfiguration) -> [Model] {
+    private static func models(from fields: inout FieldReader, _ registry: Registry, _ train: TrainConfiguration) -> [Model] {
         let shared = fields.node["train"]
         guard let node = fields.node("models"), let entries = node.entries, !entries.isEmpty else {
             let found = fields.node("models").map { $0.entries == nil ? $0.kind : "an empty one" } ?? "nothing"
@@ -231,8 +231,8 @@ public struct Definition: Sendable {
                 fields.errors.report("found a name of \(entry.key.count) letters, expected at most \(largestNameLength)", at: entry.mark, path: path)
             }
             let (node, own) = parts(of: entry.node)
-            let training = own.map { self.train($0, over: shared, path: "\(path).train", errors: fields.errors) } ?? train
-            return registry.read(node, path: path, errors: fields.errors).map {
+            let training = own.map { self.train($0, over: shared, path: "\(path).train", errors: fields.errors, registry) } ?? train
+            return registry.models.read(node, path: path, errors: fields.errors).map {
                 Model(name: entry.key, definition: $0, train: training, trainNode: own, node: node)
             }
         }
@@ -249,13 +249,13 @@ public struct Definition: Sendable {
 
     /// Reads the training of a model that says something else than the definition says for all; what is wrong in the latter is not said again.
     private static func train(
-        _ own: ConfigurationNode, over shared: ConfigurationNode?, path: String, errors: ConfigurationErrors
+        _ own: ConfigurationNode, over shared: ConfigurationNode?, path: String, errors: ConfigurationErrors, _ registry: Registry
     ) -> TrainConfiguration {
-        var all = shared.map { Composition.merge(own, onto: $0, path: ["train"]) } ?? own
+        var all = shared.map { Composition.merge(own, onto: $0, path: ["train"], registry.variants) } ?? own
         // Nothing takes a key away, also one that is not there.
         if let entries = all.entries { all.value = .map(entries.filter { $0.node.value != .null }) }
         let found = ConfigurationErrors()
-        var fields = FieldReader(all, path: path, errors: found)
+        var fields = FieldReader(all, path: path, errors: found, additions: registry.additions)
         let train = TrainConfiguration(from: &fields)
         fields.finish()
         errors.report(found, except: { $0.replacing(": \(path)", with: ": train") })
@@ -280,6 +280,6 @@ extension FieldReader {
 
     /// A reader for the map under `key`; one without entries, at this map's place, when the key is absent.
     fileprivate mutating func section(_ key: String) -> FieldReader {
-        fields(key) ?? FieldReader(ConfigurationNode(.null, mark: node.mark), path: path(of: key), errors: errors)
+        fields(key) ?? FieldReader(ConfigurationNode(.null, mark: node.mark), path: path(of: key), errors: errors, additions: additions)
     }
 }

@@ -9,7 +9,7 @@ public struct KeyExplanation: Sendable {
     /// Looks for a path (`train.optimizer.adamw`), or the end of one (`learning_rate`).
     ///
     /// - Throws: `.usage` when there is no such key, with the nearest.
-    public init(of word: String, registry: ModelRegistry = .standard) throws {
+    public init(of word: String, registry: Registry = .standard) throws {
         let all = Self.all(registry)
         let exact = all.filter { $0.path == word }
         places = exact.isEmpty ? all.filter { Self.ends($0.path, with: word) } : exact
@@ -25,7 +25,7 @@ public struct KeyExplanation: Sendable {
         return tail.count == words.count && tail.last == words.last && zip(tail, words).allSatisfy { $0 == $1 || $0 == "<name>" }
     }
 
-    private static func all(_ registry: ModelRegistry) -> [(path: String, key: OptionDescription)] {
+    private static func all(_ registry: Registry) -> [(path: String, key: OptionDescription)] {
         func below(_ keys: [OptionDescription], _ path: String) -> [(String, OptionDescription)] {
             keys.flatMap { key in
                 let own = path.isEmpty ? key.name : "\(path).\(key.name)"
@@ -65,7 +65,7 @@ public struct KeyExplanation: Sendable {
     }
 
     /// All keys, each below the one that it stands under, with kind and default; what stands in several places is shown in the first.
-    public static func tree(_ registry: ModelRegistry = .standard) -> String {
+    public static func tree(_ registry: Registry = .standard) -> String {
         var shown: Set<String> = [], lines: [String] = []
         func add(_ keys: [OptionDescription], _ depth: Int) {
             for key in keys {

@@ -54,22 +54,24 @@ struct Override: Sendable {
         return path
     }
 
-    func apply(to root: inout ConfigurationNode) throws {
+    func apply(to root: inout ConfigurationNode, _ registry: Registry = .standard) throws {
         switch action {
         case .set(let value):
-            try change(path[...], in: &root, to: value)
+            try change(path[...], in: &root, to: value, registry.variants)
         case .add(let value):
             if let present = root.value(at: path) {
                 throw error(about: path, "is there already (\(present.mark)); leave out the '+' to change it")
             }
-            try change(path[...], in: &root, to: value)
+            try change(path[...], in: &root, to: value, registry.variants)
         case .remove:
-            try change(path[...], in: &root, to: nil)
+            try change(path[...], in: &root, to: nil, registry.variants)
         }
     }
 
     /// Goes down to the place of `rest` and sets `value` there, or takes away what is there.
-    private func change(_ rest: ArraySlice<String>, in node: inout ConfigurationNode, to value: ConfigurationNode?) throws {
+    private func change(
+        _ rest: ArraySlice<String>, in node: inout ConfigurationNode, to value: ConfigurationNode?, _ variants: Variants
+    ) throws {
         guard let key = rest.first else {
             if let value { node = value }
             return
@@ -81,12 +83,12 @@ struct Override: Sendable {
                 if isRemoval {
                     entries.remove(at: index)
                 } else {
-                    try change(rest.dropFirst(), in: &entries[index].node, to: value)
+                    try change(rest.dropFirst(), in: &entries[index].node, to: value, variants)
                 }
             } else {
-                try requireRoom(for: rest, in: node, entries)
+                try requireRoom(for: rest, in: node, entries, variants)
                 var added = ConfigurationNode(.null, mark: mark)
-                try change(rest.dropFirst(), in: &added, to: value)
+                try change(rest.dropFirst(), in: &added, to: value, variants)
                 entries.append(.init(key: key, mark: mark, node: added))
             }
             node.value = .map(entries)
@@ -94,22 +96,24 @@ struct Override: Sendable {
             guard let index = Int(key), items.indices.contains(index) else {
                 throw error(about: path[..<rest.startIndex], "expected a position below \(items.count), found a list of \(items.count)")
             }
-            if isRemoval { items.remove(at: index) } else { try change(rest.dropFirst(), in: &items[index], to: value) }
+            if isRemoval { items.remove(at: index) } else { try change(rest.dropFirst(), in: &items[index], to: value, variants) }
             node.value = .list(items)
         case .null where value != nil:
             node = ConfigurationNode(.map([]), mark: mark)
-            try change(rest, in: &node, to: value)
+            try change(rest, in: &node, to: value, variants)
         case .scalar(key, _) where value != nil:
             // `optimizer: sgd` is short for `optimizer: {sgd: {}}`.
             node = ConfigurationNode(.map([.init(key: key, mark: node.mark, node: .init(.null, mark: node.mark))]), mark: node.mark)
-            try change(rest, in: &node, to: value)
+            try change(rest, in: &node, to: value, variants)
         case .null, .scalar:
             throw error(about: path[..<rest.startIndex], "expected a map, found \(node.kind)")
         }
     }
 
     /// Whether a key that is not in a map may come into it.
-    private func requireRoom(for rest: ArraySlice<String>, in node: ConfigurationNode, _ entries: [ConfigurationNode.Entry]) throws {
+    private func requireRoom(
+        for rest: ArraySlice<String>, in node: ConfigurationNode, _ entries: [ConfigurationNode.Entry], _ variants: Variants
+    ) throws {
         let key = rest[rest.startIndex], place = Array(path[..<rest.startIndex]), present = entries.map(\.key)
         let keyPath = path[...rest.startIndex]
         switch action {
@@ -119,7 +123,7 @@ struct Override: Sendable {
             let hint = suggestion(for: key, among: present)
             throw error(about: keyPath, "there is no model '\(key)'\(hint) (+models.\(key)=… adds one)")
         case .set, .add:
-            guard Variants.excludes(key, among: Set(present), at: place) else { return }
+            guard variants.excludes(key, among: Set(present), at: place) else { return }
             let parent = place.joined(separator: ".")
             throw error(about: keyPath, "\(parent) is \(present.joined(separator: ", ")) (\(node.mark)); \(parent)={\(key): {…}} makes it \(key)")
         }

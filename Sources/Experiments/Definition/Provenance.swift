@@ -24,7 +24,7 @@ public struct Provenance: Sendable {
     ///   - keyPath: of a value, or of a map, all of whose values are then told.
     ///   - registry: the models that the definition can name.
     /// - Throws: `.usage` when the definition has no such key, or is wrong where the default would have to be known.
-    public init(of keyPath: String, in composition: Composition, registry: ModelRegistry = .standard) throws {
+    public init(of keyPath: String, in composition: Composition, registry: Registry = .standard) throws {
         let path = Self.keys(keyPath)
         for layer in composition.layers {
             switch layer {
@@ -113,7 +113,7 @@ public struct Provenance: Sendable {
     }
 
     /// Adds the defaults of what was not written.
-    private mutating func addDefaults(of path: [String], _ composition: Composition, _ registry: ModelRegistry) throws {
+    private mutating func addDefaults(of path: [String], _ composition: Composition, _ registry: Registry) throws {
         guard let node = try? Definition(composition, registry: registry).resolved.value(at: path) else { return }
         let written = settings.count
         addLeaves(of: node, at: path)
@@ -123,7 +123,7 @@ public struct Provenance: Sendable {
 
     private static func keys(_ path: String) -> [String] { path.split(separator: ".").map(String.init) }
 
-    private static func unknown(_ path: [String], _ composition: Composition, _ registry: ModelRegistry) -> any Error {
+    private static func unknown(_ path: [String], _ composition: Composition, _ registry: Registry) -> any Error {
         var node: ConfigurationNode, known: [String] = []
         do { node = try Definition(composition, registry: registry).resolved } catch { return error }
         for key in path {

@@ -35,8 +35,8 @@ extension Experiment {
             var changed = node
             let width = ConfigurationNode(.scalar("\(multiple * step)", quoted: false), mark: node.mark)
             let errors = ConfigurationErrors()
-            guard (try? Override(path, to: width).apply(to: &changed)) != nil,
-                let definition = self.definition.registry.read(changed, path: "", errors: errors), errors.messages.isEmpty
+            guard (try? Override(path, to: width).apply(to: &changed, self.definition.registry)) != nil,
+                let definition = self.definition.registry.models.read(changed, path: "", errors: errors), errors.messages.isEmpty
             else { return nil }
             return (try? ModelSummary(definition, input: dataset.shape, classes: dataset.classCount)).map(count)
         }

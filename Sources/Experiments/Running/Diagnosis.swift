@@ -19,19 +19,23 @@ public struct Diagnosis {
 
     /// The run that was looked at.
     public let folder: RunFolder
+    private let registry: Registry
     /// The worst of what was found.
     public private(set) var state = State.whole
     /// Sentences: what is wrong, how far the run got, what is whole.
     public private(set) var findings: [String] = []
 
     /// The folders at and below `path` that hold a run, or what is left of one.
-    public static func all(under path: String) throws -> [Diagnosis] {
-        try RunFolder.discover(under: path, includingRemains: true).map(Diagnosis.init)
+    ///
+    /// - Parameter registry: what the runs' definitions can name.
+    public static func all(under path: String, registry: Registry = .standard) throws -> [Diagnosis] {
+        try RunFolder.discover(under: path, includingRemains: true).map { Diagnosis($0, registry: registry) }
     }
 
     /// Reads everything in the folder and changes nothing.
-    public init(_ folder: RunFolder) {
+    public init(_ folder: RunFolder, registry: Registry = .standard) {
         self.folder = folder
+        self.registry = registry
         if folder.isBeingWritten {
             state = .running
             let steps = (try? RunReader(folder).stepCount()).map { ", at step \(grouped($0))" } ?? ""
@@ -75,7 +79,7 @@ public struct Diagnosis {
         state = .unfinished
         findings.append("was cut off after step \(grouped(run.steps.count)), in epoch \(run.epochs.count + 1)")
         let search: Resumption.Search
-        do { search = try Resumption.search(folder, for: run.description, registry: .standard) } catch {
+        do { search = try Resumption.search(folder, for: run.description, registry: registry) } catch {
             // What cannot be read is not whole, if only for now.
             add(damage: "\(error)")
             return

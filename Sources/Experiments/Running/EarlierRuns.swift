@@ -10,11 +10,11 @@ struct EarlierRuns {
     private let results: URL
     /// Names of folders that are not looked into, because they are known to be by the rule of this version.
     private let known: Set<String>
-    private let registry: ModelRegistry
+    private let registry: Registry
     /// The folders by the trials' hashes; nil until somebody asks.
     private var folders: [String: RunFolder]?
 
-    init(of experiment: String, results: URL, except known: Set<String>, registry: ModelRegistry) {
+    init(of experiment: String, results: URL, except known: Set<String>, registry: Registry) {
         self.experiment = experiment
         self.results = results
         self.known = known
@@ -22,7 +22,7 @@ struct EarlierRuns {
     }
 
     /// The same under the last part of the experiment's name, where an earlier version of the program put runs.
-    init(underShortNameOf experiment: String, results: URL, registry: ModelRegistry) {
+    init(underShortNameOf experiment: String, results: URL, registry: Registry) {
         // Without such a name there is no folder to look into.
         self.init(of: EarlierName.of(experiment) ?? ".", results: results, except: [], registry: registry)
         if EarlierName.of(experiment) == nil { folders = [:] }
@@ -40,7 +40,7 @@ struct EarlierRuns {
         return folders![hash]
     }
 
-    private static func read(_ place: String, except known: Set<String>, _ registry: ModelRegistry) -> [String: RunFolder] {
+    private static func read(_ place: String, except known: Set<String>, _ registry: Registry) -> [String: RunFolder] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? []
         var folders: [String: RunFolder] = [:]
         // In the order of their names, so that of two the same one is always taken.
@@ -60,7 +60,7 @@ extension RunDescription {
     /// The digest of the run's trial by the rule of this version; nil when the file does not say what it was trained on.
     ///
     /// - Throws: `.data` when its definition cannot be read.
-    func currentTrialDigest(path: String, registry: ModelRegistry) throws -> String? {
+    func currentTrialDigest(path: String, registry: Registry) throws -> String? {
         if identityVersion != nil || trialDigest == nil { return trialDigest }
         var definition = try Definition(resolved: configuration, name: experiment, place: "\(path): /config", registry: registry)
         definition.data.places.content = dataDigest.map { DataContent(digest: $0, classes: classes ?? 0) }

@@ -16,13 +16,13 @@ final class SourceExperiment: Sendable {
 extension Experiment {
     /// The experiments of the trials that models start from, by the models' names. From here on the definition knows what the data of these hold.
     static func findSources(
-        of definition: inout Definition, _ dataDirectory: String?, _ images: Images, _ tasks: TaskRegistry
+        of definition: inout Definition, _ dataDirectory: String?, _ images: Images
     ) throws -> [String: SourceExperiment] {
         var sources: [String: SourceExperiment] = [:]
         for (index, model) in definition.models.enumerated() {
             guard let source = definition.source(of: model, seed: definition.seeds.first ?? 0) else { continue }
             let shared = source.imagesKey == images.key ? images : nil
-            let experiment = try Experiment(source, dataDirectory: dataDirectory, images: shared, tasks)
+            let experiment = try Experiment(source, dataDirectory: dataDirectory, images: shared)
             sources[model.name] = SourceExperiment(experiment)
             if model.source != nil { definition.models[index].source = SourceDefinition(experiment.definition) }
         }
@@ -34,7 +34,7 @@ extension Experiment {
     /// - Throws: `.data` when a recorded trial's images are others now.
     func sourceExperiment(of trial: Trial) throws -> Experiment? {
         guard let source = trial.source, let known = sources[trial.model.name]?.experiment else { return nil }
-        let experiment = try Experiment(source, dataDirectory: dataDirectory, images: known.images, tasks)
+        let experiment = try Experiment(source, dataDirectory: dataDirectory, images: known.images)
         if let recorded = trial.train.initialWeights?.digest, let now = experiment.definition.trials.first?.identityDigest, recorded != now {
             throw UserError(
                 .data, """

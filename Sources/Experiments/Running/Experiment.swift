@@ -28,7 +28,6 @@ public struct Experiment: Sendable {
     /// The size of each model, in the order of the definition.
     public let models: [(name: String, summary: ModelSummary)]
     let dataDirectory: String?
-    let tasks: TaskRegistry
 
     /// Images in memory that experiments share.
     struct Images {
@@ -43,27 +42,23 @@ public struct Experiment: Sendable {
 
     /// Loads the data and records every model for one image.
     ///
-    /// - Parameters:
-    ///   - other: an experiment with the same images (`Definition.imagesKey`), whose copy is used instead of another.
-    ///   - tasks: among which the definition chooses.
+    /// - Parameter other: an experiment with the same images (`Definition.imagesKey`), whose copy is used instead of another.
     /// - Throws: `UserError` of the data or of a precision that this machine does not have; `.usage` with everything in which the models do not fit them, each with its place.
-    public init(
-        _ definition: Definition, dataDirectory: String?, sharing other: Experiment? = nil, tasks: TaskRegistry = .standard
-    ) throws {
-        try self.init(definition, dataDirectory: dataDirectory, images: other?.images, tasks)
+    public init(_ definition: Definition, dataDirectory: String?, sharing other: Experiment? = nil) throws {
+        try self.init(definition, dataDirectory: dataDirectory, images: other?.images)
     }
 
-    init(_ definition: Definition, dataDirectory: String?, images known: Images?, _ tasks: TaskRegistry) throws {
+    init(_ definition: Definition, dataDirectory: String?, images known: Images?) throws {
+        let tasks = definition.registry.tasks
         var definition = definition
         try definition.precision.requireUnits()
         let dataset = try known?.dataset ?? definition.placing { try ImageDataset.load(definition.data, dataDirectory: dataDirectory) }
         let dataDigest = known?.digest ?? dataset.images.digest
         (self.dataset, self.dataDigest) = (dataset, dataDigest)
         self.dataDirectory = dataDirectory
-        self.tasks = tasks
         definition.data.places.content = DataContent(digest: dataDigest, classes: dataset.classCount)
         let images = Images(key: definition.imagesKey, dataset: dataset, digest: dataDigest)
-        sources = try Self.findSources(of: &definition, dataDirectory, images, tasks)
+        sources = try Self.findSources(of: &definition, dataDirectory, images)
         self.definition = definition
         let prepared = try definition.placing { try tasks.prepare(definition.task, dataset: dataset, training: definition.train) }
         (task, source) = (prepared.task, prepared.source)

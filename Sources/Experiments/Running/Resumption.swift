@@ -22,7 +22,7 @@ struct Resumption {
     /// Looks for the newest checkpoint from which `folder`'s run can be resumed.
     ///
     /// - Throws: `.data` when the folder holds the run of another definition, or with other images.
-    static func search(_ folder: RunFolder, for description: RunDescription, registry: ModelRegistry) throws -> Search {
+    static func search(_ folder: RunFolder, for description: RunDescription, registry: Registry) throws -> Search {
         var search = Search()
         let contents: RunContents
         do {
@@ -91,7 +91,7 @@ extension RunDescription {
     /// does not say.
     ///
     /// - Throws: `.data`.
-    func checkIdentity(with other: RunDescription, path: String, registry: ModelRegistry) throws {
+    func checkIdentity(with other: RunDescription, path: String, registry: Registry) throws {
         if let mine = try currentTrialDigest(path: path, registry: registry), let theirs = try other.currentTrialDigest(path: path, registry: registry), mine != theirs {
             throw UserError(.data, "\(path): holds the run of another definition (SHA-256 \(mine.prefix(16))…, expected \(theirs.prefix(16))…)")
         }

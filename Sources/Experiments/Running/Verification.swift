@@ -46,15 +46,14 @@ public struct Verification {
     ///
     /// - Parameters:
     ///   - steps: end after so many; nil: as far as the record goes.
-    ///   - tasks: among which the run's definition chose.
     ///   - dataFile: the HDF5 file with the data; nil: where the run found it, or where the definition says.
     ///   - weightsFile: the file of weights that the training started from; nil: where the run found it, or where the definition says.
     ///   - shouldStop: asked after every step.
     /// - Throws: `.data` when the run cannot be repeated: its file is damaged, its definition is not the one it was made with, or the images are others; also when it
     ///   differs because it was trained with another version of the arithmetic.
     public init(
-        _ folder: RunFolder, threads: Int, steps: Int?, dataDirectory: String?, dataFile: String? = nil, weightsFile: String? = nil, registry: ModelRegistry = .standard,
-        tasks: TaskRegistry = .standard, command: [String], terminal: Terminal = .standardError, shouldStop: @escaping () -> Bool
+        _ folder: RunFolder, threads: Int, steps: Int?, dataDirectory: String?, dataFile: String? = nil, weightsFile: String? = nil, registry: Registry = .standard,
+        command: [String], terminal: Terminal = .standardError, shouldStop: @escaping () -> Bool
     ) throws {
         let run = try RunReader(folder).contents()
         let description = run.description
@@ -72,7 +71,7 @@ public struct Verification {
         }
         let experiment: Experiment
         do {
-            experiment = try Experiment(definition, dataDirectory: dataDirectory, tasks: tasks)
+            experiment = try Experiment(definition, dataDirectory: dataDirectory)
         } catch let error as UserError where error.kind == .noInput && dataFile == nil {
             guard case .hdf5 = definition.data.source else { throw error }
             throw UserError(.noInput, "\(error); --data names the file of the run's data where it is now")
@@ -151,7 +150,7 @@ public struct Verification {
         return recorded.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
     }
 
-    private static func definition(of run: RunContents, path: String, _ registry: ModelRegistry) throws -> Definition {
+    private static func definition(of run: RunContents, path: String, _ registry: Registry) throws -> Definition {
         do {
             let definition = try Definition(
                 resolved: run.description.configuration, name: run.description.experiment, place: "\(path): /config", registry: registry)

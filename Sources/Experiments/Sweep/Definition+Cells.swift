@@ -33,7 +33,7 @@ extension Definition {
         var roots: [(assignments: [SweepAssignment], root: ConfigurationNode)] = []
         for assignments in products {
             var root = base
-            errors.collect { for assignment in assignments { try Override(assignment.path, to: assignment.value).apply(to: &root) } }
+            errors.collect { for assignment in assignments { try Override(assignment.path, to: assignment.value).apply(to: &root, registry) } }
             roots.append((assignments, root))
         }
         try errors.throwIfAny()

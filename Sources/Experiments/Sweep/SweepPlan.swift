@@ -17,7 +17,7 @@ public struct SweepPlan: Sendable {
     /// Sentences about what is written in the sweep and has no effect.
     private var notes: [String] = []
     /// The models that its definitions can name.
-    var registry: ModelRegistry
+    var registry: Registry
     /// The definition, which knows where its files are, as the plan's file does not; nil in a plan that was read.
     var base: Definition?
 
@@ -84,7 +84,7 @@ public struct SweepPlan: Sendable {
     private static let largestTrialCount = 100_000
 
     /// Reads a plan that was written before.
-    init(reading path: String, registry: ModelRegistry = .standard) throws {
+    init(reading path: String, registry: Registry = .standard) throws {
         file = try SweepFile(reading: path)
         self.registry = registry
     }
@@ -136,7 +136,7 @@ public struct SweepPlan: Sendable {
     /// - Throws: `.usage` with everything that does not fit.
     @discardableResult
     public func check(
-        dataDirectory: String?, tasks: TaskRegistry = .standard, progress: PlanningProgress? = nil
+        dataDirectory: String?, progress: PlanningProgress? = nil
     ) throws -> [String: Experiment] {
         var loaded: [String: Experiment] = [:], seen: Set<String> = [], sentences: [String] = []
         var data: (value: DataConfiguration, key: String)?, models: [String: (value: ModelDefinition, key: String)] = [:]
@@ -149,7 +149,7 @@ public struct SweepPlan: Sendable {
             let key = data!.key
             guard seen.insert(key + models[model.name]!.key).inserted else { continue }
             do {
-                let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key], tasks: tasks)
+                let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key])
                 if loaded[key] == nil { loaded[key] = experiment }
                 if let halving = file.halving {
                     _ = try definition.placing {

@@ -26,15 +26,11 @@ public final class SweepRunner: Sendable {
         public var retriesFailed: Bool
         /// The words of the command line, for the record.
         public var command: [String]
-        /// Among which the definitions choose.
-        public var tasks: TaskRegistry
 
         /// Options that a command gives.
         public init(
-            threads: Int, jobs: Int, results: URL, dataDirectory: String?, startsOver: Bool, retriesFailed: Bool, command: [String],
-            tasks: TaskRegistry = .standard
+            threads: Int, jobs: Int, results: URL, dataDirectory: String?, startsOver: Bool, retriesFailed: Bool, command: [String]
         ) {
-            self.tasks = tasks
             self.threads = threads
             self.jobs = jobs
             self.results = results
@@ -90,7 +86,7 @@ public final class SweepRunner: Sendable {
         self.terminal = terminal
         self.restarts = Mutex(restarts)
         shortNamed = Mutex(EarlierRuns(underShortNameOf: plan.experiment, results: options.results, registry: plan.registry))
-        let experiments = try plan.check(dataDirectory: options.dataDirectory, tasks: options.tasks, progress: progress)
+        let experiments = try plan.check(dataDirectory: options.dataDirectory, progress: progress)
         loaded = Mutex(experiments)
         notes = plan.notes(about: experiments)
         path = SweepFile.path(experiment: plan.experiment, results: options.results.path)
@@ -250,11 +246,11 @@ public final class SweepRunner: Sendable {
         // Whoever comes first loads the images; the others wait for them.
         let known = try loaded.withLock { loaded in
             if let known = loaded[definition.imagesKey] { return known }
-            let experiment = try Experiment(definition, dataDirectory: options.dataDirectory, tasks: options.tasks)
+            let experiment = try Experiment(definition, dataDirectory: options.dataDirectory)
             loaded[definition.imagesKey] = experiment
             return experiment
         }
-        return try Experiment(definition, dataDirectory: options.dataDirectory, sharing: known, tasks: options.tasks)
+        return try Experiment(definition, dataDirectory: options.dataDirectory, sharing: known)
     }
 
     // MARK: Early termination

@@ -15,9 +15,8 @@ public struct BackboneDefinition: Equatable, Sendable {
     }
 
     /// Reads the map under `backbone`, or reports and returns nil.
-    init?(_ node: ConfigurationNode, path: String, errors: ConfigurationErrors) {
+    init?(_ node: ConfigurationNode, path: String, errors: ConfigurationErrors, among families: [any BackboneConfiguration.Type]) {
         guard let (name, options, place) = FieldReader.variant(of: node, path: path, errors: errors) else { return nil }
-        let families = ModelRegistry.backboneFamilies
         guard let family = families.first(where: { $0.family == name }) else {
             let known = families.map { $0.family }
             errors.report("unknown convolutional network '\(name)'\(suggestion(for: name, among: known))", at: node.mark, path: path)
@@ -48,11 +47,16 @@ public struct BackboneDefinition: Equatable, Sendable {
     }
 
     fileprivate static let cutKey = "cut_after"
+}
 
-    /// What there is to say of each family that can be cut.
-    fileprivate static var descriptions: [OptionDescription] {
-        ModelRegistry.backboneFamilies.map { family in
-            let cut = OptionDescription(cutKey, "the name of a stage", .text, "The last stage that is kept.", isRequired: true)
+/// The families that a hybrid can cut: what its reader has to know of a registry.
+struct Backbones: Sendable {
+    let families: [any BackboneConfiguration.Type]
+
+    /// What there is to say of each.
+    var descriptions: [OptionDescription] {
+        families.map { family in
+            let cut = OptionDescription(BackboneDefinition.cutKey, "the name of a stage", .text, "The last stage that is kept.", isRequired: true)
             let keys = family.descriptions + [cut]
             return OptionDescription(family.family, "a map", .map(keys), family.documentation, family.paper, children: { keys })
         }
@@ -61,12 +65,15 @@ public struct BackboneDefinition: Equatable, Sendable {
 
 extension OptionKind where Value == BackboneDefinition {
     static var backbone: Self {
-        let families = BackboneDefinition.descriptions
+        let standard = ModelRegistry.standard.backbones, families = standard.descriptions
         return OptionKind(
             "one of \(families.map(\.name).joined(separator: ", "))", schema: .variants(families.map { ($0.name, $0.schema) }),
-            children: { BackboneDefinition.descriptions },
+            children: { families },
             read: { fields, key in
-                fields.node(key).flatMap { BackboneDefinition($0, path: fields.path(of: key), errors: fields.errors) }
+                let known = fields.additions.all(Backbones.self).first ?? standard
+                return fields.node(key).flatMap {
+                    BackboneDefinition($0, path: fields.path(of: key), errors: fields.errors, among: known.families)
+                }
             }, write: { $0.node($0.network.node) }, identity: { $0.node($0.network.identity) })
     }
 }

@@ -15,6 +15,7 @@ public struct HybridConfiguration: ModelConfiguration {
     public static let family = "hybrid"
     /// The keys that make a model's map a hybrid.
     static let keys = options.map(\.name)
+    static let backboneKey = "backbone"
 
     /// The convolutional network, and where it is cut.
     public var backbone: BackboneDefinition
@@ -70,7 +71,7 @@ public struct HybridConfiguration: ModelConfiguration {
     public static var widthPath: [String]? { ["transformer", "width"] }
 
     public static let options: [Key<HybridConfiguration>] = [
-        .required("backbone", \.backbone, .backbone, missing: "missing; expected a convolutional network and the stage after which it is cut",
+        .required(backboneKey, \.backbone, .backbone, missing: "missing; expected a convolutional network and the stage after which it is cut",
             "The convolutional network, and where it is cut."),
         Key("tokens", \.tokens, .map, "How features become tokens."),
         .required("transformer", \.transformer, .map, missing: "missing; expected width, depth and heads", "The transformer behind it."),

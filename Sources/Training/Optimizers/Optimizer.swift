@@ -150,6 +150,10 @@ public final class Optimizer {
             updateAdam(options, decoupledDecay: false, piece)
         case .adamw(let options):
             updateAdam(options, decoupledDecay: true, piece)
+        case .added(let optimizer):
+            optimizer.rule.update(UpdatedBlock(
+                values: w, gradients: g, count: piece.count, step: update.step, learningRate: rate, weightDecay: decay, gradientScale: scale,
+                slots: slots, offset: piece.offset))
         }
     }
 

@@ -21,6 +21,8 @@ public enum OptimizerConfiguration: Sendable, Equatable {
     ///
     /// Loshchilov, Hutter: "Decoupled Weight Decay Regularization", ICLR 2019 (arXiv:1711.05101).
     case adamw(Adam)
+    /// One that a program adds.
+    case added(AddedOptimizer)
 
     /// Stochastic gradient descent, with momentum where it is asked for.
     public struct SGD: Configurable {
@@ -98,6 +100,7 @@ public enum OptimizerConfiguration: Sendable, Equatable {
         case .sgd(let options): options.learningRate
         case .adagrad(let options): options.learningRate
         case .adam(let options), .adamw(let options): options.learningRate
+        case .added(let optimizer): optimizer.rule.learningRate
         }
     }
 
@@ -107,6 +110,7 @@ public enum OptimizerConfiguration: Sendable, Equatable {
         case .sgd(let options): options.weightDecay
         case .adagrad(let options): options.weightDecay
         case .adam(let options), .adamw(let options): options.weightDecay
+        case .added(let optimizer): optimizer.rule.weightDecay
         }
     }
 
@@ -116,6 +120,7 @@ public enum OptimizerConfiguration: Sendable, Equatable {
         case .sgd(let options): options.momentum > 0 ? ["momentum_buffer"] : []
         case .adagrad: ["sum"]
         case .adam, .adamw: ["exp_avg", "exp_avg_sq"]
+        case .added(let optimizer): optimizer.rule.slotNames
         }
     }
 }
@@ -133,7 +138,13 @@ extension OptimizerConfiguration {
             make: { .adam($0) }, options: { if case .adam(let options) = $0 { options } else { nil } }),
         Variant("adamw", Adam(weightDecay: 1e-2), paper: "Loshchilov and Hutter, ICLR 2019", "Adam with the weight decay outside of the gradient.",
             make: { .adamw($0) }, options: { if case .adamw(let options) = $0 { options } else { nil } }),
-    ])
+    ], added: { if case .added(let optimizer) = $0 { variant(like: optimizer.rule) } else { nil } })
+
+    /// The variant of an optimizer that a program adds, for definitions (`Additions`): of the type of this one, whatever its options.
+    public static func variant<Rule: UpdateRule>(like rule: Rule) -> Variant<OptimizerConfiguration> {
+        Variant(
+            adding: Rule.self, make: { .added(AddedOptimizer($0)) }, options: { if case .added(let optimizer) = $0 { optimizer.rule as? Rule } else { nil } })
+    }
 }
 
 private func learningRateOption<Root>(_ property: WritableKeyPath<Root, Double> & Sendable) -> Key<Root> {

@@ -1,5 +1,5 @@
 import Foundation
-import Gated
+import Parts
 import Harness
 
 // Trains a network of one's own on data in memory and on a source of one's own, without a log and with one, and predicts. The folder for results
@@ -22,10 +22,7 @@ func training(on source: any SampleSource) throws -> TrainingLoop {
 }
 
 // Data in memory, without a log.
-let images = try LabeledImages(
-    "stripes in memory", shape: ImageShape(height: 8, width: 8, channels: 1), pixels: .floats((0..<800).flatMap(Stripes.pixels)),
-    labels: (0..<800).map(Stripes.label), classNames: ["rows", "columns"], testCount: 160)
-let dataset = try ImageDataset(images, validation: .count(128), normalization: .none)
+let dataset = try ImageDataset(Stripes.images(), validation: .count(128), normalization: .none)
 let silent = try training(on: dataset)
 guard case .completed(let result) = try silent.run([]) else { fatalError("the training did not end") }
 print("memory_accuracy", result.values["accuracy"]!)

@@ -1,12 +1,14 @@
 import Harness
 
 /// Images of 8×8 with noisy stripes along rows or along columns, drawn when they are asked for.
-struct Stripes: SampleSource {
-    let name = "stripes"
-    let fields: [Field] = [Field("image", [8, 8, 1]), .label(classes: 2)]
-    let byteCount = 0
+public struct Stripes: SampleSource {
+    public let name = "stripes"
+    public let fields: [Field] = [Field("image", [8, 8, 1]), .label(classes: 2)]
+    public let byteCount = 0
 
-    func indices(of split: Split) -> [Int32] {
+    public init() {}
+
+    public func indices(of split: Split) -> [Int32] {
         switch split {
         case .train: Array(0..<512)
         case .validation: Array(512..<640)
@@ -14,9 +16,9 @@ struct Stripes: SampleSource {
         }
     }
 
-    func makeWriter(of fields: [Field], augmentations: [Augmentation], seed: UInt64) -> any SampleWriter { Writer(names: fields.map(\.name)) }
+    public func makeWriter(of fields: [Field], augmentations: [Augmentation], seed: UInt64) -> any SampleWriter { Writer(names: fields.map(\.name)) }
 
-    static func label(_ sample: Int) -> Int32 { Int32(sample % 2) }
+    public static func label(_ sample: Int) -> Int32 { Int32(sample % 2) }
 
     /// The 64 values of an image.
     static func pixels(_ sample: Int) -> [Float] {
@@ -26,6 +28,13 @@ struct Stripes: SampleSource {
             let position = isAlongRows ? place / 8 : place % 8
             return ((position + phase) % 4 < 2 ? 1 : -1) + draws.uniform(-1, 1)
         }
+    }
+
+    /// The same images in memory, the last 160 of them for the test.
+    public static func images() throws -> LabeledImages {
+        try LabeledImages(
+            "stripes", shape: ImageShape(height: 8, width: 8, channels: 1), pixels: .floats((0..<800).flatMap(pixels)),
+            labels: (0..<800).map(label), classNames: ["rows", "columns"], testCount: 160)
     }
 
     private struct Writer: SampleWriter {
