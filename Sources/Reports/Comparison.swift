@@ -121,7 +121,7 @@ public struct Comparison {
         // What the system does not let read now may be whole.
         var damageKind = UserError.Kind.io
         var runs: [Run] = [], plans = Plans(modelOrder: options.modelOrder), places: [String: Place] = [:]
-        for (folder, read) in Self.read(folders.filter(\.hasRun)) {
+        for (folder, read) in Self.read(folders.filter(\.hasRun), readsEpochs: ([options.metric].compactMap(\.self) + options.others).contains(where: \.isOfEpochs)) {
             do {
                 let (summary, keys) = try read.get()
                 runs.append(Run(summary: summary, keys: keys, written: plans.writtenValues(of: folder)))
@@ -157,11 +157,11 @@ public struct Comparison {
     }
 
     /// Reads runs on several threads: what takes long is their digests and definitions.
-    private static func read(_ folders: [RunFolder]) -> [(RunFolder, Result<(RunSummary, RunKeys), any Error>)] {
+    private static func read(_ folders: [RunFolder], readsEpochs: Bool) -> [(RunFolder, Result<(RunSummary, RunKeys), any Error>)] {
         let results = Mutex([Int: Result<(RunSummary, RunKeys), any Error>]())
         DispatchQueue.concurrentPerform(iterations: folders.count) { index in
             let result = Result {
-                let summary = try RunSummary(folders[index])
+                let summary = try RunSummary(folders[index], readsEpochs: readsEpochs)
                 return (summary, RunKeys(summary.description))
             }
             results.withLock { $0[index] = result }

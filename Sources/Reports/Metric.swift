@@ -107,6 +107,14 @@ public enum Metric: RawRepresentable, Sendable, Hashable {
         }
     }
 
+    /// Whether it is made from what was measured in each epoch.
+    var isOfEpochs: Bool {
+        switch self {
+        case .validation, .training: true
+        case .test, .other: false
+        }
+    }
+
     /// Whether a run has it before its first step, however it ends.
     var isOfTheStart: Bool {
         switch self {
