@@ -63,7 +63,7 @@ public struct ScalingStudy: Codable, Sendable {
         public let points: [Point]
     }
 
-    /// Of growing batch size, depth, tokens or pixels, and width.
+    /// What grows: the batch size, the depth, the tokens or pixels, the width.
     public let growth: [Series]
     /// From one thread up.
     public let threads: [Threads]

@@ -39,7 +39,7 @@ public struct Comparison {
         var labelled: [String: String] = [:]
         /// All runs, finished or not.
         var runs: [Run]
-        /// Those with a value of the metric.
+        /// The runs with a value of the metric.
         var measured: [(run: Run, value: Double)] = []
         /// Against the baseline; nil for the baseline itself and where there are no pairs.
         var test: PairedTest?
@@ -280,7 +280,7 @@ public struct Comparison {
         func differs(_ key: String, in definitions: [[String: String]]) -> Bool { Set(definitions.map { $0[key] ?? "" }).count > 1 }
         return Set(definitions.flatMap(\.keys)).sorted().filter { key in
             guard differs(key, in: definitions) else { return false }
-            // Of choices within choices the innermost.
+            // Where choices lie within choices, the innermost counts.
             guard let choice = choices.filter({ key.hasPrefix($0 + ".") }).max(by: { $0.count < $1.count }) else { return true }
             return Dictionary(grouping: definitions) { $0[choice] }.values.contains { differs(key, in: $0) }
         }

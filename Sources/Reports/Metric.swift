@@ -3,9 +3,9 @@ import RunStore
 
 /// A number of a finished run that runs are compared by: a measure of its task on a split, or something of every run.
 public enum Metric: RawRepresentable, Sendable, Hashable {
-    /// Of the test.
+    /// A measure of the test.
     case test(String)
-    /// Of the validation, after the epoch where it was best.
+    /// A measure of the validation, after the epoch where it was best.
     case validation(String)
     /// Over the last epoch of the training.
     case training(String)
@@ -21,7 +21,7 @@ public enum Metric: RawRepresentable, Sendable, Hashable {
         case predictedGradientGain = "predicted_gradient_gain"
     }
 
-    /// Those of every run: `seconds_per_epoch` and the like.
+    /// What every run has: `seconds_per_epoch` and the like.
     public static let others = Other.allCases.map(Metric.other)
     static let secondsPerEpoch = Metric.other(.secondsPerEpoch), imagesPerSecond = Metric.other(.imagesPerSecond)
 

@@ -19,6 +19,8 @@ struct RunSummary: Sendable {
     let state: State
     let stepCount: Int
     let epochCount: Int
+    /// The epoch after which its sweep ended it; nil where it did not.
+    let stopEpoch: Int?
     /// None where nobody asked for them.
     let epochs: [EpochRecord]
     /// None in runs that do not measure their layers.
@@ -45,11 +47,12 @@ struct RunSummary: Sendable {
             description.experiment = URL(filePath: folder.path).standardizedFileURL.pathComponents.dropLast().suffix(count).joined(separator: "/")
         }
         self.description = description
+        stopEpoch = SweepFile.epochOfStop(of: folder)
         state =
             switch reader.status {
             // A run that another experiment finished can be stopped in the plan of this one, whose table is that of a sweep alone.
-            case .finished: folder.isStoppedBySweep ? .stopped : .finished
-            case .interrupted where folder.isStoppedBySweep: .stopped
+            case .finished: stopEpoch != nil ? .stopped : .finished
+            case .interrupted where stopEpoch != nil: .stopped
             case .interrupted: .interrupted
             case .diverged: .diverged
             case .running: folder.isBeingWritten ? .running : .cutOff
@@ -73,7 +76,7 @@ struct RunSummary: Sendable {
         case .finished: nil
         case .running: "is still running, in epoch \(epochCount + 1)"
         case .interrupted, .cutOff: "was cut off in epoch \(epochCount + 1)"
-        case .stopped: "was stopped after epoch \(folder.epochOfStopBySweep ?? epochCount), because others did better"
+        case .stopped: "was stopped after epoch \(stopEpoch ?? epochCount), because others did better"
         case .diverged: "diverged at step \(grouped(stepCount + 1))"
         }
     }

@@ -66,8 +66,8 @@ public final class RunTail {
     private func ending(of run: RunReader, isBeingWritten: Bool) throws -> String? {
         switch run.status {
         case .running: isBeingWritten ? nil : "was cut off after step \(grouped(try run.stepCount())); `harness run` goes on"
-        case .interrupted where folder.isStoppedBySweep:
-            "was stopped by its sweep after epoch \(try folder.epochOfStopBySweep ?? run.epochs().count), because others did better"
+        case .interrupted where SweepFile.epochOfStop(of: folder) != nil:
+            "was stopped by its sweep after epoch \(try SweepFile.epochOfStop(of: folder) ?? run.epochs().count), because others did better"
         case .interrupted: isBeingWritten ? nil : "was interrupted after step \(grouped(try run.stepCount())); `harness run` goes on"
         case .diverged: "diverged at step \(grouped(try run.stepCount() + 1))"
         case .finished: "finished" + (try testText(of: run) ?? "")

@@ -52,7 +52,7 @@ struct EvaluationColumns {
             switch (table, evaluation.tables[name]) {
             case (.integers(let column), .integers(let values)): try column.append(values)
             case (.reals(let column), .reals(let values)): try column.append(values.map { $0.isNaN ? .nan : $0 })
-            // Of a salvaged file.
+            // A salvaged file has none.
             case (_, nil): break
             case (.integers, .reals), (.reals, .integers): preconditionFailure("the table \(name) has numbers of another kind than its layout")
             }

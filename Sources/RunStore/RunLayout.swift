@@ -77,7 +77,7 @@ struct RunColumns {
     let epochs: MetricTable<EpochRecord>
     let digests: DigestColumns
     let layers: LayerColumns?
-    /// Of the splits, the test first.
+    /// The groups of the splits, the test first.
     let evaluations: [(split: EvaluatedSplit, columns: EvaluationColumns)]
 
     init(in file: borrowing HDF5Writer, _ description: RunDescription) throws {

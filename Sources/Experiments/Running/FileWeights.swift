@@ -9,7 +9,7 @@ struct FileWeights: WeightSource {
     let path: String
     /// Which parameters and buffers are left out.
     let origin: WeightOrigin
-    /// Of what is left out.
+    /// The values of what is left out.
     let initializers: Initializers
 
     /// What the parameters and buffers of a file do not fit of a model, in one sentence; nil when all fit.

@@ -88,7 +88,7 @@ final class RunRecorder: TrainingListener {
 
     var imagesPerSecond: Double { mean(timings.map(\.imagesPerSecond)) }
 
-    /// Of an epoch, like `EpochTiming`'s.
+    /// Mean seconds of an epoch, like `EpochTiming`'s.
     var waitingSeconds: Double { mean(timings.map(\.waitingSeconds)) }
     var betweenStepsSeconds: Double { mean(timings.map(\.betweenStepsSeconds)) }
 
