@@ -48,7 +48,7 @@ public struct Workload: Sendable {
             throw UserError(.usage, "--shards: expected a divisor of \(batchSize), the batch size of \(name), found \(configuration.shards)")
         }
         return try BenchmarkResult(
-            measuring: { scope, images in preset.definition.record(images, classes: preset.classes, in: scope).required("logits", in: scope) }, named: name,
+            measuring: { scope, images in preset.definition.record(images, classes: preset.classes, in: scope) }, named: name,
             task: Classification(classCount: preset.classes), fields: [.image(preset.input), .label(classes: preset.classes)],
             configuration: configuration, steps: steps, isProfiled: isProfiled, peak: peak, pool: pool)
     }

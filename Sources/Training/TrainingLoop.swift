@@ -14,8 +14,8 @@ public final class TrainingLoop {
     public let source: any SampleSource
     /// What a batch holds: the image, then the task's targets.
     let fields: [Field]
-    /// What is measured at every step and of every epoch: the loss first.
-    public var measures: [Measure] { trainingStep.measures }
+    /// What is measured, each on its occasions: the loss first.
+    public let measures: [Measure]
     /// By which the best weights are found.
     public let monitor: Monitor
     /// What early stopping watches; nil: it is not asked for.
@@ -71,7 +71,14 @@ public final class TrainingLoop {
         schedule = LearningRateSchedule(
             configuration.schedule, peak: configuration.optimizer.learningRate, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs)
         trainingStep = try TrainingStep(model, task, fields: fields, configuration: configuration, seed: seed, pool: pool)
-        let measures = trainingStep.measures
+        evaluator = try Evaluator(
+            model, task, source: source, fields: fields, configuration: configuration, seed: seed, trained: trainingStep.measures,
+            store: trainingStep.store, pool: pool)
+        let evaluated = evaluator.measures
+        var measures = trainingStep.measures
+        for place in measures.indices where !evaluated.contains(where: { $0.name == measures[place].name }) { measures[place].occasion = .training }
+        measures += evaluated.filter { $0.occasion == .evaluation }
+        self.measures = measures
         guard let monitored = measures.first(where: { $0.name == task.monitored }) else {
             preconditionFailure("the task \(task.name) finds the best weights by \(task.monitored), which it does not measure")
         }
@@ -80,8 +87,6 @@ public final class TrainingLoop {
             try Monitor(named: stopping.metric, among: measures, of: task.name, at: "train.early_stopping.metric")
         }
         digester = WeightDigester(trainingStep.store, pool: pool)
-        evaluator = try Evaluator(
-            model, task, source: source, fields: fields, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool)
         layerProbe = configuration.layerStatistics
             ? try LayerProbe(model, task, source: source, fields: fields, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool)
             : nil
@@ -185,11 +190,11 @@ public final class TrainingLoop {
 
             progress.step += 1
             clock.finishStep()
-            epochMeans.add(trainingStep.sums, of: measures)
+            epochMeans.add(trainingStep.sums, of: trainingStep.measures)
             let isLast = epochMeans.stepCount == stepsPerEpoch
             if isLast || progress.step.isMultiple(of: Self.digestInterval) { try emit(.digested(digester.digest(step: progress.step))) }
             try emit(.stepFinished(StepMetrics(
-                step: step, epoch: epoch, values: MeasureValues(measures, trainingStep.sums.map(\.mean)), learningRate: learningRate,
+                step: step, epoch: epoch, values: stepValues, learningRate: learningRate,
                 gradientNorm: result.gradientNorm)))
             if clock.isReportDue || isLast { try emit(.progress(report(&clock))) }
             if shouldStop() { throw Ending.interrupted }
@@ -218,6 +223,12 @@ public final class TrainingLoop {
         if progress.isPatienceOver(configuration.earlyStopping) { try emit(.stoppedEarly(epoch: epoch)) }
     }
 
+    /// What the last step measured.
+    private var stepValues: MeasureValues {
+        let means = trainingStep.sums.map(\.mean)
+        return MeasureValues(measures, measures.indices.map { $0 < means.count ? means[$0] : .nan })
+    }
+
     private func report(_ clock: inout TrainingClock) -> ProgressReport {
         clock.startReport()
         let means = epochMeans
@@ -232,7 +243,8 @@ public final class TrainingLoop {
         guard let result = evaluator.evaluate(split, makesTables: makesTables, shouldStop: shouldStop) else { throw Ending.interrupted }
         let loss = result.values.values[0]
         guard loss.isFinite else { throw divergence(loss: loss, gradientNorm: 0) }
-        return result
+        return EvaluationResult(
+            split: split, values: MeasureValues(measures, measures.map { result.values[$0.name] ?? .nan }), tables: result.tables)
     }
 
     private func divergence(loss: Double, gradientNorm: Double) -> Ending {

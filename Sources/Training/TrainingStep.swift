@@ -56,7 +56,7 @@ final class TrainingStep {
             store: store, pool: pool)
         batchSize = configuration.batchSize
         clipGradientNorm = configuration.clipGradientNorm ?? .infinity
-        measures = recorded.measures
+        measures = recorded.task.allMeasures()
         sums = measures.map { _ in MeasureSum() }
     }
 

@@ -19,7 +19,7 @@ extension EpochRecord {
     init(_ metrics: EpochMetrics) {
         self.init(
             epoch: metrics.epoch + 1, training: metrics.training.values,
-            validation: metrics.validation?.values ?? metrics.training.measures.map { _ in nil })
+            validation: metrics.validation?.evaluated ?? metrics.training.measures.map { _ in nil })
     }
 }
 
@@ -62,7 +62,12 @@ extension DataDescription {
 }
 
 extension EvaluationRecord {
-    init(_ result: EvaluationResult) { self.init(values: result.values.values, tables: result.tables) }
+    init(_ result: EvaluationResult) { self.init(values: result.values.evaluated, tables: result.tables) }
+}
+
+extension MeasureValues {
+    /// The values of an evaluation; nil for what is measured in training alone.
+    fileprivate var evaluated: [Double?] { zip(measures, values).map { $0.isOfEvaluation ? $1 : nil } }
 }
 
 extension TrainingTask {

@@ -120,6 +120,7 @@ public final class Runner {
         let loop = try experiment.training(of: trial, pool: pool)
         var described = description
         described.tensors = loop.tensorNames
+        described.measures = loop.measures
         described.layers = LayerDescription(
             trial.model.definition, measuredBy: loop, image: experiment.dataset.shape, task: experiment.task)
         var machine = MachineRecord.here(threads: pool.threadCount, command: options.command)
