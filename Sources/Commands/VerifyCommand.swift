@@ -28,6 +28,10 @@ struct VerifyCommand: DefinitionCommand {
         "The run's HDF5 data file (default: where the run found it, or where its definition says).", valueName: "file"))
     var dataFile: String?
 
+    @Option(name: .customLong("weights"), help: ArgumentHelp(
+        "The file of weights that the run started from (default: where the run found it, or where its definition says).", valueName: "file"))
+    var weightsFile: String?
+
     @OptionGroup var threadOptions: ThreadOptions
     @OptionGroup var dataOptions: DataOptions
 
@@ -40,7 +44,7 @@ struct VerifyCommand: DefinitionCommand {
         Interrupt.listen()
         let verification = try Verification(
             folder, threads: threadOptions.count, steps: steps, dataDirectory: dataOptions.dataDirectory, dataFile: dataFile,
-            registry: registry, command: CommandLine.arguments
+            weightsFile: weightsFile, registry: registry, command: CommandLine.arguments
         ) { Interrupt.isRequested }
         print(verification.text)
         if let failure = verification.failure { throw UserError(.diverged, failure) }

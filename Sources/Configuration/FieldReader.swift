@@ -20,6 +20,12 @@ public final class ConfigurationErrors {
         paths.insert(path)
     }
 
+    /// Adds what others hold, but for what is known under another name.
+    public func report(_ others: ConfigurationErrors, except otherName: (String) -> String) {
+        for message in others.messages where !known.contains(otherName(message)) && known.insert(message).inserted { messages.append(message) }
+        paths.formUnion(others.paths)
+    }
+
     /// Whether anything was reported about the value at `path` or about a part of it.
     public func hasAny(under path: String) -> Bool {
         path.isEmpty ? !messages.isEmpty : paths.contains { $0 == path || $0.hasPrefix("\(path).") || $0.hasPrefix("\(path)[") }

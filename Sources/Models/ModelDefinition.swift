@@ -54,11 +54,11 @@ public struct ModelDefinition: Equatable, Sendable {
         return model(images)
     }
 
-    /// The dotted names of the parameters, in the order of declaration, of a model that fits images of this size.
-    public func parameterNames(input: ImageShape, classes: Int) -> [String] {
-        let graph = Graph()
+    /// The parameters and the buffers, each in the order of declaration, of a model that fits images of this size.
+    public func declarations(input: ImageShape, classes: Int) -> (parameters: [Parameter], buffers: [Parameter]) {
+        let graph = Graph(mode: .training)
         _ = record(graph.input("images", [1, input.height, input.width, input.channels]), classes: classes, in: graph.root)
-        return graph.parameters.map(\.name)
+        return (graph.parameters, graph.buffers)
     }
 
     /// Reports what does not fit images of this size, with the line and key path of the option that says it.

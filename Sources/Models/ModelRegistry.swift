@@ -29,7 +29,9 @@ public struct ModelRegistry: Sendable {
     }
 
     /// What there is to say of a model under a name of one's own.
-    public var description: OptionDescription {
+    ///
+    /// - Parameter others: keys that may stand beside a model's own.
+    public func description(beside others: [OptionDescription] = []) -> OptionDescription {
         let names = families.map { family in
             OptionDescription(family.family, "a map", .map(family.descriptions), family.documentation, family.paper, children: { family.descriptions })
         }
@@ -37,8 +39,8 @@ public struct ModelRegistry: Sendable {
         let hybrid = HybridConfiguration.descriptions
         return OptionDescription(
             "<name>", "a family with its options, the keys of a hybrid, or the name of a preset",
-            .either([.names(words), .variants(names.map { ($0.name, $0.schema) }), .map(hybrid)]),
-            "A model, under a name of letters, digits, '_', '-' and '+'.", isRequired: true, children: { names + hybrid })
+            .either([.names(words), .variants(names.map { ($0.name, $0.schema) }, beside: others), .map(hybrid + others)]),
+            "A model, under a name of letters, digits, '_', '-' and '+'.", isRequired: true, children: { names + hybrid + others })
     }
 
     /// The keys of a hybrid's map.

@@ -15,11 +15,12 @@ struct RunKeys: Sendable {
         var values: [String: String], choices: [String: String] = [:]
         if var root = run.definition, let entries = root.entries {
             root.value = .map(entries.filter { $0.key != "seeds" })
-            values = root.scalars(path: "")
+            // What a trial that another starts from says is not the other's; its digest is.
+            values = root.scalars(path: "").filter { !$0.key.hasPrefix("train.init_from.definition") }
             // What is a model's family says its own key.
             choices = root.choices(path: "").filter { choice in
                 let parts = choice.key.split(separator: ".", omittingEmptySubsequences: false)
-                return !(choice.key.isEmpty || parts[0] == "models" && parts.count <= 2)
+                return !(choice.key.isEmpty || choice.key.hasPrefix("train.init_from") || parts[0] == "models" && parts.count <= 2)
             }
             values.merge(choices) { value, _ in value }
         } else {

@@ -36,6 +36,8 @@ public struct MachineRecord: Codable, Sendable, Equatable {
     public var betweenStepsSecondsPerEpoch: Double?
     /// Where the data were found: a file, or a folder of files; nil for data that are part of the program, and in records of earlier versions.
     public var dataFile: String?
+    /// Where the file of weights was found from which the training started; nil where it started from none.
+    public var weightsFile: String?
 
     /// What is known of the machine and of the time that a run took.
     public init(

@@ -26,33 +26,23 @@ enum Seal {
     ///
     /// - Throws: `.data` when a byte of the file has changed since it was sealed, `.noInput` when it is not there.
     static func state(of path: String) throws -> State {
-        // A pipe is not waited for.
-        let descriptor = uninterrupted { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
-        guard descriptor >= 0 else {
-            if errno == ENOENT { throw UserError(.noInput, "\(path): there is no such file") }
-            throw UserError(.io, "\(path): cannot be opened: \(String(cString: strerror(errno)))")
-        }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return .absent }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
-        defer { buffer.deallocate() }
-        var block: [UInt8] = []
+        var block: [UInt8] = [], early: State?
         let digest = SHA256()
-        while true {
-            let count = uninterrupted { read(descriptor, buffer.baseAddress!, buffer.count) }
-            guard count >= 0 else { throw UserError(.io, "\(path): cannot be read: \(String(cString: strerror(errno)))") }
-            if count == 0 { break }
-            var piece = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+        let isFile = try readPieces(of: path) { piece in
+            var piece = piece
             if block.count < byteCount {
                 let missing = min(byteCount - block.count, piece.count)
                 block += piece[..<missing]
                 piece = UnsafeRawBufferPointer(rebasing: piece[missing...])
-                if block.count == byteCount, block.allSatisfy({ $0 == 0 }) { return .open }
-                if !block.starts(with: title.utf8.prefix(block.count)), !block.starts(with: formerTitle.utf8.prefix(block.count)) { return .absent }
+                if block.count == byteCount, block.allSatisfy({ $0 == 0 }) { early = .open }
+                let begins = block.starts(with: title.utf8.prefix(block.count)) || block.starts(with: formerTitle.utf8.prefix(block.count))
+                if early == nil, !begins { early = .absent }
             }
             digest.update(piece)
+            return early == nil
         }
+        if let early { return early }
+        guard isFile else { return .absent }
         // What is shorter than the block was never sealed: what it is, the library says.
         guard block.count == byteCount else { return .absent }
         let sum = digest.finish()

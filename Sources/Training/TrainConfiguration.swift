@@ -18,6 +18,7 @@ import TensorCore
 ///       early_stopping: {patience: 3, metric: val_accuracy, min_delta: 0}
 ///       parameters:                   # rules by name, the first that matches counts, see `ParameterRule`
 ///         - {match: "head.*", learning_rate_factor: 10}
+///       init_from: {file: vit.h5}     # initial values from weights or another trial, see `WeightOrigin`; absent: from the initializers
 ///       store_outputs: true           # the model's outputs for validation and test, such as logits, in the run file
 ///       checkpoint_every_steps: 500   # besides those at the end of every epoch; changes no result
 public struct TrainConfiguration: Configurable {
@@ -51,6 +52,8 @@ public struct TrainConfiguration: Configurable {
     public var earlyStopping: EarlyStoppingConfiguration?
     /// How parameters are trained otherwise than the rest, by their names.
     public var parameters: [ParameterRule] = []
+    /// Where initial values come from; nil: from the initializers.
+    public var initialWeights: WeightOrigin?
     /// A checkpoint is due after every epoch, and after this many steps.
     public var checkpointEverySteps: Int?
 
@@ -79,6 +82,8 @@ public struct TrainConfiguration: Configurable {
         Key("early_stopping", \.earlyStopping, .map, "Ends the training when it does not get better any more; absent: never."),
         Key("parameters", \.parameters, .list(of: .map), writesDefault: false,
             "Rules by which some parameters are trained otherwise than the rest; the first that matches a parameter counts."),
+        Key("init_from", \.initialWeights, .map(orAlone: "file", "the path of a file of weights"),
+            "Where the initial values of parameters and buffers come from: a file of weights or another trial; absent: from the initializers."),
         Key("store_outputs", \.storesOutputs, .flag, writesDefault: false, use: .effort,
             "Whether the run file keeps the model's outputs for the validation and test images, such as logits."),
         Key("checkpoint_every_steps", \.checkpointEverySteps, .integer(in: 1...1_000_000_000), use: .effort,

@@ -46,11 +46,12 @@ public final class TrainingLoop {
     ///   - model: recorded twice, in training and in evaluation mode.
     ///   - task: what it is trained for.
     ///   - seed: of the initial weights, the order of the images, augmentation and dropout, each with streams of its own.
+    ///   - weights: where the parameters and buffers have their first values from; nil: from their initializers.
     /// - Throws: `RecordingError` when the model does not fit the images or the memory, `UserError` when the data are too few for the
     ///   configuration, or the task does not measure what it asks for.
     public init(
         _ model: ModelRecorder, task: any TrainingTask, configuration: TrainConfiguration, source: any SampleSource,
-        augmentations: [Augmentation], seed: UInt64, pool: WorkerPool
+        augmentations: [Augmentation], seed: UInt64, startingFrom weights: (any WeightSource)? = nil, pool: WorkerPool
     ) throws {
         hasValidation = !source.indices(of: .validation).isEmpty
         if configuration.earlyStopping != nil, !hasValidation {
@@ -70,7 +71,8 @@ public final class TrainingLoop {
         stepsPerEpoch = pipeline.batchesPerEpoch
         schedule = LearningRateSchedule(
             configuration.schedule, peak: configuration.optimizer.learningRate, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs)
-        trainingStep = try TrainingStep(model, task, fields: fields, configuration: configuration, seed: seed, pool: pool)
+        trainingStep = try TrainingStep(
+            model, task, fields: fields, configuration: configuration, seed: seed, weights: weights, pool: pool)
         evaluator = try Evaluator(
             model, task, source: source, fields: fields, configuration: configuration, seed: seed, trained: trainingStep.measures,
             store: trainingStep.store, pool: pool)

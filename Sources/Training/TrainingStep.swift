@@ -27,10 +27,12 @@ final class TrainingStep {
     /// How long all steps so far took.
     private(set) var secondsRun = 0.0
 
-    /// - Parameter fields: what is fed, the image first.
-    /// - Throws: `RecordingError` when the model does not fit the images or the memory, `UserError` when the rules do not fit its parameters.
+    /// - Parameters:
+    ///   - fields: what is fed, the image first.
+    ///   - weights: give the parameters and buffers their first values; nil: their initializers.
+    /// - Throws: `RecordingError` when the model does not fit the images or the memory, `UserError` when the rules or the weights do not fit its parameters.
     init(
-        _ model: ModelRecorder, _ task: some TrainingTask, fields: [Field], configuration: TrainConfiguration, seed: UInt64, pool: WorkerPool
+        _ model: ModelRecorder, _ task: some TrainingTask, fields: [Field], configuration: TrainConfiguration, seed: UInt64, weights: (any WeightSource)? = nil, pool: WorkerPool
     ) throws {
         let recorded = RecordedModel(
             model, task, fields: fields, mode: .training, batchSize: configuration.batchSize, shardCount: configuration.shards, seed: seed,
@@ -43,7 +45,7 @@ final class TrainingStep {
         let trainedCount = recorded.graph.trainedParameterTensors.reduce(0) { $0 + $1.shape.elementCount }
         let arrayCount = 1 + configuration.optimizer.slotNames.count
         try requireMemory((recorded.graph.parameterCount + arrayCount * trainedCount) * MemoryLayout<Float>.stride)
-        store = ParameterStore(recorded.graph, seed: seed)
+        store = try ParameterStore(recorded.graph, from: weights ?? Initializers(seed: seed))
         lossCount = 1 + parts.count
         reader = MeasureReader(recorded.task, at: lossCount)
         plan = try Plan(

@@ -142,4 +142,24 @@ extension OptionKind where Value: Configurable {
                 return difference.entries?.isEmpty == false ? difference : nil
             })
     }
+
+    /// A map with keys of its own, or the text of one of them alone.
+    ///
+    /// - Parameters:
+    ///   - key: the one that may stand alone.
+    ///   - summary: what it is, such as `the path of a file`.
+    public static func map(orAlone key: String, _ summary: String) -> Self {
+        let map = Self.map
+        return Self(
+            "\(summary), or a map", schema: .either([.text, map.schema]), children: map.children,
+            read: { fields, name in
+                guard let node = fields.node(name) else { return nil }
+                guard case .scalar = node.value else { return map.read(&fields, name) }
+                let entry = ConfigurationNode.Entry(key: key, mark: node.mark, node: node)
+                var options = FieldReader(ConfigurationNode(.map([entry]), mark: node.mark), path: fields.path(of: name), errors: fields.errors)
+                let value = Value(from: &options)
+                options.finish()
+                return value
+            }, write: map.write, identity: map.identity, difference: map.difference)
+    }
 }

@@ -12,8 +12,8 @@ public indirect enum OptionSchema: Sendable {
     case map([OptionDescription])
     /// A map with any names as keys.
     case named(OptionSchema)
-    /// A name, or a map with one of these names.
-    case variants([(name: String, below: OptionSchema)])
+    /// A name, or a map with one of these names and other keys beside it.
+    case variants([(name: String, below: OptionSchema)], beside: [OptionDescription] = [])
     case either([OptionSchema])
     case anything
 
@@ -47,9 +47,10 @@ public indirect enum OptionSchema: Sendable {
             return Self.typed("object", [("properties", Self.properties(keys)), ("additionalProperties", .scalar(false))])
         case .named(let value):
             return Self.typed("object", [("additionalProperties", value.node)])
-        case .variants(let variants):
+        case .variants(let variants, let others):
             let map = Self.typed("object", [
-                ("properties", .map(variants.map { ($0.name, $0.below.node) })), ("additionalProperties", .scalar(false)), ("maxProperties", .scalar(1)),
+                ("properties", .map(variants.map { ($0.name, $0.below.node) } + others.map { ($0.name, $0.schema.node) })),
+                ("additionalProperties", .scalar(false)), ("maxProperties", .scalar(1 + others.count)),
             ])
             return Self.any([OptionSchema.names(variants.map(\.name)).node, map])
         case .either(let schemas): return Self.any(schemas.map(\.node))

@@ -106,7 +106,7 @@ public struct Composition: Sendable {
     // MARK: Merging
 
     /// `over` on top of `base`, which lies at `path`.
-    private static func merge(_ over: ConfigurationNode, onto base: ConfigurationNode, path: [String]) -> ConfigurationNode {
+    static func merge(_ over: ConfigurationNode, onto base: ConfigurationNode, path: [String]) -> ConfigurationNode {
         guard let added = over.entries, let entries = base.entries else { return over }
         if Variants.isChoice(path) {
             let present = Set(entries.map(\.key))

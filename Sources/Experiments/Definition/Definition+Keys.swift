@@ -1,7 +1,6 @@
 import Configuration
 import Models
 import Tasks
-import Tasks
 import TensorCore
 import Training
 import VisionData
@@ -11,7 +10,9 @@ extension Definition {
     ///
     /// - Parameter registry: the models that it can name.
     public static func keys(_ registry: ModelRegistry = .standard) -> [OptionDescription] {
-        let model = registry.description, tasks = TaskRegistry.standard.kinds.map(\.name)
+        let own = OptionDescription(
+            "train", "a map", .map(TrainConfiguration.descriptions), "What is other in the training of this model; merged over the definition's own train.")
+        let model = registry.description(beside: [own]), tasks = TaskRegistry.standard.kinds.map(\.name)
         return [
             OptionDescription(
                 "extends", "a path, or a list of paths", .list(of: .text, orOne: true),

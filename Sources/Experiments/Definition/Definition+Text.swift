@@ -15,9 +15,19 @@ extension Definition {
         ]
         if let task { entries.append(entry("task", task)) }
         if let match { entries.append(entry("match", .text(match.rawValue))) }
-        entries.append(entry("models", ConfigurationNode(.map(models.map { entry($0.name, $0.definition.node) }), mark: mark)))
+        entries.append(entry("models", ConfigurationNode(.map(models.map { entry($0.name, resolved($0)) }), mark: mark)))
         if let sweep { entries.append(entry("sweep", sweep.node)) }
         return ConfigurationNode(.map(entries), mark: mark)
+    }
+
+    /// A model, with the keys of its training that differ from all models', null for those that it does not have.
+    private func resolved(_ model: Model) -> ConfigurationNode {
+        guard model.trainNode != nil else { return model.definition.node }
+        let shared = train.completeNode.entries ?? [], own = model.train.completeNode.entries ?? []
+        let changed = own.filter { entry in !shared.contains { $0.key == entry.key && YAML.line($0.node) == YAML.line(entry.node) } }
+        let removed = shared.filter { entry in !own.contains { $0.key == entry.key } }
+        let train = ConfigurationNode.map(changed.map { ($0.key, $0.node) } + removed.map { ($0.key, .none) })
+        return .map((model.definition.node.entries ?? []).map { ($0.key, $0.node) } + [("train", train)])
     }
 
     /// A model that a word of the command line names: a preset, a family, or YAML such as `{vit: {patch: 4, width: 96, depth: 6, heads: 3}}`.

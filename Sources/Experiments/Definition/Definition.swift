@@ -23,6 +23,12 @@ public struct Definition: Sendable {
         public let name: String
         /// The model itself.
         public let definition: ModelDefinition
+        /// How it is trained: as the definition says for all models, but for what it says for this one.
+        public var train: TrainConfiguration
+        /// What the definition says for the training of this model alone; nil: nothing.
+        let trainNode: ConfigurationNode?
+        /// The definition with the trial that it starts from; nil: none, or one of the same definition.
+        var source: SourceDefinition?
         /// As it was written, for errors that only the size of the images brings to light.
         let node: ConfigurationNode
 
@@ -38,10 +44,10 @@ public struct Definition: Sendable {
     /// The experiment's name (`Composition.name`).
     public var name: String
     /// Where it was written; nil for what a run or a plan keeps.
-    private(set) var file: DefinitionFile?
+    let file: DefinitionFile?
     /// Where samples come from, and what is done to them.
     public var data: DataConfiguration
-    /// How models are trained.
+    /// How models are trained that say nothing else.
     public var train: TrainConfiguration
     /// Each model is trained once with each.
     public var seeds: [Int]
@@ -53,10 +59,14 @@ public struct Definition: Sendable {
     public var match: Match?
     /// In the order in which they were written.
     public var models: [Model]
+    /// Those, and the ones that are left out and may be what others start from.
+    var allModels: [Model]
     /// What `harness sweep` varies.
     public let sweep: SweepDefinition?
     /// The models that it can name.
     let registry: ModelRegistry
+    /// What is known of files and definitions that models start from.
+    let knownSources: KnownSources
     /// As it was written, for the places of what only the data bring to light and for the cells of a sweep.
     let root: ConfigurationNode
 
@@ -67,13 +77,23 @@ public struct Definition: Sendable {
     public init(
         _ composition: Composition, registry: ModelRegistry = .standard, images: ((DataConfiguration) throws -> ImageDataset)? = nil
     ) throws {
-        try self.init(composition.root, name: composition.name, registry: registry, images: images)
-        file = composition.file
+        try self.init(composition.root, name: composition.name, file: composition.file, registry: registry, images: images)
+    }
+
+    /// Reads a cell of a sweep: what a definition says when some of its values are others.
+    init(_ root: ConfigurationNode, cellOf definition: Definition) throws {
+        try self.init(
+            root, name: definition.name, file: definition.file, registry: definition.registry, knownSources: definition.knownSources)
     }
 
     /// Reads the text that a run keeps as its definition (`Trial.resolvedDefinition`); `place` names it in errors.
     public init(resolved text: String, name: String, place: String, registry: ModelRegistry = .standard) throws {
-        var root = try YAML.node(text) { SourceMark(file: place, line: $0) }
+        try self.init(recorded: YAML.node(text) { SourceMark(file: place, line: $0) }, name: name, registry: registry)
+    }
+
+    /// Reads what a run keeps.
+    init(recorded root: ConfigurationNode, name: String, registry: ModelRegistry) throws {
+        var root = root
         if case .map(var entries) = root.value, let index = entries.firstIndex(where: { $0.key == "models" }) {
             entries[index].node = ModelRegistry.completed(stored: entries[index].node)
             root.value = .map(entries)
@@ -82,14 +102,19 @@ public struct Definition: Sendable {
         data.places.isRecorded = true
     }
 
+    /// - Parameter sourcesOf: the only models whose initial weights are looked for, and the models that led to them; nil: all, from here.
     init(
-        _ root: ConfigurationNode, name: String, registry: ModelRegistry = .standard, images: ((DataConfiguration) throws -> ImageDataset)? = nil
+        _ root: ConfigurationNode, name: String, file: DefinitionFile? = nil, registry: ModelRegistry = .standard,
+        knownSources: KnownSources = KnownSources(), sourcesOf wanted: (models: Set<String>, chain: [SourceLink])? = nil,
+        images: ((DataConfiguration) throws -> ImageDataset)? = nil
     ) throws {
         let errors = ConfigurationErrors()
         var fields = FieldReader(root, path: "", errors: errors)
         self.name = name
         self.root = root
+        self.file = file
         self.registry = registry
+        self.knownSources = knownSources
         var dataFields = fields.section("data")
         data = DataConfiguration(from: &dataFields)
         dataFields.finish()
@@ -100,21 +125,26 @@ public struct Definition: Sendable {
         precision = fields.choice("precision") ?? .fp32
         task = fields.node("task").flatMap { $0.isDefaultTask ? nil : $0 }
         match = fields.choice("match")
-        models = Self.models(from: &fields, registry)
+        models = Self.models(from: &fields, registry, train)
+        allModels = models
         if var sweepFields = fields.fields("sweep") { sweep = SweepDefinition(from: &sweepFields) } else { sweep = nil }
         fields.finish()
         if let images, !errors.messages.isEmpty, !errors.hasAny(under: "data") { reportMisfits(to: images, errors) }
         try errors.throwIfAny()
+        try findSources(of: wanted?.models, chain: wanted?.chain ?? [])
     }
 
     /// Sentences about what is written and has no effect.
     var notes: [String] {
-        let schedule = root["train"]?["schedule"]
-        return train.schedule.unreachedEpochs(in: train.epochs).map { key, epochs in
-            let place = schedule?["step"]?[key]?.mark ?? schedule?.mark ?? root.mark
-            let list = epochs.map { grouped($0) }.joined(separator: ", ")
-            return "\(place): train.schedule.step.\(key): the training ends after \(grouped(train.epochs)) epochs, so nothing changes after \(list)"
+        var notes: [String] = []
+        for model in models {
+            for (key, epochs) in model.train.schedule.unreachedEpochs(in: model.train.epochs) {
+                let path = trainPath(of: model, "train.schedule.step.\(key)"), list = epochs.map { grouped($0) }.joined(separator: ", ")
+                let note = "\(mark(of: path)): \(path): the training ends after \(grouped(model.train.epochs)) epochs, so nothing changes after \(list)"
+                if !notes.contains(note) { notes.append(note) }
+            }
         }
+        return notes
     }
 
     /// Reports which models do not fit the images, and what the data do not have. Data that cannot be read are no fault of the definition.
@@ -128,8 +158,17 @@ public struct Definition: Sendable {
         } catch {}
     }
 
+    /// The path of a key of a model's training: among what the definition says for this model alone, where it says it there.
+    func trainPath(of model: Model, _ path: String) -> String {
+        let keys = path.split(whereSeparator: { ".[]".contains($0) }).dropFirst().map(String.init)
+        // How far a map says something about the key or what is around it.
+        func depth(_ node: ConfigurationNode?) -> Int { keys.indices.last { node?.value(at: keys[...$0]) != nil }.map { $0 + 1 } ?? 0 }
+        let own = depth(model.trainNode)
+        return own > 0 && own >= depth(root["train"]) ? "\(model.path).\(path)" : path
+    }
+
     /// Where a value, or the nearest map around it, was written.
-    private func mark(of keyPath: String) -> SourceMark {
+    func mark(of keyPath: String) -> SourceMark {
         var node = root
         for key in keyPath.split(whereSeparator: { ".[]".contains($0) }) {
             if case .list(let items) = node.value, let index = Int(key), items.indices.contains(index) {
@@ -142,10 +181,14 @@ public struct Definition: Sendable {
     }
 
     /// Gives an error about one of the definition's values the place where that, or the nearest map around it, was written.
-    func placing<Result>(_ body: () throws -> Result) throws -> Result {
+    ///
+    /// - Parameter model: whose training the error may be about.
+    func placing<Result>(in model: Model? = nil, _ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let error as UserError {
             guard let keyPath = error.keyPath else { throw error }
-            throw UserError(error.kind, "\(mark(of: keyPath)): \(error)")
+            guard let model, keyPath.hasPrefix("train.") else { throw UserError(error.kind, "\(mark(of: keyPath)): \(error)") }
+            let path = trainPath(of: model, keyPath)
+            throw UserError(error.kind, "\(mark(of: path)): \(path)\(error.message.dropFirst(keyPath.count))")
         }
     }
 
@@ -172,7 +215,8 @@ public struct Definition: Sendable {
         return text.utf8.allSatisfy { isWord($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") }
     }
 
-    private static func models(from fields: inout FieldReader, _ registry: ModelRegistry) -> [Model] {
+    private static func models(from fields: inout FieldReader, _ registry: ModelRegistry, _ train: TrainConfiguration) -> [Model] {
+        let shared = fields.node["train"]
         guard let node = fields.node("models"), let entries = node.entries, !entries.isEmpty else {
             let found = fields.node("models").map { $0.entries == nil ? $0.kind : "an empty one" } ?? "nothing"
             fields.report("expected a map of at least one model, such as {small: {vit: {width: 96}}}, found \(found)", at: "models")
@@ -186,10 +230,33 @@ public struct Definition: Sendable {
             } else if entry.key.count > largestNameLength {
                 fields.errors.report("found a name of \(entry.key.count) letters, expected at most \(largestNameLength)", at: entry.mark, path: path)
             }
-            return registry.read(entry.node, path: path, errors: fields.errors).map {
-                Model(name: entry.key, definition: $0, node: entry.node)
+            let (node, own) = parts(of: entry.node)
+            let training = own.map { self.train($0, over: shared, path: "\(path).train", errors: fields.errors) } ?? train
+            return registry.read(node, path: path, errors: fields.errors).map {
+                Model(name: entry.key, definition: $0, train: training, trainNode: own, node: node)
             }
         }
+    }
+
+    /// A model without what it says of its training, and that.
+    private static func parts(of node: ConfigurationNode) -> (model: ConfigurationNode, train: ConfigurationNode?) {
+        guard let entries = node.entries, let train = entries.first(where: { $0.key == "train" })?.node else { return (node, nil) }
+        let rest = entries.filter { $0.key != "train" }
+        // A name without options may be a preset's.
+        if rest.count == 1, rest[0].node.value == .null { return (ConfigurationNode(.scalar(rest[0].key, quoted: false), mark: rest[0].mark), train) }
+        return (ConfigurationNode(.map(rest), mark: node.mark), train)
+    }
+
+    /// Reads the training of a model that says something else than the definition says for all; what is wrong in the latter is not said again.
+    private static func train(
+        _ own: ConfigurationNode, over shared: ConfigurationNode?, path: String, errors: ConfigurationErrors
+    ) -> TrainConfiguration {
+        let all = shared.map { Composition.merge(own, onto: $0, path: ["train"]) } ?? own, found = ConfigurationErrors()
+        var fields = FieldReader(all, path: path, errors: found)
+        let train = TrainConfiguration(from: &fields)
+        fields.finish()
+        errors.report(found, except: { $0.replacing(": \(path)", with: ": train") })
+        return train
     }
 }
 

@@ -2,7 +2,7 @@ import Foundation
 
 /// The file that a definition was read from: what its experiment is called, and how a sweep's plan names it.
 struct DefinitionFile: Sendable, Equatable {
-    private let path: String
+    let path: String
     /// The path's parts below the nearest folder `Experiments`; nil for a file elsewhere.
     private let partsBelowExperiments: [String]?
 

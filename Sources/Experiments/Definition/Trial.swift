@@ -18,6 +18,8 @@ public struct Trial: Sendable {
     public let train: TrainConfiguration
     /// The format of the numbers between operations.
     public let precision: Precision
+    /// The definition of the one trial whose weights it starts from (`train.init_from`); nil: it starts from none.
+    let source: Definition?
     fileprivate let text: TrialText
 
     /// `resnet20-s0-1f0c93ab`, the name of the run's folder.
@@ -34,8 +36,8 @@ public struct Trial: Sendable {
     /// The rule by which `identityDigest` is made. Version 1 had no number and took everything that the resolved definition says.
     static let identityVersion = 2
 
-    /// SHA-256 over what determines the result: what of the model's definition, the data, the training and the precision is not at its default, and
-    /// the seed. The other models of the definition, the experiment's and the model's name, the number of threads and the machine do not count, nor
+    /// SHA-256 over what determines the result: what of the model's definition, the data, the training and the precision is not at its default, the
+    /// seed, and the digest of the weights that it starts from. The other models of the definition, the experiment's and the model's name, the number of threads and the machine do not count, nor
     /// where the data lie, nor what changes no bit (`Key.Use`).
     public var identityDigest: String { text.digest(seed: seed) }
 
@@ -53,9 +55,18 @@ extension Definition {
 
     /// The same for definitions that have much in common.
     func trials(_ texts: inout TrialTexts) -> [Trial] {
-        let written = models.map { texts.text(model: $0, data: data, train: train, precision: precision.rawValue, task: task, match: match?.rawValue) }
+        let written = models.map { $0.train.initialWeights?.model == nil ? text(of: $0, trainedBy: $0.train, &texts) : nil }
         return seeds.flatMap { seed in
-            zip(models, written).map { Trial(model: $0, seed: seed, data: data, train: train, precision: precision, text: $1) }
+            zip(models, written).map { model, written in
+                let (train, source) = completeTrain(of: model, seed: seed)
+                return Trial(
+                    model: model, seed: seed, data: data, train: train, precision: precision, source: source,
+                    text: written ?? text(of: model, trainedBy: train, &texts))
+            }
         }
+    }
+
+    private func text(of model: Model, trainedBy train: TrainConfiguration, _ texts: inout TrialTexts) -> TrialText {
+        texts.text(model: model, data: data, train: train, precision: precision.rawValue, task: task, match: match?.rawValue)
     }
 }

@@ -5,7 +5,9 @@ import Models
 enum Variants {
     /// Whether `key` in the map at `path`, which has the keys `present`, would be a second variant.
     static func excludes(_ key: String, among present: Set<String>, at path: [String]) -> Bool {
-        guard isChoice(path), !present.isEmpty, !present.contains(key) else { return false }
+        // A model's training stands beside its family.
+        let present = isModel(path) ? present.subtracting([trainKey]) : present
+        guard isChoice(path), !present.isEmpty, !present.contains(key), !(isModel(path) && key == trainKey) else { return false }
         // A hybrid's map has several keys.
         let parts = ModelRegistry.hybridKeys
         return !(isModel(path) && parts.contains(key) && present.contains(where: parts.contains))
@@ -13,7 +15,8 @@ enum Variants {
 
     /// Whether a place of a definition is one of these.
     static func isChoice(_ path: [String]) -> Bool {
-        isModel(path) || choices.contains(isNamed(path) ? ["models", anyName] + path.dropFirst(2) : path)
+        if isNamed(path), path[2] == trainKey { return choices.contains(Array(path.dropFirst(2))) }
+        return isModel(path) || choices.contains(isNamed(path) ? ["models", anyName] + path.dropFirst(2) : path)
     }
 
     /// Their paths, with `<name>` in the place of a model's own name.
@@ -30,7 +33,7 @@ enum Variants {
         return found
     }()
 
-    private static let anyName = "<name>"
+    private static let anyName = "<name>", trainKey = "train"
     private static func isNamed(_ path: [String]) -> Bool { path.count > 2 && path[0] == "models" }
     private static func isModel(_ path: [String]) -> Bool { path.count == 2 && path[0] == "models" }
 }

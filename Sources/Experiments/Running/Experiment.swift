@@ -13,8 +13,12 @@ public struct Experiment: Sendable {
     public let definition: Definition
     /// The samples, loaded.
     public let dataset: ImageDataset
-    /// What the models are trained for.
+    /// What the models are trained for, with what the definition says for all of them.
     public let task: any TrainingTask
+    /// The same with what it says for each.
+    private let modelTasks: [String: any TrainingTask]
+    /// Of the models that start from others' weights, the experiment of the trial that they start from.
+    let sources: [String: SourceExperiment]
     /// The samples of the data set with the fields that the task needs.
     public let source: any SampleSource
     /// What they are measured by, whatever the model: the loss first.
@@ -23,6 +27,19 @@ public struct Experiment: Sendable {
     public let dataDigest: String
     /// The size of each model, in the order of the definition.
     public let models: [(name: String, summary: ModelSummary)]
+    let dataDirectory: String?
+    let tasks: TaskRegistry
+
+    /// Images in memory that experiments share.
+    struct Images {
+        /// `Definition.imagesKey`
+        let key: String
+        let dataset: ImageDataset
+        let digest: String
+    }
+
+    /// The images in memory.
+    var images: Images { Images(key: definition.imagesKey, dataset: dataset, digest: dataDigest) }
 
     /// Loads the data and records every model for one image.
     ///
@@ -33,53 +50,68 @@ public struct Experiment: Sendable {
     public init(
         _ definition: Definition, dataDirectory: String?, sharing other: Experiment? = nil, tasks: TaskRegistry = .standard
     ) throws {
+        try self.init(definition, dataDirectory: dataDirectory, images: other?.images, tasks)
+    }
+
+    init(_ definition: Definition, dataDirectory: String?, images known: Images?, _ tasks: TaskRegistry) throws {
         var definition = definition
         try definition.precision.requireUnits()
-        let dataset = try other?.dataset ?? definition.placing { try ImageDataset.load(definition.data, dataDirectory: dataDirectory) }
-        self.dataset = dataset
-        dataDigest = other?.dataDigest ?? dataset.images.digest
+        let dataset = try known?.dataset ?? definition.placing { try ImageDataset.load(definition.data, dataDirectory: dataDirectory) }
+        let dataDigest = known?.digest ?? dataset.images.digest
+        (self.dataset, self.dataDigest) = (dataset, dataDigest)
+        self.dataDirectory = dataDirectory
+        self.tasks = tasks
         definition.data.places.content = DataContent(digest: dataDigest, classes: dataset.classCount)
+        let images = Images(key: definition.imagesKey, dataset: dataset, digest: dataDigest)
+        sources = try Self.findSources(of: &definition, dataDirectory, images, tasks)
         self.definition = definition
         let prepared = try definition.placing { try tasks.prepare(definition.task, dataset: dataset, training: definition.train) }
         (task, source) = (prepared.task, prepared.source)
-        let measures = try definition.placing { () throws in
-            let measures = try prepared.task.measures(of: prepared.source)
-            if let stopping = definition.train.earlyStopping {
-                _ = try Monitor(named: stopping.metric, among: measures, of: prepared.task.name, at: "train.early_stopping.metric")
-            }
-            return measures
-        }
+        let measures = try definition.placing { try prepared.task.measures(of: prepared.source) }
         self.measures = measures
+        modelTasks = try Dictionary(uniqueKeysWithValues: definition.models.map { model in
+            try definition.placing(in: model) {
+                if let stopping = model.train.earlyStopping {
+                    _ = try Monitor(named: stopping.metric, among: measures, of: prepared.task.name, at: "train.early_stopping.metric")
+                }
+                return (model.name, try tasks.prepare(definition.task, dataset: dataset, training: model.train).task)
+            }
+        })
         let input = dataset.shape, outputs = prepared.task.outputShape.elementCount
         let errors = ConfigurationErrors()
         for model in definition.models { model.validate(input: input, classes: outputs, errors: errors) }
         try errors.throwIfAny()
-        let rules = definition.train.parameters
-        for model in definition.models where !rules.isEmpty {
-            let names = model.definition.parameterNames(input: input, classes: outputs)
-            _ = try definition.placing { try rules.treatments(of: names, in: model.path) }
-        }
         models = try definition.models.map { model in
             (model.name, try ModelSummary(model.definition, input: input, classes: outputs))
         }
+        for model in definition.models where !model.train.parameters.isEmpty || model.train.initialWeights != nil {
+            let declared = model.definition.declarations(input: input, classes: outputs)
+            _ = try definition.placing(in: model) { try model.train.parameters.treatments(of: declared.parameters.map(\.name), in: model.path) }
+            try checkSource(of: model, (declared.parameters + declared.buffers).shapes)
+        }
     }
+
+    /// What a model is trained for, with what the definition says for its training.
+    func task(of model: String) -> any TrainingTask { modelTasks[model] ?? task }
 
     /// Sentences about what may be wrong with the data or the definition, though it can be trained.
     public var notes: [String] { dataset.notes + definition.notes }
 
     /// A training of `trial`, ready to run.
     ///
+    /// - Parameter weights: the file with the weights that it starts from, where it starts from another trial's; nil: it does not, or only its plans
+    ///   are wanted.
     /// - Throws: `UserError`: `.usage` when the model does not fit the images or the data are too few, `.internal` when the memory is too small.
-    public func training(of trial: Trial, pool: WorkerPool) throws -> TrainingLoop {
-        let model = trial.model, outputs = task.outputShape.elementCount
+    func training(of trial: Trial, startingFrom weights: FileWeights? = nil, pool: WorkerPool) throws -> TrainingLoop {
+        let model = trial.model, task = task(of: model.name), outputs = task.outputShape.elementCount
         var configuration = trial.train
         configuration.precision = trial.precision
         do {
-            return try definition.placing {
+            return try definition.placing(in: model) {
                 try TrainingLoop(
                     { scope, images in model.definition.record(images, classes: outputs, in: scope) }, task: task,
                     configuration: configuration, source: source,
-                    augmentations: trial.data.augment, seed: UInt64(trial.seed), pool: pool)
+                    augmentations: trial.data.augment, seed: UInt64(trial.seed), startingFrom: weights, pool: pool)
             }
         } catch let error as RecordingError {
             throw UserError(error.isShortOfMemory ? .internal : .usage, "\(model.node.mark): \(model.path): \(error)")
@@ -104,9 +136,14 @@ extension Definition {
         (data.trainExamples, data.testExamples) = (nil, nil)
         data.validation = .default
         data.normalization = .training
-        train.epochs = 1
-        train.schedule = ScheduleConfiguration()
-        train.batchSize = 8 * train.shards
+        changeTrain { train in
+            train.epochs = 1
+            train.schedule = ScheduleConfiguration()
+            train.batchSize = 8 * train.shards
+            // They are those of models for other images.
+            if train.initialWeights?.file != nil { train.initialWeights = nil }
+        }
+        changeSources { $0.makeSmokeTest() }
         seeds = Array(seeds.prefix(1))
     }
 }

@@ -49,7 +49,7 @@ public struct ExperimentPreview {
             """
         classLine = dataset.classNames.map { "classes: \($0.joined(separator: ", "))" }
         notes = experiment.notes
-        let pool = WorkerPool(threads: threads, shards: experiment.definition.train.shards)
+        let pool = WorkerPool(threads: threads, shards: experiment.definition.largestShardCount)
         let allTrials = experiment.definition.trials
         models = try experiment.models.map { model in
             guard let trial = allTrials.first(where: { $0.model.name == model.name }) else { preconditionFailure("every model has a trial") }

@@ -20,6 +20,8 @@ public final class Runner {
         public var folder: RunFolder?
         /// After this epoch trainings are interrupted; nil: they go on to their end.
         public var epochLimit: Int?
+        /// Held while a trial is trained: one from which several others start is trained by one of them, while the others wait.
+        var folderLocks = FolderLocks()
         /// What trials are called in what is said of them, by someone who shows the progress; nil: by model and seed, with a progress line.
         public var label: String?
 
@@ -61,7 +63,7 @@ public final class Runner {
         self.options = options
         self.terminal = terminal
         self.watchers = watchers
-        pool = WorkerPool(threads: options.threads, shards: experiment.definition.train.shards)
+        pool = WorkerPool(threads: options.threads, shards: experiment.definition.largestShardCount)
         trials = experiment.definition.trials
         labelWidth = trials.map { Self.label($0, seeds: experiment.definition.seeds).count }.max() ?? 0
     }
@@ -83,10 +85,10 @@ public final class Runner {
             }
             let folder = options.folder ?? earlier.folder(of: trial)
             outcome.folders.append(folder)
-            switch try train(trial, in: folder, shouldStop) {
+            switch try options.folderLocks.withLock(folder.path, { try train(trial, in: folder, shouldStop) }) {
             case .finished: break
             case .interrupted: outcome.isInterrupted = true
-            case .diverged: outcome.divergences.append(trial.name)
+            case .diverged, .withoutSource: outcome.divergences.append(trial.name)
             }
         }
         return outcome
@@ -108,23 +110,35 @@ public final class Runner {
 
     // MARK: A trial
 
-    private enum Ending { case finished, interrupted, diverged }
+    private enum Ending {
+        case finished, interrupted, diverged
+        /// The trial from whose weights it was to start diverged.
+        case withoutSource
+    }
 
     private func train(_ trial: Trial, in folder: RunFolder, _ shouldStop: () -> Bool) throws -> Ending {
         let description = try description(of: trial)
         if !options.startsOver, let ending = try earlierEnding(of: trial, folder, description) { return ending }
+        let sourceFolder: RunFolder?
+        switch try trainSource(of: trial, shouldStop) {
+        case .none: sourceFolder = nil
+        case .finished(let folder): sourceFolder = folder
+        case .interrupted: return .interrupted
+        case .diverged: return .withoutSource
+        }
         let start = ContinuousClock.now
         var writer = try RunWriter(folder)
         // Another process may have ended the run meanwhile.
         if !options.startsOver, let ending = try earlierEnding(of: trial, folder, description) { return ending }
-        let loop = try experiment.training(of: trial, pool: pool)
+        let loop = try experiment.training(of: trial, startingFrom: experiment.weights(of: trial, from: sourceFolder), pool: pool)
         var described = description
         described.tensors = loop.tensorNames
         described.measures = loop.measures
         described.layers = LayerDescription(
-            trial.model.definition, measuredBy: loop, image: experiment.dataset.shape, task: experiment.task)
+            trial.model.definition, measuredBy: loop, image: experiment.dataset.shape, task: experiment.task(of: trial.model.name))
         var machine = MachineRecord.here(threads: pool.threadCount, command: options.command)
         machine.dataFile = experiment.dataset.location
+        machine.weightsFile = trial.train.initialWeights.flatMap { $0.file == nil ? nil : URL(filePath: $0.path).path }
         let resumption = try resumption(of: trial, described, &writer, machine)
         if let resumption { try restore(loop, resumption, folder) }
         let recorder = try RunRecorder(described, resumption, in: writer, loop)
@@ -176,13 +190,44 @@ public final class Runner {
         guard let model = experiment.models.first(where: { $0.name == trial.model.name }) else {
             preconditionFailure("a trial of a model that the experiment does not have")
         }
+        let task = experiment.task(of: trial.model.name)
         return RunDescription(
             experiment: experiment.definition.name, model: trial.model.name, seed: trial.seed, configuration: trial.resolvedDefinition,
             parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds, classes: experiment.dataset.classCount,
-            measures: experiment.measures, monitored: experiment.task.monitored, layouts: experiment.task.layouts,
+            measures: experiment.measures, monitored: task.monitored, layouts: task.layouts,
             trialDigest: trial.identityDigest, identityVersion: Trial.identityVersion, dataDigest: experiment.dataDigest,
             data: DataDescription(experiment.dataset),
             arithmetic: [ArithmeticSpan(version: arithmeticVersion)])
+    }
+
+    // MARK: The trial that another starts from
+
+    private enum SourceEnding {
+        /// The trial starts from no other.
+        case none
+        case finished(RunFolder)
+        case interrupted, diverged
+    }
+
+    /// Trains the trial from whose weights another starts, if that is not done yet.
+    private func trainSource(of trial: Trial, _ shouldStop: () -> Bool) throws -> SourceEnding {
+        guard let source = try experiment.sourceExperiment(of: trial), let first = source.definition.trials.first else { return .none }
+        let folder = first.folder(experiment: source.definition.name, results: options.results)
+        return try options.folderLocks.withLock(folder.path) {
+            if let run = try? RunReader(folder), run.status == .finished, run.description.trialDigest == first.identityDigest, folder.missingWeights.isEmpty {
+                return .finished(folder)
+            }
+            var options = options
+            (options.startsOver, options.folder, options.epochLimit) = (false, nil, nil)
+            say(trial, "starts from \(first.model.name) s\(first.seed), which comes first")
+            let outcome = try Runner(source, options: options, terminal: terminal, watchedBy: watchers).run(shouldStop: shouldStop)
+            if outcome.isInterrupted { return .interrupted }
+            if !outcome.divergences.isEmpty {
+                say(trial, "cannot start: \(first.model.name) s\(first.seed) diverged")
+                return .diverged
+            }
+            return outcome.folders.first.map { .finished($0) } ?? .none
+        }
     }
 
     // MARK: Earlier runs

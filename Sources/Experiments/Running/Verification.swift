@@ -48,11 +48,12 @@ public struct Verification {
     ///   - steps: end after so many; nil: as far as the record goes.
     ///   - tasks: among which the run's definition chose.
     ///   - dataFile: the HDF5 file with the data; nil: where the run found it, or where the definition says.
+    ///   - weightsFile: the file of weights that the training started from; nil: where the run found it, or where the definition says.
     ///   - shouldStop: asked after every step.
     /// - Throws: `.data` when the run cannot be repeated: its file is damaged, its definition is not the one it was made with, or the images are others; also when it
     ///   differs because it was trained with another version of the arithmetic.
     public init(
-        _ folder: RunFolder, threads: Int, steps: Int?, dataDirectory: String?, dataFile: String? = nil, registry: ModelRegistry = .standard,
+        _ folder: RunFolder, threads: Int, steps: Int?, dataDirectory: String?, dataFile: String? = nil, weightsFile: String? = nil, registry: ModelRegistry = .standard,
         tasks: TaskRegistry = .standard, command: [String], terminal: Terminal = .standardError, shouldStop: @escaping () -> Bool
     ) throws {
         let run = try RunReader(folder).contents()
@@ -60,6 +61,7 @@ public struct Verification {
         var definition = try Self.definition(of: run, path: folder.runFile, registry)
         definition.data.places.found = try Self.dataPlace(definition.data, dataFile, folder)
         definition.data.places.content = description.dataDigest.map { DataContent(digest: $0, classes: description.classes ?? 0) }
+        try definition.setWeightsPlace(weightsFile, recordedIn: folder)
         let trial = definition.trials[0]
         if description.identityVersion != nil, let recorded = description.trialDigest, recorded != trial.identityDigest {
             throw UserError(
@@ -86,7 +88,13 @@ public struct Verification {
             throw UserError(.data, "\(folder.runFile): has no whole list of steps to compare with")
         }
         let pool = WorkerPool(threads: threads, shards: trial.train.shards)
-        let loop = try experiment.training(of: trial, pool: pool)
+        let source = try SourceRun(of: trial, in: experiment, beside: folder, threads: threads, terminal: terminal, command: command, shouldStop: shouldStop)
+        defer { source.remove() }
+        guard !source.isInterrupted else {
+            (self.folder, verdict, machineDifferences, shards, arithmeticNote) = (folder, .interrupted(steps: 0), [], trial.train.shards, nil)
+            return
+        }
+        let loop = try experiment.training(of: trial, startingFrom: experiment.weights(of: trial, from: source.folder), pool: pool)
         guard description.tensors.isEmpty || description.tensors == loop.tensorNames else {
             throw UserError(.data, "\(folder.runFile): has checksums of other tensors than \(description.model) has")
         }

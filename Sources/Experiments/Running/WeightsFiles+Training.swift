@@ -23,7 +23,7 @@ extension WeightsReader {
         var pairs = try matched(arrays.parameters, parameters, of: "model") + matched(arrays.buffers, buffers, of: "model")
         if includingOptimizer {
             let (expected, found) = (arrays.optimizer.map(\.slot).sorted(), optimizer.map(\.slot).sorted())
-            guard expected == found else { throw another("optimizer", ["it keeps \(list(found)), expected \(list(expected))"]) }
+            guard expected == found else { throw another("optimizer", "it keeps \(list(found)), expected \(list(expected))") }
             for (slot, targets) in arrays.optimizer {
                 pairs += try matched(targets, optimizer.first { $0.slot == slot }!.arrays, of: "optimizer")
             }
@@ -35,24 +35,11 @@ extension WeightsReader {
 
     /// Each array with the one of the file that has its name, if they are the same by name and shape.
     private func matched(_ targets: [TrainingArray], _ stored: [Entry], of what: String) throws -> [(TrainingArray, Entry)] {
-        var named = Dictionary(stored.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-        var pairs: [(TrainingArray, Entry)] = [], differences: [String] = []
-        for target in targets {
-            let expected = target.shape.dimensions
-            switch named.removeValue(forKey: target.name) {
-            case nil: differences.append("\(target.name) is missing")
-            case let found? where found.shape != expected: differences.append("\(target.name) has the shape \(found.shape), expected \(expected)")
-            case let found?: pairs.append((target, found))
-            }
-        }
-        differences += named.keys.sorted().map { "\($0) is not in the \(what)" }
-        guard differences.isEmpty else { throw another(what, differences) }
-        return pairs
+        let shapes = targets.map { NamedShape(name: $0.name, shape: $0.shape.dimensions) }
+        let matching = WeightMatching(shapes, from: stored.shapes, of: what)
+        if let complaint = matching.complaint { throw another(what, complaint) }
+        return matching.pairs.map { (targets[$0.target], stored[$0.source]) }
     }
 
-    /// - Parameter differences: of which the first eight are named.
-    private func another(_ what: String, _ differences: [String]) -> UserError {
-        let rest = differences.count > 8 ? "; and \(differences.count - 8) more" : ""
-        return UserError(.data, "\(path): is of another \(what): \(differences.prefix(8).joined(separator: "; "))\(rest)")
-    }
+    private func another(_ what: String, _ complaint: String) -> UserError { UserError(.data, "\(path): is of another \(what): \(complaint)") }
 }

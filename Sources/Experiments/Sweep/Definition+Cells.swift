@@ -50,7 +50,7 @@ extension Definition {
         let cells = roots.enumerated().compactMap { index, cell in
             let (assignments, root) = cell
             progress?.show(index, of: roots.count, "cells read")
-            return errors.collect { try Definition(root, name: name, registry: registry) }.map { SweepCell(assignments: assignments, definition: $0) }
+            return errors.collect { try Definition(root, cellOf: self) }.map { SweepCell(assignments: assignments, definition: $0) }
         }
         try errors.throwIfAny()
         return cells

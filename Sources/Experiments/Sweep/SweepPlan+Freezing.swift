@@ -45,7 +45,7 @@ extension SweepPlan {
         case .contradicts(let difference):
             guard replans else {
                 var frozen = frozen
-                frozen.dataPlaces = dataPlaces
+                frozen.base = base
                 say("the definition has changed since the plan was made (\(difference)): the plan goes on; --replan takes the definition's")
                 return frozen
             }
@@ -59,14 +59,14 @@ extension SweepPlan {
         guard FileManager.default.fileExists(atPath: path) else {
             let earlier = EarlierName.of(experiment).map { SweepFile.path(experiment: $0, results: results.path) }
             guard let earlier, var plan = try? SweepPlan(reading: earlier, registry: registry) else { return nil }
-            plan.takeCurrentNames(data: dataPlaces.content, results: results)
+            plan.takeCurrentNames(data: base?.data.places.content, results: results)
             return isPlanOfSameDefinition(plan) ? plan : nil
         }
         var plan: SweepPlan
         do { plan = try SweepPlan(reading: path, registry: registry) } catch let error as UserError where error.kind == .data {
             throw UserError(.data, "\(error); when it is moved away, the sweep is planned again and keeps its runs")
         }
-        plan.takeCurrentNames(data: dataPlaces.content, results: results)
+        plan.takeCurrentNames(data: base?.data.places.content, results: results)
         if isPlanOfSameDefinition(plan) { return plan }
         if let other = plan.file.definition {
             throw UserError(.usage, """

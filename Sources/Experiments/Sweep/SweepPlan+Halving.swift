@@ -25,7 +25,7 @@ extension SweepPlan {
     /// The epochs after which trials are stopped, ascending.
     var rungs: [Int] {
         guard let halving else { return [] }
-        let epochs = entries.compactMap { try? writtenDefinition(of: $0).train.epochs }.max() ?? 0
+        let epochs = entries.compactMap { try? writtenDefinition(of: $0).models[0].train.epochs }.max() ?? 0
         return halving.rungs(epochs: epochs)
     }
 

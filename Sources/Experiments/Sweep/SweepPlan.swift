@@ -18,8 +18,8 @@ public struct SweepPlan: Sendable {
     private var notes: [String] = []
     /// The models that its definitions can name.
     var registry: ModelRegistry
-    /// Where the definition's data are looked for, which the file does not say.
-    var dataPlaces = DataPlaces()
+    /// The definition, which knows where its files are, as the plan's file does not; nil in a plan that was read.
+    var base: Definition?
 
     /// The trials, in the order in which they are trained.
     public var entries: [SweepFile.Entry] { file.entries }
@@ -77,7 +77,7 @@ public struct SweepPlan: Sendable {
         source = definition.file
         self.notes = notes
         registry = definition.registry
-        dataPlaces = base.data.places
+        self.base = base
     }
 
     /// More would not fit a disk or a life.
@@ -92,7 +92,7 @@ public struct SweepPlan: Sendable {
     /// The trial of an entry, for training it.
     func definition(of entry: SweepFile.Entry) throws -> Definition {
         var definition = try Definition(resolved: entry.configuration, name: experiment, place: "\(experiment)/sweep.h5: \(entry.name)", registry: registry)
-        definition.data.places = cells.indices.contains(entry.cell) ? cells[entry.cell].definition.data.places : dataPlaces
+        if let known = cells.indices.contains(entry.cell) ? cells[entry.cell].definition : base { definition.takePlaces(of: known) }
         return definition
     }
 
@@ -177,6 +177,7 @@ private struct DataContents {
 
     /// Reads what a definition's own data hold, by which its trials are known.
     mutating func identify(_ definition: inout Definition) throws {
+        try definition.changeSources { try identify(&$0) }
         guard case .hdf5 = definition.data.source, definition.data.places.content == nil else { return }
         let key = definition.imagesKey
         if known[key] == nil {

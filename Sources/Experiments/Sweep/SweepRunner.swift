@@ -60,6 +60,8 @@ public final class SweepRunner: Sendable {
     private let shortNamed: Mutex<EarlierRuns>
     /// Whether the plan's file lacks something, and when it is written next.
     private let writing = Mutex((isBehind: false, due: ContinuousClock.now))
+    /// So that no two jobs train the same trial, which others may start from.
+    private let folderLocks = FolderLocks()
     /// Names of trials that wait for others at an epoch limit.
     private let paused = Mutex<Set<String>>([])
 
@@ -232,11 +234,12 @@ public final class SweepRunner: Sendable {
             lines.append("\(label)  is the run \(shared.path)")
             return .finished
         }
+        var runOptions = Runner.Options(
+            threads: threads, results: options.results, startsOver: startsOver, command: options.command, folder: folder, epochLimit: limit,
+            label: label)
+        runOptions.folderLocks = folderLocks
         let runner = Runner(
-            experiment,
-            options: Runner.Options(
-                threads: threads, results: options.results, startsOver: startsOver, command: options.command, folder: folder,
-                epochLimit: limit, label: label),
+            experiment, options: runOptions,
             terminal: Terminal { lines.append($0) },
             watchedBy: [SweepTrialProgress(name: entry.name, label: label, progress: progress)])
         let result = try runner.run { queue.isEnding }

@@ -34,8 +34,22 @@ public final class ParameterStore: @unchecked Sendable {
     public let bufferValues: UnsafeMutableBufferPointer<Float>
     private let memory: [PageMemory]
 
+    /// Allocates what `graph` declares and gives it its first values.
+    ///
+    /// - Throws: what the source throws when its values do not fit.
+    public convenience init(_ graph: Graph, from source: any WeightSource) throws {
+        self.init(graph)
+        try source.fill(self, declaredBy: graph)
+    }
+
     /// Allocates what `graph` declares and initializes each parameter from its own stream of `seed`.
-    public init(_ graph: Graph, seed: UInt64) {
+    public convenience init(_ graph: Graph, seed: UInt64) {
+        self.init(graph)
+        Initializers(seed: seed).fill(self, declaredBy: graph)
+    }
+
+    /// Allocates what `graph` declares; all is zero.
+    private init(_ graph: Graph) {
         let layouts = [Self.layOut(graph.parameters, areTrained: true), Self.layOut(graph.buffers, areTrained: false)]
         let counts = [layouts[0].count, layouts[0].trainedCount, layouts[1].count]
         memory = counts.map { PageMemory($0 * MemoryLayout<Float>.size) }
@@ -44,13 +58,6 @@ public final class ParameterStore: @unchecked Sendable {
         }
         (values, gradients, bufferValues) = (arrays[0], arrays[1], arrays[2])
         (entries, bufferEntries) = (layouts[0].entries, layouts[1].entries)
-        for (parameters, entries, values) in [(graph.parameters, entries, values), (graph.buffers, bufferEntries, bufferValues)] {
-            for (parameter, entry) in zip(parameters, entries) {
-                parameter.initializer.fill(
-                    UnsafeMutableBufferPointer(rebasing: values[entry.offset..<entry.offset + entry.count]),
-                    shape: entry.shape, stream: PhiloxStream(seed: seed, name: "initialization/\(entry.name)"))
-            }
-        }
     }
 
     /// The places of parameters one behind the other, the frozen ones last; the elements that all of them take, and those before the frozen.
@@ -73,6 +80,16 @@ public final class ParameterStore: @unchecked Sendable {
 
     /// The bytes of parameters, gradients and buffers.
     public var byteCount: Int { (values.count + gradients.count + bufferValues.count) * MemoryLayout<Float>.stride }
+
+    /// The numbers of a parameter, where they lie.
+    public func values(of parameter: Entry) -> UnsafeMutableBufferPointer<Float> {
+        UnsafeMutableBufferPointer(rebasing: values[parameter.offset..<parameter.offset + parameter.count])
+    }
+
+    /// The numbers of a buffer, where they lie.
+    public func values(ofBuffer buffer: Entry) -> UnsafeMutableBufferPointer<Float> {
+        UnsafeMutableBufferPointer(rebasing: bufferValues[buffer.offset..<buffer.offset + buffer.count])
+    }
 
     // MARK: By name
 

@@ -30,24 +30,5 @@ public struct ParameterRule: Configurable {
     }
 
     /// Whether the rule concerns the parameter of this name.
-    public func matches(_ name: String) -> Bool {
-        let pattern = Array(match.utf8), text = Array(name.utf8)
-        var place = 0, next = 0
-        // The last star so far, and where the text goes on behind what it stands for.
-        var star: (place: Int, next: Int)?
-        while next < text.count {
-            if place < pattern.count, pattern[place] == UInt8(ascii: "*") {
-                star = (place, next)
-                place += 1
-            } else if place < pattern.count, pattern[place] == text[next] {
-                (place, next) = (place + 1, next + 1)
-            } else if let (starPlace, start) = star {
-                star = (starPlace, start + 1)
-                (place, next) = (starPlace + 1, start + 1)
-            } else {
-                return false
-            }
-        }
-        return pattern[place...].allSatisfy { $0 == UInt8(ascii: "*") }
-    }
+    public func matches(_ name: String) -> Bool { NamePattern(match).matches(name) }
 }

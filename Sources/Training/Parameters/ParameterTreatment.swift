@@ -38,24 +38,12 @@ extension [ParameterRule] {
             if let taken = names.first(where: rule.matches), let earlier = owners[names.firstIndex(of: taken)!] {
                 throw UserError(at: place, "\(pattern) has no parameter left; train.parameters[\(earlier)] comes first for \(taken)")
             }
-            throw UserError(at: place, "\(pattern) matches no parameter\(owner); \(hint(for: rule.match, among: names))")
+            throw UserError(at: place, "\(pattern) matches no parameter\(owner); \(NamePattern(rule.match).hint(among: names))")
         }
         let treatments = names.map(treatment)
         if !treatments.isEmpty, treatments.allSatisfy(\.isFrozen) {
             throw UserError(at: "train.parameters", "all \(names.count) parameters\(owner) are frozen, expected at least one that is trained")
         }
         return treatments
-    }
-
-    /// The pattern that is nearest to one that matches nothing, or with what the names begin.
-    private func hint(for pattern: String, among names: [String]) -> String {
-        let candidates = Set(names.flatMap { name in
-            let parts = name.split(separator: ".")
-            return [name] + parts.indices.dropFirst().flatMap { index in
-                [parts[..<index].joined(separator: ".") + ".*", "*." + parts[index...].joined(separator: ".")]
-            }
-        })
-        if let near = nearest(to: pattern, among: candidates) { return "did you mean '\(near)'?" }
-        return "the names begin with \(Set(names.compactMap { $0.split(separator: ".").first.map(String.init) }).sorted().joined(separator: ", "))"
     }
 }

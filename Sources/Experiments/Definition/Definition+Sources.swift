@@ -1,0 +1,187 @@
+import Configuration
+import Foundation
+import Models
+import RunStore
+import Synchronization
+import Training
+
+/// The definition of a trial that another one starts from: one model of it counts.
+final class SourceDefinition: Sendable {
+    let definition: Definition
+
+    init(_ definition: Definition) { self.definition = definition }
+}
+
+/// What weight sources of a definition and of its cells were found to be, so that each is read once.
+final class KnownSources: Sendable {
+    /// A file's digest by its path, a definition by its file's path and the model.
+    private let known = Mutex((digests: [String: String](), definitions: [String: SourceDefinition]()))
+
+    func digest(of path: String) throws -> String {
+        if let digest = known.withLock({ $0.digests[path] }) { return digest }
+        let digest = try fileDigest(of: path)
+        known.withLock { $0.digests[path] = digest }
+        return digest
+    }
+
+    func definition(_ key: String, _ read: () throws -> Definition) rethrows -> SourceDefinition {
+        if let definition = known.withLock({ $0.definitions[key] }) { return definition }
+        let definition = SourceDefinition(try read())
+        known.withLock { $0.definitions[key] = definition }
+        return definition
+    }
+}
+
+extension Definition {
+    /// A model of a definition, on the way from a model to what it starts from.
+    struct SourceLink: Equatable {
+        /// The definition's file; of one without, its name.
+        let definition: String
+        let model: String
+    }
+
+    /// Finds where the initial weights of models come from (`train.init_from`), and of what these start from in turn.
+    ///
+    /// - Parameters:
+    ///   - wanted: the only models that count; nil: all.
+    ///   - chain: the models that led here.
+    /// - Throws: `.usage` for a model that is not there and for a loop, `.noInput` for a file that is not there, each with its place.
+    mutating func findSources(of wanted: Set<String>?, chain: [SourceLink]) throws {
+        for model in models where wanted?.contains(model.name) ?? true { try findSource(of: model.name, chain) }
+        allModels = models
+    }
+
+    private mutating func findSource(of name: String, _ chain: [SourceLink]) throws {
+        guard let index = models.firstIndex(where: { $0.name == name }), let origin = models[index].train.initialWeights else { return }
+        let model = models[index], link = SourceLink(definition: file?.path ?? self.name, model: name)
+        if let start = chain.firstIndex(of: link) {
+            let loop = (chain[start...] + [link]).map(\.model).joined(separator: " → ")
+            throw UserError(.usage, place(in: model, "init_from", "a loop: \(loop); none of these models could be trained first"))
+        }
+        guard let source = origin.model else {
+            guard origin.digest == nil else { return }
+            do {
+                models[index].train.initialWeights!.digest = try knownSources.digest(of: origin.path)
+            } catch let error as UserError {
+                throw UserError(error.kind, place(in: model, "init_from.file", "\(error)"))
+            }
+            return
+        }
+        let next = chain + [link]
+        if let nested = origin.definition {
+            models[index].source = SourceDefinition(try Definition(
+                recorded: nested.node, name: origin.experiment ?? self.name, registry: registry))
+        } else if let experiment = origin.experiment {
+            let url = try definitionFile(experiment, origin, model)
+            models[index].source = try knownSources.definition("\(url.path)\n\(source)") {
+                let composition = try Composition(of: url, display: Workspace.current.display)
+                let definition = try Definition(
+                    composition.root, name: composition.name, file: composition.file, registry: registry, knownSources: knownSources,
+                    sourcesOf: ([source], next))
+                try requireModel(source, among: definition.models, of: composition.name, model)
+                return definition
+            }
+        } else {
+            try requireModel(source, among: models, of: self.name, model)
+            try findSource(of: source, next)
+        }
+    }
+
+    private func requireModel(_ name: String, among models: [Model], of experiment: String, _ model: Model) throws {
+        guard !models.contains(where: { $0.name == name }) else { return }
+        throw UserError(.usage, place(
+            in: model, "init_from.model",
+            "there is no model '\(name.shortened())' in \(experiment)\(suggestion(for: name, among: Set(models.map(\.name))))"))
+    }
+
+    /// The file of another definition: beside the file that names it, or where commands look.
+    private func definitionFile(_ word: String, _ origin: WeightOrigin, _ model: Model) throws -> URL {
+        if let folder = origin.folder {
+            for candidate in [word, word + ".yaml"] {
+                let url = URL(filePath: candidate, relativeTo: URL(filePath: folder, directoryHint: .isDirectory)).standardizedFileURL
+                var isFolder: ObjCBool = false
+                if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue { return url }
+            }
+        }
+        do { return try Workspace.current.definition(word) } catch let error as UserError {
+            throw UserError(error.kind, place(in: model, "init_from.experiment", error.message))
+        }
+    }
+
+    /// A sentence about a key of a model's training, with the place where that was written.
+    private func place(in model: Model, _ key: String, _ sentence: String) -> String {
+        let path = trainPath(of: model, "train.\(key)")
+        return "\(mark(of: path)): \(path): \(sentence)"
+    }
+
+    // MARK: The trial that another starts from
+
+    /// The definition of the one trial whose weights a model starts from at a seed; nil when it starts from none.
+    func source(of model: Model, seed: Int) -> Definition? {
+        guard let origin = model.train.initialWeights, let name = origin.model else { return nil }
+        var source = model.source?.definition ?? self
+        if model.source == nil { source.models = allModels }
+        source.models.removeAll { $0.name != name }
+        source.seeds = [origin.seed ?? seed]
+        return source
+    }
+
+    /// The training of a model at a seed, with all that a run keeps of where its weights come from.
+    func completeTrain(of model: Model, seed: Int) -> (train: TrainConfiguration, source: Definition?) {
+        guard let source = source(of: model, seed: seed), let trial = source.trials.first else { return (model.train, nil) }
+        var train = model.train
+        if train.initialWeights?.definition == nil {
+            train.initialWeights?.experiment = model.source.map { _ in source.name }
+            train.initialWeights?.digest = trial.identityDigest
+            train.initialWeights?.definition = (try? YAML.node(trial.resolvedDefinition) { SourceMark(file: "", line: $0) }).map(WeightOrigin.Nested.init)
+        }
+        return (train, source)
+    }
+
+    /// Into the most parts of all models' trainings a batch is cut.
+    var largestShardCount: Int { models.map(\.train.shards).max() ?? train.shards }
+
+    /// Changes the training of every model, and of those in the definitions that they start from.
+    mutating func changeTrain(_ change: (inout TrainConfiguration) -> Void) {
+        change(&train)
+        for index in models.indices { change(&models[index].train) }
+        for index in allModels.indices { change(&allModels[index].train) }
+    }
+
+    /// Changes the definitions that models start from.
+    mutating func changeSources(_ change: (inout Definition) throws -> Void) rethrows {
+        func changed(_ models: inout [Model]) throws {
+            for index in models.indices {
+                guard var source = models[index].source?.definition else { continue }
+                try change(&source)
+                models[index].source = SourceDefinition(source)
+            }
+        }
+        try changed(&models)
+        try changed(&allModels)
+    }
+
+    /// Takes over where files are found, for a definition that says what another says and does not know its places.
+    mutating func takePlaces(of other: Definition) {
+        data.places = other.data.places
+        for index in models.indices {
+            guard let model = other.allModels.first(where: { $0.name == models[index].name }), let origin = model.train.initialWeights else { continue }
+            models[index].train.initialWeights?.folder = origin.folder
+            models[index].train.initialWeights?.found = origin.found
+            guard var source = models[index].source?.definition, let seed = source.seeds.first, let known = other.source(of: model, seed: seed) else { continue }
+            source.takePlaces(of: known)
+            models[index].source = SourceDefinition(source)
+        }
+        allModels = models
+    }
+}
+
+extension WeightOrigin {
+    /// The path of the file of weights, from the current folder.
+    var path: String {
+        if let found { return found }
+        let path = ((file ?? "") as NSString).expandingTildeInPath
+        guard !path.hasPrefix("/"), let folder else { return path }
+        return Workspace.current.display(URL(filePath: path, relativeTo: URL(filePath: folder, directoryHint: .isDirectory)))
+    }
+}

@@ -1,0 +1,103 @@
+import Configuration
+import Foundation
+import Models
+import RunStore
+import Tasks
+import TensorCore
+import Training
+
+/// An experiment with the one trial whose weights another starts from.
+final class SourceExperiment: Sendable {
+    let experiment: Experiment
+
+    init(_ experiment: Experiment) { self.experiment = experiment }
+}
+
+extension Experiment {
+    /// The experiments of the trials that models start from, by the models' names. From here on the definition knows what the data of these hold.
+    static func findSources(
+        of definition: inout Definition, _ dataDirectory: String?, _ images: Images, _ tasks: TaskRegistry
+    ) throws -> [String: SourceExperiment] {
+        var sources: [String: SourceExperiment] = [:]
+        for (index, model) in definition.models.enumerated() {
+            guard let source = definition.source(of: model, seed: definition.seeds.first ?? 0) else { continue }
+            let shared = source.imagesKey == images.key ? images : nil
+            let experiment = try Experiment(source, dataDirectory: dataDirectory, images: shared, tasks)
+            sources[model.name] = SourceExperiment(experiment)
+            if model.source != nil { definition.models[index].source = SourceDefinition(experiment.definition) }
+        }
+        return sources
+    }
+
+    /// The experiment with the one trial that a trial starts from; nil when it starts from none.
+    ///
+    /// - Throws: `.data` when a recorded trial's images are others now.
+    func sourceExperiment(of trial: Trial) throws -> Experiment? {
+        guard let source = trial.source, let known = sources[trial.model.name]?.experiment else { return nil }
+        let experiment = try Experiment(source, dataDirectory: dataDirectory, images: known.images, tasks)
+        if let recorded = trial.train.initialWeights?.digest, let now = experiment.definition.trials.first?.identityDigest, recorded != now {
+            throw UserError(
+                .data, """
+                    \(trial.model.path).train.init_from: \(source.models[0].name), from which it starts, is another trial than the run recorded: its \
+                    identity is \(now.prefix(16))…, expected \(recorded.prefix(16))…
+                    """)
+        }
+        return experiment
+    }
+
+    /// Checks that the weights from which a model starts fit it, by names and shapes, before anything is trained.
+    func checkSource(of model: Definition.Model, _ targets: [NamedShape]) throws {
+        guard let origin = model.train.initialWeights else { return }
+        let path = definition.trainPath(of: model, "train.init_from"), mark = definition.mark(of: path)
+        let complaint: String?
+        if let source = sources[model.name]?.experiment {
+            let declared = source.definition.models[0].definition.declarations(
+                input: source.dataset.shape, classes: source.task.outputShape.elementCount)
+            let matching = WeightMatching(
+                targets, from: (declared.parameters + declared.buffers).shapes, except: origin.except, of: "model")
+            complaint = matching.complaint.map { "the weights of \(source.definition.models[0].name) do not fit \(model.name): \($0)" }
+        } else {
+            do {
+                try origin.checkFile()
+                complaint = try FileWeights.complaint(about: origin.path, for: targets, except: origin.except)
+                    .map { "\(origin.path) does not fit \(model.name): \($0)" }
+            } catch let error as UserError {
+                throw UserError(error.kind, "\(mark): \(path): \(error)")
+            }
+        }
+        guard let complaint else { return }
+        let hint = origin.except.isEmpty ? "; except: [\"head.*\"], for instance, leaves out what is not to be taken over" : ""
+        throw UserError(.usage, "\(mark): \(path): \(complaint)\(hint)")
+    }
+
+    /// The weights that a trial starts from; nil when it starts from its initializers.
+    ///
+    /// - Parameter folder: the run of the trial that it starts from; nil where it starts from a file.
+    func weights(of trial: Trial, from folder: RunFolder?) throws -> FileWeights? {
+        guard let origin = trial.train.initialWeights else { return nil }
+        let path: String
+        if let folder {
+            path = folder.weightsFile(origin.weights == .best ? .best : .last)
+        } else {
+            try origin.checkFile()
+            path = origin.path
+        }
+        return FileWeights(path: path, origin: origin, initializers: Initializers(seed: UInt64(trial.seed)))
+    }
+}
+
+extension WeightOrigin {
+    /// Checks that the file is the one whose digest is known.
+    ///
+    /// - Throws: `.data` when it is another, `.noInput` when it is not there.
+    func checkFile() throws {
+        guard let digest else { return }
+        let now = try fileDigest(of: path)
+        if now != digest { throw UserError(.data, "\(path): has the SHA-256 \(now.prefix(16))…, expected \(digest.prefix(16))…") }
+    }
+}
+
+extension [Parameter] {
+    /// Names and shapes.
+    var shapes: [NamedShape] { map { NamedShape(name: $0.name, shape: $0.shape.dimensions) } }
+}

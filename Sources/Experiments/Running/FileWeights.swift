@@ -1,0 +1,37 @@
+import Configuration
+import RunStore
+import TensorCore
+import Training
+
+/// The weights of a file as a model's first values. What is excepted keeps its initializers' values.
+struct FileWeights: WeightSource {
+    /// The path of the file.
+    let path: String
+    /// Which parameters and buffers are left out.
+    let origin: WeightOrigin
+    /// Of what is left out.
+    let initializers: Initializers
+
+    /// What the parameters and buffers of a file do not fit of a model, in one sentence; nil when all fit.
+    ///
+    /// - Throws: `.data` when the file is damaged or no weights file, `.noInput` when it is not there.
+    static func complaint(about path: String, for targets: [NamedShape], except: [String]) throws -> String? {
+        let file = try WeightsReader(path)
+        return WeightMatching(targets, from: (file.parameters + file.buffers).shapes, except: except, of: "model").complaint
+    }
+
+    func fill(_ store: ParameterStore, declaredBy graph: Graph) throws {
+        let file = try WeightsReader(path), stored = file.parameters + file.buffers
+        let entries = store.entries.map { ($0, store.values(of: $0)) } + store.bufferEntries.map { ($0, store.values(ofBuffer: $0)) }
+        let targets = entries.map { NamedShape(name: $0.0.name, shape: $0.0.shape.dimensions) }
+        let matching = WeightMatching(targets, from: stored.shapes, except: origin.except, of: "model")
+        if let complaint = matching.complaint { throw UserError(.data, "\(path): does not fit the model: \(complaint)") }
+        initializers.fill(store, declaredBy: graph)
+        for (target, source) in matching.pairs { try file.read(stored[source], into: entries[target].1) }
+    }
+}
+
+extension [WeightsReader.Entry] {
+    /// The entries without their places in the file.
+    var shapes: [NamedShape] { map { NamedShape(name: $0.name, shape: $0.shape) } }
+}

@@ -1,0 +1,93 @@
+import Configuration
+
+/// `train.init_from:` where a model's initial values come from, when not from its initializers: a file of weights, or another trial.
+///
+///     init_from: vit.h5                                            # short for {file: vit.h5}
+///     init_from: {file: vit.h5, except: ["head.*"]}
+///     init_from: {model: base}                                     # a model of the same definition, at the same seed
+///     init_from: {experiment: pretrain, model: vit, weights: last} # one of another definition
+public struct WeightOrigin: Configurable {
+    /// A file of weights; nil: a trial's.
+    public var file: String?
+    /// The definition of the trial, a path from the file that says it or a name; nil: the same definition.
+    public var experiment: String?
+    /// The trial's model.
+    public var model: String?
+    /// The trial's seed; nil: that of the trial that starts from it.
+    public var seed: Int?
+    /// Which of the trial's weights.
+    public var weights = Weights.best
+    /// What keeps the values of its initializers, and is looked for neither in the model nor in the source.
+    public var except: [String] = []
+    /// The SHA-256 of the file, or the trial's identity: what the result depends on.
+    public var digest: String?
+    /// The definition of the trial alone, which a run keeps.
+    public var definition: Nested?
+    /// The folder of the file in which `file` or `experiment` is written; nil: the current folder.
+    public var folder: String?
+    /// Where the file of weights is, whatever the definition says.
+    public var found: String?
+
+    /// Which of a run's weights are meant.
+    public enum Weights: String, CaseIterable, Sendable {
+        /// After the epoch with the best validation.
+        case best
+        /// After the last epoch.
+        case last
+    }
+
+    /// A definition within a definition, equal to another by what it says.
+    public struct Nested: Equatable, Sendable {
+        /// As it was read or put together.
+        public let node: ConfigurationNode
+
+        /// A definition that another one keeps.
+        public init(_ node: ConfigurationNode) { self.node = node }
+
+        /// Whether two say the same, wherever they are written.
+        public static func == (a: Nested, b: Nested) -> Bool { YAML.line(a.node) == YAML.line(b.node) }
+    }
+
+    /// Nothing said yet, which `check` refuses.
+    public init() {}
+
+    public static let options: [Key<WeightOrigin>] = [
+        // Which weights these are, their digest says.
+        Key("file", \.file, .text, use: .clarity, "A file of weights, such as a run's weights/best.h5; relative to the file that says it."),
+        Key("experiment", \.experiment, .text, use: .clarity,
+            "The definition with the trial: a path from the file that says it, or a name in Experiments; absent: the same definition."),
+        Key("model", \.model, .text, use: .clarity, "The trial's model; the trial is trained first."),
+        Key("seed", \.seed, .integer(in: 0...), use: .clarity, "The trial's seed; absent: the same seed."),
+        Key("weights", \.weights, .choice, writesDefault: false, "Which of the trial's weights: those of its best epoch, or of its last one."),
+        Key("except", \.except, .list(of: .text), writesDefault: false,
+            "Patterns of names, such as \"head.*\", that keep their initializers' values; * stands for any text, dots included."),
+        Key("sha256", \.digest, .text, "The SHA-256 that the file has to have; in what a run keeps also the trial's identity."),
+        Key("definition", \.definition, .nested, use: .clarity, "In what a run keeps: the definition of the trial."),
+    ]
+
+    public mutating func check(_ fields: inout FieldReader) {
+        folder = (fields.node["file"] ?? fields.node["experiment"])?.mark.folder
+        switch (file, model) {
+        case (nil, nil):
+            let isMap = fields.node.entries != nil || fields.node.value == .null
+            if isMap, !fields.has("file"), !fields.has("model") {
+                fields.errors.report("expected where the weights come from: file, or model", at: fields.node.mark, path: fields.path)
+            }
+        case (_?, _?): fields.report("found beside 'file', expected one of the two", at: "model")
+        case (_?, nil):
+            for key in ["experiment", "seed", "weights", "definition"] where fields.has(key) {
+                fields.report("found beside 'file', expected it with 'model' alone", at: key)
+            }
+        case (nil, _?):
+            if digest != nil, definition == nil { fields.report("found beside 'model', expected it with 'file' alone", at: "sha256") }
+        }
+    }
+
+    /// Whether a parameter or buffer keeps what its initializer gives.
+    public func excepts(_ name: String) -> Bool { except.contains { NamePattern($0).matches(name) } }
+}
+
+extension OptionKind where Value == WeightOrigin.Nested {
+    fileprivate static let nested = Self(
+        "a definition", schema: .anything, read: { fields, key in fields.node(key).map(WeightOrigin.Nested.init) }, write: { $0.node })
+}

@@ -1,0 +1,253 @@
+import Configuration
+import Foundation
+import RunStore
+import TestSupport
+import Testing
+import Training
+
+@testable import Experiments
+
+/// `train.init_from`: weights of a file or of another trial.
+@Suite(.serialized) struct WeightSourceTests {
+    private static let model = "{vit: {patch: 2, width: 16, depth: 1, heads: 2}}"
+    private static let text = """
+        data:  {name: digits}
+        train: {epochs: 2, batch_size: 64, optimizer: {adamw: {learning_rate: 1e-3}}}
+        models:
+          tuned: {vit: {patch: 2, width: 16, depth: 1, heads: 2}, train: {epochs: 3, init_from: {model: base}, optimizer: {sgd: {learning_rate: 0.1}}}}
+          base:  \(model)
+
+        """
+
+    @discardableResult
+    private func run(_ definition: Definition, in results: String, until limit: Int? = nil) throws -> [RunFolder] {
+        let options = Runner.Options(
+            threads: 1, results: URL(filePath: results), startsOver: false, command: [], epochLimit: limit)
+        return try Runner(Experiment(definition, dataDirectory: nil), options: options, terminal: .silent).run { false }.folders
+    }
+
+    private func read(_ path: String, _ overrides: String...) throws -> Definition {
+        try Definition(Composition(of: URL(filePath: path), display: { $0.lastPathComponent }, overrides: overrides))
+    }
+
+    /// The checksums of a run's initial weights by name.
+    private func start(_ folder: RunFolder) throws -> [String: UInt64] {
+        let run = try RunReader(folder).contents()
+        return Dictionary(uniqueKeysWithValues: zip(run.description.tensors, try #require(run.digests.first { $0.step == 0 }).checksums))
+    }
+
+    /// Whether a run began with the weights of a file.
+    private func expectStart(of folder: RunFolder, at path: String) throws {
+        let run = try RunReader(folder).contents(), first = try #require(run.digests.first { $0.step == 0 })
+        #expect(try WeightsReader(path).firstDifference(from: first, tensors: run.description.tensors) == nil)
+    }
+
+    private func expectSame(_ a: RunFolder, _ b: RunFolder) {
+        for (first, second) in [(a.runFile, b.runFile), (a.weightsFile(.best), b.weightsFile(.best)), (a.weightsFile(.last), b.weightsFile(.last))] {
+            #expect(FileManager.default.contentsEqual(atPath: first, andPath: second), "\(second)")
+        }
+    }
+
+    // MARK: Another trial
+
+    @Test("A trial starts from the best weights of another, which is trained first; it is resumed and verified, also without the other's run")
+    func startsFromAnotherTrial() throws {
+        try withTemporaryFolder { results in
+            let folders = try run(definition(Self.text), in: "\(results)/whole")
+            let (tuned, base) = (folders[0], folders[1])
+            try expectStart(of: tuned, at: base.weightsFile(.best))
+            #expect(try RunReader(tuned).epochs().count == 3)
+            #expect(try RunReader(tuned).contents().description.configuration.contains("\"sgd\""))
+
+            // Only the one, interrupted and gone on with: the other comes first all the same.
+            var only = try definition(Self.text)
+            try only.keep(models: ["tuned"])
+            let cut = try run(only, in: "\(results)/cut", until: 1)
+            #expect(cut.count == 1 && cut[0].path.hasSuffix((tuned.path as NSString).lastPathComponent))
+            #expect(try RunReader(cut[0]).status == .interrupted)
+            try run(only, in: "\(results)/cut")
+            expectSame(tuned, cut[0])
+
+            for _ in 0..<2 {
+                let verification = try Verification(tuned, threads: 2, steps: nil, dataDirectory: nil, command: [], terminal: .silent) { false }
+                #expect(verification.failure == nil)
+                try? FileManager.default.removeItem(atPath: base.path)
+            }
+            #expect(!FileManager.default.fileExists(atPath: base.path), "verifying writes nothing into the results")
+        }
+    }
+
+    @Test("What is excepted keeps its initializers' values, and may have another shape")
+    func excepted() throws {
+        try withTemporaryFolder { results in
+            let text = """
+                data: {name: digits}
+                train: {epochs: 1, batch_size: 64}
+                models:
+                  base:  {vit: {patch: 2, width: 16, depth: 1, heads: 2}}
+                  plain: {vit: {patch: 2, width: 16, depth: 1, heads: 2, mlp_ratio: 2}}
+                  tuned: {vit: {patch: 2, width: 16, depth: 1, heads: 2, mlp_ratio: 2}, train: {init_from: {model: base, weights: last, except: ["*.mlp.*", head.weight]}}}
+
+                """
+            let folders = try run(definition(text), in: results)
+            let plain = try start(folders[1]), tuned = try start(folders[2])
+            let same = Set(tuned.keys.filter { tuned[$0] == plain[$0] })
+            let excepted = Set(tuned.keys.filter { $0.contains(".mlp.") || $0 == "head.weight" })
+            #expect(excepted.count == 5 && same.isSuperset(of: excepted))
+            #expect(!same.contains("patch_embed.proj.weight") && !same.contains("pos_embed"))
+        }
+    }
+
+    @Test("A trial of another definition, beside the file that names it, has its own data, training and name")
+    func anotherDefinition() throws {
+        try withTemporaryFolder { folder in
+            try "data: {name: digits, train_examples: 500}\ntrain: {epochs: 1, batch_size: 32}\nmodels: {first: \(Self.model), other: lenet5}\n".write(
+                toFile: "\(folder)/pretrain.yaml", atomically: true, encoding: .utf8)
+            try "data: {name: digits}\ntrain: {epochs: 1, batch_size: 64, init_from: {experiment: pretrain, model: first}}\nmodels: {m: \(Self.model)}\n".write(
+                toFile: "\(folder)/tune.yaml", atomically: true, encoding: .utf8)
+            let tuned = try run(read("\(folder)/tune.yaml"), in: "\(folder)/r")[0]
+            let names = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/r/pretrain")
+            let source = try #require(names.first)
+            #expect(names.count == 1 && source.hasPrefix("first-s0-"))
+            try expectStart(of: tuned, at: "\(folder)/r/pretrain/\(source)/weights/best.h5")
+            let moved = RunFolder(path: "\(folder)/elsewhere/r/tune/\((tuned.path as NSString).lastPathComponent)")
+            try FileManager.default.createDirectory(atPath: "\(folder)/elsewhere/r/tune", withIntermediateDirectories: true)
+            try FileManager.default.copyItem(atPath: tuned.path, toPath: moved.path)
+            try FileManager.default.removeItem(atPath: "\(folder)/pretrain.yaml")
+            // The run keeps the other's definition, so it is repeated without it.
+            let verification = try Verification(moved, threads: 1, steps: nil, dataDirectory: nil, command: [], terminal: .silent) { false }
+            #expect(verification.failure == nil)
+        }
+    }
+
+    @Test("A trial whose source diverges is not trained")
+    func divergedSource() throws {
+        try withTemporaryFolder { results in
+            let text = Self.text.replacing("base:  \(Self.model)", with: "base: {vit: {patch: 2, width: 16, depth: 1, heads: 2}, train: {optimizer: {sgd: {learning_rate: 1e30}}}}")
+            let options = Runner.Options(threads: 1, results: URL(filePath: results), startsOver: false, command: [])
+            let outcome = try Runner(Experiment(definition(text), dataDirectory: nil), options: options, terminal: .silent).run { false }
+            #expect(outcome.divergences.map { $0.prefix(5) } == ["tuned", "base-"])
+            #expect(!outcome.folders[0].hasRun)
+        }
+    }
+
+    @Test("Jobs of a sweep that start from one trial train it once; it may be one of theirs", arguments: [1, 2])
+    func sweep(jobs: Int) throws {
+        try withTemporaryFolder { results in
+            let text = Self.text + "sweep: {grid: {models.tuned.train.epochs: [1, 2, 3]}}\n"
+            let options = SweepRunner.Options(
+                threads: jobs, jobs: jobs, results: URL(filePath: results), dataDirectory: nil, startsOver: false, retriesFailed: false, command: [])
+            let outcome = try SweepRunner(SweepPlan(definition(text)), options: options, terminal: .silent).run { false }
+            #expect(outcome.failures == [])
+            #expect(outcome.entries.map(\.model) == ["tuned", "base", "tuned", "tuned"])
+            let base = outcome.folders[1]
+            for (folder, entry) in zip(outcome.folders, outcome.entries) where entry.model == "tuned" {
+                try expectStart(of: folder, at: base.weightsFile(.best))
+            }
+            #expect(Set(outcome.folders.map(\.path)).count == 4)
+        }
+    }
+
+    // MARK: A file
+
+    @Test("A file of weights counts by what it holds; it is checked, found again and given by hand")
+    func file() throws {
+        try withTemporaryFolder { folder in
+            let base = try run(definition("data: {name: digits}\ntrain: {epochs: 1, batch_size: 64}\nmodels: {m: \(Self.model)}\n"), in: "\(folder)/r")[0]
+            try FileManager.default.copyItem(atPath: base.weightsFile(.best), toPath: "\(folder)/w.h5")
+            let text = "data: {name: digits}\ntrain: {epochs: 1, batch_size: 64, init_from: w.h5}\nmodels: {m: \(Self.model)}\n"
+            try text.write(toFile: "\(folder)/x.yaml", atomically: true, encoding: .utf8)
+            let tuned = try run(read("\(folder)/x.yaml"), in: "\(folder)/r")[0]
+            try expectStart(of: tuned, at: base.weightsFile(.best))
+            #expect(try MachineRecord(tuned)?.weightsFile == "\(folder)/w.h5")
+
+            func verify(_ file: String? = nil) throws -> String? {
+                try Verification(
+                    tuned, threads: 1, steps: nil, dataDirectory: nil, weightsFile: file, command: [], terminal: .silent) { false }.failure
+            }
+            #expect(try verify() == nil)
+            try FileManager.default.createDirectory(atPath: "\(folder)/deeper", withIntermediateDirectories: true)
+            try FileManager.default.moveItem(atPath: "\(folder)/w.h5", toPath: "\(folder)/deeper/v.h5")
+            #expect(try verify("\(folder)/deeper/v.h5") == nil)
+            let missing = #expect(throws: UserError.self) { try verify() }
+            #expect(missing?.kind == .noInput)
+            let other = #expect(throws: UserError.self) { try verify(base.weightsFile(.last)) }
+            #expect(other?.kind == .data && "\(other!)".contains("has the SHA-256"))
+
+            // Another place, another way of writing it: the same trial.
+            let moved = try read("\(folder)/x.yaml", "train.init_from={file: \(folder)/deeper/v.h5}")
+            #expect(moved.trials[0].hash == String(tuned.path.suffix(8)))
+            #expect(try read("\(folder)/x.yaml", "train.init_from={file: \(base.weightsFile(.last))}").trials[0].hash != moved.trials[0].hash)
+        }
+    }
+
+    // MARK: Identity
+
+    @Test("A trial's identity has that of the trial that it starts from, and no names")
+    func identity() throws {
+        func hash(_ text: String) throws -> String { try definition(text).trials[0].hash }
+        let hash0 = try hash(Self.text)
+        #expect(try hash(Self.text.replacing("base", with: "basis")) == hash0)
+        #expect(try hash(Self.text.replacing("{model: base}", with: "{model: base, weights: best, seed: 0}")) == hash0)
+        #expect(try hash(Self.text.replacing("{model: base}", with: "{model: base, weights: last}")) != hash0)
+        #expect(try hash(Self.text.replacing("{model: base}", with: "{model: base, seed: 1}")) != hash0)
+        #expect(try hash(Self.text.replacing("{model: base}", with: "{model: base, except: [\"head.*\"]}")) != hash0)
+        #expect(try hash(Self.text.replacing("1e-3", with: "2e-3")) != hash0, "the other's training")
+        // What a run keeps is read back as the same trial, and its source as the same source.
+        let trial = try definition(Self.text).trials[0]
+        let again = try Definition(resolved: trial.resolvedDefinition, name: "x", place: "/config").trials[0]
+        #expect(again.identityDigest == trial.identityDigest && again.resolvedDefinition == trial.resolvedDefinition)
+        #expect(again.source?.trials.first?.identityDigest == trial.source?.trials.first?.identityDigest)
+    }
+
+    @Test("A model's own training is merged over the definition's, and the resolved text means the same")
+    func ownTraining() throws {
+        let read = try definition(Self.text)
+        #expect(read.models[0].train.epochs == 3 && read.models[1].train.epochs == 2)
+        #expect(read.models[0].train.batchSize == 64)
+        let again = try definition(read.resolvedText)
+        #expect(again.trials.map(\.hash) == read.trials.map(\.hash))
+        let preset = try definition("data: {name: digits}\nmodels: {a: {resnet18: , train: {epochs: 1}}}\n")
+        #expect(preset.models[0].definition == (try definition("data: {name: digits}\nmodels: {a: resnet18}\n")).models[0].definition)
+        // null takes away what all models have.
+        let without = try definition(
+            "data: {name: digits}\ntrain: {clip_gradient_norm: 1}\nmodels: {a: {mlp: {widths: [4]}, train: {clip_gradient_norm: null}}}\n")
+        #expect(without.models[0].train.clipGradientNorm == nil)
+        #expect(try definition(without.resolvedText).trials.map(\.hash) == without.trials.map(\.hash))
+    }
+
+    // MARK: Bad input
+
+    @Test(arguments: [
+        ("{model: bass}", "x.yaml:4: models.tuned.train.init_from.model: there is no model 'bass' in x; did you mean 'base'?"),
+        ("{model: tuned}", "x.yaml:4: models.tuned.train.init_from: a loop: tuned → tuned; none of these models could be trained first"),
+        ("{}", "x.yaml:4: models.tuned.train.init_from: expected where the weights come from: file, or model"),
+        ("[base]", "x.yaml:4: models.tuned.train.init_from: expected a map, found a list"),
+        ("{model: base, file: a.h5}", "x.yaml:4: models.tuned.train.init_from.model: found beside 'file', expected one of the two"),
+        ("{file: a.h5, weights: last}", "x.yaml:4: models.tuned.train.init_from.weights: found beside 'file', expected it with 'model' alone"),
+        ("{model: base, weights: bst}", "x.yaml:4: models.tuned.train.init_from.weights: unknown value 'bst'; did you mean 'best'?"),
+        ("no.h5", "x.yaml:4: models.tuned.train.init_from.file: no.h5: there is no such file"),
+        ("{model: base, except: [haed.weight]}",
+            "x.yaml:4: models.tuned.train.init_from: the weights of base do not fit tuned: except: 'haed.weight' matches nothing; did you mean 'head.weight'?"),
+        ("{model: wide}", "x.yaml:4: models.tuned.train.init_from: the weights of wide do not fit tuned: patch_embed.proj.weight has the shape [32, 1, 2, 2], expected [16, 1, 2, 2]; "),
+    ])
+    func badInput(origin: String, sentence: String) throws {
+        let text = Self.text.replacing("{model: base}", with: origin) + "  wide: {vit: {patch: 2, width: 32, depth: 1, heads: 2}}\n"
+        let error = #expect(throws: UserError.self) { try Experiment(definition(text), dataDirectory: nil) }
+        #expect("\(error!)".hasPrefix(sentence), "\(error!)")
+        #expect("\(error!)".split(separator: "\n").count == 1)
+    }
+
+    @Test("A loop over several definitions is an error")
+    func loopOfFiles() throws {
+        try withTemporaryFolder { folder in
+            for (name, other) in [("a", "b"), ("b", "a")] {
+                try "data: {name: digits}\ntrain: {init_from: {experiment: \(other), model: m}}\nmodels: {m: \(Self.model)}\n".write(
+                    toFile: "\(folder)/\(name).yaml", atomically: true, encoding: .utf8)
+            }
+            let error = #expect(throws: UserError.self) { try read("\(folder)/a.yaml") }
+            #expect("\(error!)".contains("train.init_from: a loop: m → m → m; none"))
+            #expect(error?.kind == .usage)
+        }
+    }
+}
