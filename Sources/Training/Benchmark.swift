@@ -17,7 +17,7 @@ public final class StepBenchmark {
     ///   - fields: of the samples: the image, then the task's targets.
     ///   - configuration: the batch size, the shards and the optimizer.
     /// - Throws: `RecordingError` when the model does not fit the images.
-    public init(_ model: ModelRecorder, task: any TrainingTask, fields: [Field], configuration: TrainConfiguration, pool: WorkerPool) throws {
+    public init(_ model: @escaping ModelRecorder, task: any TrainingTask, fields: [Field], configuration: TrainConfiguration, pool: WorkerPool) throws {
         self.configuration = configuration
         threads = pool.threadCount
         training = try TrainingStep(model, task, fields: fields, configuration: configuration, seed: 0, pool: pool)
@@ -40,7 +40,7 @@ public final class StepBenchmark {
     public func run(_ count: Int) throws -> [Double] {
         try (0..<count).map { _ in
             let start = ContinuousClock.now
-            let result = training.run(batch.fields, step: step, learningRate: configuration.optimizer.learningRate)
+            let result = try training.run(batch.fields, step: step, learningRate: configuration.optimizer.learningRate)
             guard result.isFinite else { throw UserError(.internal, "the loss or a gradient of the benchmark is not finite at step \(step)") }
             step += 1
             return (.now - start) / .milliseconds(1)
@@ -114,7 +114,7 @@ public struct BenchmarkResult: Codable, Sendable {
     ///   - peak: what the machine reaches, to compare with.
     /// - Throws: `RecordingError` when the model does not fit the images.
     public init(
-        measuring model: ModelRecorder, named workload: String, task: any TrainingTask, fields: [Field], configuration: TrainConfiguration,
+        measuring model: @escaping ModelRecorder, named workload: String, task: any TrainingTask, fields: [Field], configuration: TrainConfiguration,
         steps: Int, isProfiled: Bool = false, peak: MachinePeak? = nil, pool: WorkerPool
     ) throws {
         precondition(steps > 0, "a benchmark needs at least one step")

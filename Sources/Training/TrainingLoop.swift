@@ -43,14 +43,14 @@ public final class TrainingLoop {
     /// Prepares the plans and initializes the weights.
     ///
     /// - Parameters:
-    ///   - model: recorded twice, in training and in evaluation mode.
+    ///   - model: recorded in training and in evaluation mode, and again in the epochs from which on other parameters are frozen.
     ///   - task: what it is trained for.
     ///   - seed: of the initial weights, the order of the images, augmentation and dropout, each with streams of its own.
     ///   - weights: where the parameters and buffers have their first values from; nil: from their initializers.
     /// - Throws: `RecordingError` when the model does not fit the images or the memory, `UserError` when the data are too few for the
     ///   configuration, or the task does not measure what it asks for.
     public init(
-        _ model: ModelRecorder, task: any TrainingTask, configuration: TrainConfiguration, source: any SampleSource,
+        _ model: @escaping ModelRecorder, task: any TrainingTask, configuration: TrainConfiguration, source: any SampleSource,
         augmentations: [Augmentation], seed: UInt64, startingFrom weights: (any WeightSource)? = nil, pool: WorkerPool
     ) throws {
         hasValidation = !source.indices(of: .validation).isEmpty
@@ -72,7 +72,7 @@ public final class TrainingLoop {
         schedule = LearningRateSchedule(
             configuration.schedule, peak: configuration.optimizer.learningRate, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs)
         trainingStep = try TrainingStep(
-            model, task, fields: fields, configuration: configuration, seed: seed, weights: weights, pool: pool)
+            model, task, fields: fields, configuration: configuration, stepsPerEpoch: stepsPerEpoch, seed: seed, weights: weights, pool: pool)
         evaluator = try Evaluator(
             model, task, source: source, fields: fields, configuration: configuration, seed: seed, trained: trainingStep.measures,
             store: trainingStep.store, pool: pool)
@@ -150,7 +150,9 @@ public final class TrainingLoop {
     public var layerNames: [String] { layerProbe?.names ?? [] }
 
     /// Measures the layers with the weights as they are, and changes nothing; nil where the configuration does not ask for it.
-    public func layerStatistics() -> LayerStatistics? { layerProbe?.measure(epoch: progress.epoch) }
+    ///
+    /// - Throws: what compiling throws, where other parameters are frozen than at the last time.
+    public func layerStatistics() throws -> LayerStatistics? { try layerProbe?.measure(epoch: progress.epoch) }
 
     /// Resumes where an earlier training of the same kind was; what follows is what would have followed there.
     ///
@@ -187,7 +189,7 @@ public final class TrainingLoop {
         while epochMeans.stepCount < stepsPerEpoch, let batch = pipeline.next() {
             let step = progress.step
             let learningRate = schedule.learningRate(at: step)
-            let result = trainingStep.run(batch.fields, step: step, learningRate: learningRate)
+            let result = try trainingStep.run(batch.fields, step: step, learningRate: learningRate)
             guard result.isFinite else { throw divergence(loss: result.loss, gradientNorm: result.gradientNorm) }
 
             progress.step += 1

@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    private static func loop(_ model: ModelRecorder, epochs: Int = 1, threads: Int = 1) throws -> TrainingLoop {
+    private static func loop(_ model: @escaping ModelRecorder, epochs: Int = 1, threads: Int = 1) throws -> TrainingLoop {
         var configuration = TrainConfiguration()
         (configuration.epochs, configuration.batchSize, configuration.shards) = (epochs, 64, 4)
         configuration.labelSmoothing = 0.1

@@ -33,8 +33,8 @@ extension LayerRecord {
 
 extension LayerDescription {
     /// The layers that `loop` measures, with the theory of `model` for the weights as they are now, at the start; nil where it measures none.
-    init?(_ model: ModelDefinition, measuredBy loop: TrainingLoop, image: ImageShape, task: some TrainingTask) {
-        guard let start = loop.layerStatistics() else { return nil }
+    init?(_ model: ModelDefinition, measuredBy loop: TrainingLoop, image: ImageShape, task: some TrainingTask) throws {
+        guard let start = try loop.layerStatistics() else { return nil }
         self.init(names: loop.layerNames)
         guard let family = model.configuration as? any MeanFieldConfiguration,
             let network = family.meanFieldNetwork(input: image, classes: task.outputShape.elementCount)

@@ -134,7 +134,7 @@ public final class Runner {
         var described = description
         described.tensors = loop.tensorNames
         described.measures = loop.measures
-        described.layers = LayerDescription(
+        described.layers = try LayerDescription(
             trial.model.definition, measuredBy: loop, image: experiment.dataset.shape, task: experiment.task(of: trial.model.name))
         var machine = MachineRecord.here(threads: pool.threadCount, command: options.command)
         machine.dataFile = experiment.dataset.location

@@ -91,8 +91,8 @@ final class PlanBuilder {
         for (index, output) in outputs.enumerated() { try deliver(output.id, to: .output(index)) }
         if !gradients.isEmpty {
             guard let store else { preconditionFailure("gradients need a parameter store") }
-            let entries = store.trainedEntries
-            precondition(entries.count == gradients.count, "the store has gradients of other parameters")
+            let entries = zip(store.entries, graph.parameters).filter { !$0.1.isFrozen }.map(\.0)
+            precondition(entries.allSatisfy(\.isTrained), "the store has no gradient of a parameter that the graph trains")
             for (entry, gradient) in zip(entries, gradients) {
                 try deliver(gradient.id, to: .gradient(entry.offset * MemoryLayout<Float>.size))
             }
