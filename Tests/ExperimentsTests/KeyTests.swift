@@ -5,11 +5,11 @@ import Testing
 
 /// What holds for every key of definitions, those to come included.
 @Suite struct KeyTests {
-    /// A definition with one model, and whatever else is said.
+    /// Of a definition with little in it, and whatever else is said.
     private static func hash(_ words: [String]) throws -> String {
         let text = """
             data: {name: digits}
-            models: {m: {mlp: {}}}
+            models: {m: {mlp: {}}, other: {mlp: {}, train: {init_from: null}}}
             """
         var root = try YAML.node(text) { SourceMark(file: "x.yaml", line: $0) }
         for word in words { try Override(word: word).apply(to: &root) }
@@ -32,7 +32,7 @@ import Testing
                 let inner = { (text: String) in wrap([needed, "\(key.name): \(text)"].filter { !$0.isEmpty }.joined(separator: ", ")) }
                 let own = key.defaultText.map { [Case(base: wrap(needed), assignment: inner($0))] } ?? []
                 // Names under a key are choices, and keys under a map are keys; both are written as a map.
-                let required = key.name == "step" ? "every: 1" : key.children.filter(\.isRequired).map { "\($0.name): \(stand(in: $0))" }.joined(separator: ", ")
+                let required = key.name == "step" ? "every: 1" : key.name == "init_from" ? "model: other" : key.children.filter(\.isRequired).map { "\($0.name): \(stand(in: $0))" }.joined(separator: ", ")
                 return own + (key.children.isEmpty || key.name == "augment" ? [] : below(key.children, needed: required) { inner("{\($0)}") })
             }
         }

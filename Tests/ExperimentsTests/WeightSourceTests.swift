@@ -219,8 +219,9 @@ import Training
     // MARK: Bad input
 
     @Test(arguments: [
-        ("{model: bass}", "x.yaml:4: models.tuned.train.init_from.model: there is no model 'bass' in x; did you mean 'base'?"),
-        ("{model: tuned}", "x.yaml:4: models.tuned.train.init_from: a loop: tuned → tuned; none of these models could be trained first"),
+        ("{model: bas}", "x.yaml:4: models.tuned.train.init_from.model: there is no model 'bas' in x; did you mean 'base'?"),
+        ("{model: tuned}", "x.yaml:4: models.tuned.train.init_from: a loop: tuned → tuned; models.tuned.train.init_from=null lets it start from its initializers"),
+        ("{model: round}", "x.yaml:4: models.tuned.train.init_from: a loop: tuned → round → tuned; none of these models could be trained first"),
         ("{}", "x.yaml:4: models.tuned.train.init_from: expected where the weights come from: file, or model"),
         ("[base]", "x.yaml:4: models.tuned.train.init_from: expected a map, found a list"),
         ("{model: base, file: a.h5}", "x.yaml:4: models.tuned.train.init_from.model: found beside 'file', expected one of the two"),
@@ -233,6 +234,7 @@ import Training
     ])
     func badInput(origin: String, sentence: String) throws {
         let text = Self.text.replacing("{model: base}", with: origin) + "  wide: {vit: {patch: 2, width: 32, depth: 1, heads: 2}}\n"
+            + "  round: {vit: {patch: 2, width: 16, depth: 1, heads: 2}, train: {init_from: {model: tuned}}}\n"
         let error = #expect(throws: UserError.self) { try Experiment(definition(text), dataDirectory: nil) }
         #expect("\(error!)".hasPrefix(sentence), "\(error!)")
         #expect("\(error!)".split(separator: "\n").count == 1)

@@ -55,8 +55,9 @@ extension Definition {
         guard let index = models.firstIndex(where: { $0.name == name }), let origin = models[index].train.initialWeights else { return }
         let model = models[index], link = SourceLink(definition: file?.path ?? self.name, model: name)
         if let start = chain.firstIndex(of: link) {
-            let loop = (chain[start...] + [link]).map(\.model).joined(separator: " → ")
-            throw UserError(.usage, place(in: model, "init_from", "a loop: \(loop); none of these models could be trained first"))
+            let loop = (chain[start...] + [link]).map(\.model).joined(separator: " → "), isAlone = chain.count == start + 1
+            let remedy = isAlone ? "\(model.path).train.init_from=null lets it start from its initializers" : "none of these models could be trained first"
+            throw UserError(.usage, place(in: model, "init_from", "a loop: \(loop); \(remedy)"))
         }
         guard let source = origin.model else {
             guard origin.digest == nil else { return }

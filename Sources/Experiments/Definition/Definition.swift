@@ -251,7 +251,10 @@ public struct Definition: Sendable {
     private static func train(
         _ own: ConfigurationNode, over shared: ConfigurationNode?, path: String, errors: ConfigurationErrors
     ) -> TrainConfiguration {
-        let all = shared.map { Composition.merge(own, onto: $0, path: ["train"]) } ?? own, found = ConfigurationErrors()
+        var all = shared.map { Composition.merge(own, onto: $0, path: ["train"]) } ?? own
+        // Nothing takes a key away, also one that is not there.
+        if let entries = all.entries { all.value = .map(entries.filter { $0.node.value != .null }) }
+        let found = ConfigurationErrors()
         var fields = FieldReader(all, path: path, errors: found)
         let train = TrainConfiguration(from: &fields)
         fields.finish()
