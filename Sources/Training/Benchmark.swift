@@ -81,12 +81,15 @@ public struct BenchmarkResult: Codable, Sendable {
     public let minimumMilliseconds: Double
     /// At the median step.
     public let imagesPerSecond: Double
-    /// 10⁹ floating-point operations a second at the median: 2 for each multiply-add of the model, the backward pass counted as two forward ones.
+    /// 10⁹ floating-point operations a second at the median: 2 for each multiply-add of the model, the backward pass counted as two forward ones,
+    /// as if nothing were frozen.
     public let gflops: Double
     /// The process's highest memory use during the workload, in MiB.
     public let peakMemory: Double
     /// What it was expected to be, before the first step, if nothing else ran in the process.
     public let predictedPeakMemory: Double
+    /// The patterns of the parameters that are frozen; nil where all are trained.
+    public let frozen: [String]?
     /// Where the time goes, when that was asked for.
     public let profile: StepProfile?
     /// What the machine allows, when that was asked for.
@@ -102,7 +105,7 @@ public struct BenchmarkResult: Codable, Sendable {
         case gflops
         case peakMemory = "peak_rss_mb"
         case predictedPeakMemory = "predicted_peak_mb"
-        case profile, roofline
+        case frozen, profile, roofline
     }
 
     /// Times `steps` steps on synthetic samples, after a few that do not count.
@@ -137,6 +140,8 @@ public struct BenchmarkResult: Codable, Sendable {
         minimumMilliseconds = milliseconds.min()!
         imagesPerSecond = Double(batchSize) / median * 1e3
         gflops = work.gigaflops / median * 1e3
+        let patterns = configuration.parameters.filter(\.freeze).map(\.match)
+        frozen = patterns.isEmpty ? nil : patterns
         profile = isProfiled ? try benchmark.profile(min(steps, 10)) : nil
         roofline = peak.map { Roofline(work, peak: $0, milliseconds: median) }
     }
