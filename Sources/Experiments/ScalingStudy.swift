@@ -119,7 +119,7 @@ public struct ScalingStudy: Codable, Sendable {
         private var image: Field { .image(ImageShape(height: imageSize, width: imageSize, channels: 1)) }
         private var record: ModelRecorder {
             let definition = ModelDefinition(configuration)
-            return { scope, images in definition.record(images, classes: 10, in: scope).required("logits", in: scope) }
+            return { scope, images in definition.record(images, classes: 10, in: scope) }
         }
 
         func benchmark(_ precision: Precision, _ pool: WorkerPool) throws -> StepBenchmark {

@@ -27,7 +27,9 @@ public enum Metric: RawRepresentable, Sendable, Hashable {
 
     /// The metrics of runs with these measures.
     static func known(_ measures: [Measure]) -> [Metric] {
-        measures.flatMap { [.test($0.name), .validation($0.name), .training($0.name)] } + others
+        measures.flatMap { measure in
+            (measure.isOfEvaluation ? [.test(measure.name), .validation(measure.name)] : []) + (measure.isOfTraining ? [.training(measure.name)] : [])
+        } + others
     }
 
     /// `test_accuracy`, `val_loss`, `train_loss`, `seconds_per_epoch`; which measures there are the runs say.

@@ -60,7 +60,7 @@ public final class RunTail {
     }
 
     private static func text(_ values: [Double], _ measures: [Measure]) -> String {
-        zip(measures, values).map { "\($0.title) \(decimals($1, 4))" }.joined(separator: "  ")
+        zip(measures, values).filter(\.0.isOfTraining).map { "\($0.title) \(decimals($1, 4))" }.joined(separator: "  ")
     }
 
     private func ending(of run: RunReader, isBeingWritten: Bool) throws -> String? {

@@ -21,7 +21,7 @@ public struct Experiment: Sendable {
     let sources: [String: SourceExperiment]
     /// The samples of the data set with the fields that the task needs.
     public let source: any SampleSource
-    /// What they are measured by: the loss first.
+    /// What they are measured by, whatever the model: the loss first.
     public let measures: [Measure]
     /// SHA-256 of all images and labels (`LabeledImages.digest`).
     public let dataDigest: String
@@ -109,7 +109,7 @@ public struct Experiment: Sendable {
         do {
             return try definition.placing(in: model) {
                 try TrainingLoop(
-                    { scope, images in model.definition.record(images, classes: outputs, in: scope).required("logits", in: scope) }, task: task,
+                    { scope, images in model.definition.record(images, classes: outputs, in: scope) }, task: task,
                     configuration: configuration, source: source,
                     augmentations: trial.data.augment, seed: UInt64(trial.seed), startingFrom: weights, pool: pool)
             }
