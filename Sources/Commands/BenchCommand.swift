@@ -17,6 +17,7 @@ struct BenchCommand: DefinitionCommand {
               harness bench
               harness bench vit-28 resnet18-28 --threads 1 --json
               harness bench vit-28 --profile --roofline   where the time goes, and what the machine allows
+              harness bench vit-28 --freeze 'blocks.*'     how much time it saves not to train some parameters
               harness bench --scaling                     time against batch size, depth, tokens, width and threads
               harness bench --input vit_vs_resnet         what preparing batches and keeping the log cost
             """)
@@ -39,6 +40,11 @@ struct BenchCommand: DefinitionCommand {
         "Compute parts of the model again in the backward pass instead of keeping them: \(TrainConfiguration.Recomputation.allCases.map(\.rawValue).joined(separator: ", ")).",
         valueName: "parts"))
     var recompute = TrainConfiguration.Recomputation.none
+
+    @Option(help: ArgumentHelp(
+        "Also time each workload with the parameters frozen whose names match this, where * stands for any text; may be given several times.",
+        valueName: "pattern"))
+    var freeze: [String] = []
 
     @Flag(help: "Show where the time goes: every kind of operation, waiting, the optimizer.")
     var profile = false
@@ -68,9 +74,11 @@ struct BenchCommand: DefinitionCommand {
         if let shards, !(1...1_024).contains(shards) { throw ValidationError("--shards: expected a number from 1 to 1024, found \(shards)") }
         if json, markdown { throw ValidationError("--json and --markdown: expected one of them") }
         if scaling, input != nil { throw ValidationError("--scaling and --input: expected one of them") }
-        if scaling || input != nil, !workloads.isEmpty || profile || roofline || shards != nil {
-            throw ValidationError("\(scaling ? "--scaling" : "--input") has its own models: expected no workloads, --profile, --roofline or --shards")
+        if scaling || input != nil, !workloads.isEmpty || profile || roofline || shards != nil || !freeze.isEmpty {
+            throw ValidationError(
+                "\(scaling ? "--scaling" : "--input") has its own models: expected no workloads, --profile, --roofline, --shards or --freeze")
         }
+        if roofline, !freeze.isEmpty { throw ValidationError("--roofline and --freeze: expected one of them, as the peak is of whole steps") }
     }
 
     func run(_ registry: Registry) throws {
@@ -88,9 +96,12 @@ struct BenchCommand: DefinitionCommand {
         let chosen = try workloads.isEmpty ? Workload.all : workloads.map(Workload.named)
         let pool = WorkerPool(threads: threadOptions.count, shards: shards ?? TrainConfiguration().shards)
         let peak = roofline ? try MachinePeak(precision: precision, pool: pool) : nil
-        let results = try chosen.map {
-            try $0.measure(
-                steps: steps, precision: precision, shards: shards, recompute: recompute, isProfiled: profile, peak: peak, pool: pool)
+        let results = try chosen.flatMap { workload in
+            try (freeze.isEmpty ? [[]] : [[], freeze]).map { frozen in
+                try workload.measure(
+                    steps: steps, precision: precision, shards: shards, recompute: recompute, frozen: frozen, isProfiled: profile, peak: peak,
+                    pool: pool)
+            }
         }
         print(json ? try Self.json(results) : text(BenchTable.workloads(results)))
     }

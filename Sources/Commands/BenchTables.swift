@@ -26,15 +26,16 @@ extension BenchTable {
     /// One row a workload, then a table for each that was profiled.
     static func workloads(_ results: [BenchmarkResult]) -> [BenchTable] {
         let hasRoofline = results.contains { $0.roofline != nil }
+        let hasFrozen = results.contains { $0.frozen != nil }
         var summary = columns(
-            ["workload"],
+            ["workload"] + (hasFrozen ? ["frozen"] : []),
             ["precision", "threads", "batch", "shards", "ms/step", "least", "images/s", "GFLOP/s", "peak MB", "predicted"]
                 + (hasRoofline ? ["floor ms", "share of peak"] : []))
         for result in results {
-            summary.append([
-                result.workload, result.precision, "\(result.threads)", "\(result.batchSize)", "\(result.shards)",
+            summary.append([result.workload] + (hasFrozen ? [result.frozen?.joined(separator: " ") ?? "nothing"] : []) + [
+                result.precision, "\(result.threads)", "\(result.batchSize)", "\(result.shards)",
                 decimals(result.millisecondsPerStep, 1), decimals(result.minimumMilliseconds, 1), decimals(result.imagesPerSecond, 0),
-                decimals(result.gflops, 0), decimals(result.peakMemory, 0), decimals(result.predictedPeakMemory, 0),
+                result.frozen == nil ? decimals(result.gflops, 0) : "", decimals(result.peakMemory, 0), decimals(result.predictedPeakMemory, 0),
             ] + (result.roofline.map { [decimals($0.floorMilliseconds, 1), percent($0.share)] } ?? []))
         }
         var tables = [BenchTable(table: summary)]
@@ -44,7 +45,8 @@ extension BenchTable {
             tables.append(BenchTable(heading: "What this machine reaches on single operations:", table: measured))
         }
         return tables + results.compactMap { result in
-            result.profile.map { BenchTable(heading: "\(result.workload), milliseconds of all threads in a step:", table: profile($0)) }
+            let frozen = result.frozen.map { " with \($0.joined(separator: " ")) frozen" } ?? ""
+            return result.profile.map { BenchTable(heading: "\(result.workload)\(frozen), milliseconds of all threads in a step:", table: profile($0)) }
         }
     }
 

@@ -45,8 +45,9 @@ struct CheckCommand: DefinitionCommand {
             print("sweep: \(grouped(plan.entries.count)) trials; harness sweep \(words.experiment) --dry-run lists them")
             return
         }
-        var trials = TextTable(["trial", "state"].map { TextTable.Column($0, .left) })
-        for trial in preview.trials { trials.append([trial.name, trial.state]) }
+        let haveSources = preview.trials.contains { $0.source != nil }
+        var trials = TextTable((["trial", "state"] + (haveSources ? ["starts from"] : [])).map { TextTable.Column($0, .left) })
+        for trial in preview.trials { trials.append([trial.name, trial.state] + (haveSources ? [trial.source ?? ""] : [])) }
         print(trials.text(width: wideOption.width))
     }
 

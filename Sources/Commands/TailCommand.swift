@@ -8,7 +8,7 @@ struct TailCommand: ParsableCommand {
         commandName: "tail",
         abstract: "Follow a run, or a sweep, while another process trains it.",
         discussion: """
-            Prints steps and epochs as they are recorded, about once a second, until the run ends or Ctrl-C. Of a run that has ended it prints the last \
+            Prints steps and epochs as they are recorded, about once a second, until the run ends or Ctrl-C. When a run has ended, it prints the last \
             rows. In the folder of a sweep it follows all running trials, and tells how many are done and how much time is left.
 
             Examples:

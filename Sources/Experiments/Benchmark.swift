@@ -31,12 +31,13 @@ public struct Workload: Sendable {
     /// - Parameters:
     ///   - shards: nil for the default of a definition.
     ///   - recompute: what the backward pass computes again.
+    ///   - frozen: patterns of the names of parameters that are not trained, as `train.parameters` has them.
     ///   - isProfiled: whether some further steps are taken apart.
     ///   - peak: what the machine reaches, to compare with.
-    /// - Throws: `UserError(.usage)` when the batch cannot be cut into `shards`.
+    /// - Throws: `UserError(.usage)` when the batch cannot be cut into `shards`, or a pattern matches no parameter.
     public func measure(
-        steps: Int, precision: Precision, shards: Int? = nil, recompute: TrainConfiguration.Recomputation = .none, isProfiled: Bool = false,
-        peak: MachinePeak? = nil, pool: WorkerPool
+        steps: Int, precision: Precision, shards: Int? = nil, recompute: TrainConfiguration.Recomputation = .none, frozen: [String] = [],
+        isProfiled: Bool = false, peak: MachinePeak? = nil, pool: WorkerPool
     ) throws -> BenchmarkResult {
         guard let preset = ModelPreset.named(name) else { preconditionFailure("the workload \(name) is a preset of Models") }
         var configuration = TrainConfiguration()
@@ -47,9 +48,27 @@ public struct Workload: Sendable {
         guard batchSize.isMultiple(of: configuration.shards) else {
             throw UserError(.usage, "--shards: expected a divisor of \(batchSize), the batch size of \(name), found \(configuration.shards)")
         }
+        if !frozen.isEmpty {
+            let names = preset.definition.declarations(input: preset.input, classes: preset.classes).parameters.map(\.name)
+            configuration.parameters = try rules(freezing: frozen, of: names)
+        }
         return try BenchmarkResult(
-            measuring: { scope, images in preset.definition.record(images, classes: preset.classes, in: scope).required("logits", in: scope) }, named: name,
+            measuring: { scope, images in preset.definition.record(images, classes: preset.classes, in: scope) }, named: name,
             task: Classification(classCount: preset.classes), fields: [.image(preset.input), .label(classes: preset.classes)],
             configuration: configuration, steps: steps, isProfiled: isProfiled, peak: peak, pool: pool)
+    }
+
+    private func rules(freezing patterns: [String], of names: [String]) throws -> [ParameterRule] {
+        for pattern in patterns.map(NamePattern.init) where !names.contains(where: pattern.matches) {
+            throw UserError(.usage, "--freeze: '\(pattern.text.shortened())' matches no parameter of \(name); \(pattern.hint(among: names))")
+        }
+        if names.allSatisfy({ name in patterns.contains { NamePattern($0).matches(name) } }) {
+            throw UserError(.usage, "--freeze: all \(names.count) parameters of \(name) are frozen, expected at least one that is trained")
+        }
+        return patterns.map { pattern in
+            var rule = ParameterRule()
+            (rule.match, rule.freeze) = (pattern, true)
+            return rule
+        }
     }
 }

@@ -63,7 +63,7 @@ public struct ScalingStudy: Codable, Sendable {
         public let points: [Point]
     }
 
-    /// Of growing batch size, depth, tokens or pixels, and width.
+    /// What grows: the batch size, the depth, the tokens or pixels, the width.
     public let growth: [Series]
     /// From one thread up.
     public let threads: [Threads]
@@ -119,7 +119,7 @@ public struct ScalingStudy: Codable, Sendable {
         private var image: Field { .image(ImageShape(height: imageSize, width: imageSize, channels: 1)) }
         private var record: ModelRecorder {
             let definition = ModelDefinition(configuration)
-            return { scope, images in definition.record(images, classes: 10, in: scope).required("logits", in: scope) }
+            return { scope, images in definition.record(images, classes: 10, in: scope) }
         }
 
         func benchmark(_ precision: Precision, _ pool: WorkerPool) throws -> StepBenchmark {

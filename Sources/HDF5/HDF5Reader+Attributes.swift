@@ -33,7 +33,8 @@ extension HDF5Reader {
 
     private func withAttribute<Result>(_ name: String, of object: String, _ body: (StoredArray) throws -> Result) throws -> Result? {
         try Library.locked {
-            let opened = try openObject(object)
+            // A file's attributes are those of its root, which need not be opened for each.
+            let opened = object == "/" ? handle : try openObject(object)
             let place = place.at("\(object)@\(name)")
             let exists = H5Aexists(opened.id, name)
             guard exists >= 0 else { throw place.failure("read") }

@@ -13,14 +13,25 @@ public struct Measure: Sendable, Hashable {
     public let better: Direction
     /// Between which numbers it lies; nil where there are no such bounds.
     public let bounds: ClosedRange<Double>?
+    /// Whether it is measured in training, in evaluation, or in both. Where it is not, runs have neither a column nor a value of it.
+    public var occasion: Occasion
+
+    /// When something is measured.
+    public enum Occasion: String, Sendable { case always, training, evaluation }
 
     /// A measure with its unit and direction.
-    public init(_ name: String, unit: String, better: Direction, bounds: ClosedRange<Double>? = nil) {
+    public init(_ name: String, unit: String, better: Direction, bounds: ClosedRange<Double>? = nil, occasion: Occasion = .always) {
         self.name = name
         self.unit = unit
         self.better = better
         self.bounds = bounds
+        self.occasion = occasion
     }
+
+    /// Whether training steps and epochs have a value of it.
+    public var isOfTraining: Bool { occasion != .evaluation }
+    /// Whether the validation and the test have a value of it.
+    public var isOfEvaluation: Bool { occasion != .training }
 
     /// Whether it is a part of a whole.
     public var isShare: Bool { unit == "1" && bounds == 0...1 }
@@ -59,7 +70,7 @@ public struct MeasureSum: Sendable, Equatable {
 public struct MeasureValues: Sendable, Equatable {
     /// The measures, in the order of the values.
     public let measures: [Measure]
-    /// In the order of `measures`.
+    /// In the order of `measures`; NaN for those that are not measured on this occasion.
     public let values: [Double]
 
     /// A value for each measure, in their order.

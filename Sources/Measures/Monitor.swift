@@ -15,7 +15,7 @@ public struct Monitor: Sendable, Hashable {
     ///   - keyPath: where a definition says the name.
     /// - Throws: `UserError(.usage)` that names the measures of `task` when it has none of that name.
     public init(named name: String, among measures: [Measure], of task: String, at keyPath: String) throws {
-        let monitors = measures.map(Monitor.init)
+        let monitors = measures.filter(\.isOfEvaluation).map(Monitor.init)
         guard let found = monitors.first(where: { $0.name == name }) else {
             let names = monitors.map(\.name)
             throw UserError(at: keyPath, "the task \(task) does not measure '\(name.shortened())'\(suggestion(for: name, among: names))")
@@ -29,11 +29,12 @@ public struct Monitor: Sendable, Hashable {
     /// With which every monitor's name begins.
     public static let prefix = "val_"
 
-    /// Whether `value` is better than `other` by more than `margin`.
+    /// Whether `value` is better than `other` by more than `margin`. Any number is better than none (NaN).
     public func isBetter(_ value: Double, than other: Double, by margin: Double = 0) -> Bool {
+        if other.isNaN { return !value.isNaN }
         switch measure.better {
-        case .larger: value > other + margin
-        case .smaller: value < other - margin
+        case .larger: return value > other + margin
+        case .smaller: return value < other - margin
         }
     }
 }

@@ -68,7 +68,7 @@ extension Comparison {
         let budgets: [(name: String, choice: String, value: (Row) -> Double)] = [
             ("parameters", "parameters", { Sample(values: $0.measured.map { Double($0.run.summary.description.parameters) }).mean }),
             ("MACs", "macs", { Sample(values: $0.measured.map { Double($0.run.summary.description.multiplyAdds) }).mean }),
-            ("epochs", "epochs", { Sample(values: $0.measured.map { Double($0.run.summary.epochs.count) }).mean }),
+            ("epochs", "epochs", { Sample(values: $0.measured.map { Double($0.run.summary.epochCount) }).mean }),
         ]
         // A link's run says what another experiment matches.
         let matches = Set(measured.flatMap { row in row.measured.filter { !$0.run.summary.isLink }.map { $0.run.keys.values["match"] ?? "" } })

@@ -28,7 +28,7 @@ extension Comparison {
             let parent = (folder.path as NSString).deletingLastPathComponent
             if let plan = plans[parent] { return plan }
             var plan = Plan()
-            let path = (parent as NSString).appendingPathComponent("sweep.h5")
+            let path = SweepFile.path(in: parent)
             // One that is damaged says nothing; the sweep itself complains of it.
             if FileManager.default.fileExists(atPath: path), let file = try? SweepFile(reading: path) {
                 for entry in file.entries {

@@ -39,7 +39,7 @@ public struct Comparison {
         var labelled: [String: String] = [:]
         /// All runs, finished or not.
         var runs: [Run]
-        /// Those with a value of the metric.
+        /// The runs with a value of the metric.
         var measured: [(run: Run, value: Double)] = []
         /// Against the baseline; nil for the baseline itself and where there are no pairs.
         var test: PairedTest?
@@ -121,7 +121,7 @@ public struct Comparison {
         // What the system does not let read now may be whole.
         var damageKind = UserError.Kind.io
         var runs: [Run] = [], plans = Plans(modelOrder: options.modelOrder), places: [String: Place] = [:]
-        for (folder, read) in Self.read(folders.filter(\.hasRun)) {
+        for (folder, read) in Self.read(folders.filter(\.hasRun), readsEpochs: ([options.metric].compactMap(\.self) + options.others).contains(where: \.isOfEpochs)) {
             do {
                 let (summary, keys) = try read.get()
                 runs.append(Run(summary: summary, keys: keys, written: plans.writtenValues(of: folder)))
@@ -157,11 +157,11 @@ public struct Comparison {
     }
 
     /// Reads runs on several threads: what takes long is their digests and definitions.
-    private static func read(_ folders: [RunFolder]) -> [(RunFolder, Result<(RunSummary, RunKeys), any Error>)] {
+    private static func read(_ folders: [RunFolder], readsEpochs: Bool) -> [(RunFolder, Result<(RunSummary, RunKeys), any Error>)] {
         let results = Mutex([Int: Result<(RunSummary, RunKeys), any Error>]())
         DispatchQueue.concurrentPerform(iterations: folders.count) { index in
             let result = Result {
-                let summary = try RunSummary(folders[index])
+                let summary = try RunSummary(folders[index], readsEpochs: readsEpochs)
                 return (summary, RunKeys(summary.description))
             }
             results.withLock { $0[index] = result }
@@ -280,7 +280,7 @@ public struct Comparison {
         func differs(_ key: String, in definitions: [[String: String]]) -> Bool { Set(definitions.map { $0[key] ?? "" }).count > 1 }
         return Set(definitions.flatMap(\.keys)).sorted().filter { key in
             guard differs(key, in: definitions) else { return false }
-            // Of choices within choices the innermost.
+            // Where choices lie within choices, the innermost counts.
             guard let choice = choices.filter({ key.hasPrefix($0 + ".") }).max(by: { $0.count < $1.count }) else { return true }
             return Dictionary(grouping: definitions) { $0[choice] }.values.contains { differs(key, in: $0) }
         }

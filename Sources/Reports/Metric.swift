@@ -3,9 +3,9 @@ import RunStore
 
 /// A number of a finished run that runs are compared by: a measure of its task on a split, or something of every run.
 public enum Metric: RawRepresentable, Sendable, Hashable {
-    /// Of the test.
+    /// A measure of the test.
     case test(String)
-    /// Of the validation, after the epoch where it was best.
+    /// A measure of the validation, after the epoch where it was best.
     case validation(String)
     /// Over the last epoch of the training.
     case training(String)
@@ -21,13 +21,15 @@ public enum Metric: RawRepresentable, Sendable, Hashable {
         case predictedGradientGain = "predicted_gradient_gain"
     }
 
-    /// Those of every run: `seconds_per_epoch` and the like.
+    /// What every run has: `seconds_per_epoch` and the like.
     public static let others = Other.allCases.map(Metric.other)
     static let secondsPerEpoch = Metric.other(.secondsPerEpoch), imagesPerSecond = Metric.other(.imagesPerSecond)
 
     /// The metrics of runs with these measures.
     static func known(_ measures: [Measure]) -> [Metric] {
-        measures.flatMap { [.test($0.name), .validation($0.name), .training($0.name)] } + others
+        measures.flatMap { measure in
+            (measure.isOfEvaluation ? [.test(measure.name), .validation(measure.name)] : []) + (measure.isOfTraining ? [.training(measure.name)] : [])
+        } + others
     }
 
     /// `test_accuracy`, `val_loss`, `train_loss`, `seconds_per_epoch`; which measures there are the runs say.
@@ -104,6 +106,14 @@ public enum Metric: RawRepresentable, Sendable, Hashable {
         case .other(.secondsPerEpoch): 1
         case .other(.imagesPerSecond): 0
         default: 4
+        }
+    }
+
+    /// Whether it is made from what was measured in each epoch.
+    var isOfEpochs: Bool {
+        switch self {
+        case .validation, .training: true
+        case .test, .other: false
         }
     }
 

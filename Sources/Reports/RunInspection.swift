@@ -87,13 +87,13 @@ struct RunInspection {
             multiplyAdds: description.multiplyAdds, steps: try reader.stepCount(), classes: description.classes,
             classNames: description.data.flatMap { $0.classNames.isEmpty ? nil : $0.classNames },
             epochs: try reader.epochs().map { record in
-                let training = zip(description.measures, record.training).map { (metric: Metric.training($0.name), value: finite(Optional($1))) }
-                let validation = zip(description.measures, record.validation).map { (metric: Metric.validation($0.name), value: finite($1 as Double?)) }
+                let training = zip(description.measures, record.training).filter(\.0.isOfTraining).map { (metric: Metric.training($0.name), value: finite(Optional($1))) }
+                let validation = zip(description.measures, record.validation).filter(\.0.isOfEvaluation).map { (metric: Metric.validation($0.name), value: finite($1 as Double?)) }
                 return Epoch(epoch: record.epoch, values: training + validation)
             },
             layers: try Self.layers(of: reader),
             test: try reader.evaluation().map { record in
-                let values = zip(description.measures, record.values).map { (measure: $0, value: finite($1 as Double?)) }
+                let values = zip(description.measures, record.values).filter(\.0.isOfEvaluation).map { (measure: $0, value: finite($1 as Double?)) }
                 return Test(
                     values: values.filter { $0.measure.name == description.monitored } + values.filter { $0.measure.name != description.monitored },
                     classification: ClassificationReport(record))

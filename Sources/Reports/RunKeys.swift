@@ -13,10 +13,8 @@ struct RunKeys: Sendable {
     init(_ run: RunDescription) {
         model = run.model
         var values: [String: String], choices: [String: String] = [:]
-        if var root = run.definition, let entries = root.entries {
-            root.value = .map(entries.filter { $0.key != "seeds" })
-            // What a trial that another starts from says is not the other's; its digest is.
-            values = root.scalars(path: "").filter { !$0.key.hasPrefix("train.init_from.definition") }
+        if let root = run.definition?.withoutSeed, root.entries != nil {
+            values = root.scalars(path: "")
             // What is a model's family says its own key.
             choices = root.choices(path: "").filter { choice in
                 let parts = choice.key.split(separator: ".", omittingEmptySubsequences: false)
@@ -91,6 +89,27 @@ extension RunDescription {
 }
 
 extension ConfigurationNode {
+    /// A definition without its seeds, and without those of the trial that it starts from, whose digest has the seed in it.
+    fileprivate var withoutSeed: ConfigurationNode {
+        changing("seeds", to: { _ in nil }).changing("train") { train in
+            train.changing("init_from") { origin in
+                guard origin["definition"] != nil else { return origin }
+                return origin.changing("sha256") { _ in nil }.changing("definition") { $0.withoutSeed }
+            }
+        }
+    }
+
+    /// The map with the value of a key changed, or without the key.
+    private func changing(_ key: String, to change: (ConfigurationNode) -> ConfigurationNode?) -> ConfigurationNode {
+        guard let entries else { return self }
+        var copy = self
+        copy.value = .map(entries.compactMap { entry in
+            guard entry.key == key else { return entry }
+            return change(entry.node).map { .init(key: key, mark: entry.mark, node: $0) }
+        })
+        return copy
+    }
+
     /// The name of every choice with options below, under its path: of a map with one key and a map there.
     fileprivate func choices(path: String) -> [String: String] {
         guard let entries else { return [:] }

@@ -18,6 +18,10 @@ struct RunSummary: Sendable {
     let isLink: Bool
     let state: State
     let stepCount: Int
+    let epochCount: Int
+    /// The epoch after which its sweep ended it; nil where it did not.
+    let stopEpoch: Int?
+    /// None where nobody asked for them.
     let epochs: [EpochRecord]
     /// None in runs that do not measure their layers.
     let layers: [LayerRecord]
@@ -27,7 +31,8 @@ struct RunSummary: Sendable {
     /// What is wrong with `machine.json`, of which nothing but times is read here.
     let machineDamage: String?
 
-    init(_ folder: RunFolder) throws {
+    /// - Parameter readsEpochs: whether somebody asks for what was measured in each epoch.
+    init(_ folder: RunFolder, readsEpochs: Bool = true) throws {
         let reader = try RunReader(folder)
         self.folder = folder
         layers = try reader.layers()
@@ -42,17 +47,19 @@ struct RunSummary: Sendable {
             description.experiment = URL(filePath: folder.path).standardizedFileURL.pathComponents.dropLast().suffix(count).joined(separator: "/")
         }
         self.description = description
+        stopEpoch = SweepFile.epochOfStop(of: folder)
         state =
             switch reader.status {
             // A run that another experiment finished can be stopped in the plan of this one, whose table is that of a sweep alone.
-            case .finished: folder.isStoppedBySweep ? .stopped : .finished
-            case .interrupted where folder.isStoppedBySweep: .stopped
+            case .finished: stopEpoch != nil ? .stopped : .finished
+            case .interrupted where stopEpoch != nil: .stopped
             case .interrupted: .interrupted
             case .diverged: .diverged
             case .running: folder.isBeingWritten ? .running : .cutOff
             }
         stepCount = try reader.stepCount()
-        epochs = try reader.epochs()
+        epochCount = try reader.epochCount()
+        epochs = readsEpochs ? try reader.epochs() : []
         testValues = try reader.testValues()
         do {
             (machine, machineDamage) = (try MachineRecord(folder), nil)
@@ -67,9 +74,9 @@ struct RunSummary: Sendable {
     var shortcoming: String? {
         switch state {
         case .finished: nil
-        case .running: "is still running, in epoch \(epochs.count + 1)"
-        case .interrupted, .cutOff: "was cut off in epoch \(epochs.count + 1)"
-        case .stopped: "was stopped after epoch \(folder.epochOfStopBySweep ?? epochs.count), because others did better"
+        case .running: "is still running, in epoch \(epochCount + 1)"
+        case .interrupted, .cutOff: "was cut off in epoch \(epochCount + 1)"
+        case .stopped: "was stopped after epoch \(stopEpoch ?? epochCount), because others did better"
         case .diverged: "diverged at step \(grouped(stepCount + 1))"
         }
     }

@@ -60,14 +60,14 @@ public final class RunTail {
     }
 
     private static func text(_ values: [Double], _ measures: [Measure]) -> String {
-        zip(measures, values).map { "\($0.title) \(decimals($1, 4))" }.joined(separator: "  ")
+        zip(measures, values).filter(\.0.isOfTraining).map { "\($0.title) \(decimals($1, 4))" }.joined(separator: "  ")
     }
 
     private func ending(of run: RunReader, isBeingWritten: Bool) throws -> String? {
         switch run.status {
         case .running: isBeingWritten ? nil : "was cut off after step \(grouped(try run.stepCount())); `harness run` goes on"
-        case .interrupted where folder.isStoppedBySweep:
-            "was stopped by its sweep after epoch \(try folder.epochOfStopBySweep ?? run.epochs().count), because others did better"
+        case .interrupted where SweepFile.epochOfStop(of: folder) != nil:
+            "was stopped by its sweep after epoch \(try SweepFile.epochOfStop(of: folder) ?? run.epochs().count), because others did better"
         case .interrupted: isBeingWritten ? nil : "was interrupted after step \(grouped(try run.stepCount())); `harness run` goes on"
         case .diverged: "diverged at step \(grouped(try run.stepCount() + 1))"
         case .finished: "finished" + (try testText(of: run) ?? "")

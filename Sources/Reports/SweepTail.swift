@@ -6,7 +6,7 @@ import RunStore
 public final class SweepTail {
     private let folder: String
     private let lastRows: Int
-    /// Of the trials that were running when it was last asked, by the names of their run folders.
+    /// The trials that were running when it was last asked, by the names of their run folders.
     private var tails: [String: RunTail] = [:]
     /// What the plan said when it was last asked; nil before.
     private var outcomes: [String: String]?
@@ -26,7 +26,7 @@ public final class SweepTail {
     }
 
     /// Whether there is a sweep's plan in a folder.
-    public static func hasPlan(_ folder: String) -> Bool { FileManager.default.fileExists(atPath: "\(folder)/sweep.h5") }
+    public static func hasPlan(_ folder: String) -> Bool { FileManager.default.fileExists(atPath: SweepFile.path(in: folder)) }
 
     /// The lines about what has happened, and how the sweep ended, once it has.
     ///
@@ -34,7 +34,7 @@ public final class SweepTail {
     public func next() throws -> (lines: [String], ending: String?) {
         // First, so that what was written before its end is read.
         let isGoingOn = RunFolder(path: folder).isBeingWritten
-        let trials = try SweepFile.outcomes(in: "\(folder)/sweep.h5")
+        let trials = try SweepFile.outcomes(in: SweepFile.path(in: folder))
         let running = trials.filter { $0.outcome == "planned" && run($0.name).isBeingWritten }.map(\.name)
         var lines: [String] = []
         for name in running {

@@ -48,7 +48,7 @@ extension RunWriter {
         return try WeightsWriter(folder.checkpointFile(step: step))
     }
 
-    /// Of the checkpoints the newest two stay: the one before the last in case that the last is damaged later.
+    /// The newest two checkpoints stay: the one before the last in case that the last is damaged later.
     public func removeOldCheckpoints() throws {
         for old in try folder.checkpoints.dropFirst(2) { try remove(old.path) }
     }

@@ -4,7 +4,7 @@ import HDF5
 public struct DataDescription: Sendable, Equatable {
     /// The size of an image: height, width, channels.
     public var imageShape: [Int]
-    /// Of each channel: images are normalized by `(value − mean) / standard deviation`, with bytes taken from 0…255 to 0…1 first.
+    /// The mean of each channel: images are normalized by `(value − mean) / standard deviation`, with bytes taken from 0…255 to 0…1 first.
     public var mean: [Double]
     /// One for each channel, of pixels from 0 to 1.
     public var standardDeviation: [Double]

@@ -8,14 +8,16 @@ struct EvaluationColumns {
         case reals(HDF5Column<Float>)
     }
 
-    private let measures: [HDF5Column<Double>]
+    /// Each with the place of its measure among the run's.
+    private let measures: [(place: Int, column: HDF5Column<Double>)]
     private let tables: [(name: String, table: Table)]
 
     private static func group(_ split: EvaluatedSplit) -> String { "/evaluation/\(split.rawValue)" }
 
     init(in file: borrowing HDF5Writer, _ split: EvaluatedSplit, measures: [Measure], _ layout: EvaluationLayout) throws {
         let group = Self.group(split)
-        self.measures = try measures.map { try file.makeColumn("\(group)/\($0.name)", of: Double.self, rowsPerChunk: 1) }
+        let places = measures.indices.filter { measures[$0].isOfEvaluation }
+        self.measures = try places.map { ($0, try file.makeColumn("\(group)/\(measures[$0].name)", of: Double.self, rowsPerChunk: 1)) }
         var tables: [(String, Table)] = []
         for column in layout.columns {
             let path = "\(group)/\(column.name)", rows = layout.rowsPerChunk(of: column)
@@ -28,7 +30,7 @@ struct EvaluationColumns {
         }
         self.tables = tables
         for axis in layout.axes { try file.write((0..<axis.count).map { Int64($0) }, to: "\(group)/\(axis.name)") }
-        let texts = measures.map { ($0.name, "\(split.rawValue) \($0.title)", $0.unit) } + layout.columns.map { ($0.name, $0.title, $0.unit) }
+        let texts = places.map { measures[$0] }.map { ($0.name, "\(split.rawValue) \($0.title)", $0.unit) } + layout.columns.map { ($0.name, $0.title, $0.unit) }
             + layout.axes.map { ($0.name, $0.title, $0.unit) }
         for (name, title, units) in texts {
             try file.setAttribute("units", of: "\(group)/\(name)", to: units)
@@ -52,14 +54,14 @@ struct EvaluationColumns {
             switch (table, evaluation.tables[name]) {
             case (.integers(let column), .integers(let values)): try column.append(values)
             case (.reals(let column), .reals(let values)): try column.append(values.map { $0.isNaN ? .nan : $0 })
-            // Of a salvaged file.
+            // A salvaged file has none.
             case (_, nil): break
             case (.integers, .reals), (.reals, .integers): preconditionFailure("the table \(name) has numbers of another kind than its layout")
             }
         }
-        for (column, value) in zip(measures, evaluation.values) {
+        for (place, column) in measures {
             // The sign and payload of a NaN depend on the processor; its being one is the content.
-            guard let value else { continue }
+            guard let value = evaluation.values[place] else { continue }
             try column.append([value.isNaN ? .nan : value])
         }
     }
@@ -72,7 +74,7 @@ struct EvaluationColumns {
             case .reals(let column): try column.flush()
             }
         }
-        for column in measures { try column.flush() }
+        for (_, column) in measures { try column.flush() }
     }
 
     func close() throws {
@@ -82,7 +84,7 @@ struct EvaluationColumns {
             case .reals(let column): try column.close()
             }
         }
-        for column in measures { try column.close() }
+        for (_, column) in measures { try column.close() }
     }
 
     // MARK: Reading

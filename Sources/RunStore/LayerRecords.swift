@@ -23,7 +23,7 @@ public struct LayerRecord: Sendable, Equatable {
     public var activationMean: [Double]
     /// One for each layer.
     public var activationVariance: [Double]
-    /// Of the gradient of the batch's mean loss.
+    /// The variance of the gradient of the batch's mean loss.
     public var gradientVariance: [Double]
 
     /// What was measured before or after an epoch.

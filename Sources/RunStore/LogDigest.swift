@@ -31,7 +31,7 @@ final class LogDigest {
         }
     }
 
-    /// Of all rows so far, in hexadecimal.
+    /// The digest of all rows so far, in hexadecimal.
     var current: String {
         let digest = SHA256()
         for table in [steps, epochs, digests, layers] { digest.update(table.current) }

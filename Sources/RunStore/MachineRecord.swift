@@ -13,7 +13,7 @@ public struct MachineRecord: Codable, Sendable, Equatable {
     public var processor: String
     /// How many threads trained.
     public var threads: Int
-    /// Of the program and its libraries, by name.
+    /// The versions of the program and its libraries, by name.
     public var versions: [String: String]
     /// The widest vector instructions that the arithmetic uses, such as `avx512_core_bf16`; the last bits of results can depend on it.
     public var instructionSet: String?

@@ -39,7 +39,7 @@ extension StepRecord: MetricRecord {
         [
             MetricColumn(name: "step", title: "training step", units: "step", field: .integer(\.step)),
             MetricColumn(name: "epoch", title: "epoch", units: "epoch", field: .integer(\.epoch)),
-        ] + measures.enumerated().map { index, measure in
+        ] + measures.enumerated().filter(\.element.isOfTraining).map { index, measure in
             MetricColumn(name: measure.name, title: "training \(measure.title) of the batch", units: measure.unit, field: .real(\.values[index]))
         } + [
             MetricColumn(name: "learning_rate", title: "learning rate", units: "1", field: .real(\.learningRate)),
@@ -55,10 +55,10 @@ extension EpochRecord: MetricRecord {
     static var group: String { "/metrics/epoch" }
     static func columns(_ measures: [Measure]) -> [MetricColumn<EpochRecord>] {
         [MetricColumn(name: "epoch", title: "epoch", units: "epoch", field: .integer(\.epoch))]
-            + measures.enumerated().map { index, measure in
+            + measures.enumerated().filter(\.element.isOfTraining).map { index, measure in
                 MetricColumn(name: "train_\(measure.name)", title: "training \(measure.title)", units: measure.unit, field: .real(\.training[index]))
             }
-            + measures.enumerated().map { index, measure in
+            + measures.enumerated().filter(\.element.isOfEvaluation).map { index, measure in
                 MetricColumn(
                     name: "val_\(measure.name)", title: "validation \(measure.title)", units: measure.unit, field: .optional(\.validation[index]))
             }

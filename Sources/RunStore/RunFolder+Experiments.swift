@@ -29,7 +29,7 @@ extension RunFolder {
             let children = try? FileManager.default.contentsOfDirectory(atPath: folder)
         else { return }
         let visible = children.filter { !$0.hasPrefix(".") }, runs = visible.filter(isName)
-        if !name.isEmpty, !runs.isEmpty || visible.contains("sweep.h5") { found.append(name) }
+        if !name.isEmpty, !runs.isEmpty || visible.contains(SweepFile.name) { found.append(name) }
         guard runs.count < visible.count, !visible.contains("run.h5") else { return }
         for child in visible where !isName(child) {
             search("\(folder)/\(child)", name: name.isEmpty ? child : "\(name)/\(child)", &found, &seen)

@@ -16,7 +16,8 @@ let lastUnsealedRunFormatVersion = 2
 ///     /data/split/{training,validation,test}                     places of the images in the data set's own lists
 ///     /status                           running, finished, interrupted, diverged
 ///     /metrics/train/{step,epoch,<measure>…,learning_rate,gradient_norm}     the measures of the task, such as loss and accuracy; the
-///                                       attribute better of each says whether larger or smaller values are
+///                                       attribute better of each says whether larger or smaller values are, and occasion whether it is of
+///                                       training or evaluation alone, without columns for the other
 ///     /metrics/epoch/{epoch,train_<measure>…,val_<measure>…}
 ///     /metrics/layers/{layer,epoch,activation_mean,activation_variance,gradient_variance}      in runs that measure their layers, a row for
 ///                                       the start and each epoch, a column for each layer; with theory also predicted_activation_variance and
@@ -77,7 +78,7 @@ struct RunColumns {
     let epochs: MetricTable<EpochRecord>
     let digests: DigestColumns
     let layers: LayerColumns?
-    /// Of the splits, the test first.
+    /// The groups of the splits, the test first.
     let evaluations: [(split: EvaluatedSplit, columns: EvaluationColumns)]
 
     init(in file: borrowing HDF5Writer, _ description: RunDescription) throws {

@@ -76,6 +76,9 @@ public final class RunReader {
     /// How many steps were recorded.
     public func stepCount() throws -> Int { try file.shape(of: "\(StepRecord.group)/step").first ?? 0 }
 
+    /// How many epochs were recorded.
+    public func epochCount() throws -> Int { try file.shape(of: "\(EpochRecord.group)/epoch").first ?? 0 }
+
     /// Every epoch that was recorded.
     ///
     /// - Throws: `UserError(.data)` where the file is damaged.

@@ -47,7 +47,7 @@ enum Seal {
         guard block.count == byteCount else { return .absent }
         let sum = digest.finish()
         if block == Self.block(title, sum) || block == Self.block(formerTitle, sum) { return .whole }
-        // Of a file that was cut short the library knows by how much.
+        // When a file was cut short, the library knows by how much.
         do { _ = try HDF5Reader(path) } catch {
             if "\(error)".contains("is truncated") { throw error }
         }

@@ -106,7 +106,16 @@ public struct SweepFile: Sendable, Equatable {
     }
 
     /// Where the plan of an experiment lies.
-    public static func path(experiment: String, results: String) -> String { "\(results)/\(experiment)/sweep.h5" }
+    public static func path(experiment: String, results: String) -> String { path(in: "\(results)/\(experiment)") }
+
+    /// The path of a sweep's plan in an experiment's folder.
+    public static func path(in folder: String) -> String { (folder as NSString).appendingPathComponent(name) }
+
+    /// The path of the plan of the sweep in whose folder a run lies, if there is one.
+    public static func path(beside run: RunFolder) -> String { path(in: (run.path as NSString).deletingLastPathComponent) }
+
+    /// The name of the file.
+    static let name = "sweep.h5"
 
     /// Writes the file so that its path holds the old one or the new one, whole, at any moment.
     public func write(to path: String) throws {
@@ -221,15 +230,11 @@ public struct SweepFile: Sendable, Equatable {
 
 private let sweepFormatVersion = 2
 
-extension RunFolder {
-    /// Whether the sweep in whose folder the run lies ended it, because others did better.
-    public var isStoppedBySweep: Bool { epochOfStopBySweep != nil }
-
-    /// The epoch after which the sweep in whose folder the run lies ended it, because others did better; nil where it did not. A run that another
+extension SweepFile {
+    /// The epoch after which the sweep in whose folder a run lies ended it, because others did better; nil where it did not. A run that another
     /// experiment finished can go further.
-    public var epochOfStopBySweep: Int? {
-        let plan = ((path as NSString).deletingLastPathComponent as NSString).appendingPathComponent("sweep.h5")
-        return StoppedTrials.of(plan)[(path as NSString).lastPathComponent]
+    public static func epochOfStop(of run: RunFolder) -> Int? {
+        StoppedTrials.of(path(beside: run))[(run.path as NSString).lastPathComponent]
     }
 }
 

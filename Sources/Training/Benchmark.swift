@@ -17,7 +17,7 @@ public final class StepBenchmark {
     ///   - fields: of the samples: the image, then the task's targets.
     ///   - configuration: the batch size, the shards and the optimizer.
     /// - Throws: `RecordingError` when the model does not fit the images.
-    public init(_ model: ModelRecorder, task: any TrainingTask, fields: [Field], configuration: TrainConfiguration, pool: WorkerPool) throws {
+    public init(_ model: @escaping ModelRecorder, task: any TrainingTask, fields: [Field], configuration: TrainConfiguration, pool: WorkerPool) throws {
         self.configuration = configuration
         threads = pool.threadCount
         training = try TrainingStep(model, task, fields: fields, configuration: configuration, seed: 0, pool: pool)
@@ -40,7 +40,7 @@ public final class StepBenchmark {
     public func run(_ count: Int) throws -> [Double] {
         try (0..<count).map { _ in
             let start = ContinuousClock.now
-            let result = training.run(batch.fields, step: step, learningRate: configuration.optimizer.learningRate)
+            let result = try training.run(batch.fields, step: step, learningRate: configuration.optimizer.learningRate)
             guard result.isFinite else { throw UserError(.internal, "the loss or a gradient of the benchmark is not finite at step \(step)") }
             step += 1
             return (.now - start) / .milliseconds(1)
@@ -81,12 +81,15 @@ public struct BenchmarkResult: Codable, Sendable {
     public let minimumMilliseconds: Double
     /// At the median step.
     public let imagesPerSecond: Double
-    /// 10⁹ floating-point operations a second at the median: 2 for each multiply-add of the model, the backward pass counted as two forward ones.
+    /// 10⁹ floating-point operations a second at the median: 2 for each multiply-add of the model, the backward pass counted as two forward ones,
+    /// as if nothing were frozen.
     public let gflops: Double
     /// The process's highest memory use during the workload, in MiB.
     public let peakMemory: Double
     /// What it was expected to be, before the first step, if nothing else ran in the process.
     public let predictedPeakMemory: Double
+    /// The patterns of the parameters that are frozen; nil where all are trained.
+    public let frozen: [String]?
     /// Where the time goes, when that was asked for.
     public let profile: StepProfile?
     /// What the machine allows, when that was asked for.
@@ -102,7 +105,7 @@ public struct BenchmarkResult: Codable, Sendable {
         case gflops
         case peakMemory = "peak_rss_mb"
         case predictedPeakMemory = "predicted_peak_mb"
-        case profile, roofline
+        case frozen, profile, roofline
     }
 
     /// Times `steps` steps on synthetic samples, after a few that do not count.
@@ -114,7 +117,7 @@ public struct BenchmarkResult: Codable, Sendable {
     ///   - peak: what the machine reaches, to compare with.
     /// - Throws: `RecordingError` when the model does not fit the images.
     public init(
-        measuring model: ModelRecorder, named workload: String, task: any TrainingTask, fields: [Field], configuration: TrainConfiguration,
+        measuring model: @escaping ModelRecorder, named workload: String, task: any TrainingTask, fields: [Field], configuration: TrainConfiguration,
         steps: Int, isProfiled: Bool = false, peak: MachinePeak? = nil, pool: WorkerPool
     ) throws {
         precondition(steps > 0, "a benchmark needs at least one step")
@@ -137,6 +140,8 @@ public struct BenchmarkResult: Codable, Sendable {
         minimumMilliseconds = milliseconds.min()!
         imagesPerSecond = Double(batchSize) / median * 1e3
         gflops = work.gigaflops / median * 1e3
+        let patterns = configuration.parameters.filter(\.freeze).map(\.match)
+        frozen = patterns.isEmpty ? nil : patterns
         profile = isProfiled ? try benchmark.profile(min(steps, 10)) : nil
         roofline = peak.map { Roofline(work, peak: $0, milliseconds: median) }
     }

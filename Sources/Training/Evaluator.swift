@@ -28,16 +28,19 @@ final class Evaluator {
     private let source: any SampleSource
     private let fields: [Field]
     private let task: any TrainingTask
-    private let measures: [Measure]
+    /// Those that it measures: the loss first, without what the training adds to it.
+    let measures: [Measure]
+    private let partCount: Int
     private let weights: [Double]
     private let reader: MeasureReader
     /// The places of the plan's outputs from which the task makes its tables.
     private let tablePlaces: Range<Int>
 
+    /// - Parameter trained: the measures of the training: where that gives the parts of its loss by their names, so does the evaluation.
     /// - Throws: `RecordingError` when the model does not fit the images.
     init(
         _ model: ModelRecorder, _ task: any TrainingTask, source: any SampleSource, fields: [Field], configuration: TrainConfiguration, seed: UInt64,
-        store: ParameterStore, pool: WorkerPool
+        trained: [Measure] = [], store: ParameterStore, pool: WorkerPool
     ) throws {
         let recorded = RecordedModel(
             model, task, fields: fields, mode: .evaluation, batchSize: configuration.batchSize, shardCount: configuration.shards, seed: seed,
@@ -52,7 +55,9 @@ final class Evaluator {
         self.source = source
         self.fields = fields
         self.task = task
-        measures = recorded.measures
+        let namesParts = trained.contains { $0.name == losses[0].name }
+        measures = recorded.task.allMeasures(namingParts: namesParts) + task.evaluatedMeasures
+        partCount = namesParts || losses.count > 1 ? losses.count : 0
         weights = losses.map(\.weight)
     }
 
@@ -62,31 +67,33 @@ final class Evaluator {
     /// - Parameter makesTables: whether the task's tables are made too.
     /// - Returns: nil when `shouldStop` said so between two batches.
     func evaluate(_ split: Split, makesTables: Bool, shouldStop: () -> Bool) -> EvaluationResult? {
-        var sums = measures.map { _ in MeasureSum() }
-        let tables = makesTables ? task.makeTables(of: split) : nil
+        var sums = [MeasureSum](repeating: MeasureSum(), count: 1 + partCount + reader.count)
+        let tables = makesTables || !task.splitMeasures.isEmpty ? task.makeTables(of: split) : nil
         let pipeline = BatchPipeline(evaluating: source, fields: fields, split: split, batchSize: batchSize)
         while let batch = pipeline.next() {
             if shouldStop() { return nil }
             plan.run(feeding: batch.fields)
             addLosses(count: batch.count, to: &sums)
-            reader.add(plan, count: batch.count, to: &sums, from: measures.count - reader.count)
+            reader.add(plan, count: batch.count, to: &sums, from: 1 + partCount)
             tables?.add(
                 outputs: tablePlaces.map(plan.outputPointer), targets: Array(batch.fields.dropFirst()), count: batch.count)
         }
-        return EvaluationResult(split: split, values: MeasureValues(measures, sums.map(\.mean)), tables: tables?.finish() ?? [:])
+        let splitValues = tables?.splitValues() ?? [:]
+        let values = sums.map(\.mean) + task.splitMeasures.map { splitValues[$0.name] ?? .nan }
+        return EvaluationResult(split: split, values: MeasureValues(measures, values), tables: makesTables ? tables?.finish() ?? [:] : [:])
     }
 
-    /// The weighted sum of the losses first, then each of them where there are several.
+    /// The weighted sum of the losses first, then each of them where they have names.
     private func addLosses(count: Int, to sums: inout [MeasureSum]) {
         let losses = weights.indices.map { plan.outputPointer($0).assumingMemoryBound(to: Float.self) }
         for sample in 0..<count {
             var total = 0.0
             for (index, values) in losses.enumerated() {
                 total += weights[index] * Double(values[sample])
-                if losses.count > 1 { sums[1 + index].sum += Double(values[sample]) }
+                if index < partCount { sums[1 + index].sum += Double(values[sample]) }
             }
             sums[0].sum += total
         }
-        for index in 0..<(losses.count > 1 ? 1 + losses.count : 1) { sums[index].count += Double(count) }
+        for index in 0...partCount { sums[index].count += Double(count) }
     }
 }

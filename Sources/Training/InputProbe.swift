@@ -56,7 +56,7 @@ public final class InputProbe: TrainingListener {
         guard let batch else { return }
         for step in 0..<settlingCount + stepCount {
             if step == settlingCount { start = .now }
-            _ = loop.trainingStep.run(batch.fields, step: loop.progress.step, learningRate: 0)
+            _ = try loop.trainingStep.run(batch.fields, step: loop.progress.step, learningRate: 0)
         }
         alone.append((.now - start) / .milliseconds(1) / Double(stepCount))
     }

@@ -23,7 +23,7 @@ public struct LayerStatistics: Sendable, Equatable {
 /// Looks at a model's layers with the weights of a store, by a plan of its own that writes neither weights nor running statistics.
 final class LayerProbe {
     let names: [String]
-    private let plan: Plan
+    private let plan: StagedPlan
     /// How many numbers each layer gives for the batch.
     private let counts: [Int]
     private let batch: OwnedBatch
@@ -31,21 +31,25 @@ final class LayerProbe {
 
     /// - Throws: `RecordingError` when the model does not fit the images or the memory.
     init(
-        _ model: ModelRecorder, _ task: any TrainingTask, source: any SampleSource, fields: [Field], configuration: TrainConfiguration, seed: UInt64,
+        _ model: @escaping ModelRecorder, _ task: any TrainingTask, source: any SampleSource, fields: [Field], configuration: TrainConfiguration, seed: UInt64,
         store: ParameterStore, pool: WorkerPool
     ) throws {
-        let recorded = RecordedModel(
-            model, task, fields: fields, mode: .training, batchSize: configuration.batchSize, shardCount: configuration.shards, seed: seed,
-            precision: configuration.precision, freezing: configuration.parameters.freezes)
-        let graph = recorded.graph
-        let layers = graph.weightedLayerPaths.compactMap { path in graph.tap(path).map { (path, $0) } }
-        precondition(!layers.isEmpty, "a model has at least one layer with a weight")
-        let outputs = layers.map(\.1)
-        let slopes = gradients(of: recorded.task.total(), withRespectTo: outputs)
-        precondition(slopes.allSatisfy { $0.placement == .sharded }, "the loss depends on every layer")
-        plan = try Plan(graph, outputs: (outputs + slopes).map { $0.cast(to: .float32) }, store: store, pool: pool, updatesBuffers: false)
-        names = layers.map(\.0)
-        counts = outputs.map { $0.shape.elementCount * configuration.shards }
+        var names: [String] = [], counts: [Int] = []
+        plan = try StagedPlan(configuration.parameters) { epoch in
+            let recorded = RecordedModel(
+                model, task, fields: fields, mode: .training, batchSize: configuration.batchSize, shardCount: configuration.shards, seed: seed,
+                precision: configuration.precision, freezing: configuration.parameters.freezing(in: epoch))
+            let graph = recorded.graph
+            let layers = graph.weightedLayerPaths.compactMap { path in graph.tap(path).map { (path, $0) } }
+            precondition(!layers.isEmpty, "a model has at least one layer with a weight")
+            let outputs = layers.map(\.1)
+            let slopes = gradients(of: recorded.task.total(), withRespectTo: outputs)
+            precondition(slopes.allSatisfy { $0.placement == .sharded }, "the loss depends on every layer")
+            names = layers.map(\.0)
+            counts = outputs.map { $0.shape.elementCount * configuration.shards }
+            return try Plan(graph, outputs: (outputs + slopes).map { $0.cast(to: .float32) }, store: store, pool: pool, updatesBuffers: false)
+        }
+        (self.names, self.counts) = (names, counts)
 
         let pipeline = BatchPipeline(evaluating: source, fields: fields, split: .train, batchSize: configuration.batchSize)
         guard let batch = pipeline.next() else { preconditionFailure("the training split has at least one batch") }
@@ -61,16 +65,19 @@ final class LayerProbe {
     /// The plan with its outputs, and the batch.
     var byteCount: Int { plan.byteCount + 2 * counts.reduce(0, +) * MemoryLayout<Float>.stride + batch.byteCount }
 
-    func measure(epoch: Int) -> LayerStatistics {
+    /// Measures after so many epochs, with what was frozen in the last of them.
+    func measure(epoch: Int) throws -> LayerStatistics {
+        try self.plan.enter(epoch: max(0, epoch - 1))
+        let plan = self.plan.plan
         plan.run(feeding: batch.fields)
-        let activations = names.indices.map { moments(ofOutput: $0, count: counts[$0]) }
+        let activations = names.indices.map { moments(plan, ofOutput: $0, count: counts[$0]) }
         return LayerStatistics(
             epoch: epoch, inputSecondMoment: inputSecondMoment, activationMeans: activations.map(\.mean),
             activationVariances: activations.map(\.variance),
-            gradientVariances: names.indices.map { moments(ofOutput: names.count + $0, count: counts[$0]).variance })
+            gradientVariances: names.indices.map { moments(plan, ofOutput: names.count + $0, count: counts[$0]).variance })
     }
 
-    private func moments(ofOutput index: Int, count: Int) -> (mean: Double, variance: Double) {
+    private func moments(_ plan: Plan, ofOutput index: Int, count: Int) -> (mean: Double, variance: Double) {
         let values = UnsafeBufferPointer(start: plan.outputPointer(index).assumingMemoryBound(to: Float.self), count: count)
         let mean = values.reduce(0) { $0 + Double($1) } / Double(count)
         let variance = values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(count)

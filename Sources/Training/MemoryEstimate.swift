@@ -15,9 +15,9 @@ extension Plan {
 }
 
 extension TrainingStep {
-    /// The plan, the parameters with gradients and buffers, and the optimizer's arrays.
+    /// The largest plan, the parameters with gradients and buffers, and the optimizer's arrays.
     var byteCount: Int {
-        plan.byteCount + store.byteCount + optimizer.slots.reduce(0) { $0 + $1.values.count * MemoryLayout<Float>.stride }
+        stagedPlan.byteCount + store.byteCount + optimizer.slots.reduce(0) { $0 + $1.values.count * MemoryLayout<Float>.stride }
     }
 }
 

@@ -75,8 +75,10 @@ public struct RunningMeans: Sendable, Equatable {
         self.sums = sums
     }
 
-    /// 0 before the first step.
-    func values(of measures: [Measure]) -> MeasureValues { MeasureValues(measures, measures.map { sums[$0.name]?.mean ?? 0 }) }
+    /// 0 before the first step, for what is measured in training.
+    func values(of measures: [Measure]) -> MeasureValues {
+        MeasureValues(measures, measures.map { $0.isOfTraining ? sums[$0.name]?.mean ?? 0 : .nan })
+    }
 
     /// - Parameter step: in the order of `measures`.
     mutating func add(_ step: [MeasureSum], of measures: [Measure]) {

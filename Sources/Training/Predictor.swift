@@ -4,7 +4,7 @@ import VisionData
 
 /// What a model gives for samples, with weights from anywhere: named outputs, batch by batch.
 ///
-///     let predictor = try Predictor({ scope, images in network(images, in: scope) }, image: [28, 28, 1], weights: loop.weights, pool: pool)
+///     let predictor = try Predictor(network, image: [28, 28, 1], weights: loop.weights, pool: pool)
 ///     let logits = predictor.outputs(for: dataset.indices(of: .test), of: dataset)["logits"]
 ///
 /// Results depend neither on the number of threads nor on which samples share a batch. Confined to one thread.
@@ -36,7 +36,8 @@ public final class Predictor {
     /// Records a model for evaluation and gives it its weights.
     ///
     /// - Parameters:
-    ///   - model: images `[B, height, width, channels]` to outputs by name, each `[B, …]`.
+    ///   - model: as a training takes it.
+    ///   - head: what a single output is called.
     ///   - names: which of its outputs are computed; nil: all.
     ///   - image: the shape of one image, `[height, width, channels]`.
     ///   - weights: for every parameter and buffer that the model declares: `TrainingLoop.weights`, a file's, initializers.
@@ -44,15 +45,15 @@ public final class Predictor {
     /// - Throws: `RecordingError` when the model does not fit the images, `UserError` when it has no such output, when the weights are those of another
     ///   model, or when this machine lacks the precision.
     public init(
-        _ model: (_ scope: Scope, _ images: Tensor) -> NamedOutputs, outputs names: [String]? = nil, image: Shape, weights: any WeightSource,
-        batchSize: Int = 64, precision: Precision = .fp32, pool: WorkerPool
+        _ model: ModelRecorder, head: String = "logits", outputs names: [String]? = nil, image: Shape, weights: any WeightSource, batchSize: Int = 64,
+        precision: Precision = .fp32, pool: WorkerPool
     ) throws {
         let shards = 8
         precondition(batchSize > 0 && batchSize.isMultiple(of: shards), "a batch of \(batchSize) cannot be cut into \(shards) equal shards")
         try precision.requireUnits()
         let graph = Graph(mode: .evaluation, shardCount: shards, seed: 0, precision: precision)
         let count = batchSize / shards
-        let recorded = model(graph.root, graph.input("image", Shape([count] + image.dimensions)))
+        let recorded = model(graph.root, graph.input("image", Shape([count] + image.dimensions))).outputs(head: head)
         try graph.validate()
         if let missing = names?.first(where: { recorded[$0] == nil }) {
             throw UserError(.usage, "the model has no output '\(missing)'\(suggestion(for: missing, among: recorded.names))")

@@ -3,14 +3,34 @@ import Measures
 import TensorCore
 import VisionData
 
-/// Records a model: images `[B, height, width, channels]` to the task's output `[B, …]`.
-public typealias ModelRecorder = (_ scope: Scope, _ images: Tensor) -> Tensor
+/// Records a model: images `[B, height, width, channels]` to its outputs, among them the task's head `[B, …]`. It declares the same parameters
+/// and buffers in training and in evaluation; auxiliary heads may be recorded in training alone.
+public typealias ModelRecorder = (_ scope: Scope, _ images: Tensor) -> any ModelOutput
+
+/// What a model gives: outputs by name, or a single tensor, which is the head of any task.
+public protocol ModelOutput {
+    /// The outputs, a single one under the name `head`.
+    func outputs(head: String) -> NamedOutputs
+}
+
+extension NamedOutputs: ModelOutput {
+    /// The outputs as they are.
+    public func outputs(head: String) -> NamedOutputs { self }
+}
+
+extension Tensor: ModelOutput {
+    /// The tensor alone, called `head`.
+    public func outputs(head: String) -> NamedOutputs {
+        var outputs = NamedOutputs()
+        outputs.add(head, self)
+        return outputs
+    }
+}
 
 /// A recorded model with its inputs and what its task makes of its output, for one shard.
 struct RecordedModel {
     let graph: Graph
     let task: RecordedTask
-    let measures: [Measure]
 
     /// - Parameters:
     ///   - fields: the graph's inputs: the model's, then the task's targets (`TrainingTask.fields`).
@@ -23,15 +43,30 @@ struct RecordedModel {
         let count = batchSize / shardCount
         let graph = Graph(mode: mode, shardCount: shardCount, seed: seed, precision: precision, freezing: freezing)
         let inputs = fields.map { graph.input($0.name, Shape([count] + $0.shape.dimensions), $0.dtype) }
-        var output = model(graph.root, inputs[0])
-        if output.isValid, output.shape != Shape([count] + task.outputShape.dimensions) {
-            output = graph.root.fail("the model gives \(output.shape) for \(count) images of \(task.outputDescription)")
-        } else {
-            output = output.cast(to: .float32)
-        }
+        let outputs = model(graph.root, inputs[0]).outputs(head: task.head)
         self.graph = graph
-        self.task = task.record(output, Array(inputs.dropFirst()))
-        measures = self.task.allMeasures
+        self.task = task.record(outputs, Array(inputs.dropFirst()), count: count, in: graph.root)
+    }
+}
+
+extension TrainingTask {
+    /// Records what the task makes of the model's head, and in training the same losses of each auxiliary head, with the weight that the model
+    /// gives it.
+    ///
+    /// - Parameter count: how many samples there are.
+    fileprivate func record(_ outputs: NamedOutputs, _ targets: [Tensor], count: Int, in scope: Scope) -> RecordedTask {
+        func checked(_ output: Tensor, of giver: String) -> Tensor {
+            guard output.isValid, output.shape != Shape([count] + outputShape.dimensions) else { return output.cast(to: .float32) }
+            return scope.fail("\(giver) gives \(output.shape) for \(count) images of \(outputDescription)")
+        }
+        var recorded = record(checked(outputs.required(head, in: scope), of: "the model"), targets)
+        guard scope.graph.mode == .training else { return recorded }
+        for auxiliary in outputs.auxiliaries {
+            let name = auxiliary.name.replacing(".", with: "_"), weight = auxiliary.auxiliaryWeight ?? 1
+            let losses = record(checked(auxiliary.tensor, of: "the auxiliary head \(auxiliary.name)"), targets).losses
+            recorded.losses += losses.map { Loss("\(name)_\($0.name)", unit: $0.unit, weight: weight * $0.weight, $0.values) }
+        }
+        return recorded
     }
 }
 
@@ -51,13 +86,18 @@ extension TrainingTask {
 }
 
 extension TrainingTask {
-    /// What the task measures of such samples: the loss first.
+    /// What the task measures of such samples, whatever the model: the loss first. A model with auxiliary heads adds their losses.
     ///
     /// - Throws: `UserError(.usage)` when the samples lack a field that it needs.
     public func measures(of source: some SampleSource) throws -> [Measure] {
         let graph = Graph(), fields = try fields(of: source).dropFirst()
         let inputs = fields.map { graph.input($0.name, Shape([1] + $0.shape.dimensions), $0.dtype) }
-        return record(graph.input("output", Shape([1] + outputShape.dimensions)), inputs).allMeasures
+        return record(graph.input("output", Shape([1] + outputShape.dimensions)), inputs).allMeasures() + evaluatedMeasures
+    }
+
+    /// The measures of whole splits.
+    var evaluatedMeasures: [Measure] {
+        splitMeasures.map { Measure($0.name, unit: $0.unit, better: $0.better, bounds: $0.bounds, occasion: .evaluation) }
     }
 }
 

@@ -16,8 +16,8 @@ public final class TrainingLoop {
     public let source: any SampleSource
     /// What a batch holds: the image, then the task's targets.
     let fields: [Field]
-    /// What is measured at every step and of every epoch: the loss first.
-    public var measures: [Measure] { trainingStep.measures }
+    /// What is measured, each on its occasions: the loss first.
+    public let measures: [Measure]
     /// By which the best weights are found.
     public let monitor: Monitor
     /// What early stopping watches; nil: it is not asked for.
@@ -45,14 +45,14 @@ public final class TrainingLoop {
     /// Prepares the plans and initializes the weights.
     ///
     /// - Parameters:
-    ///   - model: recorded twice, in training and in evaluation mode.
+    ///   - model: recorded in training and in evaluation mode, and again in the epochs from which on other parameters are frozen.
     ///   - task: what it is trained for.
     ///   - seed: of the initial weights, the order of the images, augmentation and dropout, each with streams of its own.
     ///   - weights: where the parameters and buffers have their first values from; nil: from their initializers.
     /// - Throws: `RecordingError` when the model does not fit the images or the memory, `UserError` when the data are too few for the
     ///   configuration, or the task does not measure what it asks for.
     public init(
-        _ model: ModelRecorder, task: any TrainingTask, configuration: TrainConfiguration, source: any SampleSource,
+        _ model: @escaping ModelRecorder, task: any TrainingTask, configuration: TrainConfiguration, source: any SampleSource,
         augmentations: [Augmentation], seed: UInt64, startingFrom weights: (any WeightSource)? = nil, pool: WorkerPool
     ) throws {
         hasValidation = !source.indices(of: .validation).isEmpty
@@ -75,8 +75,15 @@ public final class TrainingLoop {
         schedule = LearningRateSchedule(
             configuration.schedule, peak: configuration.optimizer.learningRate, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs)
         trainingStep = try TrainingStep(
-            model, task, fields: fields, configuration: configuration, seed: seed, weights: weights, pool: pool)
-        let measures = trainingStep.measures
+            model, task, fields: fields, configuration: configuration, stepsPerEpoch: stepsPerEpoch, seed: seed, weights: weights, pool: pool)
+        evaluator = try Evaluator(
+            model, task, source: source, fields: fields, configuration: configuration, seed: seed, trained: trainingStep.measures,
+            store: trainingStep.store, pool: pool)
+        let evaluated = evaluator.measures
+        var measures = trainingStep.measures
+        for place in measures.indices where !evaluated.contains(where: { $0.name == measures[place].name }) { measures[place].occasion = .training }
+        measures += evaluated.filter { $0.occasion == .evaluation }
+        self.measures = measures
         guard let monitored = measures.first(where: { $0.name == task.monitored }) else {
             preconditionFailure("the task \(task.name) finds the best weights by \(task.monitored), which it does not measure")
         }
@@ -85,8 +92,6 @@ public final class TrainingLoop {
             try Monitor(named: stopping.metric, among: measures, of: task.name, at: "train.early_stopping.metric")
         }
         digester = WeightDigester(trainingStep.store, pool: pool)
-        evaluator = try Evaluator(
-            model, task, source: source, fields: fields, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool)
         layerProbe = configuration.layerStatistics
             ? try LayerProbe(model, task, source: source, fields: fields, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool)
             : nil
@@ -157,7 +162,9 @@ public final class TrainingLoop {
     public var layerNames: [String] { layerProbe?.names ?? [] }
 
     /// Measures the layers with the weights as they are, and changes nothing; nil where the configuration does not ask for it.
-    public func layerStatistics() -> LayerStatistics? { layerProbe?.measure(epoch: progress.epoch) }
+    ///
+    /// - Throws: what compiling throws, where other parameters are frozen than at the last time.
+    public func layerStatistics() throws -> LayerStatistics? { try layerProbe?.measure(epoch: progress.epoch) }
 
     /// Resumes where an earlier training of the same kind was; what follows is what would have followed there.
     ///
@@ -194,16 +201,16 @@ public final class TrainingLoop {
         while epochMeans.stepCount < stepsPerEpoch, let batch = pipeline.next() {
             let step = progress.step
             let learningRate = schedule.learningRate(at: step)
-            let result = trainingStep.run(batch.fields, step: step, learningRate: learningRate)
+            let result = try trainingStep.run(batch.fields, step: step, learningRate: learningRate)
             guard result.isFinite else { throw divergence(loss: result.loss, gradientNorm: result.gradientNorm) }
 
             progress.step += 1
             clock.finishStep()
-            epochMeans.add(trainingStep.sums, of: measures)
+            epochMeans.add(trainingStep.sums, of: trainingStep.measures)
             let isLast = epochMeans.stepCount == stepsPerEpoch
             if isLast || progress.step.isMultiple(of: Self.digestInterval) { try emit(.digested(digester.digest(step: progress.step))) }
             try emit(.stepFinished(StepMetrics(
-                step: step, epoch: epoch, values: MeasureValues(measures, trainingStep.sums.map(\.mean)), learningRate: learningRate,
+                step: step, epoch: epoch, values: stepValues, learningRate: learningRate,
                 gradientNorm: result.gradientNorm)))
             if clock.isReportDue || isLast { try emit(.progress(report(&clock))) }
             if shouldStop() { throw Ending.interrupted }
@@ -232,6 +239,12 @@ public final class TrainingLoop {
         if progress.isPatienceOver(configuration.earlyStopping) { try emit(.stoppedEarly(epoch: epoch)) }
     }
 
+    /// What the last step measured.
+    private var stepValues: MeasureValues {
+        let means = trainingStep.sums.map(\.mean)
+        return MeasureValues(measures, measures.indices.map { $0 < means.count ? means[$0] : .nan })
+    }
+
     private func report(_ clock: inout TrainingClock) -> ProgressReport {
         clock.startReport()
         let means = epochMeans
@@ -246,7 +259,8 @@ public final class TrainingLoop {
         guard let result = evaluator.evaluate(split, makesTables: makesTables, shouldStop: shouldStop) else { throw Ending.interrupted }
         let loss = result.values.values[0]
         guard loss.isFinite else { throw divergence(loss: loss, gradientNorm: 0) }
-        return result
+        return EvaluationResult(
+            split: split, values: MeasureValues(measures, measures.map { result.values[$0.name] ?? .nan }), tables: result.tables)
     }
 
     private func divergence(loss: Double, gradientNorm: Double) -> Ending {

@@ -21,7 +21,10 @@ final class TrainingStep {
     /// count of a measure that has counts of its own. So their sums over steps are exact, and all steps without such counts weigh the same.
     private(set) var sums: [MeasureSum]
     private let clipGradientNorm: Double
-    let plan: Plan
+    let stagedPlan: StagedPlan
+    /// That of the epoch at hand.
+    var plan: Plan { stagedPlan.plan }
+    private let stepsPerEpoch: Int
     private let lossCount: Int
     private let reader: MeasureReader
     /// How long all steps so far took.
@@ -29,16 +32,20 @@ final class TrainingStep {
 
     /// - Parameters:
     ///   - fields: what is fed, the image first.
+    ///   - stepsPerEpoch: by which the epochs of `train.parameters` are steps.
     ///   - weights: give the parameters and buffers their first values; nil: their initializers.
     /// - Throws: `RecordingError` when the model does not fit the images or the memory, `UserError` when the rules or the weights do not fit its parameters.
     init(
-        _ model: ModelRecorder, _ task: some TrainingTask, fields: [Field], configuration: TrainConfiguration, seed: UInt64, weights: (any WeightSource)? = nil, pool: WorkerPool
+        _ model: @escaping ModelRecorder, _ task: some TrainingTask, fields: [Field], configuration: TrainConfiguration, stepsPerEpoch: Int = 1,
+        seed: UInt64, weights: (any WeightSource)? = nil, pool: WorkerPool
     ) throws {
-        let recorded = RecordedModel(
-            model, task, fields: fields, mode: .training, batchSize: configuration.batchSize, shardCount: configuration.shards, seed: seed,
-            precision: configuration.precision, freezing: configuration.parameters.freezes)
-        let loss = recorded.task.total()
-        let parts = recorded.task.losses.count > 1 ? recorded.task.losses.map { $0.values.batchMean() } : []
+        func record(freezing: @escaping (_ name: String) -> Bool) -> RecordedModel {
+            RecordedModel(
+                model, task, fields: fields, mode: .training, batchSize: configuration.batchSize, shardCount: configuration.shards, seed: seed,
+                precision: configuration.precision, freezing: freezing)
+        }
+        // What is trained at any time has gradients and state.
+        let recorded = record(freezing: configuration.parameters.freezes)
         try recorded.graph.validate()
         let treatments = try configuration.parameters.treatments(of: recorded.graph.parameters.map(\.name))
         // Values, and of what is trained gradients and the optimizer's arrays.
@@ -46,28 +53,36 @@ final class TrainingStep {
         let arrayCount = 1 + configuration.optimizer.slotNames.count
         try requireMemory((recorded.graph.parameterCount + arrayCount * trainedCount) * MemoryLayout<Float>.stride)
         store = try ParameterStore(recorded.graph, from: weights ?? Initializers(seed: seed))
-        lossCount = 1 + parts.count
+        lossCount = recorded.task.losses.count > 1 ? 1 + recorded.task.losses.count : 1
         reader = MeasureReader(recorded.task, at: lossCount)
-        plan = try Plan(
-            recorded.graph, outputs: [loss] + parts + reader.tensors,
-            gradients: gradients(
-                of: loss, withRespectTo: recorded.graph.trainedParameterTensors, recomputesSegments: configuration.recompute == .blocks),
-            store: store, pool: pool)
+        stagedPlan = try StagedPlan(configuration.parameters) { [store, lossCount] epoch in
+            let recorded = record(freezing: configuration.parameters.freezing(in: epoch)), loss = recorded.task.total()
+            let parts = lossCount > 1 ? recorded.task.losses.map { $0.values.batchMean() } : []
+            return try Plan(
+                recorded.graph, outputs: [loss] + parts + MeasureReader(recorded.task, at: lossCount).tensors,
+                gradients: gradients(
+                    of: loss, withRespectTo: recorded.graph.trainedParameterTensors, recomputesSegments: configuration.recompute == .blocks),
+                store: store, pool: pool)
+        }
+        self.stepsPerEpoch = stepsPerEpoch
         optimizer = Optimizer(
             configuration.optimizer, decayAll: configuration.decayAll, l1: configuration.l1, treatments: treatments.filter { !$0.isFrozen },
-            store: store, pool: pool)
+            stepsPerEpoch: stepsPerEpoch, store: store, pool: pool)
         batchSize = configuration.batchSize
         clipGradientNorm = configuration.clipGradientNorm ?? .infinity
-        measures = recorded.measures
+        measures = recorded.task.allMeasures()
         sums = measures.map { _ in MeasureSum() }
     }
 
     /// Runs step number `step`, counted from 0. Leaves the parameters as they are when the loss or a gradient is not finite.
     ///
     /// - Parameter fields: the memory of a batch, in the order of the fields.
-    func run(_ fields: [UnsafeRawPointer], step: Int, learningRate: Double) -> Result {
+    /// - Throws: what compiling throws, where other parameters are frozen from this step on.
+    func run(_ fields: [UnsafeRawPointer], step: Int, learningRate: Double) throws -> Result {
         let start = ContinuousClock.now
         defer { secondsRun += (.now - start) / .seconds(1) }
+        try stagedPlan.enter(epoch: step / stepsPerEpoch)
+        let plan = plan
         plan.run(feeding: fields, step: UInt64(step))
         for index in sums.indices { sums[index] = MeasureSum() }
         for index in 0..<lossCount { sums[index] = MeasureSum(sum: Double(plan.outputPointer(index).loadUnaligned(as: Float.self)), count: 1) }
@@ -76,7 +91,7 @@ final class TrainingStep {
             sums[index] = MeasureSum(sum: sums[index].mean, count: 1)
         }
 
-        let result = Result(loss: sums[0].sum, gradientNorm: optimizer.finishGradients())
+        let result = Result(loss: sums[0].sum, gradientNorm: optimizer.finishGradients(step: step))
         if result.isFinite {
             optimizer.update(
                 step: step, learningRate: learningRate, gradientScale: clippingScale(norm: result.gradientNorm, maximum: clipGradientNorm))

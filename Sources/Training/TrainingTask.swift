@@ -10,14 +10,21 @@ public protocol TrainingTask: Sendable {
     var name: String { get }
     /// The fields of a sample that losses and measures are made from, besides the model's own.
     var targets: [String] { get }
+    /// Which of the model's named outputs it takes: `logits` unless the task says another.
+    var head: String { get }
     /// The shape of the model's output for one sample.
     var outputShape: Shape { get }
     /// `outputShape` in words, such as `10 classes`.
     var outputDescription: String { get }
     /// The measure by which the best weights are found: the loss, or one of those that are recorded.
     var monitored: String { get }
+    /// What is measured of a whole split and is no mean over its samples, such as an average precision: what `makeTables` makes has the values,
+    /// which are computed for the validation after every epoch, and for the test.
+    var splitMeasures: [Measure] { get }
 
     /// Records losses and measures of a model's output in a graph, whose mode says whether it is for training.
+    ///
+    /// Called for the head, and in training for each auxiliary head of the model, of which the losses count alone.
     ///
     /// - Parameters:
     ///   - output: float32 `[B] + outputShape`.
@@ -32,6 +39,8 @@ public protocol TrainingTask: Sendable {
 }
 
 extension TrainingTask {
+    public var head: String { "logits" }
+    public var splitMeasures: [Measure] { [] }
     public func layout(of split: Split) -> EvaluationLayout { EvaluationLayout() }
     public func makeTables(of split: Split) -> any EvaluationTables { NoTables() }
 }
@@ -60,8 +69,10 @@ public struct RecordedTask {
     }
 
     /// The loss first; where it is a sum each of its parts under its own name; then the measures.
-    var allMeasures: [Measure] {
-        let parts = losses.count > 1 ? losses.map { Measure($0.name, unit: $0.unit, better: .smaller) } : []
+    ///
+    /// - Parameter namesParts: whether the parts have names although there is only one.
+    func allMeasures(namingParts namesParts: Bool = false) -> [Measure] {
+        let parts = losses.count > 1 || namesParts ? losses.map { Measure($0.name, unit: $0.unit, better: .smaller) } : []
         return [Measure(Measure.lossName, unit: losses[0].unit, better: .smaller)] + parts + measures.map(\.measure)
     }
 }
@@ -115,6 +126,13 @@ public protocol EvaluationTables: AnyObject {
 
     /// The tables by the names of the split's layout, all of them.
     func finish() -> [String: TableValues]
+
+    /// The values of the task's `splitMeasures` over all that was added, by their names; NaN where there is none.
+    func splitValues() -> [String: Double]
+}
+
+extension EvaluationTables {
+    public func splitValues() -> [String: Double] { [:] }
 }
 
 private final class NoTables: EvaluationTables {

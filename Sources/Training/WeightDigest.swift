@@ -15,7 +15,7 @@ final class WeightDigester {
     private let pool: WorkerPool
     /// For each tensor its range of blocks.
     private let tensors: [Range<Int>]
-    /// Of the blocks. A block is one worker's alone, and so is its place here.
+    /// The checksums of the blocks. A block is one worker's alone, and so is its place here.
     private let checksums: UnsafeMutableBufferPointer<UInt64>
     private let takeBlock: (_ worker: Int, _ block: Int) -> Void
 

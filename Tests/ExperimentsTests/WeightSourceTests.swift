@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Reports
 import RunStore
 import TestSupport
 import Testing
@@ -128,6 +129,16 @@ import Training
             let outcome = try Runner(Experiment(definition(text), dataDirectory: nil), options: options, terminal: .silent).run { false }
             #expect(outcome.divergences.map { $0.prefix(5) } == ["tuned", "base-"])
             #expect(!outcome.folders[0].hasRun)
+        }
+    }
+
+    @Test("Runs at several seeds are one row of the comparison, though they start from trials at their own seeds")
+    func comparison() throws {
+        try withTemporaryFolder { results in
+            var definition = try definition(Self.text)
+            definition.seeds = [0, 1]
+            let comparison = try Comparison(run(definition, in: results)), rows = try comparison.rendered(as: .csv).split(separator: "\n")
+            #expect(rows.count == 3, "\(rows)")
         }
     }
 

@@ -46,20 +46,20 @@ import VisionData
             fields: [.image(ImageShape(height: 28, width: 28, channels: 1)), .label(classes: 10)], configuration: configuration, seed: 1, pool: pool)
         let images: [Float] = (0..<16 * 28 * 28).map { pixel in Float((pixel * 37) % 101) / 50 - 1 }
         let labels: [Int32] = (0..<16).map { image in Int32(image % 10) }
-        func run(_ numbers: Range<Int>) {
-            images.withUnsafeBufferPointer { images in
-                labels.withUnsafeBufferPointer { labels in
+        func run(_ numbers: Range<Int>) throws {
+            try images.withUnsafeBufferPointer { images in
+                try labels.withUnsafeBufferPointer { labels in
                     let fields = [UnsafeRawPointer(images.baseAddress!), UnsafeRawPointer(labels.baseAddress!)]
                     for number in numbers {
-                        _ = step.run(fields, step: number, learningRate: 1e-3)
+                        _ = try step.run(fields, step: number, learningRate: 1e-3)
                     }
                 }
             }
         }
-        run(0..<3)
+        try run(0..<3)
         count(true, in: pool)
         let before = allocation_counter_read()
-        run(3..<103)
+        try run(3..<103)
         let after = allocation_counter_read()
         count(false, in: pool)
         withExtendedLifetime((images, labels)) {}

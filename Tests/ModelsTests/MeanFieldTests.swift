@@ -104,7 +104,7 @@ struct MeanFieldTests {
         let loop = try TrainingLoop(
             { scope, images in model.logits(images, in: scope) }, configuration: configuration, dataset: dataset, augmentations: [], seed: 0,
             pool: WorkerPool(threads: 2))
-        let found = try #require(loop.layerStatistics())
+        let found = try #require(try loop.layerStatistics())
         let family = try #require(model.configuration as? any MeanFieldConfiguration)
         let network = try #require(family.meanFieldNetwork(input: dataset.shape, classes: 10))
         let variances = network.activationVariances(inputSecondMoment: found.inputSecondMoment)

@@ -16,9 +16,9 @@ struct RecomputationTests {
             fields: [.image(preset.input), .label(classes: preset.classes)], configuration: configuration, seed: 1, pool: WorkerPool(threads: 2))
     }
 
-    private func run(_ step: TrainingStep, _ images: [Float], _ labels: [Int32], _ number: Int) -> TrainingStep.Result {
-        images.withUnsafeBytes { images in
-            labels.withUnsafeBytes { step.run([images.baseAddress!, $0.baseAddress!], step: number, learningRate: 1e-3) }
+    private func run(_ step: TrainingStep, _ images: [Float], _ labels: [Int32], _ number: Int) throws -> TrainingStep.Result {
+        try images.withUnsafeBytes { images in
+            try labels.withUnsafeBytes { try step.run([images.baseAddress!, $0.baseAddress!], step: number, learningRate: 1e-3) }
         }
     }
 
@@ -27,7 +27,7 @@ struct RecomputationTests {
         let count = kept.batchSize * 28 * 28
         let images = (0..<count).map { Float(($0 * 37) % 101) / 50 - 1 }, labels = (0..<kept.batchSize).map { Int32($0 % 10) }
         for number in 0..<3 {
-            let results = [kept, recomputed].map { run($0, images, labels, number) }
+            let results = try [kept, recomputed].map { try run($0, images, labels, number) }
             #expect(results[0].loss.bitPattern == results[1].loss.bitPattern)
             #expect(results[0].gradientNorm.bitPattern == results[1].gradientNorm.bitPattern)
         }

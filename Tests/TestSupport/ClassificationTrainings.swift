@@ -8,7 +8,7 @@ import VisionData
 
 extension TrainingLoop {
     public convenience init(
-        _ model: ModelRecorder, configuration: TrainConfiguration, dataset: ImageDataset, augmentations: [Augmentation], seed: UInt64,
+        _ model: @escaping ModelRecorder, configuration: TrainConfiguration, dataset: ImageDataset, augmentations: [Augmentation], seed: UInt64,
         pool: WorkerPool
     ) throws {
         try self.init(

@@ -35,6 +35,26 @@ private func softmaxRegression(_ scope: Scope, _ images: Tensor) -> Tensor {
         #expect(result.profile == nil && result.roofline == nil)
     }
 
+    @Test("A step with a frozen layer leaves its gradient out, and says so")
+    func freezing() throws {
+        func network(_ scope: Scope, _ images: Tensor) -> Tensor {
+            linear(scope["head"], linear(scope["body"], images.reshaped([images.shape[0], 12]), 256), 3)
+        }
+        func result(_ configuration: TrainConfiguration) throws -> BenchmarkResult {
+            try BenchmarkResult(
+                measuring: network, named: "two layers", task: Classification(classCount: 3), fields: [.image(shape), .label(classes: 3)],
+                configuration: configuration, steps: 4, isProfiled: true, pool: WorkerPool(threads: 1))
+        }
+        var rule = ParameterRule(), configuration = configuration
+        (rule.match, rule.freeze) = ("body.*", true)
+        let trained = try result(configuration)
+        configuration.parameters = [rule]
+        let frozen = try result(configuration)
+        #expect(trained.frozen == nil && frozen.frozen == ["body.*"])
+        func backwardRuns(_ result: BenchmarkResult) -> Int { result.profile!.rows.filter { $0.pass == .backward }.reduce(0) { $0 + $1.runs } }
+        #expect(backwardRuns(frozen) < backwardRuns(trained))
+    }
+
     @Test(arguments: [1, 2])
     func profileAddsUp(threads: Int) throws {
         let profile = try #require(try benchmark(isProfiled: true, threads: threads).profile)

@@ -71,6 +71,53 @@ import VisionData
         #expect(other.checkpoint() != plain.checkpoint())
     }
 
+    static let frozenAtFirst = [rule("conv.*") { $0.freezeUntilEpoch = 1 }, rule("norm.*") { $0.freezeUntilEpoch = 1 }]
+
+    @Test("Frozen for an epoch: the same as frozen to the end until then, and exact when it is resumed before, at and behind that")
+    func unfreezing() throws {
+        let unfrozen = try Self.loop(Self.frozenAtFirst), frozen = try Self.loop(Self.frozenBelow)
+        _ = try unfrozen.run([], epochLimit: 1)
+        _ = try frozen.run([], epochLimit: 1)
+        let first = unfrozen.checkpoint()
+        #expect(first.parameters == frozen.checkpoint().parameters && first.buffers == frozen.checkpoint().buffers)
+        for (slot, arrays) in first.optimizer {
+            #expect(arrays.count == 5)
+            #expect(arrays.prefix(3).allSatisfy { $0.tensor.floats.allSatisfy { $0 == 0 } }, "\(slot)")
+        }
+
+        let whole = try Self.loop(Self.frozenAtFirst, threads: 2)
+        _ = try whole.run([])
+        for (before, after) in zip(first.parameters + first.buffers, whole.checkpoint().parameters + whole.checkpoint().buffers) {
+            #expect(before != after, "\(before.name)")
+        }
+        for steps in [7, whole.stepsPerEpoch, whole.stepsPerEpoch + 3] {
+            let stopped = try Self.loop(Self.frozenAtFirst), resumed = try Self.loop(Self.frozenAtFirst)
+            _ = try stopped.run([]) { stopped.progress.step == steps }
+            try resumed.restore(stopped.checkpoint())
+            _ = try resumed.run([])
+            #expect(whole.checkpoint().state == resumed.checkpoint().state, "\(steps) steps")
+            #expect(whole.checkpoint().optimizer == resumed.checkpoint().optimizer, "\(steps) steps")
+        }
+    }
+
+    /// A linear layer of one number in front of a head: the first step in which it is trained is Adam's first, γ · sign of the gradient.
+    @Test("Adam's first step of what was frozen is a whole one")
+    func firstStepAfterUnfreezing() throws {
+        var configuration = TrainConfiguration(), adam = OptimizerConfiguration.Adam(weightDecay: 0)
+        (configuration.epochs, configuration.batchSize, configuration.shards) = (2, 64, 4)
+        (adam.learningRate, adam.epsilon) = (1e-3, 1e-30)
+        configuration.optimizer = .adamw(adam)
+        configuration.parameters = [Self.rule("body.*") { $0.freezeUntilEpoch = 1 }]
+        let loop = try TrainingLoop(
+            { scope, images in linear(scope["head"], linear(scope["body"], images.reshaped([images.shape[0], 64]), 4), 10) },
+            configuration: configuration, dataset: Self.dataset, augmentations: [], seed: 3, pool: WorkerPool(threads: 1))
+        let before = loop.checkpoint().parameters[1].tensor.floats
+        _ = try loop.run([]) { loop.progress.step == loop.stepsPerEpoch + 1 }
+        let after = loop.checkpoint().parameters[1].tensor.floats
+        #expect(loop.checkpoint().parameters[1].name == "body.bias")
+        for (old, new) in zip(before, after) { #expect(abs(abs(Double(new) - Double(old)) - 1e-3) < 1e-6) }
+    }
+
     @Test func rulesThatDoNotFitTheModel() {
         #expect(throws: UserError(at: "train.parameters[0].match", "'haed.*' matches no parameter; did you mean 'head.*'?")) {
             try Self.loop([Self.rule("haed.*") { $0.freeze = true }])

@@ -134,6 +134,33 @@ extension ParameterStore {
         }
     }
 
+    /// Two epochs of three steps pass; then the update is as if the training began, and before it nothing moves or counts.
+    @Test("What is frozen at first begins as the training began", arguments: [OptimizerConfiguration.default, .sgd(.init()), .adagrad(.init())])
+    func lateStart(configuration: OptimizerConfiguration) {
+        var late = ParameterTreatment()
+        late.frozenEpochCount = 2
+        let makeStore = store, store = makeStore([.weight, .weight], [0.3, -0.7, 1.9]), early = makeStore([.weight], [0.3, -0.7, 1.9])
+        let optimizer = Optimizer(
+            configuration, l1: 1e-3, treatments: [ParameterTreatment(), late], stepsPerEpoch: 3, store: store, pool: WorkerPool(threads: 1))
+        let other = Optimizer(configuration, l1: 1e-3, store: early, pool: WorkerPool(threads: 1))
+        for step in 0..<6 {
+            store.setGradients([[0.1, 0.2, -0.3], [.nan, 1, 2]])
+            #expect(optimizer.finishGradients(step: step).isFinite)
+            optimizer.update(step: step, learningRate: 0.0123, gradientScale: 0.7)
+            #expect(store.floats("p1") == [0.3, -0.7, 1.9])
+        }
+        for step in 0..<2 {
+            store.setGradients([[0.1, 0.2, -0.3], [0.7, -1.1, 0.01]])
+            early.setGradients([[0.7, -1.1, 0.01]])
+            _ = optimizer.finishGradients(step: 6 + step)
+            optimizer.update(step: 6 + step, learningRate: 0.0123, gradientScale: 0.7)
+            _ = other.finishGradients(step: step)
+            other.update(step: step, learningRate: 0.0123, gradientScale: 0.7)
+            #expect(store.floats("p1") == early.floats("p0"))
+        }
+        #expect(store.floats("p1") != [0.3, -0.7, 1.9])
+    }
+
     @Test("Treatments that say nothing change no bit", arguments: [OptimizerConfiguration.default, .sgd(.init())])
     func treatmentsOfDefaults(configuration: OptimizerConfiguration) {
         func trained(_ treatments: [ParameterTreatment]?) -> [Float] {

@@ -62,6 +62,22 @@ import Testing
                 == "train.parameters: all 6 parameters are frozen, expected at least one that is trained")
     }
 
+    @Test func everythingFrozenAtTheBeginning() {
+        let rules = [rule("head.*") { $0.freezeUntilEpoch = 2 }, rule("*") { $0.freeze = true }]
+        #expect(
+            message(rules, Self.names) == "train.parameters: all 6 parameters are frozen in the first epoch, expected at least one that is trained")
+    }
+
+    @Test func stagesOfFreezing() {
+        let rules = [
+            rule("a.*") { $0.freeze = true }, rule("b.*") { $0.freezeUntilEpoch = 3 }, rule("c.*") { $0.freezeUntilEpoch = 1 }, rule("d.*"),
+        ]
+        #expect(rules.stages == [0, 1, 3])
+        #expect([ParameterRule]().stages == [0])
+        let frozen = (0...3).map { epoch in ["a.x", "b.x", "c.x", "d.x"].filter(rules.freezing(in: epoch)) }
+        #expect(frozen == [["a.x", "b.x", "c.x"], ["a.x", "b.x"], ["a.x", "b.x"], ["a.x"]])
+    }
+
     private func read(_ written: Written) -> (TrainConfiguration, [String]) {
         let errors = ConfigurationErrors()
         var fields = FieldReader(written.node, path: "train", errors: errors)
@@ -73,10 +89,12 @@ import Testing
     @Test func readsRules() {
         let (configuration, errors) = read(["parameters": [
             ["match": "backbone.*", "learning_rate_factor": "0.1", "weight_decay": "0"], ["match": "*.bias", "freeze": "true"],
+            ["match": "stem.*", "freeze_until_epoch": "3"],
         ]])
         #expect(errors == [])
         #expect(configuration.parameters == [
             rule("backbone.*") { ($0.learningRateFactor, $0.weightDecay) = (0.1, 0) }, rule("*.bias") { $0.freeze = true },
+            rule("stem.*") { $0.freezeUntilEpoch = 3 },
         ])
     }
 
@@ -84,6 +102,9 @@ import Testing
         (["freeze": "true"], "train.parameters[0].match: is missing, expected a pattern of parameter names, such as \"blocks.0.*\""),
         (["match": "*", "frozen": "true"], "train.parameters[0].frozen: unknown key 'frozen'; did you mean 'freeze'?"),
         (["match": "*", "learning_rate_factor": "0"], "train.parameters[0].learning_rate_factor: found 0, expected a number above 0"),
+        (["match": "*", "freeze_until_epoch": "-1"], "train.parameters[0].freeze_until_epoch: expected a value from 0 to 1000000, found -1"),
+        (["match": "*", "freeze": "true", "freeze_until_epoch": "1"],
+         "train.parameters[0].freeze_until_epoch: is given for parameters that the rule freezes, expected either of the two"),
         (["match": "*", "freeze": "true", "weight_decay": "1"],
          "train.parameters[0].weight_decay: is given for parameters that the rule freezes, expected either of the two"),
     ] as [(Written, String)])
@@ -102,5 +123,10 @@ import Testing
         let (ruled, _) = read(["parameters": [["match": "*.bias", "weight_decay": "0"]]])
         #expect(ruled.identity != configuration.identity)
         #expect(ruled.node["parameters"] != nil)
+        // A key that came later is written where it says something, and its default changes nothing.
+        let (zero, _) = read(["parameters": [["match": "*.bias", "weight_decay": "0", "freeze_until_epoch": "0"]]])
+        let (later, _) = read(["parameters": [["match": "*.bias", "weight_decay": "0", "freeze_until_epoch": "1"]]])
+        #expect(zero.identity == ruled.identity && zero.node == ruled.node)
+        #expect(later.identity != ruled.identity && later.node != ruled.node)
     }
 }

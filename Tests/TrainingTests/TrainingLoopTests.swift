@@ -52,7 +52,7 @@ private final class Recorder: TrainingListener {
     }
 
     private func train(
-        _ configuration: TrainConfiguration, _ model: ModelRecorder = softmaxRegression, dataset: ImageDataset = Self.dataset,
+        _ configuration: TrainConfiguration, _ model: @escaping ModelRecorder = softmaxRegression, dataset: ImageDataset = Self.dataset,
         augmentations: [Augmentation] = [], seed: UInt64 = 0, threads: Int = 1, shouldStop: () -> Bool = { false }
     ) throws -> (TrainingOutcome, Recorder, TrainingLoop) {
         let recorder = Recorder()
@@ -316,7 +316,7 @@ private final class Recorder: TrainingListener {
     @Test("A checkpoint of something else is refused")
     func restoreOfAnother() throws {
         let (_, recorder, _) = try train(configuration(epochs: 1), network)
-        func loop(_ configuration: TrainConfiguration, _ model: ModelRecorder = network) throws -> TrainingLoop {
+        func loop(_ configuration: TrainConfiguration, _ model: @escaping ModelRecorder = network) throws -> TrainingLoop {
             try TrainingLoop(model, configuration: configuration, dataset: Self.dataset, augmentations: [], seed: 0, pool: WorkerPool(threads: 1))
         }
         let checkpoint = recorder.checkpoints[0]

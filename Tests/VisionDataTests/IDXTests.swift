@@ -172,7 +172,7 @@ import Testing
         let directory = try TemporaryFolder()
         try directory.writeSmallImages(in: "kmnist", compressed: true)
         try directory.write("mnist/train-labels-idx1-ubyte", [])
-        let surveys = DatasetSurvey.all(dataDirectory: directory.path).map(\.description)
+        let surveys = NamedDataset.standard.map { DatasetSurvey($0, dataDirectory: directory.path).description }
         #expect(surveys == [
             """
             fashion-mnist: not available

@@ -78,7 +78,7 @@ public struct OptionDescription: Sendable {
             below = children.map { $0.name == key ? $0.adding(names, at: path.dropFirst()) : $0 }
             copy.schema = .map(below)
         } else {
-            below = children + names
+            if case .names = schema { below = children } else { below = children + names }
             copy.kind = "\(kind), \(names.map(\.name).joined(separator: ", "))"
             copy.schema = schema.adding(names)
         }

@@ -55,7 +55,7 @@ public struct Composition: Sendable {
         /// The maps that were read, by their files' real paths.
         private var known: [String: ConfigurationNode] = [:]
         private var room = YAML.largestByteCount
-        /// Of a definition, at the top.
+        /// The keys at the top of a definition.
         private static let keys = ["data", "train", "models", "seeds", "precision", "task", "match", "sweep", "extends"]
 
         init(display: @escaping (URL) -> String) { self.display = display }

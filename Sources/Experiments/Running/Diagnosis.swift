@@ -47,7 +47,7 @@ public struct Diagnosis {
             switch contents.status {
             case .finished: examine(finished: contents)
             case .diverged: findings.append("diverged after step \(grouped(contents.steps.count))")
-            case .interrupted where folder.isStoppedBySweep:
+            case .interrupted where SweepFile.epochOfStop(of: folder) != nil:
                 findings.append("was stopped by its sweep after epoch \(contents.epochs.count), because others did better")
             case .running, .interrupted: examine(unfinished: contents)
             }

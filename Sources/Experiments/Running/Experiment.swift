@@ -17,13 +17,13 @@ public struct Experiment: Sendable {
     public let task: any TrainingTask
     /// The same with what it says for each.
     private let modelTasks: [String: any TrainingTask]
-    /// Of the models that start from others' weights, the experiment of the trial that they start from.
+    /// The experiments of the trials that models start from, by the models' names.
     let sources: [String: SourceExperiment]
     /// The samples of the data set with the fields that the task needs.
     public let source: any SampleSource
-    /// What they are measured by: the loss first.
+    /// What they are measured by, whatever the model: the loss first.
     public let measures: [Measure]
-    /// Of all images and labels (`LabeledImages.digest`).
+    /// SHA-256 of all images and labels (`LabeledImages.digest`).
     public let dataDigest: String
     /// The size of each model, in the order of the definition.
     public let models: [(name: String, summary: ModelSummary)]
@@ -104,7 +104,7 @@ public struct Experiment: Sendable {
         do {
             return try definition.placing(in: model) {
                 try TrainingLoop(
-                    { scope, images in model.definition.record(images, classes: outputs, in: scope).required("logits", in: scope) }, task: task,
+                    { scope, images in model.definition.record(images, classes: outputs, in: scope) }, task: task,
                     configuration: configuration, source: source,
                     augmentations: trial.data.augment, seed: UInt64(trial.seed), startingFrom: weights, pool: pool)
             }

@@ -25,6 +25,8 @@ public struct ExperimentPreview {
         public let name: String
         /// Whether it is there already.
         public let state: String
+        /// Whose weights it starts from, which are trained first where they are not there: `pretrain/vit-s0-1f0c93ab`, or a file; nil: nobody's.
+        public let source: String?
     }
 
     /// `fashion-mnist: 54,000 training, 6,000 validation and 10,000 test images of 28×28×1, 10 classes`
@@ -63,7 +65,8 @@ public struct ExperimentPreview {
         trials = allTrials.map { trial in
             let name = experiment.definition.name
             let folder = SharedRuns.earlierRun(named: trial.name, hash: trial.hash, of: name, results: results, among: &shortNamed) ?? earlier.folder(of: trial)
-            return Trial(name: (folder.path as NSString).lastPathComponent, state: Self.state(of: folder))
+            let source = trial.source.flatMap { source in source.trials.first.map { "\(source.name)/\($0.name)" } } ?? trial.train.initialWeights?.file
+            return Trial(name: (folder.path as NSString).lastPathComponent, state: Self.state(of: folder), source: source)
         }
     }
 

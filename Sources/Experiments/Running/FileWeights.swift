@@ -9,7 +9,7 @@ public struct FileWeights: WeightSource {
     public let path: String
     /// Which parameters and buffers are left out.
     let origin: WeightOrigin
-    /// Of what is left out.
+    /// The values of what is left out.
     let initializers: Initializers
 
     init(path: String, origin: WeightOrigin, initializers: Initializers) {

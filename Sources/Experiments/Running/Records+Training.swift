@@ -19,7 +19,7 @@ extension EpochRecord {
     init(_ metrics: EpochMetrics) {
         self.init(
             epoch: metrics.epoch + 1, training: metrics.training.values,
-            validation: metrics.validation?.values ?? metrics.training.measures.map { _ in nil })
+            validation: metrics.validation?.evaluated ?? metrics.training.measures.map { _ in nil })
     }
 }
 
@@ -33,8 +33,8 @@ extension LayerRecord {
 
 extension LayerDescription {
     /// The layers that `loop` measures, with the theory of `model` for the weights as they are now, at the start; nil where it measures none.
-    init?(_ model: ModelDefinition, measuredBy loop: TrainingLoop, image: ImageShape, task: some TrainingTask) {
-        guard let start = loop.layerStatistics() else { return nil }
+    init?(_ model: ModelDefinition, measuredBy loop: TrainingLoop, image: ImageShape, task: some TrainingTask) throws {
+        guard let start = try loop.layerStatistics() else { return nil }
         self.init(names: loop.layerNames)
         guard let family = model.configuration as? any MeanFieldConfiguration,
             let network = family.meanFieldNetwork(input: image, classes: task.outputShape.elementCount)
@@ -62,7 +62,12 @@ extension DataDescription {
 }
 
 extension EvaluationRecord {
-    init(_ result: EvaluationResult) { self.init(values: result.values.values, tables: result.tables) }
+    init(_ result: EvaluationResult) { self.init(values: result.values.evaluated, tables: result.tables) }
+}
+
+extension MeasureValues {
+    /// The values of an evaluation; nil for what is measured in training alone.
+    fileprivate var evaluated: [Double?] { zip(measures, values).map { $0.isOfEvaluation ? $1 : nil } }
 }
 
 extension TrainingTask {

@@ -133,7 +133,8 @@ public final class Runner {
         let loop = try experiment.training(of: trial, startingFrom: experiment.weights(of: trial, from: sourceFolder), pool: pool)
         var described = description
         described.tensors = loop.tensorNames
-        described.layers = LayerDescription(
+        described.measures = loop.measures
+        described.layers = try LayerDescription(
             trial.model.definition, measuredBy: loop, image: experiment.dataset.shape, task: experiment.task(of: trial.model.name))
         var machine = MachineRecord.here(threads: pool.threadCount, command: options.command)
         machine.dataFile = experiment.dataset.location

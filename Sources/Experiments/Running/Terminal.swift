@@ -48,7 +48,7 @@ public struct Terminal: Sendable {
 
     private func rewrite(_ text: String) { write("\r\u{1B}[K\(text.visibleOnOneLine)") }
 
-    /// Of the terminal that is written to; 80 where it does not say.
+    /// How many columns the terminal has that is written to; 80 where it does not say.
     private var columns: Int {
         var size = winsize()
         guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 1 else { return 80 }

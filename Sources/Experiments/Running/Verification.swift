@@ -230,7 +230,9 @@ private final class Replay: TrainingListener {
 
     private func check(step: Int, _ pairs: [(name: String, recorded: Double?, now: Double?)], _ others: [String] = []) throws {
         func text(_ value: Double?) -> String { value.map { "\($0)" } ?? "nothing" }
-        let values = pairs.filter { $0.recorded?.bitPattern != $0.now?.bitPattern }
+        // What is not measured is NaN here and nothing there.
+        func bits(_ value: Double?) -> UInt64? { value.flatMap { $0.isNaN ? nil : $0.bitPattern } }
+        let values = pairs.filter { bits($0.recorded) != bits($0.now) }
             .map { "\($0.name): \(text($0.recorded)) recorded, \(text($0.now)) now" }
         guard values.isEmpty, others.isEmpty, differingTensors.isEmpty else {
             throw Verification.Difference(step: step, values: values + others, tensors: differingTensors, lastAgreement: lastAgreement)

@@ -146,8 +146,10 @@ public struct SweepPlan: Sendable {
             // Neighbouring trials share most of it, and writing it out takes longer than comparing it.
             if data?.value != definition.data { data = (definition.data, definition.imagesKey) }
             if models[model.name]?.value != model.definition { models[model.name] = (model.definition, YAML.line(model.definition.node)) }
-            let key = data!.key
-            guard seen.insert(key + models[model.name]!.key).inserted else { continue }
+            // Rules and weights have to fit the model, too.
+            let key = data!.key, train = model.train
+            let fitted = train.parameters.isEmpty && train.initialWeights == nil ? "" : YAML.line(train.completeNode)
+            guard seen.insert(key + models[model.name]!.key + fitted).inserted else { continue }
             do {
                 let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key])
                 if loaded[key] == nil { loaded[key] = experiment }

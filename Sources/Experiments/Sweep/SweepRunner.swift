@@ -97,7 +97,7 @@ public final class SweepRunner: Sendable {
 
     /// What came of a sweep.
     public struct Outcome: Sendable {
-        /// Of all trials of the plan, in its order.
+        /// The run folders of all trials, in the order of the plan.
         public let folders: [RunFolder]
         /// The trials with their outcomes.
         public let entries: [SweepFile.Entry]

@@ -45,7 +45,7 @@ public final class Graph {
     private var declaredNames: Set<String> = []
     /// The parameters' tensors, in the order of `parameters`.
     public private(set) var parameterTensors: [Tensor] = []
-    /// Those of the parameters that are not frozen, in the same order: the ones that a training needs gradients of.
+    /// The tensors of the parameters that are not frozen, in the same order: a training needs their gradients.
     public var trainedParameterTensors: [Tensor] { zip(parameters, parameterTensors).filter { !$0.0.isFrozen }.map(\.1) }
     /// Which parameters keep their values, by their names.
     private let freezes: (_ name: String) -> Bool

@@ -91,8 +91,8 @@ final class PlanBuilder {
         for (index, output) in outputs.enumerated() { try deliver(output.id, to: .output(index)) }
         if !gradients.isEmpty {
             guard let store else { preconditionFailure("gradients need a parameter store") }
-            let entries = store.trainedEntries
-            precondition(entries.count == gradients.count, "the store has gradients of other parameters")
+            let entries = zip(store.entries, graph.parameters).filter { !$0.1.isFrozen }.map(\.0)
+            precondition(entries.allSatisfy(\.isTrained), "the store has no gradient of a parameter that the graph trains")
             for (entry, gradient) in zip(entries, gradients) {
                 try deliver(gradient.id, to: .gradient(entry.offset * MemoryLayout<Float>.size))
             }
@@ -129,8 +129,8 @@ final class PlanBuilder {
             let home: Home = switch leaf.kind {
             case .input(let index): .input(index)
             case .constant(let tensor): .constant(tensor)
-            case .parameter(let index): .parameter(try offset(index, in: store?.entries))
-            case .buffer(let index): .buffer(try offset(index, in: store?.bufferEntries))
+            case .parameter(let index): .parameter(try offset(of: graph.parameters[index], index, in: store?.entries))
+            case .buffer(let index): .buffer(try offset(of: graph.buffers[index], index, in: store?.bufferEntries))
             }
             valuePhase[value] = graph.values[value].placement.firstPhase
             valueBuffer[value] = makeBuffer(graph.values[value].type.byteCount, home)
@@ -152,8 +152,11 @@ final class PlanBuilder {
         try node.operation.lower(LoweringContext(builder: self, node: node, phase: phase, addition: addition))
     }
 
-    private func offset(_ index: Int, in entries: [ParameterStore.Entry]?) throws -> Int {
+    private func offset(of parameter: Parameter, _ index: Int, in entries: [ParameterStore.Entry]?) throws -> Int {
         guard let entries else { preconditionFailure("a graph with parameters needs a parameter store") }
+        precondition(
+            index < entries.count && entries[index].name == parameter.name,
+            "\(parameter.name) has another place in the store: a model declares the same in training and in evaluation")
         return entries[index].offset * MemoryLayout<Float>.size
     }
 

@@ -19,6 +19,8 @@ public final class Optimizer {
 
     /// What the update of an element depends on besides its numbers.
     private struct Treatment: Equatable {
+        /// The first step in which it is trained.
+        let firstStep: Int
         let rateFactor: Double
         let decay: Float
         let l1: Float
@@ -49,15 +51,17 @@ public final class Optimizer {
     // What a worker does with a block. Made once: closures made at every step would allocate at every step.
     private lazy var finishBlock: (_ worker: Int, _ block: Int) -> Void = { [unowned self] _, block in finishGradients(ofBlock: block) }
     private lazy var updateBlock: (_ worker: Int, _ block: Int) -> Void = { [unowned self] _, block in
-        for piece in pieces[blocks[block]] { update(piece) }
+        for piece in pieces[blocks[block]] where piece.treatment.firstStep <= update.step { update(piece) }
     }
 
     /// An optimizer with its state at the start. `decayAll` decays every parameter and not weights alone; `l1` is the factor of Σ|w| in the loss.
     ///
-    /// - Parameter treatments: one for each trained parameter of the store, in order; nil: all alike.
+    /// - Parameters:
+    ///   - treatments: one for each trained parameter of the store, in order; nil: all alike.
+    ///   - stepsPerEpoch: by which the epochs of the treatments are steps.
     public init(
         _ configuration: OptimizerConfiguration, decayAll: Bool = false, l1: Double = 0, treatments: [ParameterTreatment]? = nil,
-        store: ParameterStore, pool: WorkerPool
+        stepsPerEpoch: Int = 1, store: ParameterStore, pool: WorkerPool
     ) {
         let entries = store.trainedEntries, treatments = treatments ?? entries.map { _ in ParameterTreatment() }
         precondition(treatments.count == entries.count, "one treatment for each trained parameter")
@@ -80,7 +84,7 @@ public final class Optimizer {
         for ((entry, rules), end) in zip(zip(entries, treatments), ends) {
             precondition(!rules.isFrozen, "\(entry.name) has a gradient, and a treatment that freezes it")
             let treatment = Treatment(
-                rateFactor: rules.learningRateFactor,
+                firstStep: rules.frozenEpochCount * stepsPerEpoch, rateFactor: rules.learningRateFactor,
                 decay: Float(rules.weightDecay ?? (decayAll || entry.role == .weight ? configuration.weightDecay : 0)),
                 l1: entry.role == .weight ? Float(l1) : 0)
             var start = entry.offset
@@ -108,13 +112,16 @@ public final class Optimizer {
         blockSums.deallocate()
     }
 
-    /// Adds the gradient of the L1 penalty and returns the Euclidean norm of all gradients, summed in double.
-    public func finishGradients() -> Double {
+    /// Adds the gradient of the L1 penalty and returns the Euclidean norm of all gradients, summed in double, but for what is still frozen.
+    ///
+    /// - Parameter step: the number of updates before this one.
+    public func finishGradients(step: Int = 0) -> Double {
+        update.step = step
         pool.run(blocks.count, finishBlock)
         return blockSums.reduce(0, +).squareRoot()
     }
 
-    /// Updates the parameters with their gradients times `gradientScale`.
+    /// Updates the parameters with their gradients times `gradientScale`, but for those that are still frozen.
     ///
     /// - Parameter step: the number of updates before this one, for Adam's corrections.
     public func update(step: Int, learningRate: Double, gradientScale: Double) {
@@ -124,7 +131,7 @@ public final class Optimizer {
 
     private func finishGradients(ofBlock block: Int) {
         blockSums[block] = 0
-        for piece in pieces[blocks[block]] {
+        for piece in pieces[blocks[block]] where piece.treatment.firstStep <= update.step {
             let g = gradients + piece.offset
             if piece.treatment.l1 > 0 { optimizer_add_l1(g, values + piece.offset, piece.count, piece.treatment.l1) }
             blockSums[block] += optimizer_sum_of_squares(g, piece.count)
@@ -159,8 +166,10 @@ public final class Optimizer {
 
     private func updateAdam(_ options: OptimizerConfiguration.Adam, decoupledDecay: Bool, _ piece: Piece) {
         let beta1 = options.betas[0], beta2 = options.betas[1], learningRate = self.learningRate(of: piece), decay = piece.treatment.decay
-        let rate = learningRate / (1 - pow(beta1, Double(update.step + 1)))
-        let rootScale = 1 / (1 - pow(beta2, Double(update.step + 1))).squareRoot()
+        // The running means are as old as the parameter is trained.
+        let count = Double(update.step - piece.treatment.firstStep + 1)
+        let rate = learningRate / (1 - pow(beta1, count))
+        let rootScale = 1 / (1 - pow(beta2, count)).squareRoot()
         optimizer_adam(
             values + piece.offset, gradients + piece.offset, slot(0, at: piece), slot(1, at: piece), piece.count, update.gradientScale,
             decoupledDecay ? 0 : decay, decoupledDecay ? Float(1 - learningRate * Double(decay)) : 1, Float(rate),

@@ -2,8 +2,10 @@ import Configuration
 
 /// How one parameter is trained.
 public struct ParameterTreatment: Sendable, Equatable {
-    /// Whether it keeps its initial value.
-    public var isFrozen = false
+    /// For how many epochs at the beginning it keeps its initial value; `Int.max` where it keeps it to the end.
+    public var frozenEpochCount = 0
+    /// Whether it keeps its initial value to the end.
+    public var isFrozen: Bool { frozenEpochCount == .max }
     /// By what the learning rate of a step is multiplied.
     public var learningRateFactor = 1.0
     /// λ in the place of the optimizer's and of what the parameter's role says; nil: those.
@@ -13,7 +15,7 @@ public struct ParameterTreatment: Sendable, Equatable {
     public init() {}
 
     init(_ rule: ParameterRule) {
-        isFrozen = rule.freeze
+        frozenEpochCount = rule.freeze ? .max : rule.freezeUntilEpoch
         learningRateFactor = rule.learningRateFactor
         weightDecay = rule.weightDecay
     }
@@ -23,8 +25,16 @@ extension [ParameterRule] {
     /// How the parameter of this name is trained: as the first rule says that matches it.
     public func treatment(of name: String) -> ParameterTreatment { first { $0.matches(name) }.map(ParameterTreatment.init) ?? ParameterTreatment() }
 
-    /// Whether the parameter of this name keeps its initial value.
+    /// Whether the parameter of a name is frozen in an epoch, counted from 0.
+    func freezing(in epoch: Int) -> (_ name: String) -> Bool {
+        { name in treatment(of: name).frozenEpochCount > epoch }
+    }
+
+    /// Whether the parameter of a name keeps its initial value to the end.
     func freezes(_ name: String) -> Bool { treatment(of: name).isFrozen }
+
+    /// The epochs, counted from 0, from which on other parameters may be frozen than before: 0 first.
+    var stages: [Int] { Set([0] + map(\.freezeUntilEpoch)).sorted() }
 
     /// How each of a model's parameters is trained, in the order of `names`.
     ///
@@ -41,8 +51,10 @@ extension [ParameterRule] {
             throw UserError(at: place, "\(pattern) matches no parameter\(owner); \(NamePattern(rule.match).hint(among: names))")
         }
         let treatments = names.map(treatment)
-        if !treatments.isEmpty, treatments.allSatisfy(\.isFrozen) {
-            throw UserError(at: "train.parameters", "all \(names.count) parameters\(owner) are frozen, expected at least one that is trained")
+        // Later there are never more of them.
+        if !treatments.isEmpty, treatments.allSatisfy({ $0.frozenEpochCount > 0 }) {
+            let when = treatments.allSatisfy(\.isFrozen) ? "" : " in the first epoch"
+            throw UserError(at: "train.parameters", "all \(names.count) parameters\(owner) are frozen\(when), expected at least one that is trained")
         }
         return treatments
     }

@@ -17,8 +17,7 @@ func training(on source: any SampleSource) throws -> TrainingLoop {
     adam.learningRate = 0.03
     configuration.optimizer = .adamw(adam)
     return try TrainingLoop(
-        { scope, images in network(scope, images).required("logits", in: scope) }, task: Classification(classCount: 2),
-        configuration: configuration, source: source, augmentations: [], seed: 7, pool: pool)
+        network, task: Classification(classCount: 2), configuration: configuration, source: source, augmentations: [], seed: 7, pool: pool)
 }
 
 // Data in memory, without a log.
