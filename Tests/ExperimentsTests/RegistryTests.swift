@@ -133,7 +133,7 @@ import VisionData
         let tree = KeyExplanation.tree(Self.registry), schema = Definition.schema(Self.registry)
         for name in ["sign_descent", "negative", "renamed"] {
             #expect(tree.contains(name) && schema.contains("\"\(name)\""), "\(name)")
-            #expect(!Definition.schema().contains(name))
+            #expect(!Definition.schema().contains("\"\(name)\""))
         }
         #expect(schema.contains("\"few\""))
         #expect(try KeyExplanation(of: "train.optimizer.sign_descent.weight_decay", registry: Self.registry).text.contains("default: 0.5"))
