@@ -20,17 +20,38 @@ public struct PreparedTask: Sendable {
 public struct TaskKind: Sendable {
     /// As definitions call it.
     public let name: String
+    /// What there is to say of it and its options.
+    public let description: OptionDescription
     /// Reads the task's options, reporting what is wrong in them, unknown keys included, to the reader's errors.
     let prepare: @Sendable (_ options: inout FieldReader, _ dataset: ImageDataset, _ training: TrainConfiguration) throws -> PreparedTask
+    /// Which options are not at their defaults.
+    let difference: @Sendable (_ options: inout FieldReader) -> ConfigurationNode
 
     /// A kind of task, as definitions may name it.
-    public init(
-        _ name: String,
-        prepare: @escaping @Sendable (_ options: inout FieldReader, _ dataset: ImageDataset, _ training: TrainConfiguration) throws -> PreparedTask
+    ///
+    /// - Parameters:
+    ///   - documentation: one sentence on what it is.
+    ///   - options: the table of what may stand below its name.
+    ///   - prepare: makes the task and its samples.
+    public init<Options: Configurable>(
+        _ name: String, _ documentation: String, options: Options.Type,
+        prepare: @escaping @Sendable (_ options: Options, _ dataset: ImageDataset, _ training: TrainConfiguration) throws -> PreparedTask
     ) {
         self.name = name
-        self.prepare = prepare
+        description = OptionDescription(name, "a map", .map(Options.descriptions), documentation, children: { Options.descriptions })
+        @Sendable func read(_ fields: inout FieldReader) -> Options {
+            let options = Options(from: &fields)
+            fields.finish()
+            return options
+        }
+        self.prepare = { fields, dataset, training in try prepare(read(&fields), dataset, training) }
+        difference = { fields in read(&fields).identity }
     }
+}
+
+/// Of tasks that have none.
+private struct NoTaskOptions: Configurable {
+    static let options: [Key<NoTaskOptions>] = []
 }
 
 /// The tasks that are known: a value that is passed in.
@@ -46,11 +67,18 @@ public struct TaskRegistry: Sendable {
 
     /// The program's own.
     public static let standard = TaskRegistry([
-        TaskKind(defaultName) { options, dataset, training in
-            options.finish()
-            return PreparedTask(Classification(classCount: dataset.classCount, labelSmoothing: training.labelSmoothing, storesLogits: training.storesOutputs), on: dataset)
+        TaskKind(defaultName, "One class for each image.", options: NoTaskOptions.self) { _, dataset, training in
+            PreparedTask(Classification(classCount: dataset.classCount, labelSmoothing: training.labelSmoothing, storesLogits: training.storesOutputs), on: dataset)
         },
     ])
+
+    /// What there is to say about `task:`.
+    public var description: OptionDescription {
+        let names = kinds.map(\.name).joined(separator: ", ")
+        return OptionDescription(
+            "task", "the name of a task, or a map with its options: \(names)", .variants(kinds.map { ($0.name, $0.description.schema) }),
+            "What models are trained for.", default: { .text(Self.defaultName) }, children: { kinds.map(\.description) })
+    }
 
     /// Prepares the task that a definition asks for: `classification`, or `{segmentation: {ignore: 255}}`.
     ///
@@ -58,23 +86,39 @@ public struct TaskRegistry: Sendable {
     /// - Throws: `UserError(.usage)` with everything that is wrong, each with its place.
     public func prepare(_ node: ConfigurationNode?, dataset: ImageDataset, training: TrainConfiguration) throws -> PreparedTask {
         let errors = ConfigurationErrors()
-        let mark = node?.mark ?? SourceMark(file: "task", line: nil)
-        var options = FieldReader(ConfigurationNode(.null, mark: mark), path: "task", errors: errors)
-        var name = Self.defaultName
-        switch node?.value {
-        case nil: break
-        case .scalar(let text, _)?: name = text
-        case .map(let entries)? where entries.count == 1:
-            name = entries[0].key
-            options = FieldReader(entries[0].node, path: "task.\(name)", errors: errors)
-        default:
+        guard let (name, fields) = choice(node, errors) else {
             throw UserError(at: "task", "expected the name of a task, or a map of one name to its options")
         }
         guard let kind = kinds.first(where: { $0.name == name }) else {
             throw UserError(at: "task", "unknown task '\(name)'\(suggestion(for: name, among: kinds.map(\.name)))")
         }
+        var options = fields
         let prepared = try kind.prepare(&options, dataset, training)
         try errors.throwIfAny()
         return prepared
+    }
+
+    /// What of `task:` results depend on: the name and the options that are not at their defaults; nil for the default task without any, and as
+    /// it was written where it cannot be read.
+    public func identity(of node: ConfigurationNode?) -> ConfigurationNode? {
+        let errors = ConfigurationErrors()
+        guard let (name, fields) = choice(node, errors), let kind = kinds.first(where: { $0.name == name }) else { return node }
+        var options = fields
+        let difference = kind.difference(&options)
+        guard errors.messages.isEmpty else { return node }
+        if difference.entries?.isEmpty != false { return name == Self.defaultName ? nil : .text(name) }
+        return .map([(name, difference)])
+    }
+
+    /// The name of a task, and its options; nil where it is no choice.
+    private func choice(_ node: ConfigurationNode?, _ errors: ConfigurationErrors) -> (name: String, options: FieldReader)? {
+        let nothing = ConfigurationNode(.null, mark: node?.mark ?? SourceMark(file: "task", line: nil))
+        switch node?.value {
+        case nil, .null: return (Self.defaultName, FieldReader(nothing, path: "task", errors: errors))
+        case .scalar(let text, _): return (text, FieldReader(nothing, path: "task", errors: errors))
+        case .map(let entries) where entries.count == 1:
+            return (entries[0].key, FieldReader(entries[0].node, path: "task.\(entries[0].key)", errors: errors))
+        case .map, .list: return nil
+        }
     }
 }

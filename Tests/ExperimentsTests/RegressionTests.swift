@@ -18,12 +18,13 @@ import VisionData
     private struct Regression: TrainingTask {
         /// Of the second loss.
         let weight: Double
+        let monitored: String
 
         var name: String { "regression" }
         var targets: [String] { ["target"] }
         var outputShape: Shape { [1] }
         var outputDescription: String { "1 number" }
-        var monitored: String { "weighted_error" }
+        var splitMeasures: [Measure] { [Measure("median_error", unit: "m", better: .smaller)] }
 
         func record(_ output: Tensor, _ targets: [Tensor]) -> RecordedTask {
             let target = targets[0], weights = target.reshaped([target.shape[0]]), error = output.meanSquaredError(target)
@@ -43,11 +44,17 @@ import VisionData
         func makeTables(of split: Split) -> any EvaluationTables { Estimates() }
 
         private final class Estimates: EvaluationTables {
-            var values: [Float] = []
+            var values: [Float] = [], errors: [Double] = []
 
             func add(outputs: [UnsafeRawPointer], targets: [UnsafeRawPointer], count: Int) {
-                values += UnsafeBufferPointer(start: outputs[0].assumingMemoryBound(to: Float.self), count: count)
+                let estimates = UnsafeBufferPointer(start: outputs[0].assumingMemoryBound(to: Float.self), count: count)
+                values += estimates
+                errors += zip(estimates, UnsafeBufferPointer(start: targets[0].assumingMemoryBound(to: Float.self), count: count)).map {
+                    abs(Double($0) - Double($1))
+                }
             }
+
+            func splitValues() -> [String: Double] { ["median_error": median(errors)] }
 
             func finish() -> [String: TableValues] { ["estimates": .reals(values)] }
         }
@@ -77,11 +84,19 @@ import VisionData
         }
     }
 
-    private static let registry = Registry.standard.adding(task: TaskKind("regression") { options, dataset, _ in
-        let weight = options.number("weight", default: 0.5, in: 0...1)
-        options.finish()
-        return PreparedTask(Regression(weight: weight), on: Numbers(digits: dataset))
-    })
+    private static let registry = Registry.standard.adding(
+        task: TaskKind("regression", "One number for each image.", options: Options.self) { options, dataset, _ in
+            PreparedTask(Regression(weight: options.weight, monitored: options.monitor), on: Numbers(digits: dataset))
+        })
+
+    private struct Options: Configurable {
+        static let options: [Key<Options>] = [
+            Key("weight", \.weight, .number(in: 0...1), "How much the size of the numbers counts in the loss."),
+            Key("monitor", \.monitor, .text, "The measure by which the best weights are found."),
+        ]
+        var weight = 0.5
+        var monitor = "weighted_error"
+    }
 
     private static let text = """
         data:   {name: digits, augment: [{shift: 1}]}
@@ -104,8 +119,9 @@ import VisionData
             let whole = try run(in: "\(results)/whole", threads: 2)
             let reader = try RunReader(whole), contents = try reader.contents(), measures = contents.description.measures
             #expect(reader.status == .finished)
-            #expect(measures.map(\.name) == ["loss", "squared_error", "size", "weighted_error"])
-            #expect(measures.allSatisfy { $0.unit == "m²" && $0.better == .smaller && $0.bounds == nil })
+            #expect(measures.map(\.name) == ["loss", "squared_error", "size", "weighted_error", "median_error"])
+            #expect(measures.prefix(4).allSatisfy { $0.unit == "m²" && $0.better == .smaller && $0.bounds == nil && $0.occasion == .always })
+            #expect(measures[4] == Measure("median_error", unit: "m", better: .smaller, occasion: .evaluation))
             #expect(contents.description.monitored == "weighted_error")
             for step in contents.steps {
                 #expect(abs(step.values[0] - step.values[1] - 0.125 * step.values[2]) < 1e-6, "the loss is the weighted sum of its parts")
@@ -121,6 +137,9 @@ import VisionData
             let weighted = zip(errors, targets).reduce(0) { $0 + $1.0 * Double($1.1) } / targets.reduce(0) { $0 + Double($1) }
             #expect(abs(test.values[3]! - weighted) < 1e-6)
             #expect(abs(test.values[1]! - errors.reduce(0, +) / Double(errors.count)) < 1e-6)
+            // What is measured of the whole split has a value of each validation, and none of the training.
+            #expect(test.values[4]! == median(zip(estimates, targets).map { abs(Double($0) - Double($1)) }))
+            #expect(contents.epochs.allSatisfy { $0.training[4].isNaN && $0.validation[4]! > 0 })
 
             // Interrupted after an epoch and resumed.
             let cut = try run(in: "\(results)/cut", until: 1)
@@ -135,6 +154,7 @@ import VisionData
 
             let inspection = try Inspection(whole.path)
             #expect(inspection.text.contains("train weighted error (m²)") && inspection.text.contains("test weighted error (m²)"))
+            #expect(inspection.text.contains("val median error (m)") && !inspection.text.contains("train median error"))
             #expect(!inspection.text.contains("accuracy"))
             let table = try Comparison(under: ["\(results)/whole"]).rendered(as: .table)
             #expect(table.contains("test weighted error"))
@@ -143,6 +163,28 @@ import VisionData
                 options.metric = .test("accuracy")
                 _ = try Comparison(under: ["\(results)/whole"], options: options)
             }
+        }
+    }
+
+    @Test("What is measured of a whole split finds the best weights, ends the training early, and is compared")
+    func wholeSplitsAreMonitored() throws {
+        try withTemporaryFolder { results in
+            let text = Self.text.replacing("weight: 0.125", with: "monitor: median_error").replacing("epochs: 3", with: "epochs: 8")
+                .replacing("{patience: 2, metric: val_squared_error}", with: "{patience: 1, metric: val_median_error, min_delta: 0.02}")
+            let folder = try run(text, in: results), contents = try RunReader(folder).contents()
+            let medians = contents.epochs.map { $0.validation[4]! }
+            #expect(contents.description.monitored == "median_error" && contents.status == .finished)
+            // The last epoch is the first that is not better by 0.02 than the best before it.
+            var best = medians[0]
+            for (epoch, value) in medians.enumerated().dropFirst() {
+                #expect((value < best - 0.02) == (epoch < medians.count - 1))
+                best = min(best, value)
+            }
+            #expect(medians.count < 8)
+            let verification = try Verification(
+                folder, threads: 2, steps: nil, dataDirectory: nil, registry: Self.registry, command: [], terminal: .silent) { false }
+            #expect(verification.failure == nil)
+            #expect(try Comparison(under: [results]).rendered(as: .table).contains("test median error"))
         }
     }
 
@@ -173,6 +215,21 @@ import VisionData
         #expect(error?.kind == .usage)
         #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
         #expect(error?.message.contains("x.yaml:") == true, "\(error?.message ?? "")")
+    }
+
+    @Test("Options of a task that are written out at their defaults change nothing; others do")
+    func identityOfOptions() throws {
+        func identity(_ task: String) throws -> String? {
+            Self.registry.tasks.identity(of: try YAML.node(task) { SourceMark(file: "x.yaml", line: $0) }).map { YAML.line($0, .json) }
+        }
+        #expect(Self.registry.tasks.identity(of: nil) == nil)
+        for task in ["classification", "{classification: {}}", "null"] { #expect(try identity(task) == nil, "\(task)") }
+        for task in ["regression", "{regression: {}}", "{regression: {weight: 0.5}}", "{regression: {monitor: weighted_error, weight: 5e-1}}"] {
+            #expect(try identity(task) == "\"regression\"", "\(task)")
+        }
+        #expect(try identity("{regression: {weight: 0.25, monitor: weighted_error}}") == "{\"regression\": {\"weight\": 0.25}}")
+        #expect(try identity("{other: {weight: 0.5}}") == "{\"other\": {\"weight\": 0.5}}")
+        #expect(Self.registry.tasks.description.children[1].children.map(\.name) == ["weight", "monitor"])
     }
 
     @Test("A task that is written out although it is the default changes no hash; another one does")

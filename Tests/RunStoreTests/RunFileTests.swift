@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import HDF5
+import Measures
 import TestSupport
 import Testing
 
@@ -18,6 +19,42 @@ struct RunFileTests {
             #expect(try reader.contents() == Example.contents(steps: 300, status: status))
             #expect(try MachineRecord(folder) == Example.machine)
             #expect(try Set(FileManager.default.contentsOfDirectory(atPath: folder.path)) == ["run.h5", "weights", "machine.json"])
+        }
+    }
+
+    @Test("Columns are looked up by their names: measures less, measures more, and measures of training or evaluation alone", arguments: [
+        [Measure.loss], [.loss, .accuracy, Measure("top_5", unit: "1", better: .larger, bounds: 0...1)],
+        [
+            .loss, Measure("aux1_cross_entropy", unit: "nat", better: .smaller, occasion: .training), .accuracy,
+            Measure("median_error", unit: "m", better: .smaller, occasion: .evaluation),
+        ],
+    ])
+    func columnsHaveNames(measures: [Measure]) throws {
+        try withTemporaryFolder { results in
+            let folder = RunFolder(path: "\(results)/a")
+            var description = Example.description
+            (description.measures, description.layouts) = (measures, [.test: EvaluationLayout()])
+            let training = measures.indices.map { measures[$0].isOfTraining ? Double($0) + 0.5 : .nan }
+            let evaluated = measures.indices.map { measures[$0].isOfEvaluation ? Double($0) + 0.25 : nil }
+            do {
+                let live = try RunWriter(folder).start(RunContents(description: description))
+                try live.append(StepRecord(step: 1, epoch: 1, values: training, learningRate: 0.1, gradientNorm: 2))
+                try live.append(EpochRecord(epoch: 1, training: training, validation: evaluated))
+                try live.append(EvaluationRecord(values: evaluated))
+                try live.finish(.interrupted)
+            }
+            let contents = try RunReader(folder).contents()
+            #expect(contents.description.measures == measures)
+            #expect("\(contents.steps[0].values) \(contents.epochs[0].training)" == "\(training) \(training)")
+            #expect(contents.epochs[0].validation == evaluated && contents.evaluations[.test]?.values == evaluated)
+
+            // Whoever expects other measures finds those that are there, whatever stands beside them.
+            let file = try HDF5Reader(folder.runFile), expected = [Measure.accuracy, Measure("recall", unit: "1", better: .larger), .loss]
+            let places = expected.map { measure in measures.firstIndex { $0.name == measure.name } }
+            let epoch = try MetricTable<EpochRecord>.read(from: file, measures: expected)[0]
+            #expect("\(epoch.training)" == "\(places.map { $0.map { training[$0] } ?? .nan })")
+            #expect(epoch.validation == places.map { $0.flatMap { evaluated[$0] } })
+            #expect(try EvaluationColumns.readValues(from: file, .test, measures: expected) == places.map { $0.flatMap { evaluated[$0] } })
         }
     }
 

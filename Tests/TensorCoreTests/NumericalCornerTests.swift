@@ -6,6 +6,33 @@ import Testing
 /// Where a formula that is right on paper loses digits or becomes a NaN in float32: means that are large beside the deviations, very long sums,
 /// infinities behind what is closed. The right values are computed here in double, as PyTorch has them in float64.
 struct NumericalCornerTests {
+    /// As `torch.argmax` has it: of equal ones the first, and NaN before all numbers.
+    @Test func indexOfLargest() throws {
+        let rows: [([Float], Int32)] = [
+            ([1, 3, 2], 1), ([3, 1, 3], 0), ([2, 5, 5], 1), ([-3, -1, -2], 1), ([-0.0, 0, -1], 0), ([-.infinity, -1e38, -.infinity], 1),
+            ([.nan, 5, .nan], 0), ([1, .nan, .infinity], 1), ([1, 1, .nan], 2), ([7, 7, 7], 0), ([1, 1.001, 0], 1),
+        ]
+        let graph = Graph(), x = graph.input("x", [rows.count, 3]), column = graph.input("column", [4, 1])
+        let found = try evaluate(
+            [x.indexOfLargest(), x.cast(to: .bfloat16).indexOfLargest(), column.indexOfLargest()],
+            feeding: [(x, HostTensor([rows.count, 3], rows.flatMap(\.0))), (column, HostTensor([4, 1], [-1, 0, .nan, 2] as [Float]))])
+        #expect(found[0].elements(as: Int32.self) == rows.map(\.1))
+        // In bfloat16 1.001 is 1, and so the first of equal ones.
+        #expect(found[1].elements(as: Int32.self) == rows.dropLast().map(\.1) + [0])
+        #expect(found[2].elements(as: Int32.self) == [0, 0, 0, 0])
+    }
+
+    @Test func isEqual() throws {
+        let graph = Graph(), a = graph.input("a", [5], .int32), b = graph.input("b", [5], .int32)
+        let found = try evaluate(
+            [a.isEqual(to: b)],
+            feeding: [(a, HostTensor([5], [0, -1, .max, .min, 3] as [Int32])), (b, HostTensor([5], [0, 1, .max, .min, 4] as [Int32]))])
+        #expect(found[0].floats == [1, 0, 1, 1, 0])
+        let other = Graph(), c = other.input("c", [5], .int32)
+        _ = c.isEqual(to: other.input("d", [4], .int32))
+        #expect(throws: RecordingError.self) { try other.validate() }
+    }
+
     /// What normalization over one set of values gives, and the gradient of the values.
     struct Normalized {
         var mean = 0.0, variance = 0.0

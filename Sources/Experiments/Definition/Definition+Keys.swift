@@ -13,15 +13,13 @@ extension Definition {
         let train = registry.described(train: map("train", TrainConfiguration.self, "How models are trained."))
         let own = OptionDescription(
             "train", "a map", train.schema, "What is other in the training of this model; merged over the definition's own train.")
-        let model = registry.models.description(beside: [own]), tasks = registry.tasks.kinds.map(\.name)
+        let model = registry.models.description(beside: [own])
         return [
             OptionDescription(
                 "extends", "a path, or a list of paths", .list(of: .text, orOne: true),
                 "Other definitions, relative to this one, whose keys count where this one has none; null takes a key away."),
             registry.described(data: map("data", DataConfiguration.self, isRequired: true, "The images.")),
-            OptionDescription(
-                "task", "the name of a task, or a map with its options: \(tasks.joined(separator: ", "))", .either([.names(tasks), .named(.anything)]),
-                "What models are trained for.", default: { .text(TaskRegistry.defaultName) }),
+            registry.tasks.description,
             train,
             OptionDescription(
                 "seeds", "a list of integers from 0", .list(of: .integer(from: 0, to: nil), orOne: true),

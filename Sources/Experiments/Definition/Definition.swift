@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import Models
+import Tasks
 import TensorCore
 import Training
 import VisionData
@@ -123,7 +124,7 @@ public struct Definition: Sendable {
         trainFields.finish()
         seeds = Self.seeds(from: &fields)
         precision = fields.choice("precision") ?? .fp32
-        task = fields.node("task").flatMap { $0.isDefaultTask ? nil : $0 }
+        task = fields.node("task").flatMap { registry.tasks.identity(of: $0) == nil ? nil : $0 }
         match = fields.choice("match")
         models = Self.models(from: &fields, registry, train)
         allModels = models

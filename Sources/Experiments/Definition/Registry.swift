@@ -8,7 +8,7 @@ import VisionData
 ///
 ///     let registry = Registry.standard.adding(model: MyNetworkConfiguration.self).adding(optimizer: SignDescent.self)
 ///
-/// What is added goes before what has the same name.
+/// What is added takes the place of what has the same name.
 public struct Registry: Sendable {
     /// The families of models, and presets.
     public private(set) var models = ModelRegistry.standard
@@ -38,7 +38,7 @@ public struct Registry: Sendable {
     }
 
     /// The same with another task.
-    public func adding(task: TaskKind) -> Registry { changed { $0.tasks.kinds.insert(task, at: 0) } }
+    public func adding(task: TaskKind) -> Registry { changed { $0.tasks.kinds = tasks.kinds.filter { $0.name != task.name } + [task] } }
 
     /// The same with another optimizer for `train.optimizer`.
     public func adding(optimizer rule: any UpdateRule.Type) -> Registry {
@@ -61,7 +61,7 @@ public struct Registry: Sendable {
     /// The same with another data set for `data.name`.
     public func adding(dataset: NamedDataset) -> Registry {
         changed {
-            $0.datasets.insert(dataset, at: 0)
+            $0.datasets = datasets.filter { $0 != dataset } + [dataset]
             $0.additions.add(dataset)
         }
     }

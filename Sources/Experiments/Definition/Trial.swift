@@ -67,6 +67,6 @@ extension Definition {
     }
 
     private func text(of model: Model, trainedBy train: TrainConfiguration, _ texts: inout TrialTexts) -> TrialText {
-        texts.text(model: model, data: data, train: train, precision: precision.rawValue, task: task, match: match?.rawValue)
+        texts.text(model: model, data: data, train: train, precision: precision.rawValue, task: task, among: registry.tasks, match: match?.rawValue)
     }
 }

@@ -1,6 +1,7 @@
 import Checksums
 import Configuration
 import Models
+import Tasks
 import TensorCore
 import Training
 import VisionData
@@ -20,15 +21,15 @@ struct TrialText: Sendable {
 
     fileprivate let data, train, model: Part
     let precision: String
-    /// In JSON; nil for the default.
-    let task: String?
+    /// In JSON, as it was written and what of it counts; nil for the default.
+    let task: (written: String?, identity: String?)
     let match: String?
 
     /// SHA-256 over the canonical form of what differs from the defaults: JSON on one line with keys in alphabetical order.
     func digest(seed: Int) -> String {
         let digest = SHA256()
         let precision = precision == Precision.fp32.rawValue ? "" : #""precision": "\#(precision)", "#
-        let task = task.map { #", "task": \#($0)"# } ?? ""
+        let task = task.identity.map { #", "task": \#($0)"# } ?? ""
         digest.update(#"{"data": \#(data.identity), "model": \#(model.identity), \#(precision)"seed": \#(seed)\#(task), "train": \#(train.identity)}"#)
         return digest.finish()
     }
@@ -37,7 +38,7 @@ struct TrialText: Sendable {
     func definition(seed: Int) -> String {
         let entries = [
             data.entry, match.map { #"  "match": "\#($0)""# }, model.entry, #"  "precision": "\#(precision)""#, "  \"seeds\": [\(seed)]",
-            task.map { #"  "task": \#($0)"# }, train.entry,
+            task.written.map { #"  "task": \#($0)"# }, train.entry,
         ]
         return "{\n\(entries.compactMap(\.self).joined(separator: ",\n"))\n}\n"
     }
@@ -50,7 +51,8 @@ struct TrialTexts {
     private var models: [String: (value: ModelDefinition, part: TrialText.Part)] = [:]
 
     mutating func text(
-        model: Definition.Model, data: DataConfiguration, train: TrainConfiguration, precision: String, task: ConfigurationNode?, match: String?
+        model: Definition.Model, data: DataConfiguration, train: TrainConfiguration, precision: String, task: ConfigurationNode?, among tasks: TaskRegistry,
+        match: String?
     ) -> TrialText {
         if self.data?.value != data { self.data = (data, TrialText.Part("data", data.node, identity: data.identity)) }
         if self.train?.value != train { self.train = (train, TrialText.Part("train", train.node, identity: train.identity)) }
@@ -59,7 +61,7 @@ struct TrialTexts {
             models[model.name] = (model.definition, TrialText.Part("models", node, identity: model.definition.identity))
         }
         return TrialText(
-            data: self.data!.part, train: self.train!.part, model: models[model.name]!.part, precision: precision, task: task.map { YAML.line($0, .json) },
+            data: self.data!.part, train: self.train!.part, model: models[model.name]!.part, precision: precision, task: (task.map { YAML.line($0, .json) }, tasks.identity(of: task).map { YAML.line($0, .json) }),
             match: match)
     }
 }

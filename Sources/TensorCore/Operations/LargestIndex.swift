@@ -1,4 +1,5 @@
-/// The index of the largest value along the last axis, of equal ones the lowest: float32 `[…, C]` → int32 `[…]`. Has no gradient.
+/// The index of the largest value along the last axis, of equal ones the lowest, of NaN the first: float32 `[…, C]` → int32 `[…]`. Has no
+/// gradient.
 struct LargestIndex: Operation {
     var name: String { "largest index" }
 
@@ -18,7 +19,8 @@ struct LargestIndex: Operation {
             for row in 0..<rows {
                 let start = values + row * columns
                 var best = 0
-                for column in 1..<columns where start[column] > start[best] { best = column }
+                // NaN, which is not equal to itself, stands for the largest, as in PyTorch.
+                for column in 1..<columns where start[column] > start[best] || (start[column].isNaN && !start[best].isNaN) { best = column }
                 indices[row] = Int32(best)
             }
         }
@@ -46,7 +48,7 @@ struct IsEqual: Operation {
 }
 
 extension Tensor {
-    /// The index of the largest value along the last axis, of equal ones the lowest: `[…, C]` → int32 `[…]`. Has no gradient.
+    /// The index of the largest value along the last axis, of equal ones the lowest, of NaN the first: `[…, C]` → int32 `[…]`. Has no gradient.
     public func indexOfLargest() -> Tensor { graph.record(one: LargestIndex(), cast(to: .float32)) }
 
     /// 1 where these int32 numbers equal `other` of the same shape, 0 elsewhere, in float32. Has no gradient.
