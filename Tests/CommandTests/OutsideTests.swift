@@ -49,6 +49,7 @@ import Testing
               cut: {backbone: {gated: {width: 4, cut_after: gated}}, tokens: {patch: 2}, transformer: {width: 16, depth: 1, heads: 2}}
 
             """)
+        try FileManager.default.createDirectory(at: folder.url.appending(path: "Results"), withIntermediateDirectories: true)
         func run(_ words: String...) throws -> Program.Result { try Program.run(words, in: folder.url, executable: program) }
         let first = try run("run", "own.yaml")
         #expect(first.exitCode == 0 && first.output.contains("own") && first.output.contains("cut"), "\(first.errors)")

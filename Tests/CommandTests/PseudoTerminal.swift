@@ -9,6 +9,7 @@ final class PseudoTerminal: Sendable {
 
     private final class Shown: Sendable {
         let data = Mutex(Data())
+        let isOver = DispatchSemaphore(value: 0)
     }
 
     init() throws {
@@ -32,7 +33,15 @@ final class PseudoTerminal: Sendable {
                 shown.data.withLock { $0.append(contentsOf: buffer[..<count]) }
             }
             close(descriptor)
+            shown.isOver.signal()
         }.start()
+    }
+
+    /// All that was shown by programs that have ended, to the last byte. The terminal is closed then.
+    func finalText() throws -> String {
+        try end.close()
+        shown.isOver.wait()
+        return text
     }
 
     /// All that was shown until now.

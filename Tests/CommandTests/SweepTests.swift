@@ -257,7 +257,7 @@ import Testing
         if isInterrupted { process.interrupt() }
         process.waitUntilExit()
         #expect(process.terminationStatus == (isInterrupted ? 130 : 0))
-        let text = terminal.text
+        let text = try terminal.finalText()
         #expect(text.contains("\r\u{1B}[Kmodel") || isInterrupted && text.contains("\r\u{1B}[K2 "), "\(String(text.suffix(600)).debugDescription)")
         #expect(text.contains("\u{1B}[K0/2 done  1 running"), "\(String(text.prefix(600)).debugDescription)")
     }
