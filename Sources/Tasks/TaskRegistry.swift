@@ -49,7 +49,7 @@ public struct TaskKind: Sendable {
     }
 }
 
-/// Of tasks that have none.
+/// The options of tasks that have none.
 private struct NoTaskOptions: Configurable {
     static let options: [Key<NoTaskOptions>] = []
 }

@@ -22,13 +22,13 @@ public struct EvaluationResult: Sendable, Equatable {
 /// Measures a model with the weights of a store, batch by batch.
 final class Evaluator {
     let plan: Plan
-    /// Of one sample.
+    /// The multiply-adds of one sample.
     let multiplyAdds: Int
     private let batchSize: Int
     private let source: any SampleSource
     private let fields: [Field]
     private let task: any TrainingTask
-    /// Those that it measures: the loss first, without what the training adds to it.
+    /// What it measures: the loss first, without what the training adds to it.
     let measures: [Measure]
     private let partCount: Int
     private let weights: [Double]

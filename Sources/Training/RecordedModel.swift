@@ -103,7 +103,7 @@ extension TrainingTask {
 
 /// The sums of a task's measures over batches.
 struct MeasureReader {
-    /// Of the measures beside the losses: the places of a plan's outputs where their values are, and their counts if they have some.
+    /// For each measure beside the losses: the places of a plan's outputs where its values are, and its counts if it has some.
     private let places: [(values: Int, counts: Int?)]
     /// The plan's outputs for them.
     let tensors: [Tensor]

@@ -277,7 +277,7 @@ private struct TrainingClock {
     private var lastStep = ContinuousClock.now
     private var lastReport = ContinuousClock.now
     private var stepCount = 0
-    /// Those that were taken since the epoch began, or was gone on with.
+    /// The steps that were taken since the epoch began, or was gone on with.
     private(set) var stepsInEpoch = 0
 
     mutating func startEpoch() {

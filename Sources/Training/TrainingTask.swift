@@ -85,7 +85,7 @@ public struct Loss {
     public let unit: String
     /// By which it counts in the sum of the losses.
     public let weight: Double
-    /// Of each sample, float32 `[B]`.
+    /// The loss of each sample, float32 `[B]`.
     public let values: Tensor
 
     /// A loss of weight 1 unless given.

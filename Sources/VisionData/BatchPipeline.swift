@@ -117,7 +117,7 @@ final class BatchProducer: @unchecked Sendable {
     }
 
     private let indices: [Int32]
-    /// Of a sample's fields.
+    /// The bytes of each field of a sample.
     private let byteCounts: [Int]
     private let batchSize: Int
     private let shuffleStream: PhiloxStream?

@@ -23,7 +23,7 @@ public struct NamedDataset: Sendable, Equatable {
     /// Whether two have the same name.
     public static func == (a: NamedDataset, b: NamedDataset) -> Bool { a.name == b.name }
 
-    /// Those that come with the program.
+    /// The data sets that come with the program.
     public static let standard = [fashionMNIST, mnist, kmnist, digits]
 
     /// Xiao, Rasul, Vollgraf: "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms", 2017. 60,000 and 10,000 images of 28×28×1.

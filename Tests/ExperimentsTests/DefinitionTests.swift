@@ -154,4 +154,18 @@ let small = """
         #expect(try definition(text).notes == notes)
     }
 
+    @Test("Parameters that a model's training never comes to train are said")
+    func unfreezingThatIsNotReached() throws {
+        let text = """
+            data: {name: digits}
+            train: {epochs: 3}
+            models:
+              a: {mlp: {widths: [4]}, train: {parameters: [{match: "*.bias", freeze_until_epoch: 3}]}}
+              b: {mlp: {widths: [4]}, train: {parameters: [{match: "*.bias", freeze_until_epoch: 2}]}}
+
+            """
+        #expect(try definition(text).notes == [
+            "x.yaml:4: models.a.train.parameters[0].freeze_until_epoch: the training ends after 3 epochs, so these parameters are never trained"
+        ])
+    }
 }

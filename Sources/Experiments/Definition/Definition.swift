@@ -139,9 +139,15 @@ public struct Definition: Sendable {
     var notes: [String] {
         var notes: [String] = []
         for model in models {
-            for (key, epochs) in model.train.schedule.unreachedEpochs(in: model.train.epochs) {
-                let path = trainPath(of: model, "train.schedule.step.\(key)"), list = epochs.map { grouped($0) }.joined(separator: ", ")
-                let note = "\(mark(of: path)): \(path): the training ends after \(grouped(model.train.epochs)) epochs, so nothing changes after \(list)"
+            let train = model.train, end = "the training ends after \(grouped(train.epochs)) epochs"
+            var keys = train.schedule.unreachedEpochs(in: train.epochs).map { key, epochs in
+                ("train.schedule.step.\(key)", "\(end), so nothing changes after \(epochs.map { grouped($0) }.joined(separator: ", "))")
+            }
+            for (index, rule) in train.parameters.enumerated() where !rule.freeze && rule.freezeUntilEpoch >= train.epochs {
+                keys.append(("train.parameters[\(index)].freeze_until_epoch", "\(end), so these parameters are never trained"))
+            }
+            for (key, sentence) in keys {
+                let path = trainPath(of: model, key), note = "\(mark(of: path)): \(path): \(sentence)"
                 if !notes.contains(note) { notes.append(note) }
             }
         }

@@ -9,7 +9,7 @@ struct Variants: Sendable {
     /// None, until it is known what there is.
     init() {}
 
-    /// Those of all keys of a definition.
+    /// Finds the places among all keys of a definition.
     init(in keys: [OptionDescription]) { search(keys, []) }
 
     private mutating func search(_ keys: [OptionDescription], _ path: [String]) {
