@@ -2,6 +2,7 @@ import Configuration
 import Foundation
 import Models
 import RunStore
+import Tasks
 import TensorCore
 import Training
 import VisionData
@@ -67,6 +68,7 @@ extension Definition {
     }
 
     private func text(of model: Model, trainedBy train: TrainConfiguration, _ texts: inout TrialTexts) -> TrialText {
-        texts.text(model: model, data: data, train: train, precision: precision.rawValue, task: task, among: registry.tasks, match: match?.rawValue)
+        texts.text(
+            model: model, data: data, train: train, precision: precision.rawValue, task: (task, registry.tasks.identity(of: task)), match: match?.rawValue)
     }
 }

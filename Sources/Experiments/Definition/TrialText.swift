@@ -1,7 +1,6 @@
 import Checksums
 import Configuration
 import Models
-import Tasks
 import TensorCore
 import Training
 import VisionData
@@ -51,8 +50,8 @@ struct TrialTexts {
     private var models: [String: (value: ModelDefinition, part: TrialText.Part)] = [:]
 
     mutating func text(
-        model: Definition.Model, data: DataConfiguration, train: TrainConfiguration, precision: String, task: ConfigurationNode?, among tasks: TaskRegistry,
-        match: String?
+        model: Definition.Model, data: DataConfiguration, train: TrainConfiguration, precision: String,
+        task: (written: ConfigurationNode?, identity: ConfigurationNode?), match: String?
     ) -> TrialText {
         if self.data?.value != data { self.data = (data, TrialText.Part("data", data.node, identity: data.identity)) }
         if self.train?.value != train { self.train = (train, TrialText.Part("train", train.node, identity: train.identity)) }
@@ -61,7 +60,7 @@ struct TrialTexts {
             models[model.name] = (model.definition, TrialText.Part("models", node, identity: model.definition.identity))
         }
         return TrialText(
-            data: self.data!.part, train: self.train!.part, model: models[model.name]!.part, precision: precision, task: (task.map { YAML.line($0, .json) }, tasks.identity(of: task).map { YAML.line($0, .json) }),
-            match: match)
+            data: self.data!.part, train: self.train!.part, model: models[model.name]!.part, precision: precision,
+            task: (task.written.map { YAML.line($0, .json) }, task.identity.map { YAML.line($0, .json) }), match: match)
     }
 }
