@@ -28,11 +28,16 @@ func readPieces(of path: String, _ body: (UnsafeRawBufferPointer) throws -> Bool
     }
 }
 
-/// The SHA-256 of a file's bytes, as `sha256sum` prints it.
+/// The SHA-256 of the bytes of a file of weights, as `sha256sum` prints it.
 ///
-/// - Throws: `.noInput` when it is not there, `.data` when it is no file, `.io` when it cannot be read.
+/// - Throws: `.noInput` when it is not there, `.data` when it is no file or larger than weights in this machine's memory could be, `.io` when it
+///   cannot be read.
 public func fileDigest(of path: String) throws -> String {
-    let digest = SHA256()
+    let digest = SHA256(), limit = MachineLimits.memory()
+    var status = stat()
+    if stat(path, &status) == 0, status.st_size > limit {
+        throw UserError(.data, "\(path): has \(grouped(Int(status.st_size))) bytes, more than the \(grouped(limit)) of memory that its weights could take")
+    }
     let isFile = try readPieces(of: path) { piece in
         digest.update(piece)
         return true

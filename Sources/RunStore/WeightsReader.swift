@@ -91,12 +91,16 @@ public final class WeightsReader {
         return nil
     }
 
+    /// More parts than any module path has: groups that hold themselves would be followed for ever.
+    private static let deepestName = 64
+
     /// The datasets below a group with their dotted names, in the order of the file; none when the group is missing.
-    private static func arrays(under group: String, prefix: String = "", _ file: HDF5Reader) throws -> [Entry] {
+    private static func arrays(under group: String, prefix: String = "", depth: Int = 0, _ file: HDF5Reader) throws -> [Entry] {
         guard file.exists(group) else { return [] }
+        guard depth <= deepestName else { throw file.error("has groups within groups more than \(deepestName) deep, as one that holds itself") }
         return try file.children(of: group).flatMap { child -> [Entry] in
             let path = "\(group)/\(child)"
-            if try file.kind(of: path) == .group { return try arrays(under: path, prefix: "\(prefix)\(child).", file) }
+            if try file.kind(of: path) == .group { return try arrays(under: path, prefix: "\(prefix)\(child).", depth: depth + 1, file) }
             return [Entry(name: prefix + child, shape: try file.shape(of: path), dataset: path)]
         }
     }

@@ -251,6 +251,27 @@ import Training
         #expect("\(error!)".split(separator: "\n").count == 1)
     }
 
+    @Test("A head of another size is named with the pattern that leaves it out; a file larger than memory is not read")
+    func otherHeadAndHugeFile() throws {
+        try withTemporaryFolder { folder in
+            let base = try run(definition("data: {name: digits}\ntrain: {epochs: 1, batch_size: 64}\nmodels: {m: {mlp: {widths: [4]}}}\n"), in: "\(folder)/r")[0]
+            func error(_ file: String) -> UserError? {
+                #expect(throws: UserError.self) {
+                    try Experiment(
+                        definition("data: {name: digits}\ntrain: {init_from: \(file)}\nmodels: {m: {mlp: {widths: [8, 4]}}}\n"), dataDirectory: nil)
+                }
+            }
+            #expect(error(base.weightsFile(.best))?.message.contains("does not fit m") == true)
+            let targets = [NamedShape(name: "a.w", shape: [2]), NamedShape(name: "head.w", shape: [5]), NamedShape(name: "head.b", shape: [1])]
+            let sources = [NamedShape(name: "a.w", shape: [2]), NamedShape(name: "head.w", shape: [9])]
+            #expect(WeightMatching(targets, from: sources, of: "model").exception == "head.*")
+            #expect(FileManager.default.createFile(atPath: "\(folder)/huge.h5", contents: nil))
+            #expect(truncate("\(folder)/huge.h5", off_t(MachineLimits.memory()) + 1) == 0)
+            let huge = try #require(error("\(folder)/huge.h5"))
+            #expect(huge.kind == .data && huge.message.contains("more than the"), "\(huge)")
+        }
+    }
+
     @Test("A loop over several definitions is an error")
     func loopOfFiles() throws {
         try withTemporaryFolder { folder in

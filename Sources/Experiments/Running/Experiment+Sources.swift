@@ -49,25 +49,24 @@ extension Experiment {
     func checkSource(of model: Definition.Model, _ targets: [NamedShape]) throws {
         guard let origin = model.train.initialWeights else { return }
         let path = definition.trainPath(of: model, "train.init_from"), mark = definition.mark(of: path)
-        let complaint: String?
+        let matching: WeightMatching, name: String
         if let source = sources[model.name]?.experiment {
             let declared = source.definition.models[0].definition.declarations(
                 input: source.dataset.shape, classes: source.task.outputShape.elementCount)
-            let matching = WeightMatching(
-                targets, from: (declared.parameters + declared.buffers).shapes, except: origin.except, of: "model")
-            complaint = matching.complaint.map { "the weights of \(source.definition.models[0].name) do not fit \(model.name): \($0)" }
+            matching = WeightMatching(targets, from: (declared.parameters + declared.buffers).shapes, except: origin.except, of: "model")
+            name = "the weights of \(source.definition.models[0].name) do not fit"
         } else {
             do {
                 try origin.checkFile()
-                complaint = try FileWeights.complaint(about: origin.path, for: targets, except: origin.except)
-                    .map { "\(origin.path) does not fit \(model.name): \($0)" }
+                matching = try FileWeights.matching(of: origin.path, with: targets, except: origin.except)
+                name = "\(origin.path) does not fit"
             } catch let error as UserError {
                 throw UserError(error.kind, "\(mark): \(path): \(error)")
             }
         }
-        guard let complaint else { return }
-        let hint = origin.except.isEmpty ? "; except: [\"head.*\"], for instance, leaves out what is not to be taken over" : ""
-        throw UserError(.usage, "\(mark): \(path): \(complaint)\(hint)")
+        guard let complaint = matching.complaint else { return }
+        let remedy = matching.exception.map { "; except: [\"\($0)\"] leaves that out" } ?? ""
+        throw UserError(.usage, "\(mark): \(path): \(name) \(model.name): \(complaint)\(remedy)")
     }
 
     /// The weights that a trial starts from; nil when it starts from its initializers.

@@ -19,12 +19,12 @@ public struct FileWeights: WeightSource {
     /// The weights of a file for all parameters and buffers of a model.
     public init(_ path: String) { self.init(path: path, origin: WeightOrigin(), initializers: Initializers(seed: 0)) }
 
-    /// What the parameters and buffers of a file do not fit of a model, in one sentence; nil when all fit.
+    /// How the parameters and buffers of a file go with those of a model.
     ///
     /// - Throws: `.data` when the file is damaged or no weights file, `.noInput` when it is not there.
-    static func complaint(about path: String, for targets: [NamedShape], except: [String]) throws -> String? {
+    static func matching(of path: String, with targets: [NamedShape], except: [String]) throws -> WeightMatching {
         let file = try WeightsReader(path)
-        return WeightMatching(targets, from: (file.parameters + file.buffers).shapes, except: except, of: "model").complaint
+        return WeightMatching(targets, from: (file.parameters + file.buffers).shapes, except: except, of: "model")
     }
 
     public func fill(_ store: ParameterStore, declaredBy graph: Graph) throws {
