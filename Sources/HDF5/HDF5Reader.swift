@@ -30,9 +30,10 @@ public final class HDF5Reader: Sendable {
     ///   - live: also open a file that is marked as being written, at its last flush (HDF5's single-writer, multiple-reader mode).
     ///   - verifyingChecksums: whether a dataset whose checksum is wrong is an error. A writer that was killed while it extended a
     ///     chunk leaves the rows before intact and the chunk's checksum stale; whoever reads such a file may want the rows.
+    ///   - isAlone: whether the file has to hold all its content itself, so that a digest of it is one of all that is read.
     ///   - isKnownWhole: whether the caller has seen by a digest that the file is as this program wrote it. Then neither checksums nor links and
     ///     sources outside are looked at.
-    public init(_ path: String, live: Bool = false, verifyingChecksums: Bool = true, isKnownWhole: Bool = false) throws {
+    public init(_ path: String, live: Bool = false, verifyingChecksums: Bool = true, isKnownWhole: Bool = false, isAlone: Bool = false) throws {
         let place = Place(file: path, object: nil, health: nil)
         try Self.checkIsFile(path, place)
         (handle, isBeingWritten) = try Library.locked {
@@ -61,7 +62,7 @@ public final class HDF5Reader: Sendable {
         self.place = place
         self.verifiesChecksums = verifyingChecksums && !isKnownWhole
         self.isKnownWhole = isKnownWhole
-        sources = SourceFiles(of: path)
+        sources = SourceFiles(of: path, isAlone: isAlone)
     }
 
     /// Whether an object is there. A path through something that is not a group is not there; a link that may not be followed is, and whoever

@@ -12,9 +12,12 @@ final class SourceFiles: @unchecked Sendable {
     /// The data file's path without symbolic links.
     let dataFile: String
     private let folder: String
+    private let isAlone: Bool
     private var opened: [String: Handle] = [:]
 
-    init(of path: String) {
+    /// - Parameter isAlone: whether the file has to hold all its content itself.
+    init(of path: String, isAlone: Bool = false) {
+        self.isAlone = isAlone
         dataFile = Self.realPath(path) ?? path
         folder = (dataFile as NSString).deletingLastPathComponent
     }
@@ -23,6 +26,7 @@ final class SourceFiles: @unchecked Sendable {
     ///
     /// - Throws: an error of `place` when it is not there, lies elsewhere, or is no file.
     func path(of name: String, namedIn file: String, by place: Place) throws -> String {
+        if isAlone { throw place.error(.data, "takes its content from another file, \(name); expected a file that holds all its content itself") }
         let path = name.hasPrefix("/") ? name : "\((file as NSString).deletingLastPathComponent)/\(name)"
         guard let real = Self.realPath(path) else { throw place.error(.noInput, "takes its content from \(path), which is not there") }
         guard real.hasPrefix(folder == "/" ? folder : folder + "/") else {

@@ -36,10 +36,13 @@ struct RunKeys: Sendable {
     /// - Throws: `.usage` when several do.
     func path(_ key: String) throws -> String? {
         if values[key] != nil { return key }
-        let matches = values.keys.filter { $0.hasSuffix("." + key) }.sorted()
+        let matches = values.keys.filter { $0.hasSuffix("." + key) && !Self.isOfSource($0) }.sorted()
         if matches.count > 1 { throw UserError(.usage, "'\(key)' is not one key but \(matches.count): \(matches.joined(separator: ", "))") }
         return matches.first
     }
+
+    /// Whether a path is one of the definition of the trial that a run started from: it tells runs apart, but is no key of theirs.
+    private static func isOfSource(_ path: String) -> Bool { path.hasPrefix("train.init_from.definition") || path == "train.init_from.sha256" }
 
     /// What is equal in runs that differ by nothing but the values of `keys` and the options below them.
     func rest(without keys: [String]) -> String {
@@ -59,7 +62,7 @@ struct RunKeys: Sendable {
     func labelled(as text: (String) -> String?) -> [String: String] {
         let label = labels
         return values.keys.reduce(into: [:]) { result, path in
-            if !["model", "experiment", "seed", "match"].contains(path) { result[label(path)] = text(path) }
+            if !["model", "experiment", "seed", "match"].contains(path), !Self.isOfSource(path) { result[label(path)] = text(path) }
         }
     }
 

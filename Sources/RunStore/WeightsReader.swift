@@ -46,7 +46,7 @@ public final class WeightsReader {
     }
 
     private init(_ path: String, _ seal: Seal.State) throws {
-        let file = try HDF5Reader(path, isKnownWhole: seal == .whole)
+        let file = try HDF5Reader(path, isKnownWhole: seal == .whole, isAlone: true)
         guard file.exists("/parameters") else { throw file.error("is not a weights file (it has no /parameters)") }
         let version = try file.attribute("format_version", of: "/", as: Int64.self)?.first ?? 0
         guard version <= weightsFormatVersion else {

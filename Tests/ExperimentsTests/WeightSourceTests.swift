@@ -230,6 +230,8 @@ import Training
     // MARK: Bad input
 
     @Test(arguments: [
+        ("{model: a, definition: {data: {name: digits}, models: {b: lenet5}}}",
+            "x.yaml:4: models.tuned.train.init_from.model: there is no model 'a' in init_from.definition; did you mean 'b'?"),
         ("{model: bas}", "x.yaml:4: models.tuned.train.init_from.model: there is no model 'bas' in x; did you mean 'base'?"),
         ("{model: tuned}", "x.yaml:4: models.tuned.train.init_from: a loop: tuned → tuned; models.tuned.train.init_from=null lets it start from its initializers"),
         ("{model: round}", "x.yaml:4: models.tuned.train.init_from: a loop: tuned → round → tuned; none of these models could be trained first"),
@@ -249,6 +251,25 @@ import Training
         let error = #expect(throws: UserError.self) { try Experiment(definition(text), dataDirectory: nil) }
         #expect("\(error!)".hasPrefix(sentence), "\(error!)")
         #expect("\(error!)".split(separator: "\n").count == 1)
+    }
+
+    @Test("Weights that are not those that the source's run recorded are refused, by verify too, until it is repeated")
+    func foreignWeights() throws {
+        try withTemporaryFolder { results in
+            let folders = try run(definition(Self.text), in: results), (tuned, base) = (folders[0], folders[1])
+            try FileManager.default.removeItem(atPath: base.weightsFile(.best))
+            try FileManager.default.copyItem(atPath: tuned.weightsFile(.best), toPath: base.weightsFile(.best))
+            // The replay does not trust them either.
+            let verification = try Verification(tuned, threads: 1, steps: nil, dataDirectory: nil, command: [], terminal: .silent) { false }
+            #expect(verification.failure == nil)
+            let whole = try Data(contentsOf: URL(filePath: tuned.runFile))
+            try FileManager.default.removeItem(atPath: tuned.path)
+            let error = #expect(throws: UserError.self) { try run(definition(Self.text), in: results) }
+            #expect(error?.kind == .data && error!.message.contains("harness run x --only base --fresh"), "\(error!)")
+            let options = Runner.Options(threads: 1, results: URL(filePath: results), startsOver: true, command: [])
+            _ = try Runner(Experiment(definition(Self.text), dataDirectory: nil), options: options, terminal: .silent).run { false }
+            #expect(try Data(contentsOf: URL(filePath: tuned.runFile)) == whole, "all is repeated, the source first")
+        }
     }
 
     @Test("A head of another size is named with the pattern that leaves it out; a file larger than memory is not read")

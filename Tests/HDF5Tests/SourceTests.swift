@@ -39,6 +39,19 @@ struct SourceTests {
         #expect(try file.read("/images", rows: 1..<2, as: UInt8.self) == Array(numbers[3..<6]))
     }
 
+    @Test("A file that has to hold all its content itself may refer to itself and to no other", arguments: [
+        ("link_below", false), ("link_through_group", false), ("external_below", false), ("virtual_below", false), ("virtual_here", true),
+    ])
+    func aloneFiles(name: String, isRead: Bool) throws {
+        let file = try HDF5Reader("\(folder.path)/data/\(name).h5", isAlone: true)
+        if isRead {
+            #expect(try file.read("/images", as: UInt8.self) == Array(0..<12))
+        } else {
+            let error = #expect(throws: UserError.self) { try file.read("/images", as: UInt8.self) }
+            #expect(error?.kind == .data && error!.message.contains("takes its content from another file"), "\(error!)")
+        }
+    }
+
     /// From wherever the file is opened, and under whatever other name.
     @Test func aSymbolicLinkToTheDataFileChangesNothing() throws {
         let link = "\(folder.path)/elsewhere.h5"

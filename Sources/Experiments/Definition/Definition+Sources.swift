@@ -70,8 +70,10 @@ extension Definition {
         }
         let next = chain + [link]
         if let nested = origin.definition {
-            models[index].source = SourceDefinition(try Definition(
-                recorded: nested.node, name: origin.experiment ?? self.name, registry: registry))
+            let definition = try Definition(
+                recorded: nested.node, name: origin.experiment ?? self.name, registry: registry)
+            try requireModel(source, among: definition.models, of: "init_from.definition", model)
+            models[index].source = SourceDefinition(definition)
         } else if let experiment = origin.experiment {
             let url = try definitionFile(experiment, origin, model)
             models[index].source = try knownSources.definition("\(url.path)\n\(source)") {

@@ -23,6 +23,9 @@ public struct Trial: Sendable {
     let source: Definition?
     fileprivate let text: TrialText
 
+    /// How many trials come before it, one starting from the other.
+    var sourceCount: Int { source?.trials.first.map { $0.sourceCount + 1 } ?? 0 }
+
     /// `resnet20-s0-1f0c93ab`, the name of the run's folder.
     public var name: String { "\(model.name)-s\(seed)-\(hash)" }
 

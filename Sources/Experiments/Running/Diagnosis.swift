@@ -93,7 +93,7 @@ public struct Diagnosis {
     }
 
     /// What is wrong with the weights file of a run that has ended, or nil.
-    private static func complaint(about path: String, _ run: RunContents) -> String? {
+    static func complaint(about path: String, _ run: RunContents) -> String? {
         guard FileManager.default.fileExists(atPath: path) else { return "\(path): is missing" }
         do {
             let file = try WeightsReader(path), step = try file.notes.state(path: path).progress.step

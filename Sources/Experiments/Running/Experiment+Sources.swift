@@ -77,6 +77,10 @@ extension Experiment {
         let path: String
         if let folder {
             path = folder.weightsFile(origin.weights == .best ? .best : .last)
+            if let complaint = try Diagnosis.complaint(about: path, RunReader(folder).contents()), let source = trial.source {
+                throw UserError(
+                    .data, "\(complaint); harness run \(source.name) --only \(source.models[0].name) --fresh trains it again for \(trial.name)")
+            }
         } else {
             try origin.checkFile()
             path = origin.path

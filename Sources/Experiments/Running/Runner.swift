@@ -64,7 +64,9 @@ public final class Runner {
         self.terminal = terminal
         self.watchers = watchers
         pool = WorkerPool(threads: options.threads, shards: experiment.definition.largestShardCount)
-        trials = experiment.definition.trials
+        let all = experiment.definition.trials
+        // What is repeated comes before what starts from it.
+        trials = options.startsOver ? all.enumerated().sorted { ($0.element.sourceCount, $0.offset) < ($1.element.sourceCount, $1.offset) }.map(\.element) : all
         labelWidth = trials.map { Self.label($0, seeds: experiment.definition.seeds).count }.max() ?? 0
     }
 
@@ -215,6 +217,7 @@ public final class Runner {
             }
             var options = options
             (options.startsOver, options.folder, options.epochLimit) = (false, nil, nil)
+            options.label = options.label.map { "\($0)  \(first.model.name) s\(first.seed)" }
             say(trial, "starts from \(first.model.name) s\(first.seed), which comes first")
             let outcome = try Runner(source, options: options, terminal: terminal, watchedBy: watchers).run(shouldStop: shouldStop)
             if outcome.isInterrupted { return .interrupted }

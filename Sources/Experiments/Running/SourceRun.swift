@@ -24,7 +24,10 @@ struct SourceRun {
             url.deletingLastPathComponent()
         }
         let known = first.folder(experiment: source.definition.name, results: results)
-        if let run = try? RunReader(known), run.status == .finished, run.description.trialDigest == first.identityDigest, known.missingWeights.isEmpty {
+        let weights: RunFolder.Weights = trial.train.initialWeights?.weights == .last ? .last : .best
+        if let run = try? RunReader(known).contents(), run.status == .finished, run.description.trialDigest == first.identityDigest,
+            Diagnosis.complaint(about: known.weightsFile(weights), run) == nil
+        {
             self.folder = known
             return
         }
