@@ -36,10 +36,14 @@ extension HDF5Reader {
             // A file's attributes are those of its root, which need not be opened for each.
             let opened = object == "/" ? handle : try openObject(object)
             let place = place.at("\(object)@\(name)")
-            let exists = H5Aexists(opened.id, name)
-            guard exists >= 0 else { throw place.failure("read") }
-            guard exists > 0 else { return nil }
-            let attribute = try Handle(H5Aopen(opened.id, name, defaultID), H5Aclose, place, "read")
+            var found = H5Aopen(opened.id, name, defaultID)
+            if found < 0 {
+                let exists = H5Aexists(opened.id, name)
+                guard exists >= 0 else { throw place.failure("read") }
+                guard exists > 0 else { return nil }
+                found = H5Aopen(opened.id, name, defaultID)
+            }
+            let attribute = try Handle(found, H5Aclose, place, "read")
             return try body(StoredArray(handle: attribute, place: place, isDataset: false, verifiesChecksums: true))
         }
     }

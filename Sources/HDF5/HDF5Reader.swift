@@ -20,6 +20,8 @@ public final class HDF5Reader: Sendable {
     private let verifiesChecksums: Bool
     private let isKnownWhole: Bool
     private let sources: SourceFiles
+    /// What was opened last, of a file that is known to be whole: much of what is asked for lies in one object. Changes inside `Library.locked`.
+    private nonisolated(unsafe) var last: (path: String, handle: Handle)?
 
     /// What a path in a file leads to.
     public enum ObjectKind: Sendable { case group, dataset, other }
@@ -64,6 +66,9 @@ public final class HDF5Reader: Sendable {
         self.isKnownWhole = isKnownWhole
         sources = SourceFiles(of: path, isAlone: isAlone)
     }
+
+    // Before the file: closing that closes all that is open in it.
+    deinit { last = nil }
 
     /// Whether an object is there. A path through something that is not a group is not there; a link that may not be followed is, and whoever
     /// opens it hears why.
@@ -207,7 +212,10 @@ public final class HDF5Reader: Sendable {
     }
 
     func openObject(_ object: String) throws -> Handle {
-        try open(object).1
+        if let last, last.path == object { return last.handle }
+        let handle = try open(object).1
+        if isKnownWhole { last = (object, handle) }
+        return handle
     }
 
     func openDataset(_ object: String) throws -> StoredArray {

@@ -91,9 +91,10 @@ struct EvaluationColumns {
 
     /// The means, or nil when there is no evaluation yet.
     static func readValues(from file: HDF5Reader, _ split: EvaluatedSplit, measures: [Measure]) throws -> [Double?]? {
-        let paths = measures.map { "\(group(split))/\($0.name)" }.map { file.exists($0) ? $0 : nil }
-        guard let last = paths.last(where: { $0 != nil }), let last, try !file.read(last, as: Double.self).isEmpty else { return nil }
-        return try paths.map { path in try path.flatMap { try file.read($0, as: Double.self).first } }
+        // The last column is written last, and so read first: where it has its number, all have theirs.
+        let columns = try measures.reversed().map { "\(group(split))/\($0.name)" }.map { file.exists($0) ? try file.read($0, as: Double.self) : nil }
+        guard let last = columns.first(where: { $0 != nil }), let last, !last.isEmpty else { return nil }
+        return columns.reversed().map { $0?.first }
     }
 
     /// The evaluation, or nil when there is none yet.

@@ -18,7 +18,7 @@ func readPieces(of path: String, _ body: (UnsafeRawBufferPointer) throws -> Bool
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 64)
     defer { buffer.deallocate() }
     while true {
         let count = uninterrupted { read(descriptor, buffer.baseAddress!, buffer.count) }

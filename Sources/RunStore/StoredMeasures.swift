@@ -21,7 +21,7 @@ extension [Measure] {
         let group = StepRecord.group, evaluated = "\(EpochRecord.group)/\(Monitor.prefix)"
         let names = try file.children(of: group).filter { !(StepRecord.counters + StepRecord.others + ["title"]).contains($0) }
         let others = try (file.exists(EpochRecord.group) ? file.children(of: EpochRecord.group) : []).filter { $0.hasPrefix(Monitor.prefix) }
-            .map { String($0.dropFirst(Monitor.prefix.count)) }.filter { try file.attributeStrings(Self.occasion, of: evaluated + $0) != nil }
+            .map { String($0.dropFirst(Monitor.prefix.count)) }.filter { !names.contains($0) }.filter { try file.attributeStrings(Self.occasion, of: evaluated + $0) != nil }
         self = try (names.map { ($0, "\(group)/\($0)") } + others.map { ($0, evaluated + $0) }).map { name, path in
             let unit = try file.attributeStrings("units", of: path)?.first ?? "1"
             guard let better = try file.attributeStrings(Self.better, of: path)?.first.flatMap(Measure.Direction.init) else {

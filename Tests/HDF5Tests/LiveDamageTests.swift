@@ -6,8 +6,7 @@ import Testing
 
 @Suite struct LiveDamageTests {
     /// The library would go on reading damaged metadata of such a file for ages, in case that a writer is about to mend them.
-    @Test(.timeLimit(.minutes(1)))
-    func aLiveFileThatWasCutShortIsAnErrorSoon() throws {
+    @Test func aLiveFileThatWasCutShortIsAnErrorSoon() throws {
         try withTemporaryFolder { folder in
             let path = "\(folder)/live.h5"
             do {
@@ -28,9 +27,12 @@ import Testing
                 try whole.prefix(count).write(to: URL(filePath: path))
                 // Unless what is missing is not needed, it is an error.
                 do {
-                    let reader = try HDF5Reader(path, live: true)
-                    for index in 0..<70 { #expect(try reader.attributeStrings("name\(index)", of: "/metrics") == ["value \(index)"]) }
-                    #expect(try reader.read("/metrics/loss", as: Double.self) == (0..<100).map(Double.init))
+                    let (names, loss) = try within(seconds: 300) {
+                        let reader = try HDF5Reader(path, live: true)
+                        let names = try (0..<70).map { try reader.attributeStrings("name\($0)", of: "/metrics") }
+                        return (names, try reader.read("/metrics/loss", as: Double.self))
+                    }
+                    #expect(names == (0..<70).map { ["value \($0)"] } && loss == (0..<100).map(Double.init))
                 } catch let error as UserError {
                     errorCount += 1
                     #expect(error.kind == .data, "\(error)")
