@@ -80,7 +80,7 @@ let package = Package(
         .testTarget(name: "RunStoreTests", dependencies: ["RunStore", "Measures", "HDF5", "Configuration", "TestSupport"]),
         .testTarget(
             name: "ExperimentsTests",
-            dependencies: ["Experiments", "Layers", "Models", "Reports", "Tasks", "Training", "RunStore", "Measures", "VisionData", "TensorCore", "Checksums", "Configuration", "TestSupport"]),
+            dependencies: ["Experiments", "HDF5", "Layers", "Models", "Reports", "Tasks", "Training", "RunStore", "Measures", "VisionData", "TensorCore", "Checksums", "Configuration", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "RunStore", "Measures", "Configuration", "TestSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["RunStore", "Measures", "HDF5", "TestSupport"]),
     ]

@@ -43,7 +43,9 @@ public struct ModelRegistry: Sendable {
         let hybrid = HybridConfiguration.descriptions.map { $0.name == HybridConfiguration.backboneKey ? $0.adding(own, at: []) : $0 }
         return OptionDescription(
             "<name>", "a family with its options, the keys of a hybrid, or the name of a preset",
-            .either([.names(words), .variants(names.map { ($0.name, $0.schema) }, beside: others), .map(hybrid + others)]),
+            .either([
+                .names(words), .variants(names.map { ($0.name, $0.schema) } + presets.map { ($0.name, .names([])) }, beside: others), .map(hybrid + others),
+            ]),
             "A model, under a name of letters, digits, '_', '-' and '+'.", isRequired: true, children: { names + hybrid + others })
     }
 
@@ -55,7 +57,7 @@ public struct ModelRegistry: Sendable {
     /// Reports every error that needs no image size, and returns nil where there is no family to read; `ModelDefinition.validate`
     /// reports the rest.
     public func read(_ node: ConfigurationNode, path: String, errors: ConfigurationErrors) -> ModelDefinition? {
-        if case .scalar(let name, _) = node.value, let preset = presets.first(where: { $0.name == name }) { return preset.definition }
+        if let preset = preset(node) { return preset.definition }
         var additions = Additions()
         additions.add(backbones)
         var fields = Self.options(of: node, path: path, errors: errors, additions)
@@ -64,6 +66,7 @@ public struct ModelRegistry: Sendable {
             fields.finish()
             return ModelDefinition(hybrid)
         }
+        if reportNeighbours(in: node, path: path, errors: errors) { return nil }
         guard let (name, _, _) = FieldReader.variant(of: node, path: path, errors: errors) else { return nil }
         guard let family = families.first(where: { $0.family == name }) else {
             errors.report("unknown model '\(name.shortened())'\(hint(for: name, in: node))", at: node.mark, path: path)
@@ -72,6 +75,33 @@ public struct ModelRegistry: Sendable {
         let configuration = family.init(from: &fields)
         fields.finish()
         return ModelDefinition(configuration)
+    }
+
+    /// The preset that is named, by a word or as a key without options.
+    private func preset(_ node: ConfigurationNode) -> ModelPreset? {
+        switch node.value {
+        case .scalar(let name, _): presets.first { $0.name == name }
+        case .map(let entries) where entries.count == 1 && entries[0].node.value == .null: presets.first { $0.name == entries[0].key }
+        default: nil
+        }
+    }
+
+    /// Reports the keys that stand beside a family's, if there are any; true: there were.
+    private func reportNeighbours(in node: ConfigurationNode, path: String, errors: ConfigurationErrors) -> Bool {
+        let entries = node.entries ?? []
+        let names = entries.map(\.key).filter { key in families.contains { $0.family == key } }
+        guard entries.count > 1, let name = names.first, let family = families.first(where: { $0.family == name }) else { return false }
+        if names.count > 1 {
+            errors.report("found \(names.joined(separator: " and ")), expected one family", at: node.mark, path: path)
+            return true
+        }
+        let options = family.descriptions.map(\.name)
+        for entry in entries where entry.key != name {
+            let key = entry.key.shortened()
+            let hint = options.contains(entry.key) ? "; it is one of \(name)'s: \(name): {\(key): …}" : suggestion(for: entry.key, among: ["train"])
+            errors.report("unknown key '\(key)' beside \(name)\(hint)", at: entry.mark, path: "\(path).\(entry.key)")
+        }
+        return true
     }
 
     /// What may have been meant, or what there is: families, and where a name stands alone the presets, too.

@@ -123,8 +123,10 @@ public struct Comparison {
         var runs: [Run] = [], plans = Plans(modelOrder: options.modelOrder), places: [String: Place] = [:]
         for (folder, read) in Self.read(folders.filter(\.hasRun), readsEpochs: ([options.metric].compactMap(\.self) + options.others).contains(where: \.isOfEpochs)) {
             do {
-                let (summary, keys) = try read.get()
-                runs.append(Run(summary: summary, keys: keys, written: plans.writtenValues(of: folder)))
+                var (summary, keys) = try read.get()
+                let written = plans.writtenValues(of: folder)
+                keys.add(swept: written)
+                runs.append(Run(summary: summary, keys: keys, written: written))
                 if isSorted { places[folder.path] = plans.place(of: summary) }
                 if let damage = summary.machineDamage { notes.append("\(summary.name) has no times: \(damage)") }
             } catch let error as UserError {

@@ -134,8 +134,9 @@ public enum Metric: RawRepresentable, Sendable, Hashable {
             let values = run.epochs.compactMap { $0.validation[place] }
             return measures[place].better == .larger ? values.max() : values.min()
         case .training: return place.flatMap { run.epochs.last?.training[$0] }
-        case .other(.secondsPerEpoch): return run.machine?.secondsPerEpoch
-        case .other(.imagesPerSecond): return run.machine?.imagesPerSecond
+        // A run that was resumed after its last epoch timed none.
+        case .other(.secondsPerEpoch): return run.machine.flatMap { $0.secondsPerEpoch > 0 ? $0.secondsPerEpoch : nil }
+        case .other(.imagesPerSecond): return run.machine.flatMap { $0.imagesPerSecond > 0 ? $0.imagesPerSecond : nil }
         case .other(.activationGain): return LayerGain(run).activation
         case .other(.predictedActivationGain): return LayerGain(run).predictedActivation
         case .other(.gradientGain): return LayerGain(run).gradient

@@ -191,8 +191,8 @@ struct RunInspection {
             ("host", machine.host), ("system", machine.operatingSystem), ("processor", machine.processor), ("threads", "\(machine.threads)"),
             ("versions", machine.versions.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")),
             ("commit", machine.gitCommit ?? none), ("command", machine.command.joined(separator: " ")), ("started", machine.startedAt),
-            ("wall clock (s)", decimals(machine.wallClockSeconds, 1)), ("seconds an epoch", decimals(machine.secondsPerEpoch, 1)),
-            ("images a second", decimals(machine.imagesPerSecond, 0)),
+            ("wall clock (s)", decimals(machine.wallClockSeconds, 1)), ("seconds an epoch", machine.secondsPerEpoch > 0 ? decimals(machine.secondsPerEpoch, 1) : none),
+            ("images a second", machine.imagesPerSecond > 0 ? decimals(machine.imagesPerSecond, 0) : none),
             ("waiting (s/epoch)", machine.waitingSecondsPerEpoch.map { decimals($0, 2) } ?? none),
             ("log etc. (s/epoch)", machine.betweenStepsSecondsPerEpoch.map { decimals($0, 2) } ?? none),
         ])

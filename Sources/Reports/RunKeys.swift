@@ -5,7 +5,7 @@ import RunStore
 struct RunKeys: Sendable {
     /// Every scalar under its path; seeds are not among them. A choice with options, `{adamw: {learning_rate: 1e-3}}`, has its name under its
     /// path and the options' values below it.
-    let values: [String: String]
+    private(set) var values: [String: String]
     private let choices: [String: String]
     private let model: String
 
@@ -29,6 +29,13 @@ struct RunKeys: Sendable {
         values["experiment"] = run.experiment
         values["seed"] = "\(run.seed)"
         self.values = values
+    }
+
+    /// Adds what a sweep set and the definition does not write, as it is the default.
+    mutating func add(swept: [String: String]) {
+        for (path, value) in swept where value != "null" && values[path] == nil && !values.keys.contains(where: { $0.hasPrefix(path + ".") }) {
+            values[path] = value
+        }
     }
 
     /// The path that `key` names: itself, or the one path that ends in it, as `width` names `models.vit.vit.width`.

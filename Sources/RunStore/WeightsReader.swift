@@ -75,6 +75,21 @@ public final class WeightsReader {
         try file.read(array.dataset, into: target)
     }
 
+    /// Checks that an array holds finite floating-point numbers.
+    ///
+    /// - Throws: `.data` with its name and what it holds instead.
+    public func checkNumbers(of array: Entry) throws {
+        switch try file.elementType(of: array.dataset) {
+        case .float32, .float64: break
+        case let type: throw UserError(.data, "\(path): \(array.name) holds \(type), expected floating-point numbers")
+        }
+        let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: array.count)
+        defer { values.deallocate() }
+        try read(array, into: values)
+        guard let place = values.firstIndex(where: { !$0.isFinite }) else { return }
+        throw UserError(.data, "\(path): \(array.name) holds \(values[place]) at place \(grouped(place)), expected finite numbers")
+    }
+
     /// The first of the parameters and buffers that are not as `record` has them, by name; nil when all agree.
     ///
     /// - Parameter tensors: the names that go with the record's checksums.

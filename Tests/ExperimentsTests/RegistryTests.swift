@@ -136,6 +136,7 @@ import VisionData
             #expect(!Definition.schema().contains("\"\(name)\""))
         }
         #expect(schema.contains("\"few\""))
+        #expect(try KeyExplanation(of: "models.x.train.epochs").text.hasPrefix("models.<name>.train.epochs\n"))
         #expect(try KeyExplanation(of: "train.optimizer.sign_descent.weight_decay", registry: Self.registry).text.contains("default: 0.5"))
         #expect(try KeyExplanation(of: "models.<name>.backbone.renamed.cut_after", registry: Self.registry).text.contains("it has to be given"))
     }

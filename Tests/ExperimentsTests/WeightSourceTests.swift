@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import HDF5
 import Reports
 import RunStore
 import TestSupport
@@ -181,7 +182,7 @@ import Training
             try FileManager.default.moveItem(atPath: "\(folder)/w.h5", toPath: "\(folder)/deeper/v.h5")
             #expect(try verify("\(folder)/deeper/v.h5") == nil)
             let missing = #expect(throws: UserError.self) { try verify() }
-            #expect(missing?.kind == .noInput)
+            #expect(missing?.kind == .noInput && missing?.message.contains("--weights names the file") == true)
             let other = #expect(throws: UserError.self) { try verify(base.weightsFile(.last)) }
             #expect(other?.kind == .data && "\(other!)".contains("has the SHA-256"))
 
@@ -240,6 +241,8 @@ import Training
         ("{model: base, file: a.h5}", "x.yaml:4: models.tuned.train.init_from.model: found beside 'file', expected one of the two"),
         ("{file: a.h5, weights: last}", "x.yaml:4: models.tuned.train.init_from.weights: found beside 'file', expected it with 'model' alone"),
         ("{model: base, weights: bst}", "x.yaml:4: models.tuned.train.init_from.weights: unknown value 'bst'; did you mean 'best'?"),
+        ("\"\"", "x.yaml:4: models.tuned.train.init_from.file: expected the path of a file, found an empty one"),
+        ("{file: a.h5, sha256: 12}", "x.yaml:4: models.tuned.train.init_from.sha256: expected 64 hexadecimal digits, found '12'"),
         ("no.h5", "x.yaml:4: models.tuned.train.init_from.file: no.h5: there is no such file"),
         ("{model: base, except: [haed.weight]}",
             "x.yaml:4: models.tuned.train.init_from: the weights of base do not fit tuned: except: 'haed.weight' matches nothing; did you mean 'head.weight'?"),
@@ -290,6 +293,73 @@ import Training
             #expect(truncate("\(folder)/huge.h5", off_t(MachineLimits.memory()) + 1) == 0)
             let huge = try #require(error("\(folder)/huge.h5"))
             #expect(huge.kind == .data && huge.message.contains("more than the"), "\(huge)")
+        }
+    }
+
+    @Test("A file's weights and a trial's replace each other, in files and on the command line")
+    func alternatives() throws {
+        try withTemporaryFolder { folder in
+            let path = "\(folder)/x.yaml"
+            func write(_ shared: String, _ own: String) throws {
+                let text = "data: {name: digits}\ntrain: {init_from: \(shared)}\nmodels:\n  a: {lenet5: , train: {init_from: null}}\n"
+                try (text + "  b: {lenet5: , train: {init_from: \(own)}}\n").write(toFile: path, atomically: true, encoding: .utf8)
+            }
+            for shared in ["{file: nowhere.h5, except: [\"x.*\"]}", "nowhere.h5"] {
+                try write(shared, "{model: a}")
+                let origin = try #require(read(path).models[1].train.initialWeights)
+                #expect(origin.model == "a" && origin.file == nil && origin.except.isEmpty)
+            }
+            try write("{experiment: nowhere, model: a, weights: last}", "{file: nowhere.h5}")
+            let error = #expect(throws: UserError.self) { try read(path) }
+            #expect(error?.message.hasSuffix("nowhere.h5: there is no such file") == true, "the trial's keys are gone")
+            try write("{file: nowhere.h5}", "{file: other.h5}")
+            let refused = #expect(throws: UserError.self) { try read(path, "models.b.train.init_from.model=a") }
+            #expect("\(refused!)".hasSuffix("is file (x.yaml:5); models.b.train.init_from={model: …} makes it model"), "\(refused!)")
+        }
+    }
+
+    @Test("What is wrong with all sources is said at once; in another definition's with the place that asks for it")
+    func allSources() throws {
+        try withTemporaryFolder { folder in
+            try "data: {name: digits}\ntrain: {epohcs: 1}\nmodels: {m: lenet5}\n".write(toFile: "\(folder)/b.yaml", atomically: true, encoding: .utf8)
+            try """
+                data: {name: digits}
+                models:
+                  x: {lenet5: , train: {init_from: {experiment: b, model: m}}}
+                  y: {lenet5: , train: {init_from: no.h5}}
+
+                """.write(toFile: "\(folder)/a.yaml", atomically: true, encoding: .utf8)
+            let error = #expect(throws: UserError.self) { try read("\(folder)/a.yaml") }
+            let lines = error!.message.split(separator: "\n").map(String.init)
+            #expect(lines.count == 3 && error?.kind == .usage, "\(lines)")
+            #expect(lines[0].hasPrefix("a.yaml:3: models.x.train.init_from.experiment: in ") && lines[0].hasSuffix("b.yaml, where the weights come from:"))
+            #expect(lines[1].hasSuffix("b.yaml:2: train.epohcs: unknown key 'epohcs'; did you mean 'epochs'?"))
+            #expect(lines[2].hasPrefix("a.yaml:4: models.y.train.init_from.file: ") && lines[2].hasSuffix("no.h5: there is no such file"))
+        }
+    }
+
+    @Test("Weights that are no finite numbers are refused by the tensor's name", arguments: ["nan", "inf", "integers"])
+    func noNumbers(kind: String) throws {
+        try withTemporaryFolder { folder in
+            let path = "\(folder)/w.h5"
+            do {
+                let file = try HDF5Writer(path)
+                let values: [Float] = [1, kind == "nan" ? .nan : -.infinity] + [Float](repeating: 0, count: 638)
+                if kind == "integers" {
+                    try file.write([Int32](repeating: 1, count: 640), to: "/parameters/fc/weight", shape: [10, 64])
+                } else {
+                    try file.write(values, to: "/parameters/fc/weight", shape: [10, 64])
+                }
+                try file.write([Float](repeating: 0, count: 10), to: "/parameters/fc/bias")
+                try file.close()
+            }
+            let error = #expect(throws: UserError.self) {
+                try Experiment(
+                    definition("data: {name: digits}\ntrain: {init_from: \(path)}\nmodels: {m: logistic_regression}\n"), dataDirectory: nil)
+            }
+            let found = ["nan": "nan at place 1, expected finite numbers", "inf": "-inf at place 1, expected finite numbers"]
+            let sentence = "fc.weight holds \(found[kind] ?? "int32, expected floating-point numbers")"
+            #expect(error?.kind == .data && error!.message.hasSuffix(sentence), "\(error!)")
         }
     }
 

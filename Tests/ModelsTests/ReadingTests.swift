@@ -127,7 +127,9 @@ struct ReadingTests {
     @Test(arguments: [
         (#"{"resnt": {"depth": 20}}"#, ["models.m: unknown model 'resnt'; did you mean 'resnet'?"]),
         (#""vit-29""#, ["models.m: unknown model 'vit-29'; did you mean 'vit-28'?"]),
-        (#"{"resnet": {"depth": 20}, "vit": {}}"#, ["models.m: expected a name or a map with one key, found a map"]),
+        (#"{"resnet": {"depth": 20}, "vit": {}}"#, ["models.m: found resnet and vit, expected one family"]),
+        (#"{"vit": {}, "trian": {}}"#, ["models.m.trian: unknown key 'trian' beside vit; did you mean 'train'?"]),
+        (#"{"vit": {}, "width": 8}"#, ["models.m.width: unknown key 'width' beside vit; it is one of vit's: vit: {width: …}"]),
         (#"[1]"#, ["models.m: expected a name or a map with one key, found a list"]),
         (
             #"{"resnet": {"depth": 21, "widht": 16}}"#,

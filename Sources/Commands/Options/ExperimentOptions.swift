@@ -50,10 +50,10 @@ struct ExperimentOptions: ParsableArguments {
 
     /// What the options say, beyond the overrides.
     func change(_ definition: inout Definition) throws {
+        if smoke { definition.makeSmokeTest() }
         if let seeds { definition.seeds = seeds.values }
         if let precision { definition.precision = precision }
         if let only { try definition.keep(models: only.values) }
-        if smoke { definition.makeSmokeTest() }
     }
 }
 

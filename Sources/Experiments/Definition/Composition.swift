@@ -110,10 +110,8 @@ public struct Composition: Sendable {
     /// `over` on top of `base`, which lies at `path`.
     static func merge(_ over: ConfigurationNode, onto base: ConfigurationNode, path: [String], _ variants: Variants) -> ConfigurationNode {
         guard let added = over.entries, let entries = base.entries else { return over }
-        if variants.isChoice(path) {
-            let present = Set(entries.map(\.key))
-            if added.contains(where: { variants.excludes($0.key, among: present, at: path) }) { return over }
-        }
+        let present = Set(entries.map(\.key))
+        if added.contains(where: { variants.excludes($0.key, among: present, at: path) }) { return over }
         // Entries that are taken away leave a gap, so that positions stay.
         var merged = entries.map(Optional.some), positions = Dictionary(entries.indices.map { (entries[$0].key, $0) }) { first, _ in first }
         for entry in added {

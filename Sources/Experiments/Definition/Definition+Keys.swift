@@ -12,7 +12,8 @@ extension Definition {
     public static func keys(_ registry: Registry = .standard) -> [OptionDescription] {
         let train = registry.described(train: map("train", TrainConfiguration.self, "How models are trained."))
         let own = OptionDescription(
-            "train", "a map", train.schema, "What is other in the training of this model; merged over the definition's own train.")
+            "train", "a map", train.schema,
+            "What is other in the training of this model (a preset's: {resnet20: null, train: {…}}): the keys of train, merged over the definition's own.")
         let model = registry.models.description(beside: [own])
         return [
             OptionDescription(

@@ -34,7 +34,7 @@ final class KnownSources: Sendable {
 
 extension Definition {
     /// A model of a definition, on the way from a model to what it starts from.
-    struct SourceLink: Equatable {
+    struct SourceLink: Hashable {
         /// The definition's file; of one without, its name.
         let definition: String
         let model: String
@@ -47,8 +47,26 @@ extension Definition {
     ///   - chain: the models that led here.
     /// - Throws: `.usage` for a model that is not there and for a loop, `.noInput` for a file that is not there, each with its place.
     mutating func findSources(of wanted: Set<String>?, chain: [SourceLink]) throws {
-        for model in models where wanted?.contains(model.name) ?? true { try findSource(of: model.name, chain) }
+        var errors: [UserError] = [], loops: [Set<SourceLink>] = []
+        for model in models where wanted?.contains(model.name) ?? true {
+            do {
+                try findSource(of: model.name, chain)
+            } catch let loop as SourceLoop {
+                // Each of its models leads to it.
+                if !loops.contains(loop.links) { errors.append(loop.error) }
+                loops.append(loop.links)
+            } catch let error as UserError {
+                if !errors.contains(where: { $0.message == error.message }) { errors.append(error) }
+            }
+        }
+        if let first = errors.first { throw UserError(first.kind, errors.map(\.message).joined(separator: "\n")) }
         allModels = models
+    }
+
+    /// Models that start from each other.
+    private struct SourceLoop: Error {
+        let links: Set<SourceLink>
+        let error: UserError
     }
 
     private mutating func findSource(of name: String, _ chain: [SourceLink]) throws {
@@ -57,7 +75,7 @@ extension Definition {
         if let start = chain.firstIndex(of: link) {
             let loop = (chain[start...] + [link]).map(\.model).joined(separator: " → "), isAlone = chain.count == start + 1
             let remedy = isAlone ? "\(model.path).train.init_from=null lets it start from its initializers" : "none of these models could be trained first"
-            throw UserError(.usage, place(in: model, "init_from", "a loop: \(loop); \(remedy)"))
+            throw SourceLoop(links: Set(chain[start...]), error: UserError(.usage, place(in: model, "init_from", "a loop: \(loop); \(remedy)")))
         }
         guard let source = origin.model else {
             guard origin.digest == nil else { return }
@@ -77,10 +95,16 @@ extension Definition {
         } else if let experiment = origin.experiment {
             let url = try definitionFile(experiment, origin, model)
             models[index].source = try knownSources.definition("\(url.path)\n\(source)") {
-                let composition = try Composition(of: url, display: Workspace.current.display, registry: registry)
-                let definition = try Definition(
-                    composition.root, name: composition.name, file: composition.file, registry: registry, knownSources: knownSources,
-                    sourcesOf: ([source], next))
+                let composition: Composition, definition: Definition
+                do {
+                    composition = try Composition(of: url, display: Workspace.current.display, registry: registry)
+                    definition = try Definition(
+                        composition.root, name: composition.name, file: composition.file, registry: registry, knownSources: knownSources,
+                        sourcesOf: ([source], next))
+                } catch let error as UserError {
+                    throw UserError(error.kind, place(
+                        in: model, "init_from.experiment", "in \(Workspace.current.display(url)), where the weights come from:\n\(error.message)"))
+                }
                 try requireModel(source, among: definition.models, of: composition.name, model)
                 return definition
             }

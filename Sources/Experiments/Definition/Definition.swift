@@ -249,8 +249,6 @@ public struct Definition: Sendable {
     private static func parts(of node: ConfigurationNode) -> (model: ConfigurationNode, train: ConfigurationNode?) {
         guard let entries = node.entries, let train = entries.first(where: { $0.key == "train" })?.node else { return (node, nil) }
         let rest = entries.filter { $0.key != "train" }
-        // A name without options may be a preset's.
-        if rest.count == 1, rest[0].node.value == .null { return (ConfigurationNode(.scalar(rest[0].key, quoted: false), mark: rest[0].mark), train) }
         return (ConfigurationNode(.map(rest), mark: node.mark), train)
     }
 

@@ -11,8 +11,15 @@ public struct KeyExplanation: Sendable {
     /// - Throws: `.usage` when there is no such key, with the nearest.
     public init(of word: String, registry: Registry = .standard) throws {
         let all = Self.all(registry)
+        // What stands in a model's training is what stands in that of all.
+        var word = word, prefix = ""
+        let parts = word.split(separator: ".")
+        if parts.count > 3, parts[0] == "models", parts[2] == "train" {
+            prefix = "models.<name>."
+            word = parts.dropFirst(2).joined(separator: ".")
+        }
         let exact = all.filter { $0.path == word }
-        places = exact.isEmpty ? all.filter { Self.ends($0.path, with: word) } : exact
+        places = (exact.isEmpty ? all.filter { Self.ends($0.path, with: word) } : exact).map { (prefix + $0.path, $0.key) }
         guard places.isEmpty else { return }
         let names = Set(all.flatMap { [$0.path, $0.key.name] })
         throw UserError(.usage, "there is no key '\(word.shortened())'\(suggestion(for: word, among: names))")

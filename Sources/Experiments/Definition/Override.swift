@@ -125,7 +125,8 @@ struct Override: Sendable {
         case .set, .add:
             guard variants.excludes(key, among: Set(present), at: place) else { return }
             let parent = place.joined(separator: ".")
-            throw error(about: keyPath, "\(parent) is \(present.joined(separator: ", ")) (\(node.mark)); \(parent)={\(key): {…}} makes it \(key)")
+            let value = variants.isOrigin(place) ? "…" : "{…}"
+            throw error(about: keyPath, "\(parent) is \(present.joined(separator: ", ")) (\(node.mark)); \(parent)={\(key): \(value)} makes it \(key)")
         }
     }
 

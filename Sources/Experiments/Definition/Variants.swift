@@ -1,7 +1,9 @@
 import Configuration
 import Models
+import Training
 
-/// The places of a definition where one of several variants is chosen by its key, `optimizer: {adamw: {…}}`.
+/// The places of a definition where one of several variants is chosen by its key, `optimizer: {adamw: {…}}`, or by some of its keys: weights to
+/// start from are a file's or a trial's.
 struct Variants: Sendable {
     /// Their paths, with `<name>` in the place of a model's own name.
     private var choices: Set<[String]> = []
@@ -22,6 +24,9 @@ struct Variants: Sendable {
 
     /// Whether `key` in the map at `path`, which has the keys `present`, would be a second variant.
     func excludes(_ key: String, among present: Set<String>, at path: [String]) -> Bool {
+        if isOrigin(path) {
+            return WeightOrigin.alternatives.contains { $0.contains(key) && !present.isSubset(of: $0.union(WeightOrigin.common)) }
+        }
         // A model's training stands beside its family.
         let present = isModel(path) ? present.subtracting([trainKey]) : present
         guard isChoice(path), !present.isEmpty, !present.contains(key), !(isModel(path) && key == trainKey) else { return false }
@@ -34,6 +39,11 @@ struct Variants: Sendable {
     func isChoice(_ path: [String]) -> Bool {
         if isNamed(path), path[2] == trainKey { return choices.contains(Array(path.dropFirst(2))) }
         return isModel(path) || choices.contains(isNamed(path) ? ["models", anyName] + path.dropFirst(2) : path)
+    }
+
+    /// Whether it is a map of where weights come from.
+    func isOrigin(_ path: [String]) -> Bool {
+        (isNamed(path) ? Array(path.dropFirst(2)) : path) == [trainKey, "init_from"]
     }
 
     private let anyName = "<name>", trainKey = "train"

@@ -48,7 +48,8 @@ extension Experiment {
     /// Checks that the weights from which a model starts fit it, by names and shapes, before anything is trained.
     func checkSource(of model: Definition.Model, _ targets: [NamedShape]) throws {
         guard let origin = model.train.initialWeights else { return }
-        let path = definition.trainPath(of: model, "train.init_from"), mark = definition.mark(of: path)
+        let path = definition.trainPath(of: model, "train.init_from"), key = origin.model == nil ? "file" : "model"
+        let mark = definition.mark(of: definition.trainPath(of: model, "train.init_from.\(key)"))
         let matching: WeightMatching, name: String
         if let source = sources[model.name]?.experiment {
             let declared = source.definition.models[0].definition.declarations(
@@ -60,6 +61,7 @@ extension Experiment {
                 try origin.checkFile()
                 matching = try FileWeights.matching(of: origin.path, with: targets, except: origin.except)
                 name = "\(origin.path) does not fit"
+                if matching.complaint == nil { try FileWeights.checkNumbers(of: origin.path, matching) }
             } catch let error as UserError {
                 throw UserError(error.kind, "\(mark): \(path): \(error)")
             }

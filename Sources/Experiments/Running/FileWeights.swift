@@ -27,6 +27,14 @@ public struct FileWeights: WeightSource {
         return WeightMatching(targets, from: (file.parameters + file.buffers).shapes, except: except, of: "model")
     }
 
+    /// Checks that what is taken from a file are finite numbers.
+    ///
+    /// - Throws: `.data` with the first tensor that has others.
+    static func checkNumbers(of path: String, _ matching: WeightMatching) throws {
+        let file = try WeightsReader(path), stored = file.parameters + file.buffers
+        for (_, source) in matching.pairs { try file.checkNumbers(of: stored[source]) }
+    }
+
     public func fill(_ store: ParameterStore, declaredBy graph: Graph) throws {
         let file = try WeightsReader(path), stored = file.parameters + file.buffers
         let entries = store.entries.map { ($0, store.values(of: $0)) } + store.bufferEntries.map { ($0, store.values(ofBuffer: $0)) }

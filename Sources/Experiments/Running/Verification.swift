@@ -73,6 +73,9 @@ public struct Verification {
         do {
             experiment = try Experiment(definition, dataDirectory: dataDirectory)
         } catch let error as UserError where error.kind == .noInput && dataFile == nil {
+            if weightsFile == nil, let origin = trial.train.initialWeights, origin.file != nil, !FileManager.default.fileExists(atPath: origin.path) {
+                throw UserError(.noInput, "\(error); --weights names the file of weights that the run started from where it is now")
+            }
             guard case .hdf5 = definition.data.source else { throw error }
             throw UserError(.noInput, "\(error); --data names the file of the run's data where it is now")
         }

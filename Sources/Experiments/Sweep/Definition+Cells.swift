@@ -70,11 +70,14 @@ extension Definition {
 private final class SentenceCollector {
     private var sentences: [String] = []
     private var known: Set<String> = []
+    /// The kind of the first error.
+    private var kind = UserError.Kind.usage
     private static let shownCount = 40
 
     @discardableResult
     func collect<Result>(_ body: () throws -> Result) -> Result? {
         do { return try body() } catch {
+            if sentences.isEmpty { kind = (error as? UserError)?.kind ?? .usage }
             for sentence in "\(error)".split(separator: "\n").map(String.init) where known.insert(sentence).inserted { sentences.append(sentence) }
             return nil
         }
@@ -84,6 +87,6 @@ private final class SentenceCollector {
         guard !sentences.isEmpty else { return }
         let others = sentences.count - Self.shownCount
         throw UserError(
-            .usage, (sentences.prefix(Self.shownCount) + (others > 0 ? ["and \(grouped(others)) more errors"] : [])).joined(separator: "\n"))
+            kind, (sentences.prefix(Self.shownCount) + (others > 0 ? ["and \(grouped(others)) more errors"] : [])).joined(separator: "\n"))
     }
 }

@@ -48,6 +48,11 @@ public struct WeightOrigin: Configurable {
         public static func == (a: Nested, b: Nested) -> Bool { YAML.line(a.node) == YAML.line(b.node) }
     }
 
+    /// Keys of which those of one set alone may be there.
+    public static let alternatives: [Set<String>] = [["file"], ["experiment", "model", "seed", "weights", "definition"]]
+    /// Keys that go with either.
+    public static let common: Set<String> = ["except", "sha256"]
+
     /// Nothing said yet, which `check` refuses.
     public init() {}
 
@@ -80,6 +85,13 @@ public struct WeightOrigin: Configurable {
             }
         case (nil, _?):
             if digest != nil, definition == nil { fields.report("found beside 'model', expected it with 'file' alone", at: "sha256") }
+        }
+        if file == "" { fields.report("expected the path of a file, found an empty one", at: "file") }
+        guard definition == nil, let digest else { return }
+        if digest.count == 64, digest.allSatisfy(\.isHexDigit) {
+            self.digest = digest.lowercased()
+        } else {
+            fields.report("expected 64 hexadecimal digits, found '\(digest.shortened())'", at: "sha256")
         }
     }
 
