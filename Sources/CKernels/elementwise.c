@@ -26,6 +26,8 @@ INLINE void unary(kernel_unary_op op, const float *x, float *y, int64_t n, float
     // A NaN stays a NaN, so that a guard can find it.
     case KERNEL_RELU: MAP(v < 0.0f ? 0.0f : v);
     case KERNEL_LEAKY_RELU: MAP(v < 0.0f ? a * v : v);
+    case KERNEL_RELU6: MAP(v < 0.0f ? 0.0f : v > 6.0f ? 6.0f : v);
+    case KERNEL_HARD_SWISH: MAP(v <= -3.0f ? 0.0f : v >= 3.0f ? v : v * (v + 3.0f) / 6.0f);
     case KERNEL_SWISH: MAP(v * vector_sigmoid(a * v));
     case KERNEL_GELU: MAP(0.5f * v * (1.0f + vector_erf(v * SQRT_HALF)));
     case KERNEL_GELU_TANH: MAP(0.5f * v * (1.0f + vector_tanh(SQRT_TWO_OVER_PI * (v + 0.044715f * v * v * v))));
@@ -78,6 +80,8 @@ INLINE void unary_gradient(kernel_unary_op op, const float *saved, const float *
     case KERNEL_SIGMOID: MAP_GRADIENT(g * v * (1.0f - v));
     case KERNEL_RELU: MAP_GRADIENT(v <= 0.0f ? 0.0f : g);
     case KERNEL_LEAKY_RELU: MAP_GRADIENT(v > 0.0f ? g : a * g);
+    case KERNEL_RELU6: MAP_GRADIENT(v <= 0.0f || v >= 6.0f ? 0.0f : g);
+    case KERNEL_HARD_SWISH: MAP_GRADIENT(v <= -3.0f ? 0.0f : v >= 3.0f ? g : g * (v / 3.0f + 0.5f));
     // Made by `unary_with_slope`.
     case KERNEL_SWISH:
     case KERNEL_GELU:

@@ -9,6 +9,8 @@ extension ActivationKind {
         case .identity: x
         case .relu: max(x, 0)
         case .leakyReLU: x > 0 ? x : Self.leakySlope * x
+        case .relu6: min(max(x, 0), 6)
+        case .hardSwish: x * min(max(x + 3, 0), 6) / 6
         case .tanh: Foundation.tanh(x)
         case .sigmoid: logistic(x)
         case .silu: x * logistic(x)
@@ -18,12 +20,14 @@ extension ActivationKind {
         }
     }
 
-    /// f'(x); at the kink of ReLU and leaky ReLU the slope from below.
+    /// f'(x); at a kink at 0 the slope from below, at those beyond that of the constant.
     public func derivative(_ x: Double) -> Double {
         switch self {
         case .identity: return 1
         case .relu: return x > 0 ? 1 : 0
         case .leakyReLU: return x > 0 ? 1 : Self.leakySlope
+        case .relu6: return x > 0 && x < 6 ? 1 : 0
+        case .hardSwish: return x <= -3 ? 0 : x >= 3 ? 1 : x / 3 + 0.5
         case .tanh:
             let y = Foundation.tanh(x)
             return 1 - y * y

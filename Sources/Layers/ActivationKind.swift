@@ -5,7 +5,11 @@ public enum ActivationKind: String, CaseIterable, Sendable {
     case identity, relu
     /// Slope 0.01 below zero.
     case leakyReLU = "leaky_relu"
+    /// ReLU that ends at 6.
+    case relu6
     case tanh, sigmoid, silu
+    /// x · relu6(x + 3) / 6, close to silu.
+    case hardSwish = "hard_swish"
     /// x·Φ(x), with the error function.
     case gelu
     /// The approximation of GELU by the hyperbolic tangent.
@@ -20,8 +24,10 @@ public enum ActivationKind: String, CaseIterable, Sendable {
         case .identity: .identity
         case .relu: .relu
         case .leakyReLU: .leakyReLU(slope: Float(Self.leakySlope))
+        case .relu6: .relu6
         case .tanh: .tanh
         case .sigmoid: .sigmoid
+        case .hardSwish: .hardSwish
         case .silu: .silu
         case .gelu: .gelu
         case .geluTanh: .geluTanh
@@ -39,7 +45,7 @@ public enum ActivationKind: String, CaseIterable, Sendable {
         case .tanh: 5 / 3
         case .relu: 2.0.squareRoot()
         case .leakyReLU: Self.gain(leakySlope: Self.leakySlope)
-        case .silu, .gelu, .geluTanh, .softplus: nil
+        case .relu6, .silu, .hardSwish, .gelu, .geluTanh, .softplus: nil
         }
     }
 

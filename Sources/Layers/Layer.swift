@@ -9,6 +9,11 @@ public protocol Layer {
     func callAsFunction(_ x: Tensor) -> Tensor
 }
 
+extension BatchNorm: Layer {
+    /// Records one call without a residual: `[…, C]` → `[…, C]`.
+    public func callAsFunction(_ x: Tensor) -> Tensor { callAsFunction(x, residual: nil) }
+}
+
 extension Linear: Layer {}
 extension Convolution2D: Layer {}
 extension LayerNorm: Layer {}

@@ -26,13 +26,35 @@ public struct ModelPreset: Sendable {
     public static func named(_ name: String) -> ModelPreset? { all.first { $0.name == name } }
 
     /// All presets, in the order in which `harness models` lists them.
-    public static let all: [ModelPreset] = baselines + smallResNets + resNets + visionTransformers + workloads
+    public static let all: [ModelPreset] = baselines + convolutional + smallResNets + resNets + bottlenecks + visionTransformers + workloads
 
     private static let baselines = [
         ModelPreset("logistic-regression", "one linear map", LogisticRegressionConfiguration(), size: 28, channels: 1),
         ModelPreset("mlp", "two hidden layers, 256 and 128 wide", MLPConfiguration(), size: 28, channels: 1),
         ModelPreset("lenet5", "LeNet-5", LeNet5Configuration(), size: 28, channels: 1),
     ]
+
+    private static func imageNet(_ name: String, _ summary: String, _ configuration: some ModelConfiguration, size: Int = 224) -> ModelPreset {
+        ModelPreset(name, summary, configuration, size: size, channels: 3, classes: 1000)
+    }
+
+    private static let convolutional =
+        [
+            imageNet("alexnet", "torchvision's AlexNet", AlexNetConfiguration(.torchvision)),
+            imageNet("alexnet-original", "AlexNet of 2012, two groups", AlexNetConfiguration(.original), size: 227),
+            imageNet("alexnet-ungrouped", "AlexNet of 2012 without groups", AlexNetConfiguration(.ungrouped), size: 227),
+        ] + [11, 13, 16, 19].flatMap { depth in
+            [
+                imageNet("vgg\(depth)", "VGG-\(depth)", VGGConfiguration(depth: depth)),
+                imageNet("vgg\(depth)-bn", "VGG-\(depth) with batch norm", VGGConfiguration(depth: depth, norm: .batch)),
+            ]
+        } + [
+            imageNet("squeezenet1.0", "SqueezeNet 1.0", SqueezeNetConfiguration(.first)),
+            imageNet("squeezenet1.1", "SqueezeNet 1.1", SqueezeNetConfiguration(.second)),
+        ] + [121, 161, 169, 201].map { imageNet("densenet\($0)", "DenseNet-\($0)", DenseNetConfiguration(depth: $0)) } + [
+            ModelPreset("densenet-bc-100-12", "for CIFAR", DenseNetConfiguration(depth: 100), size: 32, channels: 3),
+            imageNet("mobilenet-v2", "MobileNetV2", MobileNetV2Configuration()),
+        ]
 
     /// The networks of He et al. 2016, section 4.2.
     private static let smallResNets = [20, 32, 44, 56].flatMap { depth in
@@ -51,6 +73,23 @@ public struct ModelPreset: Sendable {
             ModelPreset(
                 "resnet\(depth)-small", "3×3 stem, no max-pool", ResNetConfiguration(depth: depth, stem: .small), size: 32, channels: 3),
         ]
+    }
+
+    private static let bottlenecks = [
+        imageNet("resnet26", "timm's ResNet-26", ResNetConfiguration(depth: 26, kind: .imagenet, stem: .large)),
+        imageNet("resnet50", "for ImageNet", ResNetConfiguration(depth: 50, kind: .imagenet, stem: .large)),
+        imageNet("resnet101", "for ImageNet", ResNetConfiguration(depth: 101, stem: .large)),
+        imageNet("resnet152", "for ImageNet", ResNetConfiguration(depth: 152, kind: .imagenet, stem: .large)),
+        imageNet("resnext50-32x4d", "32 groups of 4 channels", bottleneck(50) { ($0.groups, $0.widthPerGroup) = (32, 4) }),
+        imageNet("resnext101-32x8d", "32 groups of 8 channels", bottleneck(101) { ($0.groups, $0.widthPerGroup) = (32, 8) }),
+        imageNet("wide-resnet50-2", "twice as wide inside", bottleneck(50) { $0.widthPerGroup = 128 }),
+        imageNet("se-resnet50", "squeeze and excitation", bottleneck(50) { $0.reduction = 16 }),
+    ]
+
+    private static func bottleneck(_ depth: Int, _ change: (inout ResidualBlockOptions) -> Void) -> ResNetConfiguration {
+        var network = ResNetConfiguration(depth: depth, kind: .imagenet, stem: .large)
+        change(&network.blockOptions)
+        return network
     }
 
     private static let visionTransformers = [

@@ -16,7 +16,8 @@ public struct ModelRegistry: Sendable {
 
     /// The convolutional networks of the library.
     private static let backboneFamilies: [any BackboneConfiguration.Type] = [
-        LeNet5Configuration.self, ResNetConfiguration.self, PlainConfiguration.self,
+        LeNet5Configuration.self, AlexNetConfiguration.self, VGGConfiguration.self, ResNetConfiguration.self, PlainConfiguration.self,
+        SqueezeNetConfiguration.self, DenseNetConfiguration.self, MobileNetV2Configuration.self,
     ]
 
     private init(families: [any ModelConfiguration.Type], presets: [ModelPreset]) {

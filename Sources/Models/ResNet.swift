@@ -4,9 +4,9 @@ import TensorCore
 
 /// What residual networks and their plain twins have in common.
 public protocol ResidualNetworkConfiguration: BackboneConfiguration {
-    /// How many layers with weights.
-    var depth: Int { get }
-    /// The channels of the first stage.
+    /// Its blocks.
+    var layout: ResidualLayout { get }
+    /// The channels of the first stage; of bottlenecks, those between the convolutions.
     var width: Int { get set }
     /// The first layers.
     var stem: ResNetConfiguration.Stem { get set }
@@ -21,10 +21,27 @@ public protocol ResidualNetworkConfiguration: BackboneConfiguration {
     var blockShortcut: ResNetConfiguration.Shortcut? { get }
     /// Where the scale of the last norm of each block starts.
     var lastScale: Double { get }
+    /// What blocks have beside convolutions and norms.
+    var blockOptions: ResidualBlockOptions { get }
+}
+
+/// What blocks of a residual network may have beside convolutions and norms.
+public struct ResidualBlockOptions: Equatable, Sendable {
+    /// Into how many groups the 3×3 convolution of a bottleneck is split.
+    public var groups = 1
+    /// The channels of each of them in the first stage of a network that is 64 wide.
+    public var widthPerGroup = 64
+    /// Which convolution of a bottleneck steps.
+    public var strideIn = ResNetConfiguration.StrideIn.second
+    /// By how much squeeze and excitation narrows the channels; nil: there is none.
+    public var reduction: Int?
+
+    /// Plain blocks.
+    public init() {}
 }
 
 extension ResidualNetworkConfiguration {
-    public var stageNames: [String] { ResidualLayout(depth: depth)!.stageNames }
+    public var stageNames: [String] { layout.stageNames }
 
     public func makeBackbone(input: ImageShape, through stage: String, in scope: Scope) -> any Backbone {
         ResidualBackbone(self, input: input, through: stage, in: scope)
@@ -55,31 +72,42 @@ extension ResidualNetworkConfiguration {
     }
 }
 
-/// Residual networks of basic blocks, and their plain twins.
+/// Residual networks of basic blocks or bottlenecks.
 ///
-///     block:  y = f(N(conv3×3(f(N(conv3×3(x))))) + shortcut(x)),   N batch norm and f ReLU unless `norm` and `activation` say otherwise
+///     block:       y = f(N(conv3×3(f(N(conv3×3(x))))) + shortcut(x)),   N batch norm and f ReLU unless `norm` and `activation` say otherwise
+///     bottleneck:  y = f(N(conv1×1(f(N(conv3×3(f(N(conv1×1(x)))))))) + shortcut(x)),   the last convolution 4 times as wide as the first
 ///
 /// | depth | stages and their blocks | default width, shortcut, stem |
 /// | --- | --- | --- |
 /// | 6n + 2 (20, 32, 44, 56, 110) | 3 stages of n blocks | 16, A, 3×3: section 4.2 of the paper, for CIFAR-10 |
 /// | 18 | 2, 2, 2, 2 | 64, B, by the image size: section 4.1, for ImageNet |
 /// | 34 | 3, 4, 6, 3 | 64, B, by the image size |
+/// | 50 | 3, 4, 6, 3 bottlenecks | 64, B, by the image size |
+/// | 101 | 3, 4, 23, 3 bottlenecks | 64, B, by the image size |
+/// | 152 | 3, 8, 36, 3 bottlenecks | 64, B, by the image size |
+/// | 26, with `kind: imagenet` | 2, 2, 2, 2 bottlenecks, as in timm | 64, B, by the image size |
 ///
-/// Depths 50 and 152 are 6n + 2 and also name bottleneck networks for ImageNet, which are not among the models: a definition has to say
-/// `kind: cifar` with them.
+/// Depths 50 and 152 are also 6n + 2: a definition has to say `kind: imagenet` or `kind: cifar` with them.
+///
+/// A bottleneck's 3×3 convolution may be split into `groups` of `width_per_group` · 2^stage channels (ResNeXt, Wide ResNet-50-2). It is the one that
+/// steps, as in torchvision; the paper's first one with `stride_in: 1x1`. Squeeze and excitation multiplies what a block adds, channel by channel,
+/// by σ(W₂ f(W₁ mean(y))) with C / `reduction` values inside, rounded to multiples of 8 as in timm.
 ///
 /// The width doubles and the resolution halves with each stage after the first. The stem is a 3×3 convolution, or a 7×7 convolution
 /// with stride 2 and a 3×3 max-pool with stride 2; `auto` takes the first for images of up to 64 pixels. Global average pooling and
 /// one linear layer follow the last stage. Stages: `stem`, `stage1`, … .
 ///
 /// Parameters as in torchvision: `conv1`, `bn1`, `layer1.0.conv1`, …, `layer2.0.downsample.0` and `.1`, `fc`; a norm of another kind has
-/// batch norm's names, and without a norm the convolutions have biases. Initialization: He normal by the outputs for convolutions, for ReLU
+/// batch norm's names, and without a norm the convolutions have biases; squeeze and excitation has timm's `se.fc1`, `se.fc2`. Initialization: He normal by the outputs for convolutions, for ReLU
 /// whatever the activation is, norm scales 1 (the last of each block 0 with `zero_init_residual`, as in timm), `fc` uniform within
 /// ±1/√fan_in, biases 0.
 ///
 /// Errors: groups of a norm that do not divide the width; `zero_init_residual` without a norm.
 ///
 /// He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016.
+/// Xie, Girshick, Dollár, Tu and He, "Aggregated Residual Transformations for Deep Neural Networks", CVPR 2017 (groups).
+/// Zagoruyko and Komodakis, "Wide Residual Networks", BMVC 2016 (widths).
+/// Hu, Shen and Sun, "Squeeze-and-Excitation Networks", CVPR 2018.
 public struct ResNetConfiguration: ResidualNetworkConfiguration {
     public static let family = "resnet"
 
@@ -102,8 +130,16 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
     public enum Kind: String, CaseIterable, Sendable {
         /// 6n + 2 layers, for small images.
         case cifar
-        /// 18, 34, 50, 101 or 152 layers.
+        /// 18, 34, 50, 101 or 152 layers; 26 in timm.
         case imagenet
+    }
+
+    /// Which convolution of a bottleneck steps.
+    public enum StrideIn: String, CaseIterable, Sendable {
+        /// The first, as in the paper.
+        case first = "1x1"
+        /// The second, as in torchvision and timm.
+        case second = "3x3"
     }
 
     /// How many layers with weights: one of the table's.
@@ -125,17 +161,21 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
     /// How convolutions' weights start.
     public var initialization = Initialization.residual
 
+    /// What blocks have beside convolutions and norms.
+    public var blockOptions = ResidualBlockOptions()
+
     public var blockShortcut: Shortcut? { shortcut }
     public var lastScale: Double { zeroInitializesResidual ? 0 : 1 }
+    public var layout: ResidualLayout { ResidualLayout(depth: depth, kind: kind)! }
 
-    /// `depth` must be one of the table's; one that both series have means that of `Kind.cifar`.
+    /// `depth` must be one of the table's; one that both series have means that of `Kind.cifar` unless `kind` says otherwise.
     public init(
-        depth: Int, width: Int? = nil, shortcut: Shortcut? = nil, stem: Stem? = nil, norm: NormalizationKind = .batch,
+        depth: Int, kind: Kind? = nil, width: Int? = nil, shortcut: Shortcut? = nil, stem: Stem? = nil, norm: NormalizationKind = .batch,
         activation: ActivationKind = .relu
     ) {
-        let layout = ResidualLayout(depth: depth)!
+        let layout = ResidualLayout(depth: depth, kind: kind)!
         self.depth = depth
-        kind = layout.isAmbiguous ? .cifar : nil
+        self.kind = layout.neededKind
         self.width = width ?? layout.defaultWidth
         self.shortcut = shortcut ?? layout.defaultShortcut
         self.stem = stem ?? layout.defaultStem
@@ -146,7 +186,7 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
     /// A stand-in for the depth.
     public init() { self.init(depth: 20) }
 
-    public static let documentation = "A residual network of basic blocks."
+    public static let documentation = "A residual network of basic blocks or bottlenecks."
     public static let paper: String? = "He, Zhang, Ren and Sun, CVPR 2016"
     public static let options: [Key<ResNetConfiguration>] =
         [
@@ -157,19 +197,48 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
             Key("shortcut", \.shortcut, .choice, "What carries the input past a block that changes its shape."),
             Key("zero_init_residual", \.zeroInitializesResidual, .flag, paper: "Goyal et al., 2017 (arXiv:1706.02677)",
                 "Whether the scale of the last norm of each block starts at 0."),
+            Key("groups", \.blockOptions.groups, .count, writesDefault: false, paper: "Xie et al., CVPR 2017",
+                "Into how many groups the 3×3 convolution of a bottleneck is split."),
+            Key("width_per_group", \.blockOptions.widthPerGroup, .count, writesDefault: false,
+                "The channels of each group in the first stage of a network that is 64 wide."),
+            Key("stride_in", \.blockOptions.strideIn, .choice, writesDefault: false,
+                "Which convolution of a bottleneck steps: the paper's first, or the second as in torchvision."),
+            Key("reduction", \.blockOptions.reduction, .count, paper: "Hu, Shen and Sun, CVPR 2018",
+                "By how much squeeze and excitation narrows the channels, such as 16; absent: there is none."),
         ]
 
-    public mutating func setDependentDefaults() { self = ResNetConfiguration(depth: depth) }
+    public mutating func setDependentDefaults() {
+        // A depth that was refused has its stand-in here, which need not go with the kind.
+        self = ResNetConfiguration(depth: depth, kind: ResidualLayout(depth: depth, kind: kind) == nil ? nil : kind)
+    }
+
+    /// ImageNet's networks that have the depths of CIFAR's came later, and are told apart by their kind.
+    public var identity: ConfigurationNode {
+        guard layout.isBottleneck, ResidualLayout(depth: depth, kind: .cifar) != nil else { return difference }
+        return .map((difference.entries ?? []).map { ($0.key, $0.node) } + [("kind", .text(Kind.imagenet.rawValue))])
+    }
 
     public mutating func check(_ fields: inout FieldReader) {
         checkGroups(fields)
         if zeroInitializesResidual, norm == .none {
             fields.report("found true with the norm none, expected a norm, whose scale can start at 0", at: "zero_init_residual")
         }
+        for (key, isUsual) in [
+            ("groups", blockOptions.groups == 1), ("width_per_group", blockOptions.widthPerGroup == 64), ("stride_in", blockOptions.strideIn == .second),
+        ] where !isUsual && !layout.isBottleneck {
+            fields.report("found with basic blocks, expected it with the bottlenecks of 50, 101 or 152 layers alone", at: key)
+        }
+        if layout.isBottleneck, shortcut == .a { fields.report("found A with bottlenecks, expected B", at: "shortcut") }
+        if case .group(let groups) = norm, layout.isBottleneck, layout.innerWidth(width, stage: 0, blockOptions) % groups != 0 {
+            fields.report("\(groups) groups do not divide the \(layout.innerWidth(width, stage: 0, blockOptions)) channels inside a bottleneck", at: "norm")
+        }
+        if width * blockOptions.widthPerGroup < 64 {
+            fields.report("expected at least one channel inside a group, found width \(width) times \(blockOptions.widthPerGroup) / 64", at: "width_per_group")
+        }
     }
 }
 
-private let depthText = "How many layers with weights: 18, 34, or 6n + 2 for small images."
+private let depthText = "How many layers with weights: 18, 34, 50, 101, 152, or 6n + 2 for small images."
 
 extension ResNetConfiguration.Kind {
     /// The kind that is written; nil where it is not given or not understood.
@@ -182,19 +251,14 @@ extension ResNetConfiguration.Kind {
     fileprivate static func complaint(
         about depth: Int, _ layout: ResidualLayout?, _ kind: Self?
     ) -> (sentence: String, key: String)? {
-        let isImageNetDepth = ResidualLayout.isImageNetDepth(depth)
         switch kind {
-        case .imagenet where !isImageNetDepth:
-            return ("found imagenet with depth \(depth), expected depth 18 or 34", "kind")
-        case .imagenet where layout?.isForSmallImages != false:
-            return (
-                "ImageNet's ResNet-\(depth) is built of bottleneck blocks and is not among the models; ResNet-18 and 34 are", "kind")
-        case .cifar where layout?.isForSmallImages == false:
+        case .imagenet where layout == nil:
+            return ("found imagenet with depth \(depth), expected depth 18, 26, 34, 50, 101 or 152", "kind")
+        case .cifar where layout == nil:
             return ("found cifar with depth \(depth), expected a depth of 6n + 2 (8, 14, 20, 32, 44, 56, 110, …)", "kind")
         case nil where layout?.isAmbiguous == true:
             return (
-                "\(depth) layers have one ResNet for CIFAR (6n + 2) and another one for ImageNet; say kind: cifar (imagenet is not among the models)",
-                "depth")
+                "\(depth) layers have one ResNet for CIFAR (6n + 2) and another one for ImageNet; say kind: cifar or kind: imagenet", "depth")
         default:
             return nil
         }
@@ -222,6 +286,8 @@ public struct PlainConfiguration: ResidualNetworkConfiguration {
 
     public var blockShortcut: ResNetConfiguration.Shortcut? { nil }
     public var lastScale: Double { 1 }
+    public var blockOptions: ResidualBlockOptions { ResidualBlockOptions() }
+    public var layout: ResidualLayout { ResidualLayout(depth: depth)! }
 
     /// `depth` must be one of those of `ResNetConfiguration`.
     public init(depth: Int, width: Int? = nil) {
@@ -236,7 +302,9 @@ public struct PlainConfiguration: ResidualNetworkConfiguration {
     public static let documentation = "The plain twin of a residual network: the same layers without shortcuts."
     public static let paper: String? = "He, Zhang, Ren and Sun, CVPR 2016"
     public static let options: [Key<PlainConfiguration>] =
-        [.required("depth", \.depth, .residualDepth { _, _, _ in nil }, missing: missingCount, depthText)] + commonOptions
+        [.required("depth", \.depth, .residualDepth { depth, layout, _ in
+            layout?.isBottleneck == true ? ("there is no plain network of \(depth) layers, expected 18, 34 or 6n + 2 (8, 14, 20, …)", "depth") : nil
+        }, missing: missingCount, "How many layers with weights: 18, 34, or 6n + 2 for small images.")] + commonOptions
 
     public mutating func setDependentDefaults() { self = PlainConfiguration(depth: depth) }
 
@@ -244,28 +312,41 @@ public struct PlainConfiguration: ResidualNetworkConfiguration {
 }
 
 /// What the depth of a residual network says: its stages and the defaults of its kind.
-struct ResidualLayout {
+public struct ResidualLayout: Sendable {
     let depth: Int
     /// The number of blocks of each stage.
     let blocks: [Int]
+    /// Whether blocks have three convolutions, and four times as many channels outside as inside.
+    let isBottleneck: Bool
 
-    init?(depth: Int) {
+    private static let imageNet = [
+        18: ([2, 2, 2, 2], false), 26: ([2, 2, 2, 2], true), 34: ([3, 4, 6, 3], false), 50: ([3, 4, 6, 3], true), 101: ([3, 4, 23, 3], true),
+        152: ([3, 8, 36, 3], true),
+    ]
+
+    /// nil where there is no such network. Where there are two of a depth, CIFAR's is the one of no kind.
+    init?(depth: Int, kind: ResNetConfiguration.Kind? = nil) {
         self.depth = depth
-        switch depth {
-        case 18: blocks = [2, 2, 2, 2]
-        case 34: blocks = [3, 4, 6, 3]
-        case let depth where depth >= 8 && depth % 6 == 2: blocks = Array(repeating: (depth - 2) / 6, count: 3)
-        default: return nil
+        if kind != .imagenet, depth >= 8, depth % 6 == 2 {
+            (blocks, isBottleneck) = (Array(repeating: (depth - 2) / 6, count: 3), false)
+        } else if kind != .cifar, let (blocks, isBottleneck) = Self.imageNet[depth] {
+            (self.blocks, self.isBottleneck) = (blocks, isBottleneck)
+        } else {
+            return nil
         }
     }
 
-    /// The depths of ImageNet's networks, those of bottleneck blocks included, which are not among the models.
-    private static let imageNetDepths = [18, 34, 50, 101, 152]
-
     /// Whether the depth alone does not say which network of the paper is meant.
-    var isAmbiguous: Bool { isForSmallImages && Self.imageNetDepths.contains(depth) }
+    var isAmbiguous: Bool { [50, 152].contains(depth) }
 
-    static func isImageNetDepth(_ depth: Int) -> Bool { imageNetDepths.contains(depth) }
+    /// The kind that has to be said beside the depth.
+    var neededKind: ResNetConfiguration.Kind? { isForSmallImages ? isAmbiguous ? .cifar : nil : depth % 6 == 2 ? .imagenet : nil }
+
+    /// The channels between the convolutions of a block, and behind them.
+    func innerWidth(_ width: Int, stage: Int, _ options: ResidualBlockOptions) -> Int {
+        isBottleneck ? (width << stage) * options.widthPerGroup / 64 * options.groups : width << stage
+    }
+    func outerWidth(_ width: Int, stage: Int) -> Int { (width << stage) * (isBottleneck ? 4 : 1) }
 
     var stageNames: [String] { ["stem"] + (1...blocks.count).map { "stage\($0)" } }
     var isForSmallImages: Bool { blocks.count == 3 }
@@ -282,16 +363,16 @@ extension OptionKind where Value == Int {
         _ complaint: @escaping @Sendable (Int, ResidualLayout?, FieldReader) -> (sentence: String, key: String)?
     ) -> Self {
         OptionKind(
-            "18, 34 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …)", schema: .integer(from: 8, to: 2_048),
+            "18, 34, 50, 101, 152 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …)", schema: .integer(from: 8, to: 2_048),
             read: { fields, key in
                 guard let depth = fields.integer(key, in: 1...2_048) else { return nil }
-                let layout = ResidualLayout(depth: depth)
+                let layout = ResidualLayout(depth: depth, kind: ResNetConfiguration.Kind(of: fields))
                 if let complaint = complaint(depth, layout, fields) {
                     fields.report(complaint.sentence, at: complaint.key)
                 } else if layout == nil {
-                    fields.report("expected 18, 34 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …), found \(depth)", at: key)
+                    fields.report("expected 18, 34, 50, 101, 152 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …), found \(depth)", at: key)
                 }
-                return layout == nil ? nil : depth
+                return layout == nil || fields.errors.hasAny(under: fields.path(of: key)) ? nil : depth
             }, write: { .scalar($0) })
     }
 }

@@ -5,7 +5,7 @@ import TensorCore
 struct ResidualBackbone: Backbone {
     private let stem: NormalizedConvolution
     private let pool: Pooling?
-    private let stages: [[BasicBlock]]
+    private let stages: [[any Layer]]
 
     init(_ network: some ResidualNetworkConfiguration, input: ImageShape, through stage: String, in scope: Scope) {
         let isLarge =
@@ -18,16 +18,17 @@ struct ResidualBackbone: Backbone {
             input.channels, network.width, kernel: isLarge ? 7 : 3, stride: isLarge ? 2 : 1, of: network, in: (scope["conv1"], scope["bn1"]))
         pool = isLarge ? Pooling(.maximum, window: 3, stride: 2, padding: .symmetric(1), in: scope["maxpool"]) : nil
 
-        var stages: [[BasicBlock]] = [], channels = network.width
-        let layout = ResidualLayout(depth: network.depth)!
+        var stages: [[any Layer]] = [], channels = network.width
+        let layout = network.layout
         let stageCount = network.stageNames.firstIndex(of: stage)
         precondition(stageCount != nil, "a cut after \(stage), which is not among \(network.stageNames)")
         for (stage, count) in layout.blocks.prefix(stageCount ?? 0).enumerated() {
-            let outputs = network.width << stage
-            stages.append((0..<count).map { block in
-                let inputs = block == 0 ? channels : outputs
-                return BasicBlock(
-                    inputs, outputs, stride: stage > 0 && block == 0 ? 2 : 1, of: network, in: scope["layer\(stage + 1)"][block])
+            let outputs = layout.outerWidth(network.width, stage: stage)
+            stages.append((0..<count).map { block -> any Layer in
+                let inputs = block == 0 ? channels : outputs, stride = stage > 0 && block == 0 ? 2 : 1, place = scope["layer\(stage + 1)"][block]
+                if !layout.isBottleneck { return BasicBlock(inputs, outputs, stride: stride, of: network, in: place) }
+                return Bottleneck(
+                    inputs, layout.innerWidth(network.width, stage: stage, network.blockOptions), outputs, stride: stride, of: network, in: place)
             })
             channels = outputs
         }
@@ -49,22 +50,76 @@ struct NormalizedConvolution {
     let norm: Normalization
 
     init(
-        _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1, isActivated: Bool = true, initialScale: Double = 1,
+        _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1, groups: Int = 1, isActivated: Bool = true, initialScale: Double = 1,
         of network: some ResidualNetworkConfiguration, in scopes: (convolution: Scope, norm: Scope)
     ) {
         convolution = Convolution2D(
             inputs, outputs, kernel: Size2D(kernel, kernel), stride: Size2D(stride, stride), padding: .symmetric(Size2D(kernel / 2, kernel / 2)),
-            hasBias: network.norm == .none, initialization: network.initialization, in: scopes.convolution)
+            groups: groups, hasBias: network.norm == .none, initialization: network.initialization, in: scopes.convolution)
         norm = Normalization(
             network.norm, outputs, activation: isActivated ? network.activation.activation : .identity, initialScale: initialScale,
             in: scopes.norm)
     }
 }
 
-/// Two 3×3 convolutions with norms, and the shortcut past them (none in plain networks).
-struct BasicBlock {
+/// A 1×1 convolution to `inner` channels, a 3×3 one and a 1×1 one to `outputs` channels with norms, and the shortcut past them.
+struct Bottleneck: Layer {
     private let first: NormalizedConvolution
     private let second: NormalizedConvolution
+    private let end: ResidualEnd
+    private let downsample: NormalizedConvolution?
+
+    init(_ inputs: Int, _ inner: Int, _ outputs: Int, stride: Int, of network: some ResidualNetworkConfiguration, in scope: Scope) {
+        let options = network.blockOptions, isFirst = options.strideIn == .first
+        first = NormalizedConvolution(inputs, inner, kernel: 1, stride: isFirst ? stride : 1, of: network, in: (scope["conv1"], scope["bn1"]))
+        second = NormalizedConvolution(
+            inner, inner, kernel: 3, stride: isFirst ? 1 : stride, groups: options.groups, of: network, in: (scope["conv2"], scope["bn2"]))
+        end = ResidualEnd(inner, outputs, kernel: 1, of: network, in: (scope["conv3"], scope["bn3"], scope["se"]))
+        let place = scope["downsample"]
+        downsample =
+            stride != 1 || inputs != outputs
+            ? NormalizedConvolution(inputs, outputs, kernel: 1, stride: stride, isActivated: false, of: network, in: (place[0], place[1])) : nil
+    }
+
+    func callAsFunction(_ x: Tensor) -> Tensor {
+        let inside = second.norm(second.convolution(first.norm(first.convolution(x))))
+        return end(inside) { downsample.map { $0.norm($0.convolution(x)) } ?? x }
+    }
+}
+
+/// The last convolution of a block with its norm, squeeze and excitation if the network has it, the shortcut's addition, and the activation.
+struct ResidualEnd {
+    private let last: NormalizedConvolution
+    private let excitation: SqueezeExcitation?
+    private let activation: Activation
+    private let scope: Scope
+
+    init(
+        _ inputs: Int, _ outputs: Int, kernel: Int, of network: some ResidualNetworkConfiguration,
+        in scopes: (convolution: Scope, norm: Scope, excitation: Scope)
+    ) {
+        let reduction = network.blockOptions.reduction
+        last = NormalizedConvolution(
+            inputs, outputs, kernel: kernel, isActivated: reduction == nil, initialScale: network.lastScale, of: network,
+            in: (scopes.convolution, scopes.norm))
+        // timm's rounding: the nearest multiple of 8, at least 8.
+        excitation = reduction.map { SqueezeExcitation(outputs, inner: max(8, (outputs / $0 + 4) / 8 * 8), in: scopes.excitation) }
+        activation = network.activation.activation
+        scope = scopes.norm
+    }
+
+    func callAsFunction(_ x: Tensor, shortcut: () -> Tensor?) -> Tensor {
+        let y = last.convolution(x), shortcut = shortcut()
+        guard let excitation else { return last.norm(y, residual: shortcut) }
+        let excited = excitation(last.norm(y))
+        return scope.record { (shortcut.map { excited + $0 } ?? excited).activated(activation) }
+    }
+}
+
+/// Two 3×3 convolutions with norms, and the shortcut past them (none in plain networks).
+struct BasicBlock: Layer {
+    private let first: NormalizedConvolution
+    private let end: ResidualEnd
     private let downsample: NormalizedConvolution?
     private let hasShortcut: Bool
     private let stride: Int
@@ -77,8 +132,7 @@ struct BasicBlock {
         hasShortcut = network.blockShortcut != nil
         additionalChannels = outputs - inputs
         first = NormalizedConvolution(inputs, outputs, kernel: 3, stride: stride, of: network, in: (scope["conv1"], scope["bn1"]))
-        second = NormalizedConvolution(
-            outputs, outputs, kernel: 3, initialScale: network.lastScale, of: network, in: (scope["conv2"], scope["bn2"]))
+        end = ResidualEnd(outputs, outputs, kernel: 3, of: network, in: (scope["conv2"], scope["bn2"], scope["se"]))
         let place = scope["downsample"]
         downsample =
             network.blockShortcut == .b && (stride != 1 || inputs != outputs)
@@ -86,8 +140,7 @@ struct BasicBlock {
     }
 
     func callAsFunction(_ x: Tensor) -> Tensor {
-        let branch = second.convolution(first.norm(first.convolution(x)))
-        return second.norm(branch, residual: hasShortcut ? shortcut(x) : nil)
+        end(first.norm(first.convolution(x))) { hasShortcut ? shortcut(x) : nil }
     }
 
     /// `[B, H, W, in]` → `[B, H/stride, W/stride, out]`, rounded up.

@@ -8,10 +8,12 @@ import Testing
 struct LayerFixtureTests {
     static let cases = ["multi_head_attention", "transformer_block", "patch_embedding", "convolutional_stem"].flatMap { layer in
         (try? FixtureFile("layers.h5").cases(of: layer)) ?? []
+    } + ["local_response_norm", "adaptive_average_pool", "ceil_max_pool", "squeeze_excitation"].flatMap { layer in
+        (try? FixtureFile("convolutional_layers.h5").cases(of: layer)) ?? []
     }
 
     @Test func fixturesAreThere() {
-        #expect(Set(Self.cases.map(\.operation)).count == 4)
+        #expect(Set(Self.cases.map(\.operation)).count == 8)
     }
 
     @Test(arguments: cases)
@@ -39,7 +41,20 @@ struct LayerFixtureTests {
     }
 
     private func record(_ fixture: FixtureCase, _ x: Tensor) throws -> Tensor {
-        let arguments = fixture.arguments, scope = x.graph.root, width = try arguments.integer("width")
+        let arguments = fixture.arguments, scope = x.graph.root
+        func square(_ name: String) throws -> Size2D { Size2D(try arguments.integer(name), try arguments.integer(name)) }
+        switch fixture.operation {
+        case "local_response_norm":
+            return LocalResponseNorm(
+                size: try arguments.integer("size"), alpha: Float(try arguments.number("alpha")), beta: Float(try arguments.number("beta")),
+                k: Float(try arguments.number("k")), in: scope)(x)
+        case "adaptive_average_pool": return AdaptiveAveragePooling(try square("size"), in: scope)(x)
+        case "ceil_max_pool":
+            return Pooling(.maximum, window: try square("kernel"), stride: try square("stride"), padding: .roundingUp(try square("padding")), in: scope)(x)
+        case "squeeze_excitation": return SqueezeExcitation(x.shape[3], inner: try arguments.integer("inner"), in: scope)(x)
+        default: break
+        }
+        let width = try arguments.integer("width")
         let isScaled = try arguments["scaled"] == nil || arguments.boolean("scaled")
         switch fixture.operation {
         case "multi_head_attention":

@@ -30,6 +30,13 @@ struct GoldenFigureTests {
             parameters: parameters, multiplyAdds: multiplyAdds)
     }
 
+    private static func preset(_ name: String, _ parameters: Int, _ multiplyAdds: (Double, Double)? = nil) -> Figure {
+        let preset = ModelPreset.named(name)!
+        return Figure(
+            model: name, definition: preset.definition, size: preset.input.height, channels: preset.input.channels, classes: preset.classes,
+            parameters: parameters, multiplyAdds: multiplyAdds)
+    }
+
     /// Xiao et al. 2021, table 1: hidden layers three times as wide as the blocks.
     private static func early(_ stem: VisionTransformerConfiguration.Stem, _ width: Int, _ depth: Int, _ heads: Int) -> VisionTransformerConfiguration {
         VisionTransformerConfiguration(patch: 16, stem: stem, TransformerConfiguration(width: width, depth: depth, heads: heads, mlpRatio: 3))
@@ -38,9 +45,38 @@ struct GoldenFigureTests {
     static let figures = [
         // LeCun et al. 1998 in its usual form; 120·400 + … by hand.
         figure("LeNet-5", LeNet5Configuration(), 28, 1, 10, 61_706, (0.0004165, 0.00000005)),
-        // torchvision's table of models.
+        // torchvision's table of models, and its numbers of parameters.
+        figure("AlexNet", AlexNetConfiguration(.torchvision), 224, 3, 1000, 61_100_840, (0.714, 0.0005)),
+        figure("VGG-11", VGGConfiguration(depth: 11), 224, 3, 1000, 132_863_336, (7.61, 0.005)),
+        figure("VGG-13-BN", VGGConfiguration(depth: 13, norm: .batch), 224, 3, 1000, 133_053_736),
+        figure("VGG-16", VGGConfiguration(depth: 16), 224, 3, 1000, 138_357_544, (15.47, 0.005)),
+        figure("VGG-16-BN", VGGConfiguration(depth: 16, norm: .batch), 224, 3, 1000, 138_365_992, (15.47, 0.005)),
+        figure("VGG-19", VGGConfiguration(depth: 19), 224, 3, 1000, 143_667_240, (19.63, 0.005)),
+        figure("SqueezeNet 1.0", SqueezeNetConfiguration(.first), 224, 3, 1000, 1_248_424, (0.82, 0.005)),
+        figure("SqueezeNet 1.1", SqueezeNetConfiguration(.second), 224, 3, 1000, 1_235_496, (0.35, 0.005)),
+        figure("DenseNet-121", DenseNetConfiguration(depth: 121), 224, 3, 1000, 7_978_856, (2.83, 0.005)),
+        figure("DenseNet-161", DenseNetConfiguration(depth: 161), 224, 3, 1000, 28_681_000, (7.73, 0.005)),
+        figure("DenseNet-169", DenseNetConfiguration(depth: 169), 224, 3, 1000, 14_149_480, (3.36, 0.005)),
+        figure("DenseNet-201", DenseNetConfiguration(depth: 201), 224, 3, 1000, 20_013_928, (4.29, 0.005)),
+        figure("MobileNetV2", MobileNetV2Configuration(), 224, 3, 1000, 3_504_872, (0.301, 0.0005)),
+        // Summed from the listings: 34,944 + 307,456 + 885,120 + 663,936 + 442,624 are the two towers' convolutions, 58,631,144 the rest; without
+        // groups the second, fourth and fifth convolution have 614,656, 1,327,488 and 884,992, and four norms two numbers for each of 1,120 channels.
+        figure("AlexNet of 2012", AlexNetConfiguration(.original), 227, 3, 1000, 60_965_224),
+        figure("AlexNet without groups", AlexNetConfiguration(.ungrouped), 227, 3, 1000, 62_378_344),
+        figure("AlexNet without groups, batch norm", AlexNetConfiguration(.ungrouped, norm: .batch), 227, 3, 1000, 62_380_584),
+        // Huang et al. 2017 give 0.8M.
+        figure("DenseNet-BC-100-12", DenseNetConfiguration(depth: 100), 32, 3, 10, 769_162),
         figure("ResNet-18", ResNetConfiguration(depth: 18), 224, 3, 1000, 11_689_512, (1.814, 0.0005)),
         figure("ResNet-34", ResNetConfiguration(depth: 34), 224, 3, 1000, 21_797_672, (3.664, 0.0005)),
+        figure("ResNet-50", ResNetConfiguration(depth: 50, kind: .imagenet), 224, 3, 1000, 25_557_032, (4.089, 0.0005)),
+        figure("ResNet-101", ResNetConfiguration(depth: 101), 224, 3, 1000, 44_549_160, (7.801, 0.0005)),
+        figure("ResNet-152", ResNetConfiguration(depth: 152, kind: .imagenet), 224, 3, 1000, 60_192_808, (11.514, 0.0005)),
+        preset("resnext50-32x4d", 25_028_904, (4.23, 0.005)),
+        preset("resnext101-32x8d", 88_791_336, (16.414, 0.0005)),
+        preset("wide-resnet50-2", 68_883_240, (11.398, 0.0005)),
+        // timm's resnet26 and seresnet50.
+        preset("resnet26", 15_995_176),
+        preset("se-resnet50", 28_088_024),
         // He et al. 2016, table 6, gives 0.27M, 0.46M, 0.66M, 0.85M.
         figure("ResNet-20 A", ResNetConfiguration(depth: 20), 32, 3, 10, 269_722),
         figure("ResNet-20 B", ResNetConfiguration(depth: 20, shortcut: .b), 32, 3, 10, 272_474),

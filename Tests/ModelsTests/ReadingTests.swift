@@ -37,16 +37,15 @@ struct ReadingTests {
 
     /// 50 and 152 are 6n + 2, and ImageNet's.
     @Test(arguments: [
-        ("50", nil, ["models.m.resnet.depth: 50 layers have one ResNet for CIFAR (6n + 2) and another one for ImageNet; say kind: cifar (imagenet is not among the models)"]),
-        ("152", nil, ["models.m.resnet.depth: 152 layers have one ResNet for CIFAR (6n + 2) and another one for ImageNet; say kind: cifar (imagenet is not among the models)"]),
-        ("50", "imagenet", ["models.m.resnet.kind: ImageNet's ResNet-50 is built of bottleneck blocks and is not among the models; ResNet-18 and 34 are"]),
-        ("101", "imagenet", ["models.m.resnet.kind: ImageNet's ResNet-101 is built of bottleneck blocks and is not among the models; ResNet-18 and 34 are"]),
-        ("101", nil, ["models.m.resnet.depth: expected 18, 34 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …), found 101"]),
-        ("20", "imagenet", ["models.m.resnet.kind: found imagenet with depth 20, expected depth 18 or 34"]),
+        ("50", nil, ["models.m.resnet.depth: 50 layers have one ResNet for CIFAR (6n + 2) and another one for ImageNet; say kind: cifar or kind: imagenet"]),
+        ("152", nil, ["models.m.resnet.depth: 152 layers have one ResNet for CIFAR (6n + 2) and another one for ImageNet; say kind: cifar or kind: imagenet"]),
+        ("102", nil, ["models.m.resnet.depth: expected 18, 34, 50, 101, 152 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …), found 102"]),
+        ("20", "imagenet", ["models.m.resnet.kind: found imagenet with depth 20, expected depth 18, 26, 34, 50, 101 or 152"]),
+        ("101", "cifar", ["models.m.resnet.kind: found cifar with depth 101, expected a depth of 6n + 2 (8, 14, 20, 32, 44, 56, 110, …)"]),
         ("18", "cifar", ["models.m.resnet.kind: found cifar with depth 18, expected a depth of 6n + 2 (8, 14, 20, 32, 44, 56, 110, …)"]),
         ("50", "cifr", [
             "models.m.resnet.kind: unknown value 'cifr'; did you mean 'cifar'?",
-            "models.m.resnet.depth: 50 layers have one ResNet for CIFAR (6n + 2) and another one for ImageNet; say kind: cifar (imagenet is not among the models)",
+            "models.m.resnet.depth: 50 layers have one ResNet for CIFAR (6n + 2) and another one for ImageNet; say kind: cifar or kind: imagenet",
         ]),
         ("50", "cifar", []), ("152", "cifar", []), ("20", "cifar", []), ("34", "imagenet", []), ("20", nil, []), ("34", nil, []),
     ] as [(String, String?, [String])])
@@ -65,6 +64,9 @@ struct ReadingTests {
         #expect(try definition(text) == deep)
         // It only makes the definition clear.
         #expect(!YAML.line(deep.identity).contains("kind"))
+        let bottlenecks = try definition(#"{"resnet": {"depth": 50, "kind": "imagenet"}}"#)
+        #expect(bottlenecks.identity != deep.identity && bottlenecks != deep)
+        #expect(try definition(YAML.line(bottlenecks.node, .json)) == bottlenecks)
         let plain = try definition(#"{"resnet": {"depth": 20, "kind": "cifar"}}"#)
         #expect(try plain == definition(#"{"resnet": {"depth": 20}}"#))
         #expect(!YAML.line(plain.node).contains("kind"))
@@ -134,7 +136,7 @@ struct ReadingTests {
         (
             #"{"resnet": {"depth": 21, "widht": 16}}"#,
             [
-                "models.m.resnet.depth: expected 18, 34 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …), found 21",
+                "models.m.resnet.depth: expected 18, 34, 50, 101, 152 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …), found 21",
                 "models.m.resnet.widht: unknown key 'widht'; did you mean 'width'?",
             ]
         ),
@@ -163,7 +165,7 @@ struct ReadingTests {
             #"{"backbone": {"plain": {"depth": 20, "norm": {"group": {"groups": 5}}, "cut_after": "stage1"}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#,
             ["models.m.backbone.plain.norm: 5 groups do not divide the 16 channels of the first stage"]
         ),
-        (#"{"resnet": {"depth": 20, "cut_after": "stage2"}}"#, ["models.m.resnet.cut_after: unknown key 'cut_after'; known: activation, depth, initialization, kind, norm, shortcut, stem, width, zero_init_residual"]),
+        (#"{"resnet": {"depth": 20, "cut_after": "stage2"}}"#, ["models.m.resnet.cut_after: unknown key 'cut_after'; known: activation, depth, groups, initialization, kind, norm, reduction, shortcut, stem, stride_in, width, width_per_group, zero_init_residual"]),
         (
             #"{"vit": {"patch": 4, "width": 64, "depth": 6, "heads": 3}}"#,
             ["models.m.vit.heads: 3 heads do not divide the width 64"]
@@ -247,7 +249,7 @@ struct ReadingTests {
         ),
         (
             #"{"backbone": {"vit": {}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#,
-            ["models.m.backbone: unknown convolutional network 'vit'; known: lenet5, plain, resnet"]
+            ["models.m.backbone: unknown convolutional network 'vit'; known: alexnet, densenet, lenet5, mobilenet_v2, plain, resnet, squeezenet, vgg"]
         ),
         (#"{"backbone": {"lenet5": {"cut_after": "stage1"}}}"#, ["models.m.transformer: missing; expected width, depth and heads"]),
         (
@@ -267,7 +269,7 @@ struct ReadingTests {
     @Test func aModelByItself() {
         let errors = ConfigurationErrors()
         _ = ModelRegistry.standard.read(node(#"{"resnet": {"depth": 21}}"#), path: "", errors: errors)
-        #expect(errors.messages == ["test.yaml:1: resnet.depth: expected 18, 34 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …), found 21"])
+        #expect(errors.messages == ["test.yaml:1: resnet.depth: expected 18, 34, 50, 101, 152 or 6n + 2 (8, 14, 20, 32, 44, 56, 110, …), found 21"])
         #expect(errors.hasAny(under: "") && errors.hasAny(under: "resnet") && !errors.hasAny(under: "res"))
     }
 

@@ -115,7 +115,7 @@ def power(exponent):
     return lambda x: torch.pow(x, exponent)
 
 
-ANY, NONZERO, POSITIVE = "any", "nonzero", "positive"
+ANY, NONZERO, POSITIVE, WIDE = "any", "nonzero", "positive", "wide"
 UNARY = [
     ("negate", torch.neg, ANY, {}),
     ("exp", torch.exp, ANY, {}),
@@ -129,6 +129,8 @@ UNARY = [
     ("relu", torch.relu, ANY, {}),
     ("leaky_relu", leaky_relu(0.01), ANY, {"slope": 0.01}),
     ("leaky_relu", leaky_relu(0.25), ANY, {"slope": 0.25}),
+    ("relu6", F.relu6, WIDE, {}),
+    ("hard_swish", F.hardswish, WIDE, {}),
     ("silu", F.silu, ANY, {}),
     ("swish", swish(1.0), ANY, {"beta": 1.0}),
     ("swish", swish(1.5), ANY, {"beta": 1.5}),
@@ -146,6 +148,8 @@ UNARY_SHAPES = {"scalar": (), "one_element": (1,), "odd": (3, 5, 7), "wide": (2,
 def unary_input(source, domain, shape):
     if domain == ANY:
         return source.normal(*shape, scale=2.0)
+    if domain == WIDE:
+        return source.normal(*shape, scale=6.0)
     if domain == NONZERO:
         return source.away_from_zero(*shape)
     return source.uniform(*shape, low=0.1, high=4.0)

@@ -108,6 +108,8 @@ struct OperationFixtureTests {
         case "tanh": return [x.activated(.tanh)]
         case "sigmoid": return [x.activated(.sigmoid)]
         case "relu": return [x.activated(.relu)]
+        case "relu6": return [x.activated(.relu6)]
+        case "hard_swish": return [x.activated(.hardSwish)]
         case "silu": return [x.activated(.silu)]
         case "gelu": return [x.activated(.gelu)]
         case "gelu_tanh": return [x.activated(.geluTanh)]

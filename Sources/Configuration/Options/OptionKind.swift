@@ -48,6 +48,19 @@ extension OptionKind where Value == Int {
             "an integer from \(grouped(range.lowerBound))", schema: .integer(from: range.lowerBound, to: nil),
             read: { $0.integer($1, in: range) }, write: { .scalar($0) })
     }
+
+    /// One of a few integers, which are listed in their order.
+    public static func one(of values: [Int]) -> Self {
+        let summary = values.dropLast().map { "\($0)" }.joined(separator: ", ") + " or \(values.last ?? 0)"
+        return Self(
+            summary, schema: .integer(from: values.first ?? 0, to: values.last),
+            read: { fields, key in
+                guard let value = fields.integer(key) else { return nil }
+                if values.contains(value) { return value }
+                fields.report("expected \(summary), found \(value)", at: key)
+                return nil
+            }, write: { .scalar($0) })
+    }
 }
 
 extension OptionKind where Value == Double {

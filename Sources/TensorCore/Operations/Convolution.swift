@@ -24,6 +24,10 @@ public enum Padding2D: Sendable, Hashable {
     case same
     case explicit(top: Int, bottom: Int, left: Int, right: Int)
 
+    /// As much before as after, and after that what the last window needs that still begins inside: the output is rounded up and not down
+    /// (PyTorch's `ceil_mode`).
+    case roundingUp(Size2D)
+
     /// As much before as after, by axis.
     public static func symmetric(_ size: Size2D) -> Padding2D {
         .explicit(top: size.height, bottom: size.height, left: size.width, right: size.width)
@@ -34,6 +38,15 @@ public enum Padding2D: Sendable, Hashable {
         switch self {
         case .valid: return (0, 0)
         case .explicit(let top, let bottom, let left, let right): return (Size2D(top, left), Size2D(bottom, right))
+        case .roundingUp(let size):
+            func after(_ input: Int, _ padding: Int, _ window: Int, _ stride: Int, _ dilation: Int) -> Int {
+                let extent = (window - 1) * dilation + 1
+                var count = (max(0, input + 2 * padding - extent) + stride - 1) / stride + 1
+                if (count - 1) * stride >= input + padding { count -= 1 }
+                return max(padding, (count - 1) * stride + extent - input - padding)
+            }
+            let height = after(input.height, size.height, window.height, stride.height, dilation.height)
+            return (size, Size2D(height, after(input.width, size.width, window.width, stride.width, dilation.width)))
         case .same:
             func total(_ input: Int, _ window: Int, _ stride: Int, _ dilation: Int) -> Int {
                 max(0, ((input + stride - 1) / stride - 1) * stride + (window - 1) * dilation + 1 - input)

@@ -4,6 +4,10 @@ import CKernels
 public enum Activation: Sendable, Hashable, Codable {
     case identity, relu, tanh, sigmoid, softplus
     case leakyReLU(slope: Float)
+    /// ReLU that ends at 6 (Krizhevsky 2010).
+    case relu6
+    /// x · relu6(x + 3) / 6, close to x σ(x) (Howard et al. 2019).
+    case hardSwish
     /// x σ(x), also called swish with β = 1 (Elfwing et al. 2017; Ramachandran et al. 2017).
     case silu
     /// x σ(βx) (Ramachandran et al. 2017).
@@ -25,7 +29,7 @@ struct Unary: Operation {
     /// Functions whose derivative is cheaper from y, which frees x.
     var savesOutput: Bool {
         switch function {
-        case KERNEL_EXP, KERNEL_SQRT, KERNEL_RECIPROCAL, KERNEL_TANH, KERNEL_SIGMOID, KERNEL_RELU: true
+        case KERNEL_EXP, KERNEL_SQRT, KERNEL_RECIPROCAL, KERNEL_TANH, KERNEL_SIGMOID, KERNEL_RELU, KERNEL_RELU6: true
         default: false
         }
     }
@@ -111,6 +115,10 @@ extension Tensor {
     public func relu() -> Tensor { graph.record(one: Unary.relu, self) }
     /// x above 0, `slope` · x below, of each element.
     public func leakyReLU(slope: Float) -> Tensor { unary(KERNEL_LEAKY_RELU, "leaky relu", slope) }
+    /// min(max(x, 0), 6) of each element.
+    public func relu6() -> Tensor { unary(KERNEL_RELU6, "relu6") }
+    /// x · min(max(x + 3, 0), 6) / 6 of each element.
+    public func hardSwish() -> Tensor { unary(KERNEL_HARD_SWISH, "hard swish") }
     /// x σ(x) of each element.
     public func silu() -> Tensor { unary(KERNEL_SWISH, "silu", 1) }
     /// x σ(βx) of each element.
@@ -131,6 +139,8 @@ extension Tensor {
         case .sigmoid: sigmoid()
         case .softplus: softplus()
         case .leakyReLU(let slope): leakyReLU(slope: slope)
+        case .relu6: relu6()
+        case .hardSwish: hardSwish()
         case .silu: silu()
         case .swish(let beta): swish(beta: beta)
         case .gelu: gelu()
