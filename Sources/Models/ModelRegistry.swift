@@ -40,12 +40,13 @@ public struct ModelRegistry: Sendable {
             OptionDescription(family.family, "a map", .map(family.descriptions), family.documentation, family.paper, children: { family.descriptions })
         }
         let words = presets.map(\.name) + families.map { $0.family }
+        let presetsAlone = presets.filter { preset in !families.contains { $0.family == preset.name } }
         let own = backbones.descriptions.filter { backbone in !Self.standard.backbones.families.contains { $0.family == backbone.name } }
         let hybrid = HybridConfiguration.descriptions.map { $0.name == HybridConfiguration.backboneKey ? $0.adding(own, at: []) : $0 }
         return OptionDescription(
             "<name>", "a family with its options, the keys of a hybrid, or the name of a preset",
             .either([
-                .names(words), .variants(names.map { ($0.name, $0.schema) } + presets.map { ($0.name, .names([])) }, beside: others), .map(hybrid + others),
+                .names(words), .variants(names.map { ($0.name, $0.schema) } + presetsAlone.map { ($0.name, .names([])) }, beside: others), .map(hybrid + others),
             ]),
             "A model, under a name of letters, digits, '_', '-' and '+'.", isRequired: true, children: { names + hybrid + others })
     }

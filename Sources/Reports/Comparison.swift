@@ -124,7 +124,7 @@ public struct Comparison {
         for (folder, read) in Self.read(folders.filter(\.hasRun), readsEpochs: ([options.metric].compactMap(\.self) + options.others).contains(where: \.isOfEpochs)) {
             do {
                 var (summary, keys) = try read.get()
-                let written = plans.writtenValues(of: folder)
+                let written = keys.own(swept: plans.writtenValues(of: folder))
                 keys.add(swept: written)
                 runs.append(Run(summary: summary, keys: keys, written: written))
                 if isSorted { places[folder.path] = plans.place(of: summary) }
@@ -249,16 +249,21 @@ public struct Comparison {
             }
             return
         }
-        for index in rows.indices { rows[index].labelled = rows[index].runs[0].keys.labelled }
-        let descriptions = rows.map { $0.runs[0].summary.description }, labelled = rows.map(\.labelled)
-        let texts = rows.map { row in row.runs[0].keys.labelled { row.runs[0].shown($0) } }
+        let descriptions = rows.map { $0.runs[0].summary.description }
+        for index in rows.indices { rows[index].labelled = rows[index].runs[0].keys.labelled(withSources: false) }
+        // Rows that differ in nothing else differ in what their trials start from.
+        let names = zip(descriptions, rows).map { "\($0.experiment)\n\($0.model)\n\($1.labelled.sorted { $0.key < $1.key })" }
+        let withSources = Set(names).count < rows.count
+        if withSources { for index in rows.indices { rows[index].labelled = rows[index].runs[0].keys.labelled(withSources: true) } }
+        let labelled = rows.map(\.labelled)
+        let texts = rows.map { row in row.runs[0].keys.labelled(withSources: withSources) { row.runs[0].shown($0) } }
         let choices = Set(rows.flatMap { $0.runs[0].keys.labelledChoices })
-        let differing = Self.differingKeys(labelled, choices), names = Self.shortNames(differing)
+        let differing = Self.differingKeys(labelled, choices), differingNames = Self.shortNames(differing)
         let differences = Self.differences(descriptions, labelled, choices, as: texts)
         let plainDifferences = Self.differences(descriptions, labelled, choices, as: labelled)
         let hasExperiments = Set(descriptions.map(\.experiment)).count > 1
         let hasDifferences = !options.onlyChanged && differences.contains { !$0.isEmpty }
-        titles = (hasExperiments ? ["experiment"] : []) + ["model"] + (hasDifferences ? ["definition"] : []) + (options.onlyChanged ? names : [])
+        titles = (hasExperiments ? ["experiment"] : []) + ["model"] + (hasDifferences ? ["definition"] : []) + (options.onlyChanged ? differingNames : [])
         for index in rows.indices {
             func cells(_ difference: String, _ values: [String: String]) -> [String] {
                 (hasExperiments ? [descriptions[index].experiment] : []) + [descriptions[index].model] + (hasDifferences ? [difference] : [])

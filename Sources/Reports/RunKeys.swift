@@ -31,10 +31,20 @@ struct RunKeys: Sendable {
         self.values = values
     }
 
-    /// Adds what a sweep set and the definition does not write, as it is the default.
+    /// A sweep's values under the paths of the run: what is set for its model's training stands in the definition of the run as that of all.
+    func own(swept: [String: String]) -> [String: String] {
+        let own = "models.\(model)."
+        return swept.reduce(into: [:]) { result, entry in
+            result[entry.key.hasPrefix(own + "train.") ? String(entry.key.dropFirst(own.count)) : entry.key] = entry.value
+        }
+    }
+
+    /// Adds the numbers and words that a sweep set and the definition does not write, as they are the default.
     mutating func add(swept: [String: String]) {
-        for (path, value) in swept where value != "null" && values[path] == nil && !values.keys.contains(where: { $0.hasPrefix(path + ".") }) {
-            values[path] = value
+        for (path, value) in swept where value != "null" && !value.hasPrefix("[") && !value.hasPrefix("{") {
+            if path.hasPrefix("models."), !path.hasPrefix("models.\(model).") { continue }
+            // A name may be written as a map.
+            if values[path] == nil, !values.keys.contains(where: { $0.hasPrefix(path + ".") }) { values[path] = value }
         }
     }
 
@@ -48,8 +58,10 @@ struct RunKeys: Sendable {
         return matches.first
     }
 
+    private static let source = "train.init_from.definition"
+
     /// Whether a path is one of the definition of the trial that a run started from: it tells runs apart, but is no key of theirs.
-    private static func isOfSource(_ path: String) -> Bool { path.hasPrefix("train.init_from.definition") || path == "train.init_from.sha256" }
+    private static func isOfSource(_ path: String) -> Bool { path.hasPrefix(source) || path == "train.init_from.sha256" }
 
     /// What is equal in runs that differ by nothing but the values of `keys` and the options below them.
     func rest(without keys: [String]) -> String {
@@ -63,13 +75,20 @@ struct RunKeys: Sendable {
 
     /// The definition's values under the names that a table shows: a model's without the model's name and family, options without the name of
     /// their choice, such as `train.optimizer.learning_rate`.
-    var labelled: [String: String] { labelled { values[$0] } }
+    ///
+    /// - Parameter withSources: whether values of the definition of the trial that the run started from are among them, as `init_from.train.epochs`.
+    func labelled(withSources: Bool) -> [String: String] { labelled(withSources: withSources) { values[$0] } }
 
     /// The same with other texts of the values, by their paths.
-    func labelled(as text: (String) -> String?) -> [String: String] {
+    func labelled(withSources: Bool, as text: (String) -> String?) -> [String: String] {
         let label = labels
         return values.keys.reduce(into: [:]) { result, path in
-            if !["model", "experiment", "seed", "match"].contains(path), !Self.isOfSource(path) { result[label(path)] = text(path) }
+            if ["model", "experiment", "seed", "match"].contains(path) { return }
+            if !Self.isOfSource(path) {
+                result[label(path)] = text(path)
+            } else if withSources, path.hasPrefix(Self.source + ".") {
+                result["init_from.\(path.dropFirst(Self.source.count + 1))"] = text(path)
+            }
         }
     }
 

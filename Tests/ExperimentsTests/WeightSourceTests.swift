@@ -228,6 +228,30 @@ import Training
         #expect(try definition(without.resolvedText).trials.map(\.hash) == without.trials.map(\.hash))
     }
 
+    @Test("Rows of a sweep that start from different trials say in what, under one name for a key")
+    func rowsOfSources() throws {
+        try withTemporaryFolder { results in
+            let text = """
+                data: {name: digits, train_examples: 128, test_examples: 64}
+                train: {epochs: 1, batch_size: 64}
+                models:
+                  base:  {mlp: {widths: [4]}}
+                  tuned: {mlp: {widths: [4]}, train: {init_from: {model: base}}}
+                sweep: {grid: {models.base.train.optimizer.adamw.learning_rate: [1e-3, 1e-2], train.optimizer.adamw.weight_decay: [0.01, 0]}}
+
+                """
+            let options = SweepRunner.Options(
+                threads: 1, jobs: 1, results: URL(filePath: results), dataDirectory: nil, startsOver: false, retriesFailed: false, command: [])
+            _ = try SweepRunner(SweepPlan(definition(text)), options: options, terminal: .silent).run { false }
+            let table = try Comparison(under: [results]).rendered(as: .table)
+            for row in [
+                "base   learning_rate=1e-3 weight_decay=0.01", "base   learning_rate=1e-2 weight_decay=0",
+                "tuned  learning_rate=0.01 init_from.train.optimizer.adamw.weight_decay=0 train.optimizer.weight_decay=0 ",
+            ] { #expect(table.contains(row), "\(table)") }
+            #expect(!table.contains("mlp.") && !table.contains("models."), "\(table)")
+        }
+    }
+
     // MARK: Bad input
 
     @Test(arguments: [
@@ -236,6 +260,8 @@ import Training
         ("{model: bas}", "x.yaml:4: models.tuned.train.init_from.model: there is no model 'bas' in x; did you mean 'base'?"),
         ("{model: tuned}", "x.yaml:4: models.tuned.train.init_from: a loop: tuned → tuned; models.tuned.train.init_from=null lets it start from its initializers"),
         ("{model: round}", "x.yaml:4: models.tuned.train.init_from: a loop: tuned → round → tuned; none of these models could be trained first"),
+        ("{model: base, definition: abc}", "x.yaml:4: models.tuned.train.init_from.definition: expected a definition, as a run keeps it, found abc"),
+        ("{model: base, except: [\"*\"]}", "x.yaml:4: models.tuned.train.init_from: except: leaves nothing that tuned could start from"),
         ("{}", "x.yaml:4: models.tuned.train.init_from: expected where the weights come from: file, or model"),
         ("[base]", "x.yaml:4: models.tuned.train.init_from: expected a map, found a list"),
         ("{model: base, file: a.h5}", "x.yaml:4: models.tuned.train.init_from.model: found beside 'file', expected one of the two"),
@@ -309,6 +335,8 @@ import Training
                 let origin = try #require(read(path).models[1].train.initialWeights)
                 #expect(origin.model == "a" && origin.file == nil && origin.except.isEmpty)
             }
+            try write("{file: nowhere.h5}", "{file: null, model: a}")
+            #expect(try read(path).models[1].train.initialWeights?.model == "a", "null takes away what is there")
             try write("{experiment: nowhere, model: a, weights: last}", "{file: nowhere.h5}")
             let error = #expect(throws: UserError.self) { try read(path) }
             #expect(error?.message.hasSuffix("nowhere.h5: there is no such file") == true, "the trial's keys are gone")

@@ -31,7 +31,7 @@ FAULTS = [
 ]
 RIGHT = [
     ("task", "classification"), ("train", None), ("train.early_stopping", None), ("models.extra", "vit-tiny-16"), ("models.extra", {"mlp": {"widths": 5}}),
-    ("models.extra", {"vit": {}}), ("extends", ["a", "b.yaml"]), ("data.augment", "horizontal_flip"),
+    ("models.extra", {"vit": {}}), ("models.extra", {"resnet20": None, "train": {"epochs": 1}}), ("extends", ["a", "b.yaml"]), ("data.augment", "horizontal_flip"),
     ("models.extra", {"transformer": {"width": 8}, "head": {"pool": "mean"}}), ("train.optimizer", "sgd"),
 ]
 

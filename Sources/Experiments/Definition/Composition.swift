@@ -111,7 +111,11 @@ public struct Composition: Sendable {
     static func merge(_ over: ConfigurationNode, onto base: ConfigurationNode, path: [String], _ variants: Variants) -> ConfigurationNode {
         guard let added = over.entries, let entries = base.entries else { return over }
         let present = Set(entries.map(\.key))
-        if added.contains(where: { variants.excludes($0.key, among: present, at: path) }) { return over }
+        if added.contains(where: { variants.excludes($0.key, among: present, at: path) }) {
+            var rest = over
+            rest.value = .map(added.filter { $0.node.value != .null || !present.contains($0.key) })
+            return rest
+        }
         // Entries that are taken away leave a gap, so that positions stay.
         var merged = entries.map(Optional.some), positions = Dictionary(entries.indices.map { (entries[$0].key, $0) }) { first, _ in first }
         for entry in added {

@@ -66,6 +66,9 @@ extension Experiment {
                 throw UserError(error.kind, "\(mark): \(path): \(error)")
             }
         }
+        if matching.complaint == nil, matching.pairs.isEmpty {
+            throw UserError(.usage, "\(mark): \(path): except: leaves nothing that \(model.name) could start from")
+        }
         guard let complaint = matching.complaint else { return }
         let remedy = matching.exception.map { "; except: [\"\($0)\"] leaves that out" } ?? ""
         throw UserError(.usage, "\(mark): \(path): \(name) \(model.name): \(complaint)\(remedy)")

@@ -154,13 +154,13 @@ public struct SweepPlan: Sendable {
                 let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key])
                 if loaded[key] == nil { loaded[key] = experiment }
                 if let halving = file.halving {
-                    _ = try definition.placing {
+                    _ = try (base ?? definition).placing {
                         try Monitor(
                             named: halving.metric, among: experiment.measures, of: experiment.task.name, at: "sweep.halving.metric")
                     }
                 }
             } catch let error as UserError where error.kind == .usage {
-                sentences.append("\(error)")
+                if !sentences.contains("\(error)") { sentences.append("\(error)") }
             }
         }
         if !sentences.isEmpty { throw UserError(.usage, sentences.joined(separator: "\n")) }

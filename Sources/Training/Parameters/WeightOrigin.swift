@@ -86,6 +86,9 @@ public struct WeightOrigin: Configurable {
         case (nil, _?):
             if digest != nil, definition == nil { fields.report("found beside 'model', expected it with 'file' alone", at: "sha256") }
         }
+        if let found = definition?.node, found.entries == nil {
+            fields.report("expected a definition, as a run keeps it, found \(found.kind)", at: "definition")
+        }
         if file == "" { fields.report("expected the path of a file, found an empty one", at: "file") }
         guard definition == nil, let digest else { return }
         if digest.count == 64, digest.allSatisfy(\.isHexDigit) {
