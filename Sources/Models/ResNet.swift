@@ -212,6 +212,9 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
         self = ResNetConfiguration(depth: depth, kind: ResidualLayout(depth: depth, kind: kind) == nil ? nil : kind)
     }
 
+    /// More would fit no memory, and their products no integer.
+    private static let widestBottleneck = 1 << 20
+
     /// ImageNet's networks that have the depths of CIFAR's came later, and are told apart by their kind.
     public var identity: ConfigurationNode {
         guard layout.isBottleneck, ResidualLayout(depth: depth, kind: .cifar) != nil else { return difference }
@@ -231,6 +234,10 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
         if layout.isBottleneck, shortcut == .a { fields.report("found A with bottlenecks, expected B", at: "shortcut") }
         if case .group(let groups) = norm, layout.isBottleneck, layout.innerWidth(width, stage: 0, blockOptions) % groups != 0 {
             fields.report("\(groups) groups do not divide the \(layout.innerWidth(width, stage: 0, blockOptions)) channels inside a bottleneck", at: "norm")
+        }
+        let widest = layout.innerWidth(width, stage: layout.blocks.count - 1, blockOptions)
+        if layout.isBottleneck, widest > Self.widestBottleneck {
+            fields.report("found \(grouped(widest)) channels inside the last bottlenecks, expected at most \(grouped(Self.widestBottleneck))", at: "groups")
         }
         if width * blockOptions.widthPerGroup < 64 {
             fields.report("expected at least one channel inside a group, found width \(width) times \(blockOptions.widthPerGroup) / 64", at: "width_per_group")

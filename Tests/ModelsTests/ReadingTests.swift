@@ -142,6 +142,19 @@ struct ReadingTests {
         ),
         (#"{"resnet": {}}"#, ["models.m.resnet.depth: missing; expected an integer of at least 1"]),
         (#"{"resnet": {"depth": "twenty"}}"#, ["models.m.resnet.depth: expected an integer, found twenty"]),
+        (
+            #"{"resnet": {"depth": 101, "groups": 65536, "width_per_group": 65536, "width": 65536}}"#,
+            ["models.m.resnet.groups: found 35,184,372,088,832 channels inside the last bottlenecks, expected at most 1,048,576"]
+        ),
+        (#"{"resnet": {"depth": 18, "groups": 32}}"#, [
+            "models.m.resnet.groups: found with basic blocks, expected it with the bottlenecks of 50, 101 or 152 layers alone"
+        ]),
+        (#"{"resnet": {"depth": 101, "shortcut": "A"}}"#, ["models.m.resnet.shortcut: found A with bottlenecks, expected B"]),
+        (#"{"plain": {"depth": 101}}"#, ["models.m.plain.depth: there is no plain network of 101 layers, expected 18, 34 or 6n + 2 (8, 14, 20, …)"]),
+        (#"{"vgg": {"depth": 12, "blocks": [1]}}"#, ["models.m.vgg.depth: expected 11, 13, 16 or 19, found 12"]),
+        (#"{"vgg": {"blocks": []}}"#, ["models.m.vgg.blocks: found 0 blocks, expected 1 to 16"]),
+        (#"{"densenet": {"depth": 120}}"#, ["models.m.densenet.depth: expected 121, 161, 169, 201 or 6n + 4 (40, 100, 190, …), found 120"]),
+        (#"{"mobilenet_v2": {"width_multiplier": 0}}"#, ["models.m.mobilenet_v2.width_multiplier: expected a value from 0.0625 to 16.0, found 0.0"]),
         (#"{"resnet": {"depth": 20, "norm": "bacth"}}"#, ["models.m.resnet.norm: unknown normalization 'bacth'; did you mean 'batch'?"]),
         (#"{"resnet": {"depth": 20, "norm": ["batch"]}}"#, ["models.m.resnet.norm: expected a name or a map with one key, found a list"]),
         (

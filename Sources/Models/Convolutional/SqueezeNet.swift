@@ -101,7 +101,7 @@ public struct SqueezeNetConfiguration: BackboneConfiguration {
     }
 }
 
-/// Classes are pooled, not features.
+/// Classes are pooled; the pooled features are there for whoever asks.
 private struct SqueezeNet: ImageModel {
     let backbone: any Backbone
     let dropout: Dropout
@@ -111,6 +111,7 @@ private struct SqueezeNet: ImageModel {
     func callAsFunction(_ images: Tensor) -> NamedOutputs {
         let stages = backbone(images)
         var outputs = stages.named(under: "features")
+        outputs.add("features.pooled", scope.record { stages.last.globalAveragePool() })
         let maps = convolution(dropout(stages.last))
         outputs.add("logits", scope.record { maps.relu().globalAveragePool() })
         return outputs
