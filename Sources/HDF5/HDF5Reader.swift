@@ -74,9 +74,14 @@ public final class HDF5Reader: Sendable {
     /// opens it hears why.
     public func exists(_ object: String) -> Bool {
         Library.locked {
+            // Who asks mostly reads it next.
+            if isKnownWhole, (try? openObject(object)) != nil { return true }
             do { return try find(object) != nil } catch { return true }
         }
     }
+
+    /// Makes many calls as one, which other threads wait for: cheaper than to take turns after each of them.
+    public func together<Result>(_ calls: () throws -> Result) rethrows -> Result { try Library.locked(calls) }
 
     /// What lies at a path of the file.
     ///
@@ -102,15 +107,16 @@ public final class HDF5Reader: Sendable {
             H5Pget_link_creation_order(properties.id, &order)
             let isTracked = order & UInt32(H5P_CRT_ORDER_TRACKED) != 0
             let index = isTracked ? H5_INDEX_CRT_ORDER : H5_INDEX_NAME
-            var information = H5G_info_t()
-            guard H5Gget_info(opened.id, &information) >= 0 else { throw place.failure("read") }
-            let names = try (0..<information.nlinks).map { position in
-                let length = H5Lget_name_by_idx(opened.id, ".", index, H5_ITER_INC, position, nil, 0, defaultID)
-                guard length >= 0 else { throw place.failure("read") }
-                var name = [CChar](repeating: 0, count: length + 1)
-                H5Lget_name_by_idx(opened.id, ".", index, H5_ITER_INC, position, &name, name.count, defaultID)
-                return String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+            // One walk: the library sorts all names anew for each that is asked for by its place.
+            let found = NameList()
+            let status = withExtendedLifetime(found) {
+                H5Literate(opened.id, index, H5_ITER_INC, nil, { _, name, _, list in
+                    Unmanaged<NameList>.fromOpaque(list!).takeUnretainedValue().names.append(String(cString: name!))
+                    return 0
+                }, Unmanaged.passUnretained(found).toOpaque())
             }
+            guard status >= 0 else { throw place.failure("read") }
+            let names = found.names
             return isTracked ? names : names.sorted { $0.compare($1, options: .numeric) == .orderedAscending }
         }
     }
@@ -219,8 +225,9 @@ public final class HDF5Reader: Sendable {
     }
 
     func openDataset(_ object: String) throws -> StoredArray {
-        var (found, opened) = try open(object)
         let place = place.at(object)
+        // In a file that is known to be whole nothing lies elsewhere.
+        var (found, opened) = isKnownWhole ? (LinkedObject(file: handle, filePath: path, path: object), try openObject(object)) : try open(object)
         guard H5Iget_type(opened.id) == H5I_DATASET else { throw place.error(.data, "is a group, expected a dataset") }
         if !isKnownWhole, try ContentSources(walk: LinkWalk(sources: sources, place: place)).check(opened, found) {
             // The library would look for its sources in other places too.
@@ -242,4 +249,9 @@ public final class HDF5Reader: Sendable {
         guard status.st_mode & S_IFMT == S_IFREG else { throw place.error(.data, "is not a regular file, expected an HDF5 file") }
         if status.st_size == 0 { throw place.error(.data, "is empty, expected an HDF5 file") }
     }
+}
+
+/// Names that the library hands out one by one.
+private final class NameList {
+    var names: [String] = []
 }

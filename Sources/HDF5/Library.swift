@@ -18,13 +18,27 @@ enum Library {
         return NSRecursiveLock()
     }()
 
+    /// How often the thread that has the lock has entered. Changes inside the lock alone.
+    private nonisolated(unsafe) static var depth = 0
+
     static func locked<Result>(_ body: () throws -> Result) rethrows -> Result {
         lock.lock()
-        defer { lock.unlock() }
-        // The switch is kept for each thread, so it is set on every entry.
-        H5Eset_auto2(defaultID, nil, nil)
+        depth += 1
+        defer {
+            depth -= 1
+            lock.unlock()
+        }
+        // The switch is kept for each thread, so whoever enters from outside sets it.
+        if depth == 1 { H5Eset_auto2(defaultID, nil, nil) }
         return try body()
     }
+
+    /// Properties of a transfer that looks at no checksums; the library's default does. It is made at the first use, inside `locked`, and stays.
+    static let uncheckedTransfer: hid_t = {
+        let properties = H5Pcreate(chdf5_dataset_transfer())
+        H5Pset_edc_check(properties, H5Z_DISABLE_EDC)
+        return properties
+    }()
 }
 
 /// `H5P_DEFAULT`, `H5E_DEFAULT` and `H5S_ALL`, which are all zero.

@@ -127,11 +127,9 @@ struct StoredArray {
     }
 
     private func fill<Element: HDF5Element>(_ target: UnsafeMutablePointer<Element>, memorySpace: hid_t, fileSpace: hid_t) throws {
-        let transfer = try Handle(H5Pcreate(chdf5_dataset_transfer()), H5Pclose, place, "read")
-        H5Pset_edc_check(transfer.id, verifiesChecksums ? H5Z_ENABLE_EDC : H5Z_DISABLE_EDC)
         let status =
             isDataset
-            ? H5Dread(handle.id, Element.memoryType, memorySpace, fileSpace, transfer.id, target)
+            ? H5Dread(handle.id, Element.memoryType, memorySpace, fileSpace, verifiesChecksums ? defaultID : Library.uncheckedTransfer, target)
             : H5Aread(handle.id, Element.memoryType, target)
         guard status >= 0 else { throw place.failure("read") }
     }

@@ -78,7 +78,7 @@ public struct Inspection {
             return Line(
                 path: folder.path, experiment: run.description.experiment, model: run.description.model, state: run.state.rawValue,
                 seed: run.description.seed, parameters: run.description.parameters, multiplyAdds: run.description.multiplyAdds,
-                epochs: run.epochCount, steps: run.stepCount, monitored: run.description.monitored,
+                epochs: run.epochCount, steps: run.stepCount ?? 0, monitored: run.description.monitored,
                 validation: finite(Metric.validation(run.description.monitored).value(of: run)),
                 test: finite(Metric.test(run.description.monitored).value(of: run)))
         }

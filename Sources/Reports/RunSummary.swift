@@ -17,7 +17,8 @@ struct RunSummary: Sendable {
     /// Whether it is another experiment's run, of which the folder is a link.
     let isLink: Bool
     let state: State
-    let stepCount: Int
+    /// nil in a run that did not diverge, where nobody asked for its rows.
+    let stepCount: Int?
     let epochCount: Int
     /// The epoch after which its sweep ended it; nil where it did not.
     let stopEpoch: Int?
@@ -31,11 +32,11 @@ struct RunSummary: Sendable {
     /// What is wrong with `machine.json`, of which nothing but times is read here.
     let machineDamage: String?
 
-    /// - Parameter readsEpochs: whether somebody asks for what was measured in each epoch.
+    /// - Parameter readsEpochs: whether somebody asks for the rows: what was measured in each epoch, and how many steps there are.
     init(_ folder: RunFolder, readsEpochs: Bool = true) throws {
         let reader = try RunReader(folder)
         self.folder = folder
-        layers = try reader.layers()
+        (layers, epochCount, testValues) = try reader.together { (try $0.layers(), try $0.epochCount(), try $0.testValues()) }
         // Only who measured layers is asked for their names.
         var description = layers.isEmpty ? reader.description : try reader.wholeDescription()
         // A run that experiments share lies in one of them; in the others there is a link to it.
@@ -57,10 +58,8 @@ struct RunSummary: Sendable {
             case .diverged: .diverged
             case .running: folder.isBeingWritten ? .running : .cutOff
             }
-        stepCount = try reader.stepCount()
-        epochCount = try reader.epochCount()
+        stepCount = readsEpochs || state == .diverged ? try reader.stepCount() : nil
         epochs = readsEpochs ? try reader.epochs() : []
-        testValues = try reader.testValues()
         do {
             (machine, machineDamage) = (try MachineRecord(folder), nil)
         } catch let error as UserError {
@@ -77,7 +76,7 @@ struct RunSummary: Sendable {
         case .running: "is still running, in epoch \(epochCount + 1)"
         case .interrupted, .cutOff: "was cut off in epoch \(epochCount + 1)"
         case .stopped: "was stopped after epoch \(stopEpoch ?? epochCount), because others did better"
-        case .diverged: "diverged at step \(grouped(stepCount + 1))"
+        case .diverged: "diverged at step \(grouped((stepCount ?? 0) + 1))"
         }
     }
 }

@@ -68,10 +68,8 @@ public struct MachineRecord: Codable, Sendable, Equatable {
         guard let data = Self.withoutDigest(stored) else {
             throw UserError(.data, "\(folder.machineFile): is damaged: its digest is not that of its content")
         }
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
         do {
-            self = try decoder.decode(MachineRecord.self, from: data)
+            self = try JSONDecoder().decode(MachineRecord.self, from: data)
         } catch {
             throw UserError(.data, "\(folder.machineFile): is damaged: expected the JSON that this program writes")
         }
@@ -79,12 +77,19 @@ public struct MachineRecord: Codable, Sendable, Equatable {
 
     func write(to path: String) throws {
         let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try replaceFile(at: path, with: Self.withDigest(try encoder.encode(self) + Data("\n".utf8)))
     }
 
-    // MARK: Digest
+    // MARK: JSON
+
+    private enum CodingKeys: String, CodingKey {
+        case host, processor, threads, versions, command
+        case operatingSystem = "operating_system", instructionSet = "instruction_set", gitCommit = "git_commit", startedAt = "started_at"
+        case wallClockSeconds = "wall_clock_seconds", secondsPerEpoch = "seconds_per_epoch", imagesPerSecond = "images_per_second"
+        case waitingSecondsPerEpoch = "waiting_seconds_per_epoch", betweenStepsSecondsPerEpoch = "between_steps_seconds_per_epoch"
+        case dataFile = "data_file", weightsFile = "weights_file"
+    }
 
     private static let end = "\n}\n"
     private static let key = ",\n  \"sha256\" : \""

@@ -86,8 +86,7 @@ struct RunColumns {
         status = try file.makeChoice("/status", cases: cases, initially: RunStatus.running.rawValue)
         steps = try MetricTable(in: file, measures: description.measures)
         epochs = try MetricTable(in: file, measures: description.measures)
-        try description.measures.write(to: file)
-        try StoredMonitor.write(description.monitored, to: file)
+        try StoredMeasures.write(description.measures, monitored: description.monitored, to: file)
         digests = try DigestColumns(in: file, tensors: description.tensors)
         layers = try description.layers.map { try LayerColumns(in: file, $0) }
         var evaluations: [(EvaluatedSplit, EvaluationColumns)] = []

@@ -33,27 +33,8 @@ public final class RunReader {
         let isEnded = seal == .whole
         let file = try HDF5Reader(path, live: true, isKnownWhole: isEnded)
         self.file = file
-        guard let version = try file.attribute("format_version", of: "/", as: Int64.self)?.first, file.exists("/status") else {
-            throw file.error("is not a run file (it has no /status)")
-        }
-        guard version <= runFormatVersion else {
-            throw file.error("has format \(version), which is newer than this program's \(runFormatVersion)")
-        }
-        guard version <= lastUnsealedRunFormatVersion || seal != .absent || isSalvaging else {
-            throw file.error("is damaged: it has no digest of its content")
-        }
-        let measures = isSalvaging ? (try? [Measure](from: file)) ?? [] : try [Measure](from: file)
-        description = try RunDescription(
-            experiment: file.text("experiment"), model: file.text("model"), seed: file.integer("seed"),
-            configuration: file.readString("/config"), parameters: file.integer("parameters"),
-            multiplyAdds: file.integer("multiply_adds"), classes: file.attribute("classes", of: "/", as: Int64.self)?.first.map { Int($0) },
-            measures: measures, monitored: isSalvaging ? (try? StoredMonitor.read(from: file, measures)) ?? "" : StoredMonitor.read(from: file, measures),
-            trialDigest: file.attributeStrings("trial_sha256", of: "/")?.first,
-            identityVersion: file.attribute("identity_version", of: "/", as: Int64.self)?.first.map { Int($0) },
-            dataDigest: file.attributeStrings("data_sha256", of: "/")?.first, arithmetic: [ArithmeticSpan](from: file))
-        let code = try file.read("/status", as: UInt8.self)
-        guard let first = code.first, let status = RunStatus(rawValue: first) else { throw file.error("/status is \(code), expected 0…3") }
-        self.status = status
+        let version: Int64
+        (version, description, status) = try file.together { try Self.head(of: file, seal, isSalvaging: isSalvaging) }
         // A sealed file was checked as a whole.
         if version > lastUnsealedRunFormatVersion, !isEnded, !isSalvaging,
             try file.attributeStrings("description_sha256", of: "/")?.first != wholeDescription().digest
@@ -61,6 +42,35 @@ public final class RunReader {
             throw file.error("is damaged: what it says of the run is not what was written when the run began")
         }
     }
+
+    /// What a run file says of the run, and its format.
+    private static func head(of file: HDF5Reader, _ seal: Seal.State, isSalvaging: Bool) throws -> (version: Int64, RunDescription, RunStatus) {
+        guard let version = try file.attribute("format_version", of: "/", as: Int64.self)?.first, file.exists("/status") else {
+            throw file.error("is not a run file (it has no /status)")
+        }
+        let code = try file.read("/status", as: UInt8.self)
+        guard version <= runFormatVersion else {
+            throw file.error("has format \(version), which is newer than this program's \(runFormatVersion)")
+        }
+        guard version <= lastUnsealedRunFormatVersion || seal != .absent || isSalvaging else {
+            throw file.error("is damaged: it has no digest of its content")
+        }
+        let (measures, monitored) =
+            isSalvaging ? (try? StoredMeasures.read(from: file)) ?? ([], "") : try StoredMeasures.read(from: file)
+        let description = try RunDescription(
+            experiment: file.text("experiment"), model: file.text("model"), seed: file.integer("seed"),
+            configuration: file.readString("/config"), parameters: file.integer("parameters"),
+            multiplyAdds: file.integer("multiply_adds"), classes: file.attribute("classes", of: "/", as: Int64.self)?.first.map { Int($0) },
+            measures: measures, monitored: monitored,
+            trialDigest: file.attributeStrings("trial_sha256", of: "/")?.first,
+            identityVersion: file.attribute("identity_version", of: "/", as: Int64.self)?.first.map { Int($0) },
+            dataDigest: file.attributeStrings("data_sha256", of: "/")?.first, arithmetic: [ArithmeticSpan](from: file))
+        guard let first = code.first, let status = RunStatus(rawValue: first) else { throw file.error("/status is \(code), expected 0…3") }
+        return (version, description, status)
+    }
+
+    /// Reads several things as one, while other threads wait.
+    public func together<Result>(_ body: (RunReader) throws -> Result) rethrows -> Result { try file.together { try body(self) } }
 
     /// The names of tensors and layers cannot be read.
     var isWithoutNames: UserError { file.error("does not name its tensors and layers") }
