@@ -29,6 +29,7 @@ public struct Normalization {
             case .batch: .batch(BatchNorm(channels, activation: activation, initialScale: initialScale, in: scope))
             case .oneGroup: .group(GroupNorm(channels, groups: 1, initialScale: initialScale, in: scope))
             case .group(let groups): .group(GroupNorm(channels, groups: groups, initialScale: initialScale, in: scope))
+            case .instance: .group(GroupNorm(channels, groups: channels, initialScale: initialScale, in: scope))
             case .none: .none
             }
     }
