@@ -82,7 +82,7 @@ public struct DataConfiguration: Configurable {
         Key("test_examples", \.testExamples, .integer(in: 1...1_000_000_000), "How many test images are used; absent: all."),
         Key("normalization", \.normalization, .normalization, "How pixel values become inputs."),
         Key("size", \.size, .imageSize, "The size in which models get the images; absent: that of the images."),
-        Key("resize", \.resize, .choice, "How images come to size: stretched, bilinear and antialiased (exact), or with black around them (pad)."),
+        Key("resize", \.resize, .choice, writesDefault: false, "How images come to size: stretched, bilinear and antialiased (exact), or with black around them (pad)."),
         Key("augment", \.augment, .list(of: Augmentation.kind), "Random changes of the training images, in their own size."),
     ]
 

@@ -41,7 +41,7 @@ public struct ArchitectureFigure: Sendable {
         try graph.validate()
         self.title = title
         subtitle = "\(grouped(graph.parameterCount)) parameters, \(grouped(graph.multiplyAdds)) multiply-adds"
-        let units = Self.units(of: graph.layerSummary())
+        let units = Self.leadingToTheEnd(Self.units(of: graph.layerSummary()))
         let repeats = Repeats(units)
         boxes = [Box(kind: .input, label: "images", shape: Self.text([1, input.height, input.width, input.channels]), sources: [], frame: nil)]
         frames = repeats.counts.map { Frame(count: $0) }
@@ -137,8 +137,22 @@ extension ArchitectureFigure {
     /// What stands behind a convolution or linear layer and belongs to it: a norm, an activation.
     private static func isCompanion(_ row: LayerSummary, of unit: Unit) -> Bool {
         guard row.multiplyAdds == 0, row.sources.count == 1, !isComposite(unit.path) else { return false }
-        if ["reshape", "cast", "dropout"].contains(row.kind) { return true }
+        if ["reshape", "transpose", "cast", "dropout"].contains(row.kind) { return true }
         return [.convolution, .linear].contains(unit.kind) && !["pool", "concatenate", "sum", "slice"].contains { row.kind.contains($0) }
+    }
+
+    /// Without what the last one, which gives the model's result, does not take from.
+    static func leadingToTheEnd(_ units: [Unit]) -> [Unit] {
+        var isNeeded = [Bool](repeating: false, count: units.count)
+        if !units.isEmpty { isNeeded[units.count - 1] = true }
+        for index in units.indices.reversed() where isNeeded[index] { for source in units[index].sources { isNeeded[source] = true } }
+        var places = [Int](repeating: 0, count: units.count), kept: [Unit] = []
+        for (index, unit) in units.enumerated() where isNeeded[index] {
+            places[index] = kept.count
+            kept.append(unit)
+            kept[kept.count - 1].sources = unit.sources.map { places[$0] }
+        }
+        return kept
     }
 
     static func units(of rows: [LayerSummary]) -> [Unit] {
