@@ -83,7 +83,7 @@ import Testing
         (["run", "missing"], 66, "harness: data set mnist not found"),
         (["models", "resnet21"], 64, "harness: 'resnet21': unknown model 'resnet21'; did you mean 'resnet20'?\n"),
         (["models", "unheard-of"], 64, "harness: 'unheard-of': unknown model 'unheard-of'; known: alexnet, alexnet-original, alexnet-ungrouped, densenet, densenet-bc-100-12, "),
-        (["models", "{unheard-of: {}}"], 64, "unknown model 'unheard-of'; known: alexnet, densenet, lenet5, logistic_regression, mlp, mobilenet_v2, plain, resnet, squeezenet, vgg, vit\n"),
+        (["models", "{unheard-of: {}}"], 64, "unknown model 'unheard-of'; known: alexnet, convnext, densenet, efficientnet, googlenet, inception_resnet_v2, inception_v3, lenet5, logistic_regression, mlp, mnist_cnn, mobilenet, \n"),
         (["models", "{backbon: {}}"], 64, "unknown model 'backbon'; did you mean 'backbone'?\n"),
         (["models", "lenet5", "--input", "1x4x4"], 64, "harness: lenet5 does not fit images of 4×4×1: "),
         (["models", "lenet5", "--input", "28"], 64, "The value '28' is invalid for '--input"),

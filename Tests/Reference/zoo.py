@@ -1,6 +1,6 @@
-"""Writes Fixtures/zoo.json: names, shapes and logits of torchvision's networks, to which those of the same names are compared.
+"""Writes Fixtures/zoo.json: names, shapes and logits of torchvision's and timm's networks, to which those of the same names are compared.
 
-    python zoo.py            # in an environment with torch 2.13.0 and torchvision 0.28.0
+    python zoo.py            # in an environment with torch 2.13.0, torchvision 0.28.0 and timm 1.0.31
 
 Weights and images come from one formula, `values`, which the tests repeat, so that the fixture holds no weights.
 """
@@ -18,6 +18,7 @@ library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 register_fake = torch.library.register_fake
 torch.library.register_fake = lambda name, *rest, **more: (lambda function: function) if name.startswith("torchvision::") else register_fake(name, *rest, **more)
+import timm
 import torchvision
 
 MASK = (1 << 64) - 1
@@ -55,10 +56,19 @@ def values(name, shape):
     return torch.from_numpy(result.astype(numpy.float32).reshape(shape))
 
 
-# The definition, torchvision's network, and the side of the images: odd ones meet the borders of strided windows.
+
+def from_timm(name):
+    return lambda **options: timm.create_model(name, **options)
+
+
+def from_torchvision(make, **settings):
+    return lambda **options: make(init_weights=False, **settings, **options)
+
+
+# The definition, the network of the library, and the side of the images: odd ones meet the borders of strided windows.
 CASES = [
     ({"alexnet": {}}, torchvision.models.alexnet, 101),
-    ({"vgg": {"depth": 11, "norm": "batch"}}, torchvision.models.vgg11_bn, 67),
+    ({"vgg": {"depth": 11, "norm": "batch"}}, from_torchvision(torchvision.models.vgg11_bn), 67),
     ({"squeezenet": {"version": "1.0"}}, torchvision.models.squeezenet1_0, 70),
     ({"squeezenet": {}}, torchvision.models.squeezenet1_1, 67),
     ({"densenet": {"depth": 121, "stem": "7x7"}}, torchvision.models.densenet121, 75),
@@ -68,12 +78,21 @@ CASES = [
     ({"resnet": {"depth": 34, "stem": "7x7"}}, torchvision.models.resnet34, 65),
     ({"resnet": {"depth": 50, "kind": "imagenet", "stem": "7x7"}}, torchvision.models.resnet50, 75),
     ({"resnet": {"depth": 50, "kind": "imagenet", "stem": "7x7", "groups": 32, "width_per_group": 4}}, torchvision.models.resnext50_32x4d, 65),
+    ({"googlenet": {}}, from_torchvision(torchvision.models.googlenet, aux_logits=False), 75),
+    ({"googlenet": {"auxiliary": True}}, from_torchvision(torchvision.models.googlenet), 75),
+    ({"inception_v3": {}}, from_torchvision(torchvision.models.inception_v3, aux_logits=False), 79),
+    ({"inception_resnet_v2": {}}, from_timm("inception_resnet_v2"), 79),
+    ({"xception": {}}, from_timm("legacy_xception"), 67),
+    ({"efficientnet": {}}, torchvision.models.efficientnet_b0, 67),
+    ({"convnext": {}}, from_timm("convnext_tiny"), 67),
+    ({"resnet_v2": {"depth": 50, "stem": "7x7"}}, from_timm("resnetv2_50"), 67),
+    ({"mobilenet": {}}, from_timm("mobilenetv1_100"), 67),
 ]
 CLASSES = 10
 
 
 def case(definition, make, side):
-    network = make(num_classes=CLASSES, **({"init_weights": False} if "vgg" in definition else {})).eval()
+    network = make(num_classes=CLASSES).eval()
     state = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     network.load_state_dict({name: values(name, tuple(tensor.shape)) for name, tensor in state.items()}, strict=False)
     images = values("images", (2, side, side, 3)).permute(0, 3, 1, 2)
