@@ -33,6 +33,8 @@ public struct ModelPreset: Sendable {
         ModelPreset("logistic-regression", "one linear map", LogisticRegressionConfiguration(), size: 28, channels: 1),
         ModelPreset("mlp", "two hidden layers, 256 and 128 wide", MLPConfiguration(), size: 28, channels: 1),
         ModelPreset("lenet5", "LeNet-5", LeNet5Configuration(), size: 28, channels: 1),
+        ModelPreset("lenet5-32", "LeNet-5 without padding", LeNet5Configuration(.modern, padding: 0), size: 32, channels: 1),
+        ModelPreset("lenet5-original", "LeNet-5 of 1998", LeNet5Configuration(.original), size: 32, channels: 1),
         ModelPreset("mnist-cnn", "the CNN of 2IMM10's notes", MNISTNetworkConfiguration(), size: 28, channels: 1),
     ]
 

@@ -45,6 +45,10 @@ struct GoldenFigureTests {
     static let figures = [
         // LeCun et al. 1998 in its usual form; 120·400 + … by hand.
         figure("LeNet-5", LeNet5Configuration(), 28, 1, 10, 61_706, (0.0004165, 0.00000005)),
+        preset("lenet5-32", 61_706, (0.0004165, 0.00000005)),
+        // The paper's own counts: 156 + 12 + 1,516 + 32 + 48,120 + 10,164, the second convolution with 60 of 96 connections.
+        preset("lenet5-original", 60_000, (0.00032568, 0.000000005)),
+        figure("LeNet-5 of 1998", LeNet5Configuration(.original), 28, 1, 10, 60_000, (0.00032568, 0.000000005)),
         // torchvision's table of models, and its numbers of parameters.
         figure("AlexNet", AlexNetConfiguration(.torchvision), 224, 3, 1000, 61_100_840, (0.714, 0.0005)),
         figure("VGG-11", VGGConfiguration(depth: 11), 224, 3, 1000, 132_863_336, (7.61, 0.005)),
