@@ -79,7 +79,7 @@ public struct ModelPreset: Sendable {
     ]
 
     /// Norm and activation before each convolution.
-    private static let preactivated: [ModelPreset] = [50, 101, 152, 164, 1001].map { depth in
+    private static let preactivated: [ModelPreset] = [50, 101, 152, 164].map { depth in
         let network = ResNetV2Configuration(depth: depth), name = "resnet-v2-\(depth)"
         return depth > 152
             ? ModelPreset(name, "for CIFAR, pre-activation", network, size: 32, channels: 3) : imageNet(name, "pre-activation", network)
