@@ -30,6 +30,7 @@ public struct Normalization {
             case .batch: .batch(BatchNorm(channels, activation: activation, initialScale: initialScale, epsilon: epsilon, in: scope))
             case .oneGroup: .group(GroupNorm(channels, groups: 1, initialScale: initialScale, epsilon: epsilon, in: scope))
             case .group(let groups): .group(GroupNorm(channels, groups: groups, initialScale: initialScale, epsilon: epsilon, in: scope))
+            case .instance: .group(GroupNorm(channels, groups: channels, initialScale: initialScale, epsilon: epsilon, in: scope))
             case .none: .none
             }
     }

@@ -13,13 +13,30 @@ public struct ModelPreset: Sendable {
     public let input: ImageShape
     /// The usual number of classes.
     public let classes: Int
+    /// Who published it, and where; nil where there is no paper.
+    public let paper: String?
 
-    init(_ name: String, _ summary: String, _ configuration: some ModelConfiguration, size: Int, channels: Int, classes: Int = 10) {
+    /// - Parameter paper: nil: that of the family.
+    init(
+        _ name: String, _ summary: String, _ configuration: some ModelConfiguration, size: Int, channels: Int, classes: Int = 10, paper: String? = nil
+    ) {
         self.name = name
         self.summary = summary
         definition = ModelDefinition(configuration)
         input = ImageShape(height: size, width: size, channels: channels)
         self.classes = classes
+        self.paper = paper ?? type(of: configuration).paper
+    }
+
+    /// The year of the paper.
+    public var year: Int? { paper?.split { !$0.isNumber }.compactMap { Int($0) }.first { $0 > 1900 && $0 < 2100 } }
+
+    /// The first author's family name and the year, such as `Simonyan 2015`.
+    public var citation: String? {
+        guard let paper, let year else { return nil }
+        let author = paper.split { $0 == "," }.first.map { $0.split(separator: " ") } ?? []
+        // "LeCun et al., …", "Simonyan and Zisserman, …"
+        return author.first.map { "\($0) \(year)" }
     }
 
     /// The preset of that name, or nil.
@@ -38,8 +55,10 @@ public struct ModelPreset: Sendable {
         ModelPreset("mnist-cnn", "the CNN of 2IMM10's notes", MNISTNetworkConfiguration(), size: 28, channels: 1),
     ]
 
-    private static func imageNet(_ name: String, _ summary: String, _ configuration: some ModelConfiguration, size: Int = 224) -> ModelPreset {
-        ModelPreset(name, summary, configuration, size: size, channels: 3, classes: 1000)
+    private static func imageNet(
+        _ name: String, _ summary: String, _ configuration: some ModelConfiguration, size: Int = 224, paper: String? = nil
+    ) -> ModelPreset {
+        ModelPreset(name, summary, configuration, size: size, channels: 3, classes: 1000, paper: paper)
     }
 
     private static let convolutional =
@@ -115,10 +134,10 @@ public struct ModelPreset: Sendable {
         imageNet("resnet50", "for ImageNet", ResNetConfiguration(depth: 50, kind: .imagenet, stem: .large)),
         imageNet("resnet101", "for ImageNet", ResNetConfiguration(depth: 101, stem: .large)),
         imageNet("resnet152", "for ImageNet", ResNetConfiguration(depth: 152, kind: .imagenet, stem: .large)),
-        imageNet("resnext50-32x4d", "32 groups of 4 channels", bottleneck(50) { ($0.groups, $0.widthPerGroup) = (32, 4) }),
-        imageNet("resnext101-32x8d", "32 groups of 8 channels", bottleneck(101) { ($0.groups, $0.widthPerGroup) = (32, 8) }),
-        imageNet("wide-resnet50-2", "twice as wide inside", bottleneck(50) { $0.widthPerGroup = 128 }),
-        imageNet("se-resnet50", "squeeze and excitation", bottleneck(50) { $0.reduction = 16 }),
+        imageNet("resnext50-32x4d", "32 groups of 4 channels", bottleneck(50) { ($0.groups, $0.widthPerGroup) = (32, 4) }, paper: "Xie, Girshick, Dollár, Tu and He, CVPR 2017"),
+        imageNet("resnext101-32x8d", "32 groups of 8 channels", bottleneck(101) { ($0.groups, $0.widthPerGroup) = (32, 8) }, paper: "Xie, Girshick, Dollár, Tu and He, CVPR 2017"),
+        imageNet("wide-resnet50-2", "twice as wide inside", bottleneck(50) { $0.widthPerGroup = 128 }, paper: "Zagoruyko and Komodakis, BMVC 2016"),
+        imageNet("se-resnet50", "squeeze and excitation", bottleneck(50) { $0.reduction = 16 }, paper: "Hu, Shen and Sun, CVPR 2018"),
     ]
 
     private static func bottleneck(_ depth: Int, _ change: (inout ResidualBlockOptions) -> Void) -> ResNetConfiguration {
