@@ -25,6 +25,7 @@ public struct Workload: Sendable {
         Workload(name: "resnet18-224", batchSize: 16), Workload(name: "hybrid-28", batchSize: 64),
         Workload(name: "resnet50-224", batchSize: 8, model: "resnet50"), Workload(name: "densenet121-224", batchSize: 8, model: "densenet121"),
         Workload(name: "mobilenetv2-224", batchSize: 16, model: "mobilenet-v2"),
+        Workload(name: "convnext-tiny-224", batchSize: 8, model: "convnext-tiny"),
         Workload(name: "vgg16-224", batchSize: 8, model: "vgg16"),
     ]
     private static let classCount = 10

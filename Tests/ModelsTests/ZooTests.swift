@@ -42,21 +42,21 @@ struct ZooTests {
 /// The weights of `Tests/Reference/zoo.py`, by the same formula.
 enum FormulaValues {
     static func values(_ name: String, _ shape: Shape) -> [Float] {
-        // FNV-1a of the name, then splitmix64 of that and the place.
-        let seed = name.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
         let fanIn = shape.dimensions.dropFirst().reduce(1, *), scale = (6 / Double(fanIn)).squareRoot()
         let (start, factor): (Double, Double) =
             name.hasSuffix("running_var") ? (1, 0.5) : shape.rank > 1 ? (0, scale) : name.hasSuffix("weight") ? (1, 0.25) : (0, 0.1)
-        return [Float](unsafeUninitializedCapacity: shape.elementCount) { buffer, count in
-            for index in 0..<shape.elementCount {
-                var z = seed &+ UInt64(index + 1) &* 0x9E37_79B9_7F4A_7C15
-                z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-                z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-                z ^= z >> 31
-                let draw = Double(z >> 40) / Double(1 << 23) - 1
-                buffer[index] = Float(start == 0 ? factor * draw : start + factor * draw)
-            }
-            count = shape.elementCount
+        return uniform(name, shape.elementCount).map { Float(start == 0 ? factor * $0 : start + factor * $0) }
+    }
+
+    /// Numbers from -1 up to but not 1: FNV-1a of the name, then splitmix64 of that and the place.
+    static func uniform(_ name: String, _ count: Int) -> [Double] {
+        let seed = name.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        return (0..<count).map { index in
+            var z = seed &+ UInt64(index + 1) &* 0x9E37_79B9_7F4A_7C15
+            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+            z ^= z >> 31
+            return Double(z >> 40) / Double(1 << 23) - 1
         }
     }
 }

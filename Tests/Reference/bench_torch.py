@@ -25,6 +25,7 @@ WORKLOADS = {  # name: (image size, channels, batch size)
     "resnet50-224": (224, 3, 8),
     "densenet121-224": (224, 3, 8),
     "mobilenetv2-224": (224, 3, 16),
+    "convnext-tiny-224": (224, 3, 8),
     "vgg16-224": (224, 3, 8),
 }
 MKL = "+mkl"
@@ -63,7 +64,7 @@ def network(workload):
 def from_torchvision(name):
     """One of torchvision's networks with 10 classes, for [N, H, W, C]."""
     import torch
-    from zoo import torchvision_models
+    from zoo import torchvision
 
     class Permuted(torch.nn.Module):
         def __init__(self, module):
@@ -73,8 +74,9 @@ def from_torchvision(name):
         def forward(self, images):
             return self.module(images.permute(0, 3, 1, 2))
 
-    names = {"mobilenetv2": "mobilenet_v2"}
-    return Permuted(getattr(torchvision_models(), names.get(name, name))(num_classes=10))
+    # The program's networks drop no paths unless they are told to.
+    names, options = {"mobilenetv2": "mobilenet_v2", "convnext-tiny": "convnext_tiny"}, {"convnext-tiny": {"stochastic_depth_prob": 0.0}}
+    return Permuted(getattr(torchvision.models, names.get(name, name))(num_classes=10, **options.get(name, {})))
 
 
 def measure(workload, mode, precision, threads, steps):
