@@ -35,11 +35,7 @@ struct ModelsCommand: DefinitionCommand {
 
     @OptionGroup var wideOption: WideOption
 
-    mutating func validate() throws {
-        if let classes, !InputSize.lengths.contains(classes) {
-            throw ValidationError("--classes: expected a number from 1 to \(InputSize.lengths.upperBound), found \(classes)")
-        }
-    }
+    mutating func validate() throws { try validateClasses(classes) }
 
     func run(_ registry: Registry) throws {
         if let name {
@@ -51,15 +47,12 @@ struct ModelsCommand: DefinitionCommand {
         }
     }
 
-    /// A model of the list takes its usual images, any other 28×28×1 and 10 classes, unless the options say otherwise.
     private func summary(of name: String, _ registry: Registry) throws -> ModelSummary {
-        let definition = try Definition.model(name, registry: registry)
-        let preset = registry.models.presets.first { $0.name == name }
-        let shape = input?.shape ?? preset?.input ?? ImageShape(height: 28, width: 28, channels: 1)
+        let model = try NamedModel(name, input: input, classes: classes, registry)
         do {
-            return try ModelSummary(definition, input: shape, classes: classes ?? preset?.classes ?? 10)
+            return try ModelSummary(model.definition, input: model.input, classes: model.classes)
         } catch {
-            throw UserError(.usage, "\(name) does not fit images of \(shape): \(error)")
+            throw UserError(.usage, "\(name) does not fit images of \(model.input): \(error)")
         }
     }
 
@@ -100,19 +93,5 @@ struct ModelsCommand: DefinitionCommand {
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(value), as: UTF8.self)
-    }
-}
-
-/// `3x224x224`: channels, height, width.
-struct InputSize: ExpressibleByArgument {
-    static let lengths = 1...65_536
-    let shape: ImageShape
-
-    init?(argument: String) {
-        let numbers = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
-        guard numbers.count == 3, let channels = numbers[0], let height = numbers[1], let width = numbers[2],
-            [channels, height, width].allSatisfy(Self.lengths.contains)
-        else { return nil }
-        shape = ImageShape(height: height, width: width, channels: channels)
     }
 }
