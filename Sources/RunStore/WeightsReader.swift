@@ -131,7 +131,10 @@ public final class WeightsReader {
             case .hdf5: try read(array, into: values)
             case .safetensors(let file, let tensors): try file.read(tensors[array.dataset]!, from: start, into: values)
             }
-            guard let place = values.firstIndex(where: { !$0.isFinite }) else { continue }
+            // A plain loop, which is run for every number of a network.
+            var place = 0
+            while place < values.count, values[place].isFinite { place += 1 }
+            guard place < values.count else { continue }
             throw UserError(
                 .data, "\(path): \(array.name) holds \(values[place]) at place \(grouped(start + place)), expected finite numbers")
         }

@@ -3,13 +3,16 @@ import TestSupport
 import Testing
 
 /// Weights between this program and PyTorch's libraries (`Tests/Reference/strict_weights.py`): what they write loads here and gives their
-/// logits, and what is written here loads there with `strict=True`.
+/// logits, and what is written here loads there with `strict=True`. `HARNESS_TEST_EVERY_NETWORK=1` adds those of half a gigabyte.
 @Suite(.serialized) struct StrictWeightsTests {
-    @Test(.enabled(if: Python.withTorch != nil, "\(Python.missingTorch)"), arguments: [
-        ("resnet18", "resnet18", "torchvision"), ("vgg11_bn", "vgg11-bn", "torchvision"), ("densenet121", "densenet121", "timm"),
-        ("mobilenet_v2", "mobilenet-v2", "torchvision"), ("squeezenet1_1", "squeezenet1.1", "torchvision"), ("alexnet", "alexnet", "torchvision"),
-        ("vit_timm", "vit-tiny-16", "torchvision"), ("vit_torchvision", "vit-tiny-16", "timm"),
-    ])
+    private static let networks = [
+        ("resnet18", "resnet18", "torchvision"), ("densenet121", "densenet121", "timm"), ("mobilenet_v2", "mobilenet-v2", "torchvision"),
+        ("squeezenet1_1", "squeezenet1.1", "torchvision"), ("vit_timm", "vit-tiny-16", "torchvision"), ("vit_torchvision", "vit-tiny-16", "timm"),
+    ]
+    private static let largeNetworks = [("vgg11_bn", "vgg11-bn", "torchvision"), ("alexnet", "alexnet", "torchvision")]
+    private static let isThorough = ProcessInfo.processInfo.environment["HARNESS_TEST_EVERY_NETWORK"] == "1"
+
+    @Test(.enabled(if: Python.withTorch != nil, "\(Python.missingTorch)"), arguments: networks + (isThorough ? largeNetworks : []))
     func bothWays(network: String, model: String, names: String) throws {
         let python = try #require(Python.withTorch), script = Python.script("strict_weights.py"), folder = try TemporaryFolder()
         let written = Python.run([python, script, "write", network, folder.url.path])

@@ -37,7 +37,7 @@ import VisionData
     func asRecorded() throws {
         try withTemporaryFolder { folder in
             let shape = [3, 8, 6], size = shape.reduce(1, *), counts = [96, 21]
-            let pixels = (0..<counts.reduce(0, +) * size).map { UInt8(truncatingIfNeeded: $0 &* $0 &* 31 &+ $0 / size &* 90) }
+            let pixels: [UInt8] = (0..<counts.reduce(0, +) * size).map { (index: Int) -> UInt8 in UInt8(truncatingIfNeeded: index * index * 31 + index / size * 90) }
             try write("\(folder)/data.h5") { file in
                 try file.setAttribute("class_names", of: "/", to: ["cup", "dog"])
                 for (part, start, count) in [("train", 0, counts[0]), ("test", counts[0], counts[1])] {
@@ -96,7 +96,7 @@ import VisionData
     private func withVisionTransformer(_ body: (_ folder: String, _ weights: String, _ logits: [Float]) throws -> Void) throws {
         try withTemporaryFolder { folder in
             let run = try run("data: {name: digits}\ntrain: {epochs: 1, batch_size: 64}\nmodels: {m: \(Self.vit)}\n", in: "\(folder)/r")
-            let images = (0..<9 * 64).map { Float(($0 &* 37) % 101) / 50 - 1 }
+            let images: [Float] = (0..<9 * 64).map { (index: Int) -> Float in Float(index * 37 % 101) / 50 - 1 }
             try write("\(folder)/images.h5") { try $0.write(images, to: "/images", shape: [9, 1, 8, 8]) }
             try body(folder, run.weightsFile(.best), logits(model(run.weightsFile(.best)), "\(folder)/images.h5"))
         }

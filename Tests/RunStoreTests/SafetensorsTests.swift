@@ -100,7 +100,7 @@ struct SafetensorsTests {
         (file(#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#, dataByteCount: 8),
             "places a at [8, 0], expected its first byte and the byte behind its last"),
         (file(#"{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}"#, dataByteCount: 8),
-            "has no safetensors header: expected a whole number from 0 at byte 28 of it, found '-2],\"data_of'"),
+            "has no safetensors header: expected a whole number from 0 at byte 29 of it, found '-2],\"data_of'"),
         (file(#"{"a":{"dtype":"F32","shape":[2]}}"#, dataByteCount: 8), "lacks dtype, shape or data_offsets of a"),
         (file(#"{"a":{"dtype":"F32","shape":[2],"strides":[1]}}"#, dataByteCount: 8),
             "says 'strides' of a, expected dtype, shape and data_offsets, each once"),

@@ -4,7 +4,8 @@ import HDF5
 
 /// A safetensors file, open for reading: eight bytes with the header's length, the header, and the tensors' bytes.
 ///
-/// The header is checked wholly against the size of the file before anything is made of it; numbers are read piece by piece.
+/// The header is checked wholly against the size of the file before anything is made of it; numbers are read piece by piece. The file's bytes
+/// are little-endian, as this machine's are.
 final class SafetensorsReader {
     let path: String
     /// In the order of the header.
@@ -80,14 +81,22 @@ final class SafetensorsReader {
     }
 
     private func convert(_ piece: UnsafeRawBufferPointer, of tensor: SafetensorsTensor, to target: UnsafeMutableBufferPointer<Float>) throws {
-        func each<Stored>(_ type: Stored.Type, _ number: (Stored) -> Float) {
-            for (index, value) in piece.bindMemory(to: type).enumerated() { target[index] = number(value) }
-        }
+        // Plain loops: they are run for every number of a network, in debug builds too.
+        let count = target.count, numbers = target.baseAddress
+        guard count > 0, let numbers, let bytes = piece.baseAddress else { return }
+        var index = 0
         switch tensor.type {
-        case .float32: each(UInt32.self) { Float(bitPattern: UInt32(littleEndian: $0)) }
-        case .float64: each(UInt64.self) { Float(Double(bitPattern: UInt64(littleEndian: $0))) }
-        case .float16: each(UInt16.self) { Float(Float16(bitPattern: UInt16(littleEndian: $0))) }
-        case .bfloat16: each(UInt16.self) { Float(bitPattern: UInt32(UInt16(littleEndian: $0)) << 16) }
+        case .float32:
+            memcpy(numbers, bytes, piece.count)
+        case .float64:
+            let stored = bytes.assumingMemoryBound(to: Double.self)
+            while index < count { numbers[index] = Float(stored[index]); index += 1 }
+        case .float16:
+            let stored = bytes.assumingMemoryBound(to: Float16.self)
+            while index < count { numbers[index] = Float(stored[index]); index += 1 }
+        case .bfloat16:
+            let stored = bytes.assumingMemoryBound(to: UInt16.self)
+            while index < count { numbers[index] = Float(bitPattern: UInt32(stored[index]) << 16); index += 1 }
         default:
             throw UserError(.data, "\(path): \(tensor.name.shortened()) holds \(tensor.type.rawValue), expected F16, BF16, F32 or F64")
         }
