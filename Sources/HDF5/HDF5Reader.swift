@@ -107,18 +107,37 @@ public final class HDF5Reader: Sendable {
             H5Pget_link_creation_order(properties.id, &order)
             let isTracked = order & UInt32(H5P_CRT_ORDER_TRACKED) != 0
             let index = isTracked ? H5_INDEX_CRT_ORDER : H5_INDEX_NAME
-            // One walk: the library sorts all names anew for each that is asked for by its place.
-            let found = NameList()
-            let status = withExtendedLifetime(found) {
-                H5Literate(opened.id, index, H5_ITER_INC, nil, { _, name, _, list in
-                    Unmanaged<NameList>.fromOpaque(list!).takeUnretainedValue().names.append(String(cString: name!))
-                    return 0
-                }, Unmanaged.passUnretained(found).toOpaque())
-            }
-            guard status >= 0 else { throw place.failure("read") }
-            let names = found.names
+            let names = try isKnownWhole ? walk(opened, index, place) : (0..<linkCount(opened, place)).map { try name(at: $0, in: opened, index, place) }
             return isTracked ? names : names.sorted { $0.compare($1, options: .numeric) == .orderedAscending }
         }
+    }
+
+    /// All names in one walk: for each name that it is asked for by its place the library sorts all of them anew. In a damaged file the walk lets
+    /// version 1.10 free what it never had.
+    private func walk(_ group: Handle, _ index: H5_index_t, _ place: Place) throws -> [String] {
+        let list = NameList()
+        let status = withExtendedLifetime(list) {
+            H5Literate(group.id, index, H5_ITER_INC, nil, { _, name, _, list in
+                Unmanaged<NameList>.fromOpaque(list!).takeUnretainedValue().names.append(String(cString: name!))
+                return 0
+            }, Unmanaged.passUnretained(list).toOpaque())
+        }
+        guard status >= 0 else { throw place.failure("read") }
+        return list.names
+    }
+
+    private func linkCount(_ group: Handle, _ place: Place) throws -> hsize_t {
+        var information = H5G_info_t()
+        guard H5Gget_info(group.id, &information) >= 0 else { throw place.failure("read") }
+        return information.nlinks
+    }
+
+    private func name(at position: hsize_t, in group: Handle, _ index: H5_index_t, _ place: Place) throws -> String {
+        let length = H5Lget_name_by_idx(group.id, ".", index, H5_ITER_INC, position, nil, 0, defaultID)
+        guard length >= 0 else { throw place.failure("read") }
+        var name = [CChar](repeating: 0, count: length + 1)
+        H5Lget_name_by_idx(group.id, ".", index, H5_ITER_INC, position, &name, name.count, defaultID)
+        return String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
     /// A dataset's dimensions; empty for a single value.
