@@ -19,7 +19,7 @@ import Testing
         #expect(written.status == 0, "\(written.output)")
         let options = ["--model", model, "--classes", "10"]
         for (from, to, words) in [("theirs.safetensors", "ours.h5", []), ("ours.h5", "ours.safetensors", ["--names", names])] {
-            let result = try Program.run(["convert", from, to] + options + ["--input", "3x64x64"] + words, in: folder.url)
+            let result = try Program.run(["convert", from, to] + options + ["--input", "3x80x80"] + words, in: folder.url)
             #expect(result.exitCode == 0, "\(result.errors)")
         }
         for weights in ["theirs.safetensors", "ours.h5", "ours.safetensors"] {

@@ -237,6 +237,22 @@ import VisionData
         }
     }
 
+    @Test("A file that declares more numbers than memory holds is refused before any is read")
+    func largerThanMemory() throws {
+        try withTemporaryFolder { folder in
+            let path = "\(folder)/w.safetensors", count = 1 << 40
+            let header = Data(#"{"a":{"dtype":"F32","shape":[\#(count)],"data_offsets":[0,\#(4 * count)]}}"#.utf8)
+            try (withUnsafeBytes(of: UInt64(header.count)) { Data($0) } + header).write(to: URL(filePath: path))
+            #expect(truncate(path, off_t(8 + header.count + 4 * count)) == 0)
+            for target in ["x.h5", "x.safetensors"] {
+                let error = #expect(throws: UserError.self) { try WeightConversion(from: path, to: "\(folder)/\(target)", names: nil) }
+                #expect(error?.kind == .internal && error?.message.hasPrefix("\(path): its weights need at least 4398.0 GB of memory") == true, "\(error!)")
+            }
+            let fitting = #expect(throws: UserError.self) { try model(path) }
+            #expect(fitting?.message.contains("\na is not in the model") == true)
+        }
+    }
+
     @Test("A family's own names are converted to themselves, and to nobody's else")
     func otherFamilies() throws {
         try withTemporaryFolder { folder in

@@ -16,7 +16,7 @@ from vision_libraries import safetensors, timm, torchvision
 from zoo import values
 
 models = torchvision.models
-SIDE, CLASSES = 64, 10
+SIDE, CLASSES = 80, 10
 
 
 def torchvision_vit():

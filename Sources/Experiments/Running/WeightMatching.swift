@@ -60,11 +60,14 @@ struct WeightMatching {
         }
     }
 
+    /// More places than any embedding stands for; a file can declare any number.
+    private static let mostTokens = 1 << 16
+
     /// nil where the shapes do not go together.
     private static func pair(_ target: NamedShape, at index: Int, _ source: NamedShape, at place: Int) -> Pair? {
         if source.shape == target.shape { return Pair(target: index, source: place) }
         guard let new = target.grid, source.shape.count == 3, source.shape[0] == 1, source.shape[2] == target.shape[2],
-            let old = new.square(tokenCount: source.shape[1])
+            source.shape[1] <= mostTokens, let old = new.square(tokenCount: source.shape[1])
         else { return nil }
         return Pair(target: index, source: place, grids: (old, new))
     }

@@ -50,7 +50,7 @@ public struct WeightConversion {
     ///   - names: the convention of names in the new file; nil: the names stay.
     ///   - network: whose weights they have to be; nil: those of any.
     /// - Throws: `.usage` when the new file's name or the convention is unknown, `.data` when the weights are damaged or do not fit, with every
-    ///   tensor that does not.
+    ///   tensor that does not, `.internal` when they do not fit into the memory.
     public init(from path: String, to target: String, names: WeightNames?, network: Network? = nil) throws {
         guard let isSafetensors = Self.isSafetensors(target) else {
             throw UserError(.usage, "\(target): expected a name that ends in .h5 or .safetensors")
@@ -60,6 +60,7 @@ public struct WeightConversion {
         var items = try Self.items(of: source, network)
         if let names { try Self.translate(&items, to: names, network, path: path) }
         try Self.check(items, isSafetensors: isSafetensors, path: path)
+        try Self.requireMemory(for: items, isSafetensors: isSafetensors, path: path)
         for item in items { try source.checkNumbers(of: item.stored) }
         self.items = items
         let numbers = items.reduce(0) { $0 + $1.shape.reduce(1, *) }
@@ -70,7 +71,7 @@ public struct WeightConversion {
 
     /// Writes the new file, which takes its name when it is whole.
     ///
-    /// - Throws: `.io` when it cannot be written, `.internal` when its arrays do not fit into the memory.
+    /// - Throws: `.io` when it cannot be written.
     public func write() throws {
         if isSafetensors { try writeSafetensors() } else { try writeHDF5() }
     }
@@ -145,6 +146,13 @@ public struct WeightConversion {
         }
     }
 
+    /// An HDF5 file is made of all arrays together, safetensors of one after another.
+    private static func requireMemory(for items: [Item], isSafetensors: Bool, path: String) throws {
+        let sizes = items.map { 4 * $0.shape.map(Double.init).reduce(1, *) }
+        let size = isSafetensors ? sizes.max() ?? 0 : sizes.reduce(0, +)
+        if let shortage = MemoryDemand(total: size).shortage { throw UserError(.internal, "\(path): its weights need \(shortage)") }
+    }
+
     // MARK: Writing
 
     private func writeSafetensors() throws {
@@ -159,7 +167,6 @@ public struct WeightConversion {
     /// The arrays have to be in memory together, for the file is compared with them before it is sealed.
     private func writeHDF5() throws {
         let count = items.reduce(0) { $0 + $1.shape.reduce(1, *) }
-        if let shortage = MemoryDemand(total: Double(count) * 4).shortage { throw UserError(.internal, "\(source.path): its weights need \(shortage)") }
         let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
         defer { memory.deallocate() }
         var end = 0

@@ -43,8 +43,6 @@ struct SafetensorsFault: Error {
 struct SafetensorsHeader {
     /// In the order of the header.
     private(set) var tensors: [SafetensorsTensor] = []
-    /// Texts that the header keeps beside the tensors.
-    private(set) var metadata: [String: String] = [:]
 
     /// Reads and checks a header.
     ///
@@ -55,7 +53,7 @@ struct SafetensorsHeader {
         var names: Set<String> = []
         try reader.readMap { reader, name in
             guard names.insert(name).inserted else { throw SafetensorsFault("names '\(name.shortened())' twice") }
-            if name == "__metadata__" { metadata = try reader.readTexts() } else { tensors.append(try reader.readTensor(named: name)) }
+            if name == "__metadata__" { try reader.passTexts() } else { tensors.append(try reader.readTensor(named: name)) }
         }
         try reader.finish()
         try checkPlaces(dataByteCount)
@@ -124,11 +122,9 @@ private struct SafetensorsHeaderReader {
         try require("}")
     }
 
-    /// A map of texts.
-    mutating func readTexts() throws -> [String: String] {
-        var texts: [String: String] = [:]
-        try readMap { reader, key in texts[key] = try reader.readText() }
-        return texts
+    /// Reads a map of texts, which mean nothing here.
+    mutating func passTexts() throws {
+        try readMap { reader, _ in _ = try reader.readText() }
     }
 
     mutating func readTensor(named name: String) throws -> SafetensorsTensor {
