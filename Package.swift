@@ -51,7 +51,7 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Experiments", "Reports", "RunStore", "Models", "Training", "Measures", "VisionData", "TensorCore", "Configuration",
+                "Experiments", "Reports", "RunStore", "Models", "Training", "Measures", "VisionData", "TensorCore", "HDF5", "Configuration",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "HarnessCommand", dependencies: ["Commands", "Models"]),

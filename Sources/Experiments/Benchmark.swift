@@ -11,12 +11,23 @@ public struct Workload: Sendable {
     public let name: String
     /// Images a step.
     public let batchSize: Int
+    /// The preset that it trains, with 10 classes.
+    private let model: String
+
+    /// - Parameter model: nil: the preset of the workload's name.
+    private init(name: String, batchSize: Int, model: String? = nil) {
+        (self.name, self.batchSize, self.model) = (name, batchSize, model ?? name)
+    }
 
     /// The workloads of `harness bench`, in the order in which it lists them.
     public static let all = [
         Workload(name: "vit-28", batchSize: 64), Workload(name: "resnet18-28", batchSize: 64), Workload(name: "vit-tiny-224", batchSize: 16),
         Workload(name: "resnet18-224", batchSize: 16), Workload(name: "hybrid-28", batchSize: 64),
+        Workload(name: "resnet50-224", batchSize: 8, model: "resnet50"), Workload(name: "densenet121-224", batchSize: 8, model: "densenet121"),
+        Workload(name: "mobilenetv2-224", batchSize: 16, model: "mobilenet-v2"),
+        Workload(name: "vgg16-224", batchSize: 8, model: "vgg16"),
     ]
+    private static let classCount = 10
 
     /// - Throws: `.usage` with the nearest name when there is no such workload.
     public static func named(_ name: String) throws -> Workload {
@@ -39,7 +50,7 @@ public struct Workload: Sendable {
         steps: Int, precision: Precision, shards: Int? = nil, recompute: TrainConfiguration.Recomputation = .none, frozen: [String] = [],
         isProfiled: Bool = false, peak: MachinePeak? = nil, pool: WorkerPool
     ) throws -> BenchmarkResult {
-        guard let preset = ModelPreset.named(name) else { preconditionFailure("the workload \(name) is a preset of Models") }
+        guard let preset = ModelPreset.named(model) else { preconditionFailure("the workload \(name) trains \(model), which is no preset of Models") }
         var configuration = TrainConfiguration()
         configuration.batchSize = batchSize
         configuration.precision = precision
@@ -49,12 +60,12 @@ public struct Workload: Sendable {
             throw UserError(.usage, "--shards: expected a divisor of \(batchSize), the batch size of \(name), found \(configuration.shards)")
         }
         if !frozen.isEmpty {
-            let names = preset.definition.declarations(input: preset.input, classes: preset.classes).parameters.map(\.name)
+            let names = preset.definition.declarations(input: preset.input, classes: Self.classCount).parameters.map(\.name)
             configuration.parameters = try rules(freezing: frozen, of: names)
         }
         return try BenchmarkResult(
-            measuring: { scope, images in preset.definition.record(images, classes: preset.classes, in: scope) }, named: name,
-            task: Classification(classCount: preset.classes), fields: [.image(preset.input), .label(classes: preset.classes)],
+            measuring: { scope, images in preset.definition.record(images, classes: Self.classCount, in: scope) }, named: name,
+            task: Classification(classCount: Self.classCount), fields: [.image(preset.input), .label(classes: Self.classCount)],
             configuration: configuration, steps: steps, isProfiled: isProfiled, peak: peak, pool: pool)
     }
 

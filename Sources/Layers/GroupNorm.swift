@@ -19,11 +19,16 @@ public struct GroupNorm {
     private let epsilon: Float
     private let scope: Scope
 
-    /// Declares the parameters in `scope`.
-    public init(_ channels: Int, groups: Int, initialScale: Double = 1, epsilon: Float = 1e-5, in scope: Scope) {
+    /// Declares the parameters in `scope`; where the norm is not affine there are none, and scale and offset are 1 and 0.
+    public init(_ channels: Int, groups: Int, isAffine: Bool = true, initialScale: Double = 1, epsilon: Float = 1e-5, in scope: Scope) {
         self.groups = groups
         self.epsilon = epsilon
         self.scope = scope
+        guard isAffine else {
+            scale = scope.graph.constant(HostTensor([channels], repeating: Float(1)))
+            offset = scope.graph.constant(HostTensor([channels], repeating: Float(0)))
+            return
+        }
         scale = scope.parameter("weight", [channels], Initialization.constant(value: initialScale), role: .normalization)
         offset = scope.parameter("bias", [channels], Initialization.zeros, role: .normalization)
     }

@@ -18,17 +18,19 @@ public struct Normalization {
     private let activation: Activation
     private let scope: Scope
 
-    /// `initialScale` is that of the norm, if there is one.
+    /// `initialScale` and `epsilon` are those of the norm, if there is one.
     public init(
-        _ kind: NormalizationKind, _ channels: Int, activation: Activation = .identity, initialScale: Double = 1, in scope: Scope
+        _ kind: NormalizationKind, _ channels: Int, activation: Activation = .identity, initialScale: Double = 1, epsilon: Float = 1e-5,
+        in scope: Scope
     ) {
         self.activation = activation
         self.scope = scope
         norm =
             switch kind {
-            case .batch: .batch(BatchNorm(channels, activation: activation, initialScale: initialScale, in: scope))
-            case .oneGroup: .group(GroupNorm(channels, groups: 1, initialScale: initialScale, in: scope))
-            case .group(let groups): .group(GroupNorm(channels, groups: groups, initialScale: initialScale, in: scope))
+            case .batch: .batch(BatchNorm(channels, activation: activation, initialScale: initialScale, epsilon: epsilon, in: scope))
+            case .oneGroup: .group(GroupNorm(channels, groups: 1, initialScale: initialScale, epsilon: epsilon, in: scope))
+            case .group(let groups): .group(GroupNorm(channels, groups: groups, initialScale: initialScale, epsilon: epsilon, in: scope))
+            case .instance: .group(GroupNorm(channels, groups: channels, initialScale: initialScale, epsilon: epsilon, in: scope))
             case .none: .none
             }
     }

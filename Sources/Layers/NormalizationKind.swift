@@ -1,6 +1,7 @@
 import Configuration
 
-/// What normalizes the features of a convolutional network, as a definition names it: `batch`, `layer`, `none`, `{group: {groups: 8}}`.
+/// What normalizes the features of a convolutional network, as a definition names it: `batch`, `layer`, `instance`, `none`,
+/// `{group: {groups: 8}}`.
 public enum NormalizationKind: Equatable, Sendable {
     /// Each channel over the batch.
     case batch
@@ -9,6 +10,8 @@ public enum NormalizationKind: Equatable, Sendable {
     case oneGroup
     /// Each image over its positions and C / groups neighbouring channels.
     case group(groups: Int)
+    /// Each channel of each image over its positions.
+    case instance
     /// Nothing; the convolution has a bias instead.
     case none
 
@@ -17,12 +20,13 @@ public enum NormalizationKind: Equatable, Sendable {
 }
 
 extension OptionKind where Value == NormalizationKind {
-    /// What normalizes a convolutional network: `batch`, `layer`, `group`, `{group: {groups: 4}}`, `none`.
+    /// What normalizes a convolutional network: `batch`, `layer`, `group`, `{group: {groups: 4}}`, `instance`, `none`.
     public static let normalization = variants("normalization", writesNames: true, [
         Variant("batch", .batch, paper: "Ioffe and Szegedy, ICML 2015", "Each channel over the batch."),
         Variant("layer", .oneGroup, paper: "Ba, Kiros and Hinton, 2016", "Each image over all its channels and positions."),
         Variant("group", Groups(), paper: "Wu and He, ECCV 2018", "Each image over its positions and groups of neighbouring channels.",
             make: { .group(groups: $0.groups) }, options: { if case .group(let groups) = $0 { Groups(groups: groups) } else { nil } }),
+        Variant("instance", .instance, paper: "Ulyanov, Vedaldi and Lempitsky, 2016", "Each channel of each image over its positions."),
         Variant("none", .none, "Nothing; convolutions have biases instead."),
     ])
 }

@@ -14,12 +14,15 @@ struct ConvolutionalEncoder: ImageEncoder {
     }
 
     /// With the mean over all positions, `[B, h, w, c]` → `[B, c]`.
-    init(_ configuration: some BackboneConfiguration, input: ImageShape, in scope: Scope) {
+    ///
+    /// - Parameter dropout: what is dropped of it in training, if anything.
+    init(_ configuration: some BackboneConfiguration, input: ImageShape, dropout: Dropout? = nil, in scope: Scope) {
         let last = configuration.lastStage
         // Where images are too small, recording the backbone fails and says so.
         let width = configuration.featureShape(input: input, after: last)?[3] ?? 1
         self.init(configuration.makeBackbone(input: input, through: last, in: scope), width: width) { features in
-            scope["avgpool"].record { features.globalAveragePool() }
+            let mean = scope["avgpool"].record { features.globalAveragePool() }
+            return dropout?(mean) ?? mean
         }
     }
 

@@ -13,29 +13,52 @@ public struct ModelPreset: Sendable {
     public let input: ImageShape
     /// The usual number of classes.
     public let classes: Int
+    /// Who published it, and where; nil where there is no paper.
+    public let paper: String?
 
-    init(_ name: String, _ summary: String, _ configuration: some ModelConfiguration, size: Int, channels: Int, classes: Int = 10) {
+    /// - Parameter paper: nil: that of the family.
+    init(
+        _ name: String, _ summary: String, _ configuration: some ModelConfiguration, size: Int, channels: Int, classes: Int = 10, paper: String? = nil
+    ) {
         self.name = name
         self.summary = summary
         definition = ModelDefinition(configuration)
         input = ImageShape(height: size, width: size, channels: channels)
         self.classes = classes
+        self.paper = paper ?? type(of: configuration).paper
+    }
+
+    /// The year of the paper.
+    public var year: Int? { paper?.split { !$0.isNumber }.compactMap { Int($0) }.first { $0 > 1900 && $0 < 2100 } }
+
+    /// The first author's family name and the year, such as `Simonyan 2015`.
+    public var citation: String? {
+        guard let paper, let year else { return nil }
+        let author = paper.split { $0 == "," }.first.map { $0.split(separator: " ") } ?? []
+        // "LeCun et al., …", "Simonyan and Zisserman, …"
+        return author.first.map { "\($0) \(year)" }
     }
 
     /// The preset of that name, or nil.
     public static func named(_ name: String) -> ModelPreset? { all.first { $0.name == name } }
 
     /// All presets, in the order in which `harness models` lists them.
-    public static let all: [ModelPreset] = baselines + convolutional + smallResNets + resNets + bottlenecks + visionTransformers + workloads
+    public static let all: [ModelPreset] = baselines + convolutional + inception + efficient + smallResNets + resNets + bottlenecks + preactivated + wide
+        + visionTransformers + workloads
 
     private static let baselines = [
         ModelPreset("logistic-regression", "one linear map", LogisticRegressionConfiguration(), size: 28, channels: 1),
         ModelPreset("mlp", "two hidden layers, 256 and 128 wide", MLPConfiguration(), size: 28, channels: 1),
         ModelPreset("lenet5", "LeNet-5", LeNet5Configuration(), size: 28, channels: 1),
+        ModelPreset("lenet5-32", "LeNet-5 without padding", LeNet5Configuration(.modern, padding: 0), size: 32, channels: 1),
+        ModelPreset("lenet5-original", "LeNet-5 of 1998", LeNet5Configuration(.original), size: 32, channels: 1),
+        ModelPreset("mnist-cnn", "the CNN of 2IMM10's notes", MNISTNetworkConfiguration(), size: 28, channels: 1),
     ]
 
-    private static func imageNet(_ name: String, _ summary: String, _ configuration: some ModelConfiguration, size: Int = 224) -> ModelPreset {
-        ModelPreset(name, summary, configuration, size: size, channels: 3, classes: 1000)
+    private static func imageNet(
+        _ name: String, _ summary: String, _ configuration: some ModelConfiguration, size: Int = 224, paper: String? = nil
+    ) -> ModelPreset {
+        ModelPreset(name, summary, configuration, size: size, channels: 3, classes: 1000, paper: paper)
     }
 
     private static let convolutional =
@@ -55,6 +78,37 @@ public struct ModelPreset: Sendable {
             ModelPreset("densenet-bc-100-12", "for CIFAR", DenseNetConfiguration(depth: 100), size: 32, channels: 3),
             imageNet("mobilenet-v2", "MobileNetV2", MobileNetV2Configuration()),
         ]
+
+    private static let inception: [ModelPreset] = [
+        imageNet("googlenet", "torchvision's GoogLeNet, batch norm", GoogLeNetConfiguration(.torchvision)),
+        imageNet("googlenet-auxiliary", "with two auxiliary heads", GoogLeNetConfiguration(.torchvision, auxiliary: true)),
+        imageNet("googlenet-original", "GoogLeNet of 2014, two auxiliary heads", GoogLeNetConfiguration(.original, auxiliary: true)),
+        imageNet("inception-v3", "torchvision's Inception-v3", InceptionV3Configuration(), size: 299),
+        imageNet("inception-v3-auxiliary", "with an auxiliary head", InceptionV3Configuration(auxiliary: true), size: 299),
+        imageNet("inception-resnet-v2", "Inception with residual connections", InceptionResNetV2Configuration(), size: 299),
+        imageNet("xception", "depthwise-separable convolutions", XceptionConfiguration(), size: 299),
+    ]
+
+    private static let efficient: [ModelPreset] = [
+        imageNet("mobilenet-v1", "MobileNet", MobileNetConfiguration()),
+        imageNet("efficientnet-b0", "EfficientNet-B0", EfficientNetConfiguration()),
+        imageNet("convnext-tiny", "ConvNeXt-T", ConvNeXtConfiguration(.tiny)),
+        imageNet("convnext-small", "ConvNeXt-S", ConvNeXtConfiguration(.small)),
+        imageNet("convnext-base", "ConvNeXt-B", ConvNeXtConfiguration(.base)),
+    ]
+
+    /// Norm and activation before each convolution.
+    private static let preactivated: [ModelPreset] = [50, 101, 152, 164].map { depth in
+        let network = ResNetV2Configuration(depth: depth), name = "resnet-v2-\(depth)"
+        return depth > 152
+            ? ModelPreset(name, "for CIFAR, pre-activation", network, size: 32, channels: 3) : imageNet(name, "pre-activation", network)
+    }
+
+    /// The networks of Zagoruyko and Komodakis 2016.
+    private static let wide: [ModelPreset] = [(28, 10), (22, 8), (16, 8), (40, 4)].map { depth, widening in
+        let network = WideResNetConfiguration(depth: depth, widening: widening)
+        return ModelPreset("wrn-\(depth)-\(widening)", "for CIFAR, wide", network, size: 32, channels: 3)
+    }
 
     /// The networks of He et al. 2016, section 4.2.
     private static let smallResNets = [20, 32, 44, 56].flatMap { depth in
@@ -80,10 +134,10 @@ public struct ModelPreset: Sendable {
         imageNet("resnet50", "for ImageNet", ResNetConfiguration(depth: 50, kind: .imagenet, stem: .large)),
         imageNet("resnet101", "for ImageNet", ResNetConfiguration(depth: 101, stem: .large)),
         imageNet("resnet152", "for ImageNet", ResNetConfiguration(depth: 152, kind: .imagenet, stem: .large)),
-        imageNet("resnext50-32x4d", "32 groups of 4 channels", bottleneck(50) { ($0.groups, $0.widthPerGroup) = (32, 4) }),
-        imageNet("resnext101-32x8d", "32 groups of 8 channels", bottleneck(101) { ($0.groups, $0.widthPerGroup) = (32, 8) }),
-        imageNet("wide-resnet50-2", "twice as wide inside", bottleneck(50) { $0.widthPerGroup = 128 }),
-        imageNet("se-resnet50", "squeeze and excitation", bottleneck(50) { $0.reduction = 16 }),
+        imageNet("resnext50-32x4d", "32 groups of 4 channels", bottleneck(50) { ($0.groups, $0.widthPerGroup) = (32, 4) }, paper: "Xie, Girshick, Dollár, Tu and He, CVPR 2017"),
+        imageNet("resnext101-32x8d", "32 groups of 8 channels", bottleneck(101) { ($0.groups, $0.widthPerGroup) = (32, 8) }, paper: "Xie, Girshick, Dollár, Tu and He, CVPR 2017"),
+        imageNet("wide-resnet50-2", "twice as wide inside", bottleneck(50) { $0.widthPerGroup = 128 }, paper: "Zagoruyko and Komodakis, BMVC 2016"),
+        imageNet("se-resnet50", "squeeze and excitation", bottleneck(50) { $0.reduction = 16 }, paper: "Hu, Shen and Sun, CVPR 2018"),
     ]
 
     private static func bottleneck(_ depth: Int, _ change: (inout ResidualBlockOptions) -> Void) -> ResNetConfiguration {

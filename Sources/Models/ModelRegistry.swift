@@ -17,7 +17,9 @@ public struct ModelRegistry: Sendable {
     /// The convolutional networks of the library.
     private static let backboneFamilies: [any BackboneConfiguration.Type] = [
         LeNet5Configuration.self, AlexNetConfiguration.self, VGGConfiguration.self, ResNetConfiguration.self, PlainConfiguration.self,
-        SqueezeNetConfiguration.self, DenseNetConfiguration.self, MobileNetV2Configuration.self,
+        SqueezeNetConfiguration.self, DenseNetConfiguration.self, MobileNetV2Configuration.self, GoogLeNetConfiguration.self, ConvNeXtConfiguration.self,
+        EfficientNetConfiguration.self, WideResNetConfiguration.self, ResNetV2Configuration.self, MobileNetConfiguration.self,
+        MNISTNetworkConfiguration.self, InceptionV3Configuration.self, InceptionResNetV2Configuration.self, XceptionConfiguration.self,
     ]
 
     private init(families: [any ModelConfiguration.Type], presets: [ModelPreset]) {

@@ -29,6 +29,7 @@ extension ModelSummary {
             \(lines.joined(separator: "\n"))
 
             multiply-adds are of one image\(attention)
+            \(grouped(activations)) activations: what convolutions and linear layers give for one image
             """
     }
 }

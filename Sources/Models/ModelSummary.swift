@@ -28,6 +28,8 @@ public struct ModelSummary: Codable, Equatable, Sendable {
     public let multiplyAdds: Int
     /// The same without attention's products, as some papers count.
     public let multiplyAddsWithoutAttention: Int
+    /// How many numbers convolutions and linear layers give for one image.
+    public let activations: Int
     /// In the order in which they are recorded.
     public let layers: [Layer]
 
@@ -41,7 +43,9 @@ public struct ModelSummary: Codable, Equatable, Sendable {
         self.classes = classes
         parameters = graph.parameterCount
         multiplyAdds = graph.multiplyAdds
-        layers = graph.layerSummary().map {
+        let rows = graph.layerSummary()
+        activations = rows.reduce(0) { $0 + $1.activations }
+        layers = rows.map {
             Layer(
                 path: $0.path, kind: $0.kind, outputShape: $0.outputShape.dimensions, parameters: $0.parameters,
                 multiplyAdds: $0.multiplyAdds)
@@ -50,7 +54,7 @@ public struct ModelSummary: Codable, Equatable, Sendable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case family, input, classes, parameters
+        case family, input, classes, parameters, activations
         case multiplyAdds = "multiply_adds"
         case multiplyAddsWithoutAttention = "multiply_adds_without_attention"
         case layers

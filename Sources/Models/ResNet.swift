@@ -23,6 +23,8 @@ public protocol ResidualNetworkConfiguration: BackboneConfiguration {
     var lastScale: Double { get }
     /// What blocks have beside convolutions and norms.
     var blockOptions: ResidualBlockOptions { get }
+    /// Attention between the stages.
+    var attention: StageAttention { get set }
 }
 
 /// What blocks of a residual network may have beside convolutions and norms.
@@ -61,7 +63,7 @@ extension ResidualNetworkConfiguration {
             Key("norm", \Self.norm, .normalization, "What normalizes features."),
             Key("activation", \Self.activation, .choice, "What follows the stem, stands inside a block and at its end."),
             initializationOption(\Self.initialization),
-        ]
+        ] + attentionOptions
     }
 
     /// Reports groups that do not divide the channels of the first stage; the others have multiples of them.
@@ -69,6 +71,7 @@ extension ResidualNetworkConfiguration {
         if case .group(let groups) = norm, width % groups != 0 {
             fields.report("\(groups) groups do not divide the \(width) channels of the first stage", at: "norm")
         }
+        attention.check(stages: stageNames, fields)
     }
 }
 
@@ -163,6 +166,8 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
 
     /// What blocks have beside convolutions and norms.
     public var blockOptions = ResidualBlockOptions()
+    /// Attention between the stages.
+    public var attention = StageAttention()
 
     public var blockShortcut: Shortcut? { shortcut }
     public var lastScale: Double { zeroInitializesResidual ? 0 : 1 }
@@ -291,6 +296,8 @@ public struct PlainConfiguration: ResidualNetworkConfiguration {
     public var activation: ActivationKind
     /// How convolutions' weights start.
     public var initialization: Initialization
+    /// Attention between the stages.
+    public var attention = StageAttention()
 
     public var blockShortcut: ResNetConfiguration.Shortcut? { nil }
     public var lastScale: Double { 1 }

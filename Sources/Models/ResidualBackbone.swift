@@ -5,6 +5,8 @@ import TensorCore
 struct ResidualBackbone: Backbone {
     private let stem: NormalizedConvolution
     private let pool: Pooling?
+    private let stemAttention: FeatureMapAttention?
+    /// The blocks of each, and behind them attention where it is asked for.
     private let stages: [[any Layer]]
 
     init(_ network: some ResidualNetworkConfiguration, input: ImageShape, through stage: String, in scope: Scope) {
@@ -19,6 +21,8 @@ struct ResidualBackbone: Backbone {
         pool = isLarge ? Pooling(.maximum, window: 3, stride: 2, padding: .symmetric(1), in: scope["maxpool"]) : nil
 
         var stages: [[any Layer]] = [], channels = network.width
+        let attention = network.attention
+        stemAttention = attention.layer(after: "stem", of: network, input: input, in: scope)
         let layout = network.layout
         let stageCount = network.stageNames.firstIndex(of: stage)
         precondition(stageCount != nil, "a cut after \(stage), which is not among \(network.stageNames)")
@@ -30,6 +34,7 @@ struct ResidualBackbone: Backbone {
                 return Bottleneck(
                     inputs, layout.innerWidth(network.width, stage: stage, network.blockOptions), outputs, stride: stride, of: network, in: place)
             })
+            if let layer = attention.layer(after: "stage\(stage + 1)", of: network, input: input, in: scope) { stages[stage].append(layer) }
             channels = outputs
         }
         self.stages = stages
@@ -38,8 +43,9 @@ struct ResidualBackbone: Backbone {
     func callAsFunction(_ images: Tensor) -> NamedOutputs {
         var outputs = NamedOutputs(), x = stem.norm(stem.convolution(images))
         if let pool { x = pool(x) }
+        if let stemAttention { x = stemAttention(x) }
         outputs.add("stem", x)
-        for (index, blocks) in stages.enumerated() { outputs.add("stage\(index + 1)", blocks.reduce(outputs.last) { $1($0) }) }
+        for (index, layers) in stages.enumerated() { outputs.add("stage\(index + 1)", layers.reduce(outputs.last) { $1($0) }) }
         return outputs
     }
 }

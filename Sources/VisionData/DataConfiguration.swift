@@ -1,4 +1,5 @@
 import Configuration
+import TensorCore
 
 /// The `data:` part of a definition.
 ///
@@ -11,6 +12,8 @@ import Configuration
 ///       train_examples: 5000          # how many training images to use; default all that are left
 ///       test_examples: 1000           # how many test images to use; default all
 ///       normalization: training       # by mean and sd of the training split; or none; or {mean: [0.286], std: [0.353]}
+///       size: 224                     # the size that models get, or [height, width]; default that of the images
+///       resize: exact                 # how they come to it: stretched, or with black around them (pad)
 ///       augment: [{shift: 2}, horizontal_flip]
 public struct DataConfiguration: Configurable {
     /// Where images come from.
@@ -35,7 +38,11 @@ public struct DataConfiguration: Configurable {
     public var testExamples: Int?
     /// What is subtracted from pixels, and what they are divided by.
     public var normalization = NormalizationConfiguration.training
-    /// What is done to training images, in order.
+    /// The height and width in which models get the images; nil: those of the images.
+    public var size: Size2D?
+    /// How images come to `size`.
+    public var resize = ResizeKind.exact
+    /// What is done to training images, in order, in their own size.
     public var augment: [Augmentation] = []
     /// Where to look for the data; no part of what the definition says of them.
     public var places = DataPlaces()
@@ -74,7 +81,9 @@ public struct DataConfiguration: Configurable {
         Key("train_examples", \.trainExamples, .integer(in: 1...1_000_000_000), "How many training images are used; absent: all that are left."),
         Key("test_examples", \.testExamples, .integer(in: 1...1_000_000_000), "How many test images are used; absent: all."),
         Key("normalization", \.normalization, .normalization, "How pixel values become inputs."),
-        Key("augment", \.augment, .list(of: Augmentation.kind), "Random changes of the training images."),
+        Key("size", \.size, .imageSize, "The size in which models get the images; absent: that of the images."),
+        Key("resize", \.resize, .choice, writesDefault: false, "How images come to size: stretched, bilinear and antialiased (exact), or with black around them (pad)."),
+        Key("augment", \.augment, .list(of: Augmentation.kind), "Random changes of the training images, in their own size."),
     ]
 
     public mutating func setDependentDefaults() { validation = if case .named = source { .default } else { nil } }
@@ -87,6 +96,7 @@ public struct DataConfiguration: Configurable {
         case (true, true): fields.report("found beside 'name', expected one of the two", at: "hdf5")
         default: break
         }
+        if size == nil, fields.has("resize") { fields.report("there is no size to which images are brought; add one, such as size: 224", at: "resize") }
     }
 
     /// What the result depends on: the name of a data set or what a file holds, never where it lies.

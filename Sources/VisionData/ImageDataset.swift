@@ -17,14 +17,16 @@ public struct ImageDataset: Sendable {
     public private(set) var location: String?
     /// Sentences about what may be wrong with the data, though they can be used.
     public private(set) var notes: [String] = []
+    /// How images of another size than `shape` come to it.
+    let resize: ResizeKind
     private let train: [Int32]
     private let validation: [Int32]
     private let test: [Int32]
 
     /// The data set's name in messages and run files.
     public var name: String { images.name }
-    /// One image's size.
-    public var shape: ImageShape { images.shape }
+    /// One image's size as models get it.
+    public let shape: ImageShape
     /// The number of classes.
     public var classCount: Int { images.classCount }
     /// The classes' names in order, where the data say them.
@@ -114,7 +116,14 @@ public struct ImageDataset: Sendable {
             throw UserError(at: "data.augment", "a shift of \(pixels) pixels leaves nothing of images of \(images.shape)")
         }
 
+        let own = images.shape
+        let shape = configuration.size.map { ImageShape(height: $0.height, width: $0.width, channels: own.channels) } ?? own
+        if configuration.resize == .pad, shape.height < own.height || shape.width < own.width {
+            throw UserError(at: "data.size", "\(shape.height)×\(shape.width) pixels are less than the \(own.height)×\(own.width) of the images, to which pad only adds")
+        }
         self.images = images
+        self.shape = shape
+        resize = configuration.resize
         train = shuffledTrain[heldOut..<heldOut + trainCount].sorted()
         validation = images.validation.map { $0.map(Int32.init) } ?? shuffledTrain[..<heldOut].sorted()
         test = order(images.test, stream: "test subset")[..<testCount].sorted()

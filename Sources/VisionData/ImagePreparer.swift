@@ -1,6 +1,6 @@
 import TensorCore
 
-/// Turns stored images into inputs: augmented, normalized floats in `[height, width, channels]`.
+/// Turns stored images into inputs: augmented, normalized floats in `[height, width, channels]`, and in another size where one is asked for.
 ///
 /// An image's augmentation is a function of (seed, epoch, global index) alone, from the stream `augment`: one block of draws for
 /// all geometric augmentations in their order, then for the others. Not thread-safe: each thread has its own.
@@ -17,6 +17,8 @@ final class ImagePreparer {
     private let unitFactors: [Float]
     /// The normalized image with one black pixel before and two after each row and column, for resampling.
     private let padded: UnsafeMutablePointer<Float>
+    /// What brings images to another size, and an image in its own; nil where that is the size.
+    private let resizing: (resizer: ImageResizer, image: UnsafeMutablePointer<Float>)?
 
     init(_ dataset: ImageDataset, augmentations: [Augmentation], seed: UInt64) {
         images = dataset.images
@@ -39,16 +41,27 @@ final class ImagePreparer {
         let paddedCount = (shape.height + 3) * (shape.width + 3) * channels
         padded = .allocate(capacity: paddedCount)
         for position in 0..<paddedCount { (padded + position).initialize(to: offsets[position % channels]) }
+        let black = Array(UnsafeBufferPointer(start: offsets, count: channels))
+        resizing =
+            dataset.shape == shape
+            ? nil : (ImageResizer(from: shape, to: dataset.shape, dataset.resize, black: black), .allocate(capacity: shape.count))
     }
 
     deinit {
         factors.deallocate()
         offsets.deallocate()
         padded.deallocate()
+        resizing?.image.deallocate()
     }
 
-    /// Writes image `index` as it looks in `epoch` to `output`, `shape.count` values.
+    /// Writes image `index` as it looks in `epoch` to `output`, as many values as the data set's `shape` has.
     func write(_ index: Int, epoch: Int, to output: UnsafeMutablePointer<Float>) {
+        guard let resizing else { return writeInOwnSize(index, epoch: epoch, to: output) }
+        writeInOwnSize(index, epoch: epoch, to: resizing.image)
+        resizing.resizer.write(resizing.image, to: output)
+    }
+
+    private func writeInOwnSize(_ index: Int, epoch: Int, to output: UnsafeMutablePointer<Float>) {
         guard !augmentations.isEmpty else { return write(index, map: .identity, to: output) }
         var draws = stream.draws(time: UInt64(epoch), sample: UInt64(index))
         var map = AffineMap.identity

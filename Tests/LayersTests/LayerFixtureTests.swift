@@ -8,12 +8,15 @@ import Testing
 struct LayerFixtureTests {
     static let cases = ["multi_head_attention", "transformer_block", "patch_embedding", "convolutional_stem"].flatMap { layer in
         (try? FixtureFile("layers.h5").cases(of: layer)) ?? []
-    } + ["local_response_norm", "adaptive_average_pool", "ceil_max_pool", "squeeze_excitation"].flatMap { layer in
+    } + [
+        "local_response_norm", "adaptive_average_pool", "ceil_max_pool", "squeeze_excitation", "feature_map_attention", "instance_norm",
+        "transposed_convolution",
+    ].flatMap { layer in
         (try? FixtureFile("convolutional_layers.h5").cases(of: layer)) ?? []
     }
 
     @Test func fixturesAreThere() {
-        #expect(Set(Self.cases.map(\.operation)).count == 8)
+        #expect(Set(Self.cases.map(\.operation)).count == 11)
     }
 
     @Test(arguments: cases)
@@ -52,6 +55,14 @@ struct LayerFixtureTests {
         case "ceil_max_pool":
             return Pooling(.maximum, window: try square("kernel"), stride: try square("stride"), padding: .roundingUp(try square("padding")), in: scope)(x)
         case "squeeze_excitation": return SqueezeExcitation(x.shape[3], inner: try arguments.integer("inner"), in: scope)(x)
+        case "feature_map_attention":
+            let map = try arguments.boolean("bias") ? Size2D(x.shape[1], x.shape[2]) : nil
+            return FeatureMapAttention(channels: x.shape[3], heads: try arguments.integer("heads"), biasFor: map, in: scope)(x)
+        case "instance_norm": return InstanceNorm(x.shape[3], isAffine: try arguments.boolean("affine"), in: scope["module"])(x)
+        case "transposed_convolution":
+            return TransposedConvolution2D(
+                x.shape[3], try arguments.integer("outputs"), kernel: try square("kernel"), stride: try square("stride"), padding: try square("padding"),
+                outputPadding: try square("output_padding"), initialization: .residual, in: scope["module"])(x)
         default: break
         }
         let width = try arguments.integer("width")

@@ -45,6 +45,10 @@ struct GoldenFigureTests {
     static let figures = [
         // LeCun et al. 1998 in its usual form; 120·400 + … by hand.
         figure("LeNet-5", LeNet5Configuration(), 28, 1, 10, 61_706, (0.0004165, 0.00000005)),
+        preset("lenet5-32", 61_706, (0.0004165, 0.00000005)),
+        // The paper's own counts: 156 + 12 + 1,516 + 32 + 48,120 + 10,164, the second convolution with 60 of 96 connections.
+        preset("lenet5-original", 60_000, (0.00032568, 0.000000005)),
+        figure("LeNet-5 of 1998", LeNet5Configuration(.original), 28, 1, 10, 60_000, (0.00032568, 0.000000005)),
         // torchvision's table of models, and its numbers of parameters.
         figure("AlexNet", AlexNetConfiguration(.torchvision), 224, 3, 1000, 61_100_840, (0.714, 0.0005)),
         figure("VGG-11", VGGConfiguration(depth: 11), 224, 3, 1000, 132_863_336, (7.61, 0.005)),
@@ -59,6 +63,33 @@ struct GoldenFigureTests {
         figure("DenseNet-169", DenseNetConfiguration(depth: 169), 224, 3, 1000, 14_149_480, (3.36, 0.005)),
         figure("DenseNet-201", DenseNetConfiguration(depth: 201), 224, 3, 1000, 20_013_928, (4.29, 0.005)),
         figure("MobileNetV2", MobileNetV2Configuration(), 224, 3, 1000, 3_504_872, (0.301, 0.0005)),
+        // torchvision's table again; with auxiliary heads its numbers of parameters alone.
+        figure("GoogLeNet", GoogLeNetConfiguration(.torchvision), 224, 3, 1000, 6_624_904, (1.498, 0.0005)),
+        preset("googlenet-auxiliary", 13_004_888),
+        // Summed from the paper's table 1, biases included. A head has C·128 + 128 + 2048·1024 + 1024 + 1024·1000 + 1000, of C = 512 and 528 channels.
+        figure("GoogLeNet of 2014", GoogLeNetConfiguration(.original), 224, 3, 1000, 6_998_552),
+        preset("googlenet-original", 13_378_280),
+        preset("inception-v3", 23_834_568, (5.713, 0.0005)),
+        preset("inception-v3-auxiliary", 27_161_264),
+        // timm's networks.
+        preset("inception-resnet-v2", 55_843_464, (13.1558, 0.0005)),
+        preset("xception", 22_855_952, (8.3574, 0.0005)),
+        figure("EfficientNet-B0", EfficientNetConfiguration(), 224, 3, 1000, 5_288_548, (0.386, 0.0005)),
+        // The paper has 29M and 4.5G, 50M and 8.7G, 89M and 15.4G; exactly, timm's networks, as for ResNetV2-50 and MobileNet.
+        preset("convnext-tiny", 28_589_128, (4.4555, 0.0005)),
+        preset("convnext-small", 50_223_688, (8.6837, 0.0005)),
+        preset("convnext-base", 88_591_464, (15.3547, 0.0005)),
+        preset("resnet-v2-50", 25_549_352, (4.0892, 0.0005)),
+        // The paper has 4.2M and 569M.
+        preset("mobilenet-v1", 4_231_976, (0.569, 0.0005)),
+        // The paper has 36.5M, 11.0M and 8.9M.
+        preset("wrn-28-10", 36_479_194, (5.2, 0.05)),
+        preset("wrn-16-8", 10_961_370),
+        preset("wrn-40-4", 8_949_210),
+        // He et al. 2016 (ECCV) give 1.7M.
+        preset("resnet-v2-164", 1_703_258),
+        // 156 + 1,812 + 3,612 + 27,904 + 2,570; 24²·150 + 20²·1,800 + 6²·3,600 + 108·256 + 2,560 products.
+        preset("mnist-cnn", 36_054, (0.000966208, 0.0000000005)),
         // Summed from the listings: 34,944 + 307,456 + 885,120 + 663,936 + 442,624 are the two towers' convolutions, 58,631,144 the rest; without
         // groups the second, fourth and fifth convolution have 614,656, 1,327,488 and 884,992, and four norms two numbers for each of 1,120 channels.
         figure("AlexNet of 2012", AlexNetConfiguration(.original), 227, 3, 1000, 60_965_224),

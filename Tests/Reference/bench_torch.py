@@ -7,11 +7,14 @@ peak memory is its own and a failed compilation hurts no other.
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 WORKLOADS = {  # name: (image size, channels, batch size)
     "vit-28": (28, 1, 64),
@@ -19,8 +22,25 @@ WORKLOADS = {  # name: (image size, channels, batch size)
     "vit-tiny-224": (224, 3, 16),
     "resnet18-224": (224, 3, 16),
     "hybrid-28": (28, 1, 64),
+    "resnet50-224": (224, 3, 8),
+    "densenet121-224": (224, 3, 8),
+    "mobilenetv2-224": (224, 3, 16),
+    "vgg16-224": (224, 3, 8),
 }
-MODES = ["eager", "channels-last", "compiled", "compiled-channels-last"]
+MKL = "+mkl"
+
+
+def modes_here():
+    """PyTorch's modes, and on AMD each again with MKL told that it runs on Intel, which lifts its slow path there."""
+    modes = ["eager", "channels-last", "compiled", "compiled-channels-last"]
+    try:
+        is_amd = "AuthenticAMD" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        is_amd = False
+    return modes + [mode + MKL for mode in modes] if is_amd else modes
+
+
+MODES = modes_here()
 PRECISIONS = ["fp32", "bf16"]
 WARM_UP_STEPS = 3
 
@@ -35,7 +55,26 @@ def network(workload):
         return VisionTransformer(size=224, patch=16, width=192, depth=12, heads=3, channels=3)
     if workload == "resnet18-224":
         return ResNet18(small=False, channels=3)
-    return Hybrid(size=28, backbone_width=16, width=192, depth=4, heads=3, channels=1)
+    if workload == "hybrid-28":
+        return Hybrid(size=28, backbone_width=16, width=192, depth=4, heads=3, channels=1)
+    return from_torchvision(workload.removesuffix("-224"))
+
+
+def from_torchvision(name):
+    """One of torchvision's networks with 10 classes, for [N, H, W, C]."""
+    import torch
+    from zoo import torchvision_models
+
+    class Permuted(torch.nn.Module):
+        def __init__(self, module):
+            super().__init__()
+            self.module = module
+
+        def forward(self, images):
+            return self.module(images.permute(0, 3, 1, 2))
+
+    names = {"mobilenetv2": "mobilenet_v2"}
+    return Permuted(getattr(torchvision_models(), names.get(name, name))(num_classes=10))
 
 
 def measure(workload, mode, precision, threads, steps):
@@ -48,6 +87,7 @@ def measure(workload, mode, precision, threads, steps):
     size, channels, batch = WORKLOADS[workload]
     model = network(workload).train()
     images = torch.randn(batch, channels, size, size)
+    mode = mode.removesuffix(MKL)
     if mode.endswith("channels-last"):
         model = model.to(memory_format=torch.channels_last)
         images = images.contiguous(memory_format=torch.channels_last)
@@ -79,10 +119,26 @@ def measure(workload, mode, precision, threads, steps):
     }
 
 
+def intel_switch():
+    """A library of one function by which MKL takes its fast path on every processor that has the instructions."""
+    library = Path(tempfile.gettempdir()) / f"mkl-intel-{os.getuid()}.so"
+    if not library.exists():
+        source = library.with_suffix(".c")
+        source.write_text("int mkl_serv_intel_cpu_true(void) { return 1; }\n")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True, capture_output=True)
+    return str(library)
+
+
 def measure_apart(workload, mode, precision, threads, steps):
     """The measurement from a fresh process, or the same keys with an `error` instead of times."""
     arguments = [workload, "--modes", mode, "--precision", precision, "--threads", str(threads), "--steps", str(steps)]
-    result = subprocess.run([sys.executable, __file__, *arguments, "--in-process"], capture_output=True, text=True)
+    environment = dict(os.environ)
+    if mode.endswith(MKL):
+        try:
+            environment["LD_PRELOAD"] = intel_switch()
+        except (OSError, subprocess.CalledProcessError) as error:
+            return {"workload": workload, "mode": mode, "precision": precision, "threads": threads, "error": f"no C compiler: {error}"}
+    result = subprocess.run([sys.executable, __file__, *arguments, "--in-process"], capture_output=True, text=True, env=environment)
     if result.returncode == 0:
         return json.loads(result.stdout.splitlines()[-1])
     lines = [line.strip() for line in result.stderr.splitlines() if line.strip()]

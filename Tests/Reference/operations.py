@@ -616,6 +616,58 @@ for name, shape, axis, sizes in [
         lambda x, axis=axis, sizes=sizes: list(torch.split(x, sizes, axis)), axis=axis, sizes=sizes,
     )
 
+for name, shape, groups in [("one_element", (1, 1), 1), ("images", (2, 3, 2, 6), 3), ("pairs", (1, 2, 2, 8), 4), ("rows", (3, 10), 2)]:
+    case(
+        f"channel_shuffle_{name}", "channel_shuffle", lambda s, shape=shape: [s.normal(*shape)],
+        lambda x, g=groups: x.reshape(*x.shape[:-1], g, -1).transpose(-1, -2).reshape(x.shape), groups=groups,
+    )
+
+# Transposed convolution, resizing, norms of decoders and of newer networks
+
+for name, image, outputs, kernel, stride, padding, more, dilation, groups, bias in [
+    ("one_element", (1, 1, 1, 1), 1, 1, 1, 0, 0, 1, 1, True), ("unet", (2, 3, 4, 6), 3, 2, 2, 0, 0, 1, 1, True),
+    ("stride1", (1, 4, 3, 2), 5, 3, 1, 1, 0, 1, 1, False), ("gan", (2, 3, 3, 4), 2, 4, 2, 1, 0, 1, 1, False),
+    ("output_padding", (1, 3, 4, 2), 3, 3, 2, 1, 1, 1, 1, True), ("dilated", (1, 3, 3, 2), 2, 3, 1, 1, 0, 2, 1, True),
+    ("groups", (2, 3, 2, 4), 6, 3, 2, 1, 1, 1, 2, True), ("unused", (1, 3, 3, 2), 2, 2, 3, 0, 2, 1, 1, False),
+]:
+    case(
+        f"conv_transpose2d_{name}", "conv_transpose2d",
+        lambda s, image=image, o=outputs, k=kernel, g=groups, b=bias: [s.normal(*image), s.normal(image[3], o // g, k, k)] + ([s.normal(o)] if b else []),
+        lambda x, w, *b, stride=stride, p=padding, m=more, d=dilation, g=groups: images_last(
+            F.conv_transpose2d(images_first(x), w, b[0] if b else None, stride, p, m, g, d)),
+        stride=stride, padding=padding, output_padding=more, dilation=dilation, groups=groups, bias=bias,
+    )
+for mode in ["bilinear", "bicubic"]:
+    for name, image, size, antialias in [
+        ("one_element", (1, 1, 1, 1), (1, 1), False), ("double", (2, 3, 4, 2), (6, 8), False), ("up", (1, 4, 5, 3), (7, 9), False),
+        ("down", (1, 7, 6, 2), (3, 4), False), ("rows", (1, 5, 4, 2), (3, 4), False), ("antialias_down", (2, 9, 7, 2), (4, 3), True),
+        ("antialias_up", (1, 3, 4, 2), (7, 6), True), ("antialias_mixed", (1, 8, 3, 1), (3, 8), True),
+    ]:
+        case(
+            f"resize_{mode}_{name}", "resize", lambda s, image=image: [s.normal(*image)],
+            lambda x, size=size, mode=mode, antialias=antialias: images_last(
+                F.interpolate(images_first(x), size, mode=mode, align_corners=False, antialias=antialias)),
+            size=list(size), mode=mode, antialias=antialias,
+        )
+for name, image in [("images", (2, 4, 3, 5)), ("small", (3, 2, 2, 4))]:
+    case(
+        f"instance_norm_{name}", "instance_norm", lambda s, image=image: [s.normal(*image), s.normal(image[3]), s.normal(image[3])],
+        lambda x, w, b: images_last(F.instance_norm(images_first(x), weight=w, bias=b, eps=1e-5)), epsilon=1e-5,
+    )
+
+
+def global_response_norm(x, scale, offset):
+    """As the authors' code has it."""
+    norms = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)
+    return x + scale * x * (norms / (norms.mean(-1, keepdim=True) + 1e-6)) + offset
+
+
+for name, image in [("one_element", (1, 1, 1, 1)), ("images", (2, 4, 3, 5)), ("row", (3, 1, 7, 2))]:
+    case(
+        f"global_response_norm_{name}", "global_response_norm",
+        lambda s, image=image: [s.normal(*image), s.normal(image[3]), s.normal(image[3])], global_response_norm, epsilon=1e-6,
+    )
+
 
 def some_cases(count=4):
     """The names of up to `count` cases of every operation, spread over all that it has."""

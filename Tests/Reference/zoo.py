@@ -1,6 +1,6 @@
-"""Writes Fixtures/zoo.json: names, shapes and logits of torchvision's networks, to which those of the same names are compared.
+"""Writes Fixtures/zoo.json: names, shapes and logits of torchvision's and timm's networks, and of one written here, to which those of the same names are compared.
 
-    python zoo.py            # in an environment with torch 2.13.0 and torchvision 0.28.0
+    python zoo.py            # in an environment with torch 2.13.0, torchvision 0.28.0 and timm 1.0.31
 
 Weights and images come from one formula, `values`, which the tests repeat, so that the fixture holds no weights.
 """
@@ -12,7 +12,7 @@ import pathlib
 import numpy
 import torch
 
-from vision_libraries import torchvision
+from vision_libraries import timm, torchvision
 
 MASK = (1 << 64) - 1
 
@@ -49,10 +49,71 @@ def values(name, shape):
     return torch.from_numpy(result.astype(numpy.float32).reshape(shape))
 
 
-# The definition, torchvision's network, and the side of the images: odd ones meet the borders of strided windows.
+
+class LeNet1998(torch.nn.Module):
+    """LeNet-5 as section II.B of LeCun et al. 1998 describes it, the second convolution one output at a time."""
+
+    TABLE = "012 123 234 345 045 015 0123 1234 2345 0345 0145 0125 0134 1245 0235 012345".split()
+    PICTURES = [
+        [0x00, 0x1C, 0x36, 0x22, 0x63, 0x63, 0x63, 0x22, 0x36, 0x1C, 0x00, 0x00],
+        [0x00, 0x08, 0x18, 0x38, 0x08, 0x08, 0x08, 0x08, 0x08, 0x3E, 0x00, 0x00],
+        [0x00, 0x1C, 0x22, 0x01, 0x01, 0x02, 0x04, 0x08, 0x10, 0x3F, 0x00, 0x00],
+        [0x00, 0x3E, 0x02, 0x04, 0x0C, 0x02, 0x01, 0x01, 0x21, 0x1E, 0x00, 0x00],
+        [0x00, 0x02, 0x06, 0x0A, 0x12, 0x22, 0x7F, 0x02, 0x02, 0x02, 0x00, 0x00],
+        [0x00, 0x3F, 0x20, 0x20, 0x3E, 0x01, 0x01, 0x01, 0x21, 0x1E, 0x00, 0x00],
+        [0x00, 0x1E, 0x20, 0x20, 0x3E, 0x21, 0x21, 0x21, 0x21, 0x1E, 0x00, 0x00],
+        [0x00, 0x3F, 0x01, 0x02, 0x02, 0x04, 0x04, 0x08, 0x08, 0x10, 0x00, 0x00],
+        [0x00, 0x1E, 0x21, 0x21, 0x1E, 0x21, 0x21, 0x21, 0x21, 0x1E, 0x00, 0x00],
+        [0x00, 0x1E, 0x21, 0x21, 0x21, 0x1F, 0x01, 0x01, 0x02, 0x1C, 0x00, 0x00],
+    ]
+
+    class Subsampling(torch.nn.Module):
+        def __init__(self, channels):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.empty(channels))
+            self.bias = torch.nn.Parameter(torch.empty(channels))
+
+        def forward(self, x):
+            sums = x[:, :, ::2, ::2] + x[:, :, 1::2, ::2] + x[:, :, ::2, 1::2] + x[:, :, 1::2, 1::2]
+            return sums * self.weight[:, None, None] + self.bias[:, None, None]
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(3, 6, 5)
+        self.pool1 = self.Subsampling(6)
+        self.conv2 = torch.nn.ModuleList([torch.nn.Conv2d(6 * 3, 6, 5, groups=6), torch.nn.Conv2d(9 * 4, 9, 5, groups=9), torch.nn.Conv2d(6, 1, 5)])
+        self.pool2 = self.Subsampling(16)
+        self.fc1 = torch.nn.Linear(400, 120)
+        self.fc2 = torch.nn.Linear(120, 84)
+        bits = [[(row >> (6 - column)) & 1 for row in picture for column in range(7)] for picture in self.PICTURES]
+        self.pictures = 2 * torch.tensor(bits, dtype=torch.float32) - 1
+
+    def forward(self, x):
+        squash = lambda a: 1.7159 * torch.tanh(2 * a / 3)
+        x = squash(self.pool1(squash(self.conv1(x))))
+        weights = [weight for convolution in self.conv2 for weight in convolution.weight]
+        biases = [bias for convolution in self.conv2 for bias in convolution.bias]
+        maps = [
+            torch.nn.functional.conv2d(x[:, [int(channel) for channel in seen]], weight[None], bias[None])
+            for seen, weight, bias in zip(self.TABLE, weights, biases)
+        ]
+        x = squash(self.pool2(squash(torch.cat(maps, 1))))
+        x = squash(self.fc2(squash(self.fc1(x.flatten(1)))))
+        return -((x[:, None] - self.pictures) ** 2).sum(2)
+
+
+def from_timm(name):
+    return lambda **options: timm.create_model(name, **options)
+
+
+def from_torchvision(make, **settings):
+    return lambda **options: make(init_weights=False, **settings, **options)
+
+
+# The definition, the network of the library, and the side of the images: odd ones meet the borders of strided windows.
 CASES = [
     ({"alexnet": {}}, torchvision.models.alexnet, 101),
-    ({"vgg": {"depth": 11, "norm": "batch"}}, torchvision.models.vgg11_bn, 67),
+    ({"vgg": {"depth": 11, "norm": "batch"}}, from_torchvision(torchvision.models.vgg11_bn), 67),
     ({"squeezenet": {"version": "1.0"}}, torchvision.models.squeezenet1_0, 70),
     ({"squeezenet": {}}, torchvision.models.squeezenet1_1, 67),
     ({"densenet": {"depth": 121, "stem": "7x7"}}, torchvision.models.densenet121, 75),
@@ -62,12 +123,22 @@ CASES = [
     ({"resnet": {"depth": 34, "stem": "7x7"}}, torchvision.models.resnet34, 65),
     ({"resnet": {"depth": 50, "kind": "imagenet", "stem": "7x7"}}, torchvision.models.resnet50, 75),
     ({"resnet": {"depth": 50, "kind": "imagenet", "stem": "7x7", "groups": 32, "width_per_group": 4}}, torchvision.models.resnext50_32x4d, 65),
+    ({"lenet5": {"variant": "original"}}, LeNet1998, 32),
+    ({"googlenet": {}}, from_torchvision(torchvision.models.googlenet, aux_logits=False), 75),
+    ({"googlenet": {"auxiliary": True}}, from_torchvision(torchvision.models.googlenet), 75),
+    ({"inception_v3": {}}, from_torchvision(torchvision.models.inception_v3, aux_logits=False), 79),
+    ({"inception_resnet_v2": {}}, from_timm("inception_resnet_v2"), 79),
+    ({"xception": {}}, from_timm("legacy_xception"), 67),
+    ({"efficientnet": {}}, torchvision.models.efficientnet_b0, 67),
+    ({"convnext": {}}, from_timm("convnext_tiny"), 67),
+    ({"resnet_v2": {"depth": 50, "stem": "7x7"}}, from_timm("resnetv2_50"), 67),
+    ({"mobilenet": {}}, from_timm("mobilenetv1_100"), 67),
 ]
 CLASSES = 10
 
 
 def case(definition, make, side):
-    network = make(num_classes=CLASSES, **({"init_weights": False} if "vgg" in definition else {})).eval()
+    network = make(num_classes=CLASSES).eval()
     state = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     network.load_state_dict({name: values(name, tuple(tensor.shape)) for name, tensor in state.items()}, strict=False)
     images = values("images", (2, side, side, 3)).permute(0, 3, 1, 2)

@@ -32,7 +32,7 @@ struct OperationFixtureTests {
     /// How many of an op's operands flow between ops; those after them are parameters.
     private func activationCount(_ fixture: FixtureCase) -> Int {
         switch fixture.operation {
-        case "linear", "conv2d", "layer_norm", "batch_norm", "group_norm": 1
+        case "linear", "conv2d", "conv_transpose2d", "layer_norm", "batch_norm", "group_norm", "instance_norm", "global_response_norm": 1
         default: fixture.inputs.count
         }
     }
@@ -127,6 +127,20 @@ struct OperationFixtureTests {
                     padding: try padding(), dilation: try size("dilation"), groups: try arguments.integer("groups"),
                     border: try #require(Border(rawValue: try arguments.text("border"))))
             ]
+        case "conv_transpose2d":
+            func square(_ name: String) throws -> Size2D { Size2D(try arguments.integer(name), try arguments.integer(name)) }
+            return [
+                x.transposedConvolution2D(
+                    weight: leaves[1], bias: try arguments.boolean("bias") ? leaves[2] : nil, stride: try square("stride"),
+                    padding: try square("padding"), outputPadding: try square("output_padding"), dilation: try square("dilation"),
+                    groups: try arguments.integer("groups"))
+            ]
+        case "resize":
+            let interpolation = try #require(Interpolation(rawValue: try arguments.text("mode")))
+            return [x.resized(to: try size("size"), interpolation, antialias: try arguments.boolean("antialias"))]
+        case "channel_shuffle": return [x.channelsShuffled(groups: try arguments.integer("groups"))]
+        case "instance_norm": return [x.groupNorm(groups: x.shape[3], scale: leaves[1], offset: leaves[2], epsilon: try number("epsilon"))]
+        case "global_response_norm": return [x.globalResponseNorm(scale: leaves[1], offset: leaves[2], epsilon: try number("epsilon"))]
         case "max_pool": return [x.maxPool(window: try size("kernel"), stride: try size("stride"), padding: try padding())]
         case "min_pool": return [x.minPool(window: try size("kernel"), stride: try size("stride"), padding: try padding())]
         case "average_pool":

@@ -10,6 +10,9 @@ extension OptionKind where Value == Initialization {
             make: { .normal(deviation: $0.deviation) }, options: { if case .normal(let deviation) = $0 { Normal(deviation: deviation) } else { nil } }),
         Variant("uniform", Uniform(), "Uniform within bounds that do not depend on the shape.",
             make: { .uniform(bound: $0.bound) }, options: { if case .uniform(let bound) = $0 { Uniform(bound: bound) } else { nil } }),
+        Variant("uniform_over_fan_in", UniformOverFanIn(), paper: "LeCun, Bottou, Bengio and Haffner, 1998", "Uniform within ±bound / fan_in.",
+            make: { .uniformOverFanIn(bound: $0.bound) },
+            options: { if case .uniformOverFanIn(let bound) = $0 { UniformOverFanIn(bound: bound) } else { nil } }),
         Variant("truncated_normal", TruncatedNormal(), "Normal, with values beyond bounds drawn again.",
             make: { .truncatedNormal(deviation: $0.deviation, bound: $0.bound) },
             options: { if case .truncatedNormal(let deviation, let bound) = $0 { TruncatedNormal(deviation: deviation, bound: bound) } else { nil } }),
@@ -42,6 +45,11 @@ private struct Normal: Configurable {
 private struct Uniform: Configurable {
     var bound = 0.05
     static let options: [Key<Uniform>] = [Key("bound", \.bound, .number(in: 0...), "The largest value; the least is its negative.")]
+}
+
+private struct UniformOverFanIn: Configurable {
+    var bound = 2.4
+    static let options: [Key<UniformOverFanIn>] = [Key("bound", \.bound, .number(in: 0...), "The largest value times the inputs of a unit.")]
 }
 
 private struct TruncatedNormal: Configurable {

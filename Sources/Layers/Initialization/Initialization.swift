@@ -22,6 +22,8 @@ public enum Initialization: Equatable, Sendable {
     case constant(value: Double)
     case normal(deviation: Double)
     case uniform(bound: Double)
+    /// Uniform within ±`bound` / fan_in, as the networks of 1998 start.
+    case uniformOverFanIn(bound: Double)
     /// Normal, with values beyond ±`bound` drawn again. The bound is absolute, not in deviations, as timm has it.
     case truncatedNormal(deviation: Double, bound: Double)
     case xavier(distribution: Distribution, gain: Double)
@@ -44,6 +46,7 @@ public enum Initialization: Equatable, Sendable {
         case .constant: 0
         case .normal(let deviation), .truncatedNormal(let deviation, _): deviation
         case .uniform(let bound): bound / 3.0.squareRoot()
+        case .uniformOverFanIn(let bound): bound / Fan.in.count(shape) / 3.0.squareRoot()
         case .xavier(_, let gain): gain / Fan.average.count(shape).squareRoot()
         case .he(_, let fan, let gain): gain / fan.count(shape).squareRoot()
         case .leCun: 1 / Fan.in.count(shape).squareRoot()
@@ -76,7 +79,7 @@ extension Initialization: Initializer {
             NormalDraws.fill(values, deviation: deviation, bound: bound, stream: stream)
         case .normal, .xavier(.normal, _), .he(.normal, _, _), .leCun(.normal):
             NormalDraws.fill(values, deviation: deviation, stream: stream)
-        case .uniform, .xavier(.uniform, _), .he(.uniform, _, _), .leCun(.uniform):
+        case .uniform, .uniformOverFanIn, .xavier(.uniform, _), .he(.uniform, _, _), .leCun(.uniform):
             UniformDraws.fill(values, bound: deviation * 3.0.squareRoot(), stream: stream)
         }
     }

@@ -3,7 +3,7 @@ import TensorCore
 /// Multi-head self-attention.
 ///
 ///     Q, K, V = x·W_Q, x·W_K, x·W_V     cut into H heads of d = D / H columns
-///     head_h  = softmax(s · Q_h · K_hᵀ) · V_h       s = 1/√d, or 1 without scale
+///     head_h  = softmax(s · Q_h · K_hᵀ [+ bias_h]) · V_h       s = 1/√d, or 1 without scale
 ///     y       = concat(head_1, …, head_H) · W_O + b_O
 ///
 /// Shapes (`B` batch, `N` tokens, `D` width, `H` heads): x and y `[B, N, D]`; W_Q, W_K and W_V lie one below the other in `qkv.weight
@@ -33,12 +33,18 @@ public struct MultiHeadAttention {
         self.dropout = Dropout(rate: dropout, in: scope["proj_drop"])
     }
 
-    public func callAsFunction(_ x: Tensor) -> Tensor {
+    public func callAsFunction(_ x: Tensor) -> Tensor { callAsFunction(x, bias: nil) }
+
+    /// Records one call in which a bias `[1, H, N, N]` is added to the scores: `[B, N, D]` → `[B, N, D]`.
+    public func callAsFunction(_ x: Tensor, bias: Tensor?) -> Tensor {
         guard heads > 0, width % heads == 0 else {
             return scope.fail("\(heads) heads do not divide the width \(width)")
         }
         let packed = queryKeyValue(x)
-        let attended = scope.record { packed.selfAttention(heads: heads, scale: isScaled ? nil : 1) }
+        let attended = scope.record {
+            guard let bias else { return packed.selfAttention(heads: heads, scale: isScaled ? nil : 1) }
+            return packed.selfAttention(heads: heads, scale: isScaled ? nil : 1, bias: bias)
+        }
         return dropout(projection(attended))
     }
 }

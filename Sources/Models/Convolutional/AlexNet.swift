@@ -73,15 +73,15 @@ public struct AlexNetConfiguration: BackboneConfiguration {
         var backbone = LayerSequence(), inputs = input.channels
         let isTorchvision = variant == .torchvision
         let channels = isTorchvision ? [64, 192, 384, 256, 256] : [96, 256, 384, 384, 256]
-        let kernels = [11, 5, 3, 3, 3], paddings = [isTorchvision ? 2 : 0, 2, 1, 1, 1]
+        let kernels: [Size2D] = [11, 5, 3, 3, 3]
         let groups = variant == .original ? [1, 2, 1, 2, 2] : [1, 1, 1, 1, 1], places = [0, 3, 6, 8, 10]
         for index in 0...(stageNames.firstIndex(of: stage) ?? 4) {
             let convolution = isTorchvision ? scope["features"][places[index]] : scope["conv\(index + 1)"]
             let norm = index < 4 ? norm : .none
             // What is normalized has no bias in newer networks; the listings of this one keep it.
             backbone.add(ConvolutionLayer(
-                inputs, channels[index], kernel: kernels[index], stride: index == 0 ? 4 : 1, padding: paddings[index], groups: groups[index],
-                norm: norm, hasBias: true, initialization: initialization, in: (convolution, scope["bn\(index + 1)"])))
+                inputs, channels[index], kernel: kernels[index], stride: index == 0 ? 4 : 1, padding: index > 0 ? nil : isTorchvision ? .symmetric(2) : .valid,
+                groups: groups[index], norm: norm, hasBias: true, initialization: initialization, in: (convolution, scope["bn\(index + 1)"])))
             // α of the paper is that of the whole sum.
             if variant == .original, index < 2 { backbone.add(LocalResponseNorm(size: 5, alpha: 5e-4, beta: 0.75, k: 2, in: scope["norm\(index + 1)"])) }
             if [0, 1, 4].contains(index) { backbone.add(Pooling(.maximum, window: 3, stride: 2, in: scope["pool\(index + 1)"])) }

@@ -35,7 +35,7 @@ struct DenseHead {
         return { features in
             let pooled = grid(features)
             guard pooled.isValid else { return pooled }
-            var x = scope.record { pooled.transposed([0, 3, 1, 2]).reshaped([pooled.shape[0], sizes[0]]) }
+            var x = scope.record { pooled.flattenedChannelsFirst() }
             for (linear, dropout) in layers {
                 if order == .dropoutFirst { x = dropout(x) }
                 let sum = linear(x)

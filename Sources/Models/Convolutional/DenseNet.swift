@@ -125,35 +125,15 @@ extension OptionKind where Value == Int {
     }
 }
 
-/// Batch norm with ReLU, then a convolution.
-private struct PreactivatedConvolution: Layer {
-    private let norm: BatchNorm
-    private let convolution: Convolution2D
-
-    init(_ inputs: Int, _ outputs: Int, kernel: Int, _ initialization: Initialization, in scopes: (norm: Scope, convolution: Scope)) {
-        norm = BatchNorm(inputs, activation: .relu, in: scopes.norm)
-        convolution = Convolution2D(
-            inputs, outputs, kernel: Size2D(kernel, kernel), padding: .symmetric(Size2D(kernel / 2, kernel / 2)), hasBias: false,
-            initialization: initialization, in: scopes.convolution)
-    }
-
-    func callAsFunction(_ x: Tensor) -> Tensor { convolution(norm(x)) }
-}
-
 /// A layer of a block: x and what it makes of it, side by side.
 private struct DenseLayer: Layer {
-    private let first: PreactivatedConvolution
-    private let second: PreactivatedConvolution
-    private let scope: Scope
+    private let branches: Branches
 
     init(_ inputs: Int, growth: Int, _ initialization: Initialization, in scope: Scope) {
-        first = PreactivatedConvolution(inputs, 4 * growth, kernel: 1, initialization, in: (scope["norm1"], scope["conv1"]))
-        second = PreactivatedConvolution(4 * growth, growth, kernel: 3, initialization, in: (scope["norm2"], scope["conv2"]))
-        self.scope = scope
+        let first = PreactivatedConvolution(inputs, 4 * growth, kernel: 1, initialization, in: (scope["norm1"], scope["conv1"]))
+        let second = PreactivatedConvolution(4 * growth, growth, kernel: 3, initialization, in: (scope["norm2"], scope["conv2"]))
+        branches = Branches([[], [first, second]], in: scope)
     }
 
-    func callAsFunction(_ x: Tensor) -> Tensor {
-        let added = second(first(x))
-        return scope.record { Tensor.concatenated([x, added], axis: 3) }
-    }
+    func callAsFunction(_ x: Tensor) -> Tensor { branches(x) }
 }

@@ -22,20 +22,19 @@ struct LayerSequence: Backbone {
     }
 }
 
-/// A convolution, a norm or none, and an activation. Without a norm the convolution has a bias, with one where `hasBias` says so.
+/// A convolution that keeps the resolution but for its stride unless `padding` says otherwise, a norm or none, and an activation. Without a norm the convolution has a bias, with one where `hasBias` says so.
 struct ConvolutionLayer: Layer {
     let convolution: Convolution2D
     let norm: Normalization
 
     init(
-        _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1, padding: Int? = nil, groups: Int = 1, norm kind: NormalizationKind = .batch,
-        hasBias: Bool = false, activation: Activation = .relu, initialization: Initialization = .residual, in scopes: (convolution: Scope, norm: Scope)
+        _ inputs: Int, _ outputs: Int, kernel: Size2D, stride: Int = 1, padding: Padding2D? = nil, groups: Int = 1, norm kind: NormalizationKind = .batch,
+        epsilon: Float = 1e-5, hasBias: Bool = false, activation: Activation = .relu, initialization: Initialization = .residual, in scopes: (convolution: Scope, norm: Scope)
     ) {
-        let padding = padding ?? kernel / 2
         convolution = Convolution2D(
-            inputs, outputs, kernel: Size2D(kernel, kernel), stride: Size2D(stride, stride), padding: .symmetric(Size2D(padding, padding)),
-            groups: groups, hasBias: hasBias || kind == .none, initialization: initialization, in: scopes.convolution)
-        norm = Normalization(kind, outputs, activation: activation, in: scopes.norm)
+            inputs, outputs, kernel: kernel, stride: Size2D(stride, stride),
+            padding: padding ?? .symmetric(Size2D(kernel.height / 2, kernel.width / 2)), groups: groups, hasBias: hasBias || kind == .none, initialization: initialization, in: scopes.convolution)
+        norm = Normalization(kind, outputs, activation: activation, epsilon: epsilon, in: scopes.norm)
     }
 
     func callAsFunction(_ x: Tensor) -> Tensor { norm(convolution(x)) }

@@ -43,7 +43,7 @@ public struct MobileNetV2Configuration: BackboneConfiguration {
     public static let paper: String? = "Sandler, Howard, Zhu, Zhmoginov and Chen, CVPR 2018"
     public static let weightNames: [WeightNames] = [.torchvision]
     public static let options: [Key<MobileNetV2Configuration>] = [
-        Key("width_multiplier", \.widthMultiplier, .number(in: 0.0625...16), "The factor of all channels, which are rounded to multiples of 8."),
+        widthMultiplierOption(\.widthMultiplier),
         Key("small_images", \.isForSmallImages, .flag, "Whether the stem and stage 2 keep the resolution."),
         Key("dropout", \.dropout, .rate, "The share of the pooled features that are dropped in training."),
         initializationOption(\.initialization),
@@ -55,21 +55,15 @@ public struct MobileNetV2Configuration: BackboneConfiguration {
 
     public var stageNames: [String] { ["stem"] + Self.stages.indices.map { "stage\($0 + 1)" } + ["last"] }
 
-    /// The nearest multiple of 8 that is at most a tenth less, and at least 8.
-    private func scaled(_ channels: Int, by factor: Double) -> Int {
-        let exact = Double(channels) * factor, rounded = max(8, Int(exact + 4) / 8 * 8)
-        return Double(rounded) < 0.9 * exact ? rounded + 8 : rounded
-    }
-
     public func makeBackbone(input: ImageShape, through stage: String, in scope: Scope) -> any Backbone {
         let features = scope["features"], end = stageNames.firstIndex(of: stage) ?? stageNames.count - 1
-        var backbone = LayerSequence(), inputs = scaled(32, by: widthMultiplier), place = 1
+        var backbone = LayerSequence(), inputs = scaledChannels(32, by: widthMultiplier), place = 1
         backbone.add(ConvolutionLayer(
             input.channels, inputs, kernel: 3, stride: isForSmallImages ? 1 : 2, activation: .relu6, initialization: initialization,
             in: (features[0][0], features[0][1])))
         backbone.endStage("stem")
         for (index, stage) in Self.stages.enumerated() where index < end {
-            let outputs = scaled(stage.channels, by: widthMultiplier)
+            let outputs = scaledChannels(stage.channels, by: widthMultiplier)
             for block in 0..<stage.blocks {
                 let keepsSize = block > 0 || isForSmallImages && index == 1
                 backbone.add(InvertedResidual(
@@ -81,7 +75,7 @@ public struct MobileNetV2Configuration: BackboneConfiguration {
         }
         if end == stageNames.count - 1 {
             backbone.add(ConvolutionLayer(
-                inputs, scaled(1280, by: max(1, widthMultiplier)), kernel: 1, activation: .relu6, initialization: initialization,
+                inputs, scaledChannels(1280, by: max(1, widthMultiplier)), kernel: 1, activation: .relu6, initialization: initialization,
                 in: (features[place][0], features[place][1])))
             backbone.endStage("last")
         }
@@ -89,10 +83,7 @@ public struct MobileNetV2Configuration: BackboneConfiguration {
     }
 
     public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder {
-        let drop = Dropout(rate: dropout, in: scope["classifier"][0])
-        return ConvolutionalEncoder(makeBackbone(input: input, through: "last", in: scope), width: scaled(1280, by: max(1, widthMultiplier))) { features in
-            drop(scope["avgpool"].record { features.globalAveragePool() })
-        }
+        ConvolutionalEncoder(self, input: input, dropout: Dropout(rate: dropout, in: scope["classifier"][0]), in: scope)
     }
 
     public func makeHead(inputs: Int, outputs: Int, in scope: Scope) -> any Layer {

@@ -70,7 +70,7 @@ public struct SqueezeNetConfiguration: BackboneConfiguration {
         let features = scope["features"], end = stageNames.firstIndex(of: stage) ?? 3
         var backbone = LayerSequence(), inputs = version == .first ? 96 : 64, place = 2
         backbone.add(ConvolutionLayer(
-            input.channels, inputs, kernel: version == .first ? 7 : 3, stride: 2, padding: 0, norm: .none, initialization: initialization,
+            input.channels, inputs, kernel: version == .first ? 7 : 3, stride: 2, padding: .valid, norm: .none, initialization: initialization,
             in: (features[0], features[1])))
         backbone.endStage("stem")
         let ends = pools.dropFirst() + [Self.squeezes.count]
@@ -122,21 +122,15 @@ private struct SqueezeNet: ImageModel {
 /// A 1×1 convolution to few channels, then a 1×1 and a 3×3 one side by side, with ReLU behind each.
 private struct FireModule: Layer {
     private let squeeze: ConvolutionLayer
-    private let expansions: [ConvolutionLayer]
-    private let scope: Scope
+    private let expansions: Branches
 
     init(_ inputs: Int, squeeze: Int, expand: Int, _ initialization: Initialization, in scope: Scope) {
-        func layer(_ inputs: Int, _ outputs: Int, _ kernel: Int, _ name: String) -> ConvolutionLayer {
+        func layer(_ inputs: Int, _ outputs: Int, _ kernel: Size2D, _ name: String) -> ConvolutionLayer {
             ConvolutionLayer(inputs, outputs, kernel: kernel, norm: .none, initialization: initialization, in: (scope[name], scope["\(name)_activation"]))
         }
         self.squeeze = layer(inputs, squeeze, 1, "squeeze")
-        expansions = [layer(squeeze, expand, 1, "expand1x1"), layer(squeeze, expand, 3, "expand3x3")]
-        self.scope = scope
+        expansions = Branches([[layer(squeeze, expand, 1, "expand1x1")], [layer(squeeze, expand, 3, "expand3x3")]], in: scope)
     }
 
-    func callAsFunction(_ x: Tensor) -> Tensor {
-        let squeezed = squeeze(x)
-        let expanded = expansions.map { $0(squeezed) }
-        return scope.record { Tensor.concatenated(expanded, axis: 3) }
-    }
+    func callAsFunction(_ x: Tensor) -> Tensor { expansions(squeeze(x)) }
 }

@@ -10,6 +10,12 @@ public struct LayerSummary: Sendable, Equatable {
     public let parameters: Int
     /// The multiply-adds of one shard; of one sample where the batch has one.
     public let multiplyAdds: Int
+    /// How many numbers convolutions and linear layers of the run give, for one shard.
+    public let activations: Int
+    /// The shape of the weights of the first convolution or linear layer; nil where there is none.
+    public let weightShape: Shape?
+    /// The runs whose results it takes, by their places in the list, ascending; none for what takes inputs of the graph alone.
+    public let sources: [Int]
 }
 
 extension Graph {
@@ -38,14 +44,25 @@ extension Graph {
                 rows.append([node])
             }
         }
-        return rows.map { nodes in
+        var places: [Int: Int] = [:]
+        for (place, nodes) in rows.enumerated() {
+            for node in nodes { for value in node.outputs { places[value] = place } }
+        }
+        return rows.enumerated().map { place, nodes in
             // A reshape moves nothing, so it is named only where there is nothing else.
             let names = nodes.filter { !($0.operation is Reshape) }.map(\.operation.name)
             let kinds = names.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
             return LayerSummary(
                 path: nodes[0].path, kind: kinds.isEmpty ? "reshape" : kinds.joined(separator: ", "), outputShape: values[nodes[nodes.count - 1].outputs[0]].type.shape,
-                parameters: own.removeValue(forKey: nodes[0].path) ?? 0, multiplyAdds: nodes.reduce(0) { $0 + multiplyAdds($1) })
+                parameters: own.removeValue(forKey: nodes[0].path) ?? 0, multiplyAdds: nodes.reduce(0) { $0 + multiplyAdds($1) },
+                activations: nodes.filter(isWeighted).reduce(0) { $0 + values[$1.outputs[0]].type.shape.elementCount },
+                weightShape: nodes.first(where: isWeighted).map { values[$0.inputs[1]].type.shape },
+                sources: Set(nodes.flatMap(\.inputs).compactMap { places[$0] }).subtracting([place]).sorted())
         }
+    }
+
+    private func isWeighted(_ node: Node) -> Bool {
+        node.operation is Convolution || node.operation is TransposedConvolution || node.operation is Linear
     }
 
     private func multiplyAdds(_ node: Node) -> Int {

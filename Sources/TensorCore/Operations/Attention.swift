@@ -197,4 +197,20 @@ extension Tensor {
         let output = graph.record(Attention(scale: scale ?? 1 / Float(width).squareRoot()), [packed])[0]
         return output.reshaped([batch, tokens, heads * width])
     }
+
+    /// The same with a bias `[1, heads, N, N]` on the scores, from ops that keep the scores of all heads: for few tokens.
+    public func selfAttention(heads: Int, scale: Float? = nil, bias: Tensor) -> Tensor {
+        guard isValid, bias.isValid, rank == 3, heads > 0, shape[2] % (3 * heads) == 0 else {
+            return graph.fail("attention of \(shape) with \(heads) heads: expected [batch, tokens, 3 × heads × width]", at: graph.currentPath)
+        }
+        let (batch, tokens, width) = (shape[0], shape[1], shape[2] / (3 * heads))
+        let parts = inGraphPrecision().reshaped([batch, tokens, 3, heads, width]).transposed([2, 0, 3, 1, 4])
+        let (query, key, value) = (parts.part(0), parts.part(1), parts.part(2))
+        let scores = query.matmul(key, transposeB: true, dtype: .float32) * (scale ?? 1 / Float(width).squareRoot()) + bias
+        let attended = scores.softmax().cast(to: value.dtype).matmul(value)
+        return attended.transposed([0, 2, 1, 3]).reshaped([batch, tokens, heads * width])
+    }
+
+    /// Number `index` along the first axis, which goes.
+    private func part(_ index: Int) -> Tensor { sliced(axis: 0, index..<index + 1).reshaped(Shape(Array(shape.dropFirst()))) }
 }

@@ -321,6 +321,20 @@ extension Tensor {
         }
     }
 
+    /// The channels of `[…, C]` dealt out anew: the first of each of `groups` groups, then the second of each, and so on, so that convolutions in groups
+    /// that follow one another mix all of them.
+    ///
+    /// Zhang, Zhou, Lin and Sun, "ShuffleNet", CVPR 2018.
+    public func channelsShuffled(groups: Int) -> Tensor {
+        guard isValid else { return self }
+        guard groups > 0, shape[-1] % groups == 0 else {
+            return graph.fail("channel shuffle of \(shape): \(groups) groups do not divide \(shape[-1]) channels", at: graph.currentPath)
+        }
+        let leading = Array(shape.dropLast())
+        let grouped = reshaped(Shape(leading + [groups, shape[-1] / groups]))
+        return grouped.transposed(Array(leading.indices) + [leading.count + 1, leading.count]).reshaped(shape)
+    }
+
     /// Rows of this table `[V, D]` by int32 indices `[…]`: `[…, D]`.
     public func gathered(_ indices: Tensor) -> Tensor { graph.record(one: Gather(), self, indices) }
 }

@@ -1,0 +1,99 @@
+import Configuration
+import TensorCore
+
+/// How an image comes to the size that `data.size` asks for.
+public enum ResizeKind: String, CaseIterable, Sendable {
+    /// Stretched to it: bilinear, with antialiasing where it gets smaller.
+    case exact
+    /// Left as it is, in the middle, with black around it.
+    case pad
+}
+
+extension OptionKind where Value == Size2D {
+    static let imageSize = OptionKind(
+        "a number of pixels from 1 to 4096, or [height, width]", schema: .list(of: .integer(from: 1, to: 4096), orOne: true),
+        read: { fields, key in
+            guard let lengths = fields.integers(key, in: 1...4096) else { return nil }
+            if let length = lengths.first, lengths.count == 1 { return Size2D(length, length) }
+            if lengths.count == 2 { return Size2D(lengths[0], lengths[1]) }
+            if !lengths.isEmpty { fields.report("found \(lengths.count) numbers, expected one, or [height, width]", at: key) }
+            return nil
+        },
+        write: { $0.height == $0.width ? .scalar($0.height) : .list([.scalar($0.height), .scalar($0.width)]) })
+}
+
+/// Brings normalized images to another size. Not thread-safe: each thread has its own.
+final class ImageResizer {
+    /// What one row or column of the new image is made of: neighbouring ones of the old image, by their weights.
+    private struct Mixture {
+        let first: Int
+        let weights: [Float]
+
+        init(_ weights: ArraySlice<Float>) {
+            let used = weights.indices.filter { weights[$0] != 0 }
+            first = (used.first ?? weights.startIndex) - weights.startIndex
+            self.weights = used.isEmpty ? [] : Array(weights[used.first!...used.last!])
+        }
+
+        static func all(from inputs: Int, to outputs: Int) -> [Mixture] {
+            let matrix = Interpolation.bilinear.matrix(from: inputs, to: outputs, antialias: true)
+            return (0..<outputs).map { Mixture(matrix[$0 * inputs..<($0 + 1) * inputs]) }
+        }
+    }
+
+    private let source: ImageShape
+    private let target: ImageShape
+    private let kind: ResizeKind
+    private let rows: [Mixture]
+    private let columns: [Mixture]
+    /// What black is, in each channel.
+    private let black: [Float]
+    /// The image at its new width and its old height.
+    private let widened: UnsafeMutablePointer<Float>
+
+    init(from source: ImageShape, to target: ImageShape, _ kind: ResizeKind, black: [Float]) {
+        (self.source, self.target, self.kind, self.black) = (source, target, kind, black)
+        let stretches = kind == .exact
+        rows = stretches ? Mixture.all(from: source.height, to: target.height) : []
+        columns = stretches ? Mixture.all(from: source.width, to: target.width) : []
+        widened = .allocate(capacity: stretches ? source.height * target.width * source.channels : 1)
+    }
+
+    deinit { widened.deallocate() }
+
+    /// Writes the image of the old size at `image` to `output` in the new one.
+    func write(_ image: UnsafePointer<Float>, to output: UnsafeMutablePointer<Float>) {
+        kind == .exact ? stretch(image, to: output) : pad(image, to: output)
+    }
+
+    private func stretch(_ image: UnsafePointer<Float>, to output: UnsafeMutablePointer<Float>) {
+        let channels = source.channels, oldLength = source.width * channels, newLength = target.width * channels
+        for row in 0..<source.height {
+            let old = image + row * oldLength, new = widened + row * newLength
+            for (column, mixture) in columns.enumerated() {
+                for channel in 0..<channels {
+                    var value: Float = 0
+                    for (place, weight) in mixture.weights.enumerated() { value += old[(mixture.first + place) * channels + channel] * weight }
+                    new[column * channels + channel] = value
+                }
+            }
+        }
+        for (row, mixture) in rows.enumerated() {
+            let new = output + row * newLength
+            new.update(repeating: 0, count: newLength)
+            for (place, weight) in mixture.weights.enumerated() {
+                let old = widened + (mixture.first + place) * newLength
+                for position in 0..<newLength { new[position] += old[position] * weight }
+            }
+        }
+    }
+
+    private func pad(_ image: UnsafePointer<Float>, to output: UnsafeMutablePointer<Float>) {
+        let channels = source.channels, top = (target.height - source.height) / 2, left = (target.width - source.width) / 2
+        for position in 0..<target.count { output[position] = black[position % channels] }
+        for row in 0..<source.height {
+            (output + ((top + row) * target.width + left) * channels).update(
+                from: image + row * source.width * channels, count: source.width * channels)
+        }
+    }
+}
