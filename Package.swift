@@ -43,7 +43,7 @@ let package = Package(
         .target(
             name: "Experiments",
             dependencies: [
-                "Models", "Tasks", "Training", "RunStore", "Measures", "VisionData", "TensorCore", "HDF5", "Checksums", "Configuration",
+                "Models", "Layers", "Tasks", "Training", "RunStore", "Measures", "VisionData", "TensorCore", "HDF5", "Checksums", "Configuration",
             ]),
         .target(name: "Reports", dependencies: ["RunStore", "Measures", "Configuration"]),
 
@@ -51,7 +51,7 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Experiments", "Reports", "Models", "Training", "Measures", "VisionData", "TensorCore", "HDF5", "Configuration",
+                "Experiments", "Reports", "RunStore", "Models", "Training", "Measures", "VisionData", "TensorCore", "HDF5", "Configuration",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "HarnessCommand", dependencies: ["Commands", "Models"]),

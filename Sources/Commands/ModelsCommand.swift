@@ -42,9 +42,7 @@ struct ModelsCommand: DefinitionCommand {
 
     mutating func validate() throws {
         if svg != nil, name == nil { throw ValidationError("--svg: expected the name of a model to draw") }
-        if let classes, !InputSize.lengths.contains(classes) {
-            throw ValidationError("--classes: expected a number from 1 to \(InputSize.lengths.upperBound), found \(classes)")
-        }
+        try validateClasses(classes)
     }
 
     func run(_ registry: Registry) throws {
@@ -63,11 +61,9 @@ struct ModelsCommand: DefinitionCommand {
         }
     }
 
-    /// A model of the list takes its usual images, any other 28×28×1 and 10 classes, unless the options say otherwise.
     private func model(_ name: String, _ registry: Registry) throws -> (ModelDefinition, ImageShape, classes: Int) {
-        let definition = try Definition.model(name, registry: registry)
-        let preset = registry.models.presets.first { $0.name == name }
-        return (definition, input?.shape ?? preset?.input ?? ImageShape(height: 28, width: 28, channels: 1), classes ?? preset?.classes ?? 10)
+        let model = try NamedModel(name, input: input, classes: classes, registry)
+        return (model.definition, model.input, model.classes)
     }
 
     private func fitting<Result>(_ name: String, _ shape: ImageShape, _ body: () throws(RecordingError) -> Result) throws -> Result {
@@ -124,19 +120,5 @@ struct ModelsCommand: DefinitionCommand {
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(value), as: UTF8.self)
-    }
-}
-
-/// `3x224x224`: channels, height, width.
-struct InputSize: ExpressibleByArgument {
-    static let lengths = 1...65_536
-    let shape: ImageShape
-
-    init?(argument: String) {
-        let numbers = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
-        guard numbers.count == 3, let channels = numbers[0], let height = numbers[1], let width = numbers[2],
-            [channels, height, width].allSatisfy(Self.lengths.contains)
-        else { return nil }
-        shape = ImageShape(height: height, width: width, channels: channels)
     }
 }

@@ -3,11 +3,16 @@ import Foundation
 import RunStore
 
 extension Workspace {
-    /// The one run that a word names: its folder, its run.h5, or a folder with no other run in it.
+    /// The one run that a word names: its folder, its run.h5, a folder with no other run in it, or the beginning of its name in the nearest
+    /// `Results`, with or without its experiment before it (`quickstart/vit`, `vit-s0-1f`).
     ///
     /// - Throws: `.noInput` when there is none, `.usage` when there are several.
     public func run(_ word: String) throws -> RunFolder {
-        var url = try result(word)
+        var url: URL
+        do { url = try result(word) } catch let error as UserError where error.kind == .noInput {
+            guard let folder = try run(beginningWith: word) else { throw error }
+            return folder
+        }
         if url.lastPathComponent == "run.h5" { url.deleteLastPathComponent() }
         let folders = try RunFolder.runs(of: display(url))
         guard let folder = folders.first else { throw UserError(.noInput, "\(display(url)): there is no run in this folder") }
@@ -16,6 +21,23 @@ extension Workspace {
             throw UserError(.usage, "\(display(url)): holds \(folders.count) runs, expected one: \(names)\(folders.count > 4 ? ", …" : "")")
         }
         return folder
+    }
+
+    private func run(beginningWith word: String) throws -> RunFolder? {
+        guard !word.isEmpty, !word.hasPrefix("/") else { return nil }
+        let results = results.path
+        let found = try RunFolder.experiments(in: results).flatMap { experiment in
+            try RunFolder.runs(of: "\(results)/\(experiment)").filter { folder in
+                let name = (folder.path as NSString).lastPathComponent
+                return name.hasPrefix(word) || "\(experiment)/\(name)".hasPrefix(word)
+            }
+        }
+        let folders = Set(found).sorted { $0.path < $1.path }
+        guard folders.count < 2 else {
+            let names = folders.prefix(4).map { display(URL(filePath: $0.path)) }.joined(separator: ", ")
+            throw UserError(.usage, "'\(word)' is the beginning of \(folders.count) runs' names: \(names)\(folders.count > 4 ? ", …" : "")")
+        }
+        return folders.first.map { RunFolder(path: display(URL(filePath: $0.path))) }
     }
 
     /// The paths whose runs a word of `compare` names: what `result` finds, or the runs of a definition that lie under the last part of its

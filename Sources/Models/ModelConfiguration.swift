@@ -16,6 +16,9 @@ public protocol ModelConfiguration: Configurable {
     /// Who published it, and where.
     static var paper: String? { get }
 
+    /// Whose names its parameters and buffers have where that library has the network: a promise to files of weights. Empty: names of its own.
+    static var weightNames: [WeightNames] { get }
+
     /// The path of the option that says how wide the model is, below the family's key; nil where no option does.
     static var widthPath: [String]? { get }
 
@@ -34,6 +37,7 @@ public protocol ModelConfiguration: Configurable {
 
 extension ModelConfiguration {
     public static var paper: String? { nil }
+    public static var weightNames: [WeightNames] { [] }
     public static var widthPath: [String]? { options.first { $0.description.role == .width }.map { [$0.name] } }
     public func validate(input: ImageShape, at fields: FieldReader) {}
 

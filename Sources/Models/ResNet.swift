@@ -193,6 +193,7 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
 
     public static let documentation = "A residual network of basic blocks or bottlenecks."
     public static let paper: String? = "He, Zhang, Ren and Sun, CVPR 2016"
+    public static let weightNames: [WeightNames] = [.timm, .torchvision]
     public static let options: [Key<ResNetConfiguration>] =
         [
             Key("kind", \.kind, .choice, decidesDefaults: true, use: .clarity,

@@ -53,6 +53,7 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
 
     public static let documentation = "The vision transformer, of any size."
     public static let paper: String? = "Dosovitskiy et al., ICLR 2021"
+    public static let weightNames: [WeightNames] = [.timm]
     public static let options: [Key<VisionTransformerConfiguration>] =
         [
             .required("patch", \.patch, .count, missing: missingCount, "The side of a square of pixels that makes one token."),

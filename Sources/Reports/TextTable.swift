@@ -52,7 +52,7 @@ public struct TextTable {
     }
 
     /// RFC 4180, with line feeds.
-    var csv: String {
+    public var csv: String {
         func line(_ cells: [String]) -> String {
             cells.map { cell in
                 cell.contains { ",\"\n\r".contains($0) } ? "\"" + cell.replacing("\"", with: "\"\"") + "\"" : cell

@@ -1,6 +1,6 @@
 import HDF5
 
-/// What this program stores in HDF5.
+/// What this program stores in HDF5, and safetensors of weights.
 public enum StoredFile: Sendable {
     case run, weights, sweep
 
@@ -8,6 +8,10 @@ public enum StoredFile: Sendable {
     ///
     /// - Throws: `.data` when it is none of them, `.noInput` when it is not there.
     public init(_ path: String) throws {
+        if try WeightsContainer(of: path) == .safetensors {
+            self = .weights
+            return
+        }
         let file = try HDF5Reader(path, live: true)
         if file.exists("/status"), file.exists("/metrics") {
             self = .run

@@ -2,9 +2,10 @@ import Checksums
 import Configuration
 import HDF5
 
-/// A weights file, open for reading: this program's, or any HDF5 file with `/parameters`.
+/// A weights file, open for reading: this program's, any HDF5 file with `/parameters`, or a safetensors file.
 ///
-/// Its arrays are read one at a time, into memory that the caller has.
+/// Its arrays are read one at a time, into memory that the caller has. The numbers with which PyTorch counts the batches of a batch norm
+/// (`num_batches_tracked`) are apart from them (`counts`).
 public final class WeightsReader {
     /// An array of the file.
     public struct Entry: Sendable, Equatable {
@@ -12,7 +13,7 @@ public final class WeightsReader {
         public let name: String
         /// The lengths of the axes.
         public let shape: [Int]
-        /// Inside the file.
+        /// Inside the file: a dataset's path, or a tensor's name.
         let dataset: String
 
         /// How many numbers it has.
@@ -23,19 +24,29 @@ public final class WeightsReader {
     public let path: String
     /// In the order of the file.
     public let parameters: [Entry]
-    /// Running statistics; none when the file has no `/buffers`.
+    /// Running statistics; none when the file has no `/buffers`. A safetensors file does not tell them from parameters but by their names.
     public let buffers: [Entry]
+    /// How many batches batch norms have seen, by name; whole numbers that evaluation does not need.
+    public let counts: [String: Int64]
     /// The optimizer's arrays by their slot; none in `best.h5` and in published weights.
     public let optimizer: [(slot: String, arrays: [Entry])]
     /// What the file says beside the tensors.
     public let notes: WeightsNotes
-    private let file: HDF5Reader
+    private let file: Storage
+
+    private enum Storage {
+        case hdf5(HDF5Reader)
+        case safetensors(SafetensorsReader, [String: SafetensorsTensor])
+    }
 
     /// Opens a file, and checks its digest if it is sealed.
     ///
     /// - Throws: `.data` when it is damaged or something else, `.noInput` when it is not there.
     public convenience init(_ path: String) throws {
-        try self.init(path, try Seal.state(of: path))
+        switch try WeightsContainer(of: path) {
+        case .hdf5: try self.init(path, try Seal.state(of: path))
+        case .safetensors: try self.init(SafetensorsReader(path))
+        }
     }
 
     /// Opens a file that has to be sealed.
@@ -54,9 +65,14 @@ public final class WeightsReader {
         }
         guard version < 2 || seal == .whole else { throw file.error("is damaged: it has no digest of its content") }
         self.path = path
-        self.file = file
-        parameters = try Self.arrays(under: "/parameters", file)
-        buffers = try Self.arrays(under: "/buffers", file)
+        self.file = .hdf5(file)
+        parameters = try Self.arrays(under: "/parameters", file).filter { !$0.isCount }
+        let stored = try Self.arrays(under: "/buffers", file)
+        buffers = stored.filter { !$0.isCount }
+        counts = try Self.counts(stored) { entry in
+            let isInteger = try ![.float32, .float64, .otherFloat].contains(file.elementType(of: entry.dataset))
+            return isInteger && entry.count == 1 ? try file.read(entry.dataset, as: Int64.self).first : nil
+        }
         let slots = file.exists("/optimizer") ? try file.children(of: "/optimizer") : []
         optimizer = try slots.filter { try file.kind(of: "/optimizer/\($0)") == .group }.map { ($0, try Self.arrays(under: "/optimizer/\($0)", file)) }
         var progress: [String: WeightsScalar] = [:]
@@ -68,26 +84,60 @@ public final class WeightsReader {
             logDigest: file.exists("/log/sha256") ? try file.readString("/log/sha256") : nil)
     }
 
+    private init(_ file: SafetensorsReader) throws {
+        path = file.path
+        let tensors = Dictionary(uniqueKeysWithValues: file.tensors.map { ($0.name, $0) })
+        self.file = .safetensors(file, tensors)
+        let entries = file.tensors.map { Entry(name: $0.name, shape: $0.shape, dataset: $0.name) }
+        parameters = entries.filter { !$0.isCount && !$0.isStatistic }
+        buffers = entries.filter(\.isStatistic)
+        counts = try Self.counts(entries) { try tensors[$0.dataset].flatMap(file.integer) }
+        optimizer = []
+        notes = WeightsNotes()
+    }
+
+    /// The counts among arrays; 0 for one that is no single whole number.
+    private static func counts(_ entries: [Entry], _ value: (Entry) throws -> Int64?) rethrows -> [String: Int64] {
+        Dictionary(try entries.filter(\.isCount).map { ($0.name, try value($0) ?? 0) }, uniquingKeysWith: { first, _ in first })
+    }
+
     /// Reads an array of this file.
     ///
     /// - Parameter target: as many numbers as the array has.
     public func read(_ array: Entry, into target: UnsafeMutableBufferPointer<Float>) throws {
-        try file.read(array.dataset, into: target)
+        switch file {
+        case .hdf5(let file): try file.read(array.dataset, into: target)
+        case .safetensors(let file, let tensors): try file.read(tensors[array.dataset]!, into: target)
+        }
     }
 
     /// Checks that an array holds finite floating-point numbers.
     ///
     /// - Throws: `.data` with its name and what it holds instead.
     public func checkNumbers(of array: Entry) throws {
-        switch try file.elementType(of: array.dataset) {
-        case .float32, .float64: break
-        case let type: throw UserError(.data, "\(path): \(array.name) holds \(type), expected floating-point numbers")
+        // A safetensors file can hold more numbers than memory does.
+        var pieceCount = 1 << 18
+        if case .hdf5(let file) = file {
+            switch try file.elementType(of: array.dataset) {
+            case .float32, .float64: pieceCount = max(array.count, 1)
+            case let type: throw UserError(.data, "\(path): \(array.name) holds \(type), expected floating-point numbers")
+            }
         }
-        let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: array.count)
-        defer { values.deallocate() }
-        try read(array, into: values)
-        guard let place = values.firstIndex(where: { !$0.isFinite }) else { return }
-        throw UserError(.data, "\(path): \(array.name) holds \(values[place]) at place \(grouped(place)), expected finite numbers")
+        let scratch = UnsafeMutableBufferPointer<Float>.allocate(capacity: min(array.count, pieceCount))
+        defer { scratch.deallocate() }
+        for start in stride(from: 0, to: array.count, by: pieceCount) {
+            let values = UnsafeMutableBufferPointer(rebasing: scratch[..<min(pieceCount, array.count - start)])
+            switch file {
+            case .hdf5: try read(array, into: values)
+            case .safetensors(let file, let tensors): try file.read(tensors[array.dataset]!, from: start, into: values)
+            }
+            // A plain loop, which is run for every number of a network.
+            var place = 0
+            while place < values.count, values[place].isFinite { place += 1 }
+            guard place < values.count else { continue }
+            throw UserError(
+                .data, "\(path): \(array.name) holds \(values[place]) at place \(grouped(start + place)), expected finite numbers")
+        }
     }
 
     /// The first of the parameters and buffers that are not as `record` has them, by name; nil when all agree.
@@ -128,3 +178,12 @@ public final class WeightsReader {
         }
     }
 }
+
+extension WeightsReader.Entry {
+    private var lastPart: Substring { name[(name.lastIndex(of: ".").map(name.index(after:)) ?? name.startIndex)...] }
+    fileprivate var isCount: Bool { lastPart == batchCountName }
+    fileprivate var isStatistic: Bool { lastPart == "running_mean" || lastPart == "running_var" }
+}
+
+/// What PyTorch calls the number of batches that a batch norm has seen.
+public let batchCountName = "num_batches_tracked"

@@ -59,43 +59,17 @@ func loadHDF5Images(_ source: HDF5Source, at path: String, isRecorded: Bool = fa
 private struct HDF5Part {
     let images: String
     let labels: String
-    let count: Int
-    let shape: ImageShape
-    let type: ElementType
-
-    /// Whether channels come last in the file.
-    let hasChannelsLast: Bool
+    let array: HDF5ImageArray
+    var count: Int { array.count }
+    var shape: ImageShape { array.shape }
+    var type: ElementType { array.type }
 
     init(_ name: String, of file: HDF5Reader, layout: HDF5Source.Layout?) throws {
         images = "/\(name)/images"
         labels = "/\(name)/labels"
-        let dimensions = try file.shape(of: images)
-        hasChannelsLast = layout == .nhwc
-        let expected = hasChannelsLast ? "[n, height, width, channels]" : "[n, channels, height, width]"
-        if dimensions.count == 3 {
-            throw UserError(.data, """
-                \(file.path): \(images): found the shape \(dimensions), which lacks an axis for the channels, expected \(expected); images of one \
-                channel are \([dimensions[0], 1, dimensions[1], dimensions[2]])
-                """)
-        }
-        guard dimensions.count == 4, !dimensions.contains(0) else {
-            throw UserError(.data, "\(file.path): \(images): found the shape \(dimensions), expected \(expected), none of them 0")
-        }
-        let last = dimensions[3]
-        if layout == nil, [1, 3, 4].contains(last), dimensions[1] > last, dimensions[2] > last {
-            throw UserError(.data, """
-                \(file.path): \(images): found the shape \(dimensions), which looks like [n, height, width, channels], expected \(expected); \
-                say layout: nhwc in data.hdf5 if channels come last, or layout: nchw if they do not
-                """)
-        }
-        count = dimensions[0]
-        shape = hasChannelsLast
-            ? ImageShape(height: dimensions[1], width: dimensions[2], channels: last)
-            : ImageShape(height: dimensions[2], width: last, channels: dimensions[1])
-        type = try file.elementType(of: images)
-        guard type == .uint8 || type == .float32 else {
-            throw UserError(.data, "\(file.path): \(images): found elements of type \(type.rawValue), expected uint8 or float32")
-        }
+        array = try HDF5ImageArray(
+            images, of: file, layout: layout,
+            remedy: "say layout: nhwc in data.hdf5 if channels come last, or layout: nchw if they do not")
         let labelDimensions = try file.shape(of: labels)
         guard labelDimensions == [count] else {
             throw UserError(.data, "\(file.path): \(labels): found the shape \(labelDimensions), expected [\(count)], one label for each image of \(images)")
@@ -127,25 +101,9 @@ private func readPixels<Element: HDF5Element>(of parts: [HDF5Part], in file: HDF
                 \(file.path): \(part.images): image \(position / part.shape.count) holds \(floats[position]), expected finite numbers
                 """)
         }
-        pixels += part.hasChannelsLast || part.shape.channels == 1 ? stored : channelsLast(stored, shape: part.shape)
+        pixels += part.array.ordered(stored)
     }
     return pixels
-}
-
-/// `[n, channels, height, width]` → `[n, height, width, channels]`.
-private func channelsLast<Element>(_ images: [Element], shape: ImageShape) -> [Element] {
-    let channels = shape.channels, area = shape.height * shape.width
-    return [Element](unsafeUninitializedCapacity: images.count) { output, initialized in
-        images.withUnsafeBufferPointer { images in
-            for image in stride(from: 0, to: images.count, by: shape.count) {
-                for channel in 0..<channels {
-                    let plane = image + channel * area
-                    for pixel in 0..<area { output.initializeElement(at: image + pixel * channels + channel, to: images[plane + pixel]) }
-                }
-            }
-        }
-        initialized = images.count
-    }
 }
 
 private func readLabels(of parts: [HDF5Part], in file: HDF5Reader, classes: Int?) throws -> (values: [Int32], classCount: Int) {

@@ -12,14 +12,7 @@ import pathlib
 import numpy
 import torch
 
-# torchvision registers kernels of its own library, which is not needed here.
-library = torch.library.Library("torchvision", "DEF")
-library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-register_fake = torch.library.register_fake
-torch.library.register_fake = lambda name, *rest, **more: (lambda function: function) if name.startswith("torchvision::") else register_fake(name, *rest, **more)
-import timm
-import torchvision
+from vision_libraries import timm, torchvision
 
 MASK = (1 << 64) - 1
 

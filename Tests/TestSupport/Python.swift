@@ -11,6 +11,11 @@ public enum Python {
     /// Whether that Python also has silx, whose reader of `NXdata` is the one of its viewer.
     public static let hasSilx = withH5py.map { run([$0, "-c", "import silx.io.nxdata"]).status == 0 } ?? false
 
+    /// The same Python when it has PyTorch, torchvision, timm and safetensors too; nil otherwise.
+    public static let withTorch = withH5py.flatMap { run([$0, script("vision_libraries.py")]).status == 0 ? $0 : nil }
+
+    public static let missingTorch = "needs a Python with h5py, torch, torchvision, timm and safetensors; set HARNESS_PYTHON to one"
+
     /// The path of a script in `Tests/Reference`.
     public static func script(_ name: String) -> String {
         URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Reference/\(name)").path

@@ -106,6 +106,6 @@ extension WeightOrigin {
 }
 
 extension [Parameter] {
-    /// Names and shapes.
-    var shapes: [NamedShape] { map { NamedShape(name: $0.name, shape: $0.shape.dimensions) } }
+    /// Names and shapes, with the places of position embeddings.
+    var shapes: [NamedShape] { map { NamedShape(name: $0.name, shape: $0.shape.dimensions, grid: $0.grid) } }
 }

@@ -3,7 +3,7 @@ import RunStore
 import TensorCore
 import Training
 
-/// The weights of a file as a model's first values. What is excepted keeps its initializers' values.
+/// The weights of a file, HDF5 or safetensors, as a model's first values. What is excepted keeps its initializers' values.
 public struct FileWeights: WeightSource {
     /// The path of the file.
     public let path: String
@@ -32,17 +32,16 @@ public struct FileWeights: WeightSource {
     /// - Throws: `.data` with the first tensor that has others.
     static func checkNumbers(of path: String, _ matching: WeightMatching) throws {
         let file = try WeightsReader(path), stored = file.parameters + file.buffers
-        for (_, source) in matching.pairs { try file.checkNumbers(of: stored[source]) }
+        for pair in matching.pairs { try file.checkNumbers(of: stored[pair.source]) }
     }
 
     public func fill(_ store: ParameterStore, declaredBy graph: Graph) throws {
         let file = try WeightsReader(path), stored = file.parameters + file.buffers
         let entries = store.entries.map { ($0, store.values(of: $0)) } + store.bufferEntries.map { ($0, store.values(ofBuffer: $0)) }
-        let targets = entries.map { NamedShape(name: $0.0.name, shape: $0.0.shape.dimensions) }
-        let matching = WeightMatching(targets, from: stored.shapes, except: origin.except, of: "model")
+        let matching = WeightMatching((graph.parameters + graph.buffers).shapes, from: stored.shapes, except: origin.except, of: "model")
         if let complaint = matching.complaint { throw UserError(.data, "\(path): does not fit the model: \(complaint)") }
         initializers.fill(store, declaredBy: graph)
-        for (target, source) in matching.pairs { try file.read(stored[source], into: entries[target].1) }
+        for pair in matching.pairs { try file.read(stored[pair.source], for: pair, into: entries[pair.target].1) }
     }
 }
 

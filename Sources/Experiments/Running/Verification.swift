@@ -57,7 +57,7 @@ public struct Verification {
     ) throws {
         let run = try RunReader(folder).contents()
         let description = run.description
-        var definition = try Self.definition(of: run, path: folder.runFile, registry)
+        var definition = try Definition.recorded(run, path: folder.runFile, registry)
         definition.data.places.found = try Self.dataPlace(definition.data, dataFile, folder)
         definition.data.places.content = description.dataDigest.map { DataContent(digest: $0, classes: description.classes ?? 0) }
         try definition.setWeightsPlace(weightsFile, recordedIn: folder)
@@ -151,17 +151,6 @@ public struct Verification {
         }
         let recorded = (try? MachineRecord(folder))?.dataFile
         return recorded.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
-    }
-
-    private static func definition(of run: RunContents, path: String, _ registry: Registry) throws -> Definition {
-        do {
-            let definition = try Definition(
-                resolved: run.description.configuration, name: run.description.experiment, place: "\(path): /config", registry: registry)
-            if definition.trials.count == 1 { return definition }
-        } catch let error as UserError where error.kind == .usage {
-            throw UserError(.data, error.message.split(separator: "\n").first.map(String.init) ?? "\(path): /config is damaged")
-        }
-        throw UserError(.data, "\(path): /config is not the definition of one run")
     }
 }
 

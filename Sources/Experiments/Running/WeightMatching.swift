@@ -1,16 +1,33 @@
 import Configuration
+import Layers
+import Models
+import RunStore
 import TensorCore
 
 /// A parameter or buffer by its name and shape.
 struct NamedShape: Equatable {
     let name: String
     let shape: [Int]
+    /// The places of position embeddings, for which others may be resampled; nil for all else.
+    var grid: TokenGrid?
 }
 
 /// Which arrays of a model have their values from which of a source: those of the same name, which have to have the same shape.
+///
+/// A name in torchvision's convention for vision transformers goes for that of timm's where the model has this one. Position embeddings for a
+/// square grid go for those of another grid, for which they are resampled.
 struct WeightMatching {
-    /// Places among the model's arrays and among the source's.
-    private(set) var pairs: [(target: Int, source: Int)] = []
+    /// An array of the model, and the one of the source from which it has its values.
+    struct Pair {
+        /// Its place among the model's arrays.
+        let target: Int
+        /// Its place among the source's.
+        let source: Int
+        /// The grids between which position embeddings are resampled; nil where the values are taken as they are.
+        var grids: (old: TokenGrid, new: TokenGrid)?
+    }
+
+    private(set) var pairs: [Pair] = []
     /// In what they are not the same, a sentence's part each; empty when all fit.
     private(set) var differences: [String] = []
     /// The names in them.
@@ -22,16 +39,17 @@ struct WeightMatching {
     init(_ targets: [NamedShape], from sources: [NamedShape], except patterns: [String] = [], of what: String) {
         let patterns = patterns.map(NamePattern.init)
         func isExcepted(_ name: String) -> Bool { patterns.contains { $0.matches(name) } }
+        let sources = Self.named(as: targets, sources)
         var named = Dictionary(sources.indices.map { (sources[$0].name, $0) }, uniquingKeysWith: { first, _ in first })
         for (index, target) in targets.enumerated() where !isExcepted(target.name) {
             let found = named.removeValue(forKey: target.name)
-            if found.map({ sources[$0].shape != target.shape }) ?? true { differingNames.append(target.name) }
-            switch found {
-            case nil: differences.append("\(target.name) is missing")
-            case let found? where sources[found].shape != target.shape:
-                differences.append("\(target.name) has the shape \(sources[found].shape), expected \(target.shape)")
-            case let found?: pairs.append((index, found))
+            if let found, let pair = Self.pair(target, at: index, sources[found], at: found) {
+                pairs.append(pair)
+                continue
             }
+            differingNames.append(target.name)
+            differences.append(
+                found.map { "\(target.name) has the shape \(sources[$0].shape), expected \(target.shape)" } ?? "\(target.name) is missing")
         }
         let unknown = named.keys.filter { !isExcepted($0) }.sorted()
         differences += unknown.map { "\($0) is not in the \(what)" }
@@ -39,6 +57,28 @@ struct WeightMatching {
         let names = targets.map(\.name) + sources.map(\.name)
         for pattern in patterns where !names.contains(where: pattern.matches) {
             differences.append("except: '\(pattern.text.shortened())' matches nothing; \(pattern.hint(among: names))")
+        }
+    }
+
+    /// More places than any embedding stands for; a file can declare any number.
+    private static let mostTokens = 1 << 16
+
+    /// nil where the shapes do not go together.
+    private static func pair(_ target: NamedShape, at index: Int, _ source: NamedShape, at place: Int) -> Pair? {
+        if source.shape == target.shape { return Pair(target: index, source: place) }
+        guard let new = target.grid, source.shape.count == 3, source.shape[0] == 1, source.shape[2] == target.shape[2],
+            source.shape[1] <= mostTokens, let old = new.square(tokenCount: source.shape[1])
+        else { return nil }
+        return Pair(target: index, source: place, grids: (old, new))
+    }
+
+    /// The sources, those of torchvision's convention under the names that the targets have.
+    private static func named(as targets: [NamedShape], _ sources: [NamedShape]) -> [NamedShape] {
+        let wanted = Set(targets.map(\.name)), present = Set(sources.map(\.name))
+        return sources.map { source in
+            guard !wanted.contains(source.name), let name = VisionTransformerNames.timm(of: source.name), wanted.contains(name), !present.contains(name)
+            else { return source }
+            return NamedShape(name: name, shape: source.shape)
         }
     }
 
@@ -53,5 +93,27 @@ struct WeightMatching {
         guard !differences.isEmpty else { return nil }
         let rest = differences.count > 8 ? "; and \(differences.count - 8) more" : ""
         return differences.prefix(8).joined(separator: "; ") + rest
+    }
+
+    /// Checks that everything fits.
+    ///
+    /// - Throws: `.data` with every difference, a line each, behind what `path` is not.
+    func require(of path: String, fitting what: String) throws {
+        guard !differences.isEmpty else { return }
+        throw UserError(.data, (["\(path): does not fit \(what):"] + differences).joined(separator: "\n"))
+    }
+}
+
+extension WeightsReader {
+    /// Reads what a pair takes from this file.
+    ///
+    /// - Parameters:
+    ///   - stored: the array of the pair's source.
+    ///   - target: the memory of its target.
+    func read(_ stored: Entry, for pair: WeightMatching.Pair, into target: UnsafeMutableBufferPointer<Float>) throws {
+        guard let grids = pair.grids else { return try read(stored, into: target) }
+        var values = [Float](repeating: 0, count: stored.count)
+        try values.withUnsafeMutableBufferPointer { try read(stored, into: $0) }
+        _ = target.update(fromContentsOf: PositionEmbedding.resampled(values, from: grids.old, to: grids.new, width: stored.shape[2]))
     }
 }

@@ -20,11 +20,11 @@ public struct PositionEmbedding {
     /// Declares `pos_embed` in `scope` itself when it is learned.
     public init(_ kind: Kind, rows: Int, columns: Int, prefixTokens: Int, width: Int, in scope: Scope) {
         self.scope = scope
+        let grid = TokenGrid(prefixTokens: prefixTokens, rows: rows, columns: columns)
         embedding =
             switch kind {
             case .learned:
-                scope.parameter(
-                    "pos_embed", [1, prefixTokens + rows * columns, width], Initialization.transformer, role: .positionEmbedding)
+                scope.parameter("pos_embed", [1, grid.tokenCount, width], Initialization.transformer, role: .positionEmbedding, grid: grid)
             case .sinCos where width % 4 != 0 || width < 8:
                 scope.fail("2-D sine-cosine positions need a width that is a multiple of 4 and at least 8, found \(width)")
             case .sinCos:

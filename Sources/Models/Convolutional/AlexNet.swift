@@ -46,6 +46,7 @@ public struct AlexNetConfiguration: BackboneConfiguration {
 
     public static let documentation = "Five convolutions and three linear layers."
     public static let paper: String? = "Krizhevsky, Sutskever and Hinton, NIPS 2012"
+    public static let weightNames: [WeightNames] = [.torchvision]
     public static let options: [Key<AlexNetConfiguration>] = [
         Key("variant", \.variant, .choice, decidesDefaults: true, "Whose listing: torchvision's, the paper's, or that of courses without groups."),
         Key("norm", \.norm, .normalization, "What follows the first four convolutions; the papers have nothing."),

@@ -61,6 +61,7 @@ public struct ConvNeXtConfiguration: BackboneConfiguration {
 
     public static let documentation = "Blocks of a depthwise 7×7 convolution and a perceptron, with layer norm."
     public static let paper: String? = "Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, CVPR 2022"
+    public static let weightNames: [WeightNames] = [.timm]
     public static let options: [Key<ConvNeXtConfiguration>] = [
         Key("size", \.size, .choice, decidesDefaults: true, use: .clarity, "Which of the paper's networks gives the other options their defaults."),
         Key("blocks", \.blocks, .integers(in: 1...1024), "How many blocks each stage has; the resolution halves between stages."),

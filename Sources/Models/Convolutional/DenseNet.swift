@@ -48,6 +48,7 @@ public struct DenseNetConfiguration: BackboneConfiguration {
 
     public static let documentation = "Blocks in which every layer sees all layers before it."
     public static let paper: String? = "Huang, Liu, van der Maaten and Weinberger, CVPR 2017"
+    public static let weightNames: [WeightNames] = [.timm, .torchvision]
     public static let options: [Key<DenseNetConfiguration>] = [
         Key("depth", \.depth, .denseDepth, decidesDefaults: true, "How many layers with weights: 121, 161, 169, 201, or 6n + 4 for small images."),
         Key("growth", \.growth, .integer(in: 1...1024), role: .width, "How many channels a layer adds."),

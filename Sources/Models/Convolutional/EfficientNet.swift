@@ -47,6 +47,7 @@ public struct EfficientNetConfiguration: BackboneConfiguration {
 
     public static let documentation = "Inverted residuals with squeeze and excitation, scaled in depth and width."
     public static let paper: String? = "Tan and Le, ICML 2019"
+    public static let weightNames: [WeightNames] = [.torchvision]
     public static let options: [Key<EfficientNetConfiguration>] = [
         widthMultiplierOption(\.widthMultiplier),
         Key("depth_multiplier", \.depthMultiplier, .number(in: 0.0625...16), "The factor of the blocks of each stage, which are rounded up."),

@@ -54,6 +54,7 @@ public struct GoogLeNetConfiguration: BackboneConfiguration {
 
     public static let documentation = "Inception modules of four branches, and auxiliary heads in training."
     public static let paper: String? = "Szegedy et al., CVPR 2015"
+    public static let weightNames: [WeightNames] = [.torchvision]
     public static let options: [Key<GoogLeNetConfiguration>] = [
         Key("variant", \.variant, .choice, decidesDefaults: true, "Whose listing: torchvision's with batch norm, or the paper's."),
         Key("auxiliary", \.hasAuxiliaryHeads, .flag, "Whether two auxiliary heads are trained beside the main one, each with 0.3 of its loss."),

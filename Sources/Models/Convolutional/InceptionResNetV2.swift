@@ -40,6 +40,7 @@ public struct InceptionResNetV2Configuration: BackboneConfiguration {
 
     public static let documentation = "Inception modules with residual connections."
     public static let paper: String? = "Szegedy, Ioffe, Vanhoucke and Alemi, AAAI 2017"
+    public static let weightNames: [WeightNames] = [.timm]
     public static let options: [Key<InceptionResNetV2Configuration>] = [
         Key("blocks", \.blocks, .integers(in: 1...256), "How many blocks each of the three stages has; the last has one more."),
         widthMultiplierOption(\.widthMultiplier),

@@ -44,6 +44,7 @@ public struct InceptionV3Configuration: BackboneConfiguration {
 
     public static let documentation = "Inception modules of small and asymmetric convolutions."
     public static let paper: String? = "Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, CVPR 2016"
+    public static let weightNames: [WeightNames] = [.torchvision]
     public static let options: [Key<InceptionV3Configuration>] = [
         Key("auxiliary", \.hasAuxiliaryHead, .flag, "Whether an auxiliary head is trained beside the main one, with 0.4 of its loss."),
         widthMultiplierOption(\.widthMultiplier),

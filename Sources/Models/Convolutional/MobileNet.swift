@@ -42,6 +42,7 @@ public struct MobileNetConfiguration: BackboneConfiguration {
 
     public static let documentation = "Depthwise-separable convolutions."
     public static let paper: String? = "Howard et al., 2017 (arXiv:1704.04861)"
+    public static let weightNames: [WeightNames] = [.timm]
     public static let options: [Key<MobileNetConfiguration>] = [
         widthMultiplierOption(\.widthMultiplier),
         Key("small_images", \.isForSmallImages, .flag, "Whether the stem and stage 2 keep the resolution."),

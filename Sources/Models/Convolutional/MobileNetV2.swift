@@ -41,6 +41,7 @@ public struct MobileNetV2Configuration: BackboneConfiguration {
 
     public static let documentation = "Inverted residuals with depthwise convolutions."
     public static let paper: String? = "Sandler, Howard, Zhu, Zhmoginov and Chen, CVPR 2018"
+    public static let weightNames: [WeightNames] = [.torchvision]
     public static let options: [Key<MobileNetV2Configuration>] = [
         widthMultiplierOption(\.widthMultiplier),
         Key("small_images", \.isForSmallImages, .flag, "Whether the stem and stage 2 keep the resolution."),

@@ -44,6 +44,7 @@ public struct ResNetV2Configuration: BackboneConfiguration {
 
     public static let documentation = "A residual network with norm and activation before each convolution."
     public static let paper: String? = "He, Zhang, Ren and Sun, ECCV 2016"
+    public static let weightNames: [WeightNames] = [.timm]
     public static let options: [Key<ResNetV2Configuration>] = [
         Key("depth", \.depth, .one(of: [18, 20, 32, 34, 44, 50, 56, 101, 110, 152, 164, 1001]), decidesDefaults: true,
             "How many layers with weights; 18, 34, 50, 101 and 152 are for large images."),

@@ -44,6 +44,7 @@ public struct SqueezeNetConfiguration: BackboneConfiguration {
 
     public static let documentation = "Fire modules of 1×1 and 3×3 convolutions."
     public static let paper: String? = "Iandola et al., 2016 (arXiv:1602.07360)"
+    public static let weightNames: [WeightNames] = [.torchvision]
     public static let options: [Key<SqueezeNetConfiguration>] = [
         Key("version", \.version, .choice, "Which of the authors' releases."),
         Key("dropout", \.dropout, .rate, "The share of the last features that are dropped in training."),

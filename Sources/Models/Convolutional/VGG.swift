@@ -52,6 +52,7 @@ public struct VGGConfiguration: BackboneConfiguration {
 
     public static let documentation = "Blocks of 3×3 convolutions between max-pools, and linear layers."
     public static let paper: String? = "Simonyan and Zisserman, ICLR 2015"
+    public static let weightNames: [WeightNames] = [.torchvision]
     public static let options: [Key<VGGConfiguration>] = [
         Key("depth", \.depth, .one(of: [11, 13, 16, 19]), decidesDefaults: true, use: .clarity, "Which of the paper's networks gives blocks its default."),
         Key("blocks", \.blocks, .integers(in: 1...64), "How many convolutions each block has; a 2×2 max-pool ends it."),

@@ -41,6 +41,7 @@ public struct XceptionConfiguration: BackboneConfiguration {
 
     public static let documentation = "Residual blocks of depthwise-separable convolutions."
     public static let paper: String? = "Chollet, CVPR 2017"
+    public static let weightNames: [WeightNames] = [.timm]
     public static let options: [Key<XceptionConfiguration>] = [
         Key("middle_blocks", \.middleBlocks, .integer(in: 1...256), "How many blocks of three convolutions there are in the middle."),
         widthMultiplierOption(\.widthMultiplier),

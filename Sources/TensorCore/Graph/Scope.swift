@@ -32,6 +32,8 @@ public struct Parameter: Sendable {
     public let initializer: any Initializer
     /// Whether it keeps its value: a frozen parameter has no gradient.
     public internal(set) var isFrozen = false
+    /// The places of position embeddings; nil for all else.
+    public internal(set) var grid: TokenGrid?
 }
 
 /// A place in the tree of modules: `scope["blocks"][3]["attn"]` declares parameters called `blocks.3.attn.…`.
@@ -47,8 +49,12 @@ public struct Scope {
     public subscript(index: Int) -> Scope { self[String(index)] }
 
     /// Declares a trained parameter, in PyTorch's layout.
-    public func parameter(_ name: String, _ shape: Shape, _ initializer: some Initializer, role: ParameterRole = .weight) -> Tensor {
-        graph.declareParameter(Parameter(name: self[name].path, shape: shape, role: role, initializer: initializer))
+    ///
+    /// - Parameter grid: the places of position embeddings, which may be resampled when they are loaded.
+    public func parameter(
+        _ name: String, _ shape: Shape, _ initializer: some Initializer, role: ParameterRole = .weight, grid: TokenGrid? = nil
+    ) -> Tensor {
+        graph.declareParameter(Parameter(name: self[name].path, shape: shape, role: role, initializer: initializer, grid: grid))
     }
 
     /// Declares state that is saved but not trained.

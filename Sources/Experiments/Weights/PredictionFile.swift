@@ -1,0 +1,40 @@
+import HDF5
+
+/// A file of predictions: `/logits` `[n, classes]` and the most probable classes, `/classes` and `/probabilities` `[n, top]`, with
+/// `/class_names` where classes have names. Its path holds what it held before until it is finished.
+public final class PredictionFile {
+    private let replacement: FileReplacement
+    private var file: HDF5Writer?
+    private let logits: HDF5Column<Float>
+    private let classes: HDF5Column<Int32>
+    private let probabilities: HDF5Column<Float>
+
+    /// Begins a file.
+    ///
+    /// - Throws: `.io` when it cannot be written.
+    public init(_ path: String, classes classCount: Int, classNames: [String], top: Int) throws {
+        replacement = try FileReplacement(of: path)
+        let file = try HDF5Writer(replacement.temporaryPath, for: path)
+        if !classNames.isEmpty { try file.write(classNames, to: "/class_names") }
+        logits = try file.makeColumn("/logits", of: Float.self, rowShape: [classCount], rowsPerChunk: 256)
+        classes = try file.makeColumn("/classes", of: Int32.self, rowShape: [top], rowsPerChunk: 256)
+        probabilities = try file.makeColumn("/probabilities", of: Float.self, rowShape: [top], rowsPerChunk: 256)
+        self.file = consume file
+    }
+
+    /// Adds the logits of some images and what comes of them.
+    public func append(_ logits: UnsafeBufferPointer<Float>, _ predictions: [ImagePrediction]) throws {
+        try self.logits.append(Array(logits))
+        try classes.append(predictions.flatMap(\.classes))
+        try probabilities.append(predictions.flatMap(\.probabilities))
+    }
+
+    /// Brings the file to disk and gives it its name.
+    public func finish() throws {
+        try logits.close()
+        try classes.close()
+        try probabilities.close()
+        try file.take()!.close()
+        try replacement.commit()
+    }
+}

@@ -1,0 +1,101 @@
+import Configuration
+import Foundation
+import Models
+import RunStore
+import TensorCore
+import Training
+import VisionData
+
+/// A model with weights, and what has to be done to images before it sees them.
+public struct TrainedModel: Sendable {
+    /// The network.
+    public let definition: ModelDefinition
+    /// The size of its images.
+    public let input: ImageShape
+    /// How many logits it gives.
+    public let classes: Int
+    /// By class index; empty where nobody names them.
+    public let classNames: [String]
+    /// What is done to images.
+    public let normalization: NormalizationConfiguration
+    /// The format of the numbers between operations.
+    public let precision: Precision
+    private let weights: FileWeights
+
+    /// A model for images that are normalized already.
+    ///
+    /// - Parameters:
+    ///   - name: as messages call it.
+    ///   - weights: a file of weights, HDF5 or safetensors, which is checked wholly.
+    /// - Throws: `.usage` when the model does not fit images of the size, `.data` with every tensor of the file that does not fit the model.
+    public init(_ name: String, _ definition: ModelDefinition, input: ImageShape, classes: Int, weights path: String, precision: Precision = .fp32) throws {
+        self.init(definition, input, classes, [], .none, precision, FileWeights(path))
+        try check(name, path)
+    }
+
+    /// The model of a run, with the weights and the normalization that it recorded.
+    ///
+    /// - Parameters:
+    ///   - which: which of its weights.
+    ///   - precision: nil: that of the run.
+    /// - Throws: `.data` when the run or its weights are damaged, or it classifies nothing.
+    public init(of run: RunFolder, weights which: RunFolder.Weights = .best, precision: Precision? = nil, registry: Registry = .standard) throws {
+        let contents = try RunReader(run).contents(), description = contents.description, path = run.weightsFile(which)
+        let definition = try Definition.recorded(contents, path: run.runFile, registry)
+        guard let trial = definition.trials.first, let classes = description.classes, let data = description.data, data.imageShape.count == 3 else {
+            throw UserError(.data, "\(run.runFile): does not say how images are normalized and into how many classes they fall, so it predicts nothing")
+        }
+        if contents.status != .running, let complaint = Diagnosis.complaint(about: path, contents) { throw UserError(.data, complaint) }
+        let shape = ImageShape(height: data.imageShape[0], width: data.imageShape[1], channels: data.imageShape[2])
+        self.init(
+            trial.model.definition, shape, classes, data.classNames, .given(mean: data.mean, std: data.standardDeviation), precision ?? trial.precision,
+            FileWeights(path))
+        try check(trial.model.name, path)
+    }
+
+    private init(
+        _ definition: ModelDefinition, _ input: ImageShape, _ classes: Int, _ classNames: [String], _ normalization: NormalizationConfiguration,
+        _ precision: Precision, _ weights: FileWeights
+    ) {
+        (self.definition, self.input, self.classes, self.classNames) = (definition, input, classes, classNames)
+        (self.normalization, self.precision, self.weights) = (normalization, precision, weights)
+    }
+
+    private func check(_ name: String, _ path: String) throws {
+        let declared = try definition.declarations(of: name, input: input, classes: classes)
+        let matching = try FileWeights.matching(of: path, with: (declared.parameters + declared.buffers).shapes, except: [])
+        try matching.require(of: path, fitting: "\(name) with \(grouped(classes)) classes for images of \(input)")
+        try FileWeights.checkNumbers(of: path, matching)
+    }
+
+    /// How many numbers of images are in memory at a time.
+    private static let blockCount = 1 << 24
+
+    /// Computes the logits of images in their order, a batch at a time.
+    ///
+    /// - Parameter body: takes the logits of some images `[images, classes]`, valid during the call.
+    /// - Throws: `.data` when the images are of another size or damaged, `.internal` when the memory is too small, and what `body` throws.
+    public func predict(_ images: UnlabeledImages, threads: Int, _ body: (_ logits: UnsafeBufferPointer<Float>) throws -> Void) throws {
+        guard images.shape == input else {
+            throw UserError(.data, "\(images.path): /images: found images of \(images.shape), expected \(input), as the model takes")
+        }
+        // A batch of large images takes much memory, and a small number of images no whole batch.
+        let largest = input.count > 64 * 64 * 3 ? 16 : 64
+        let batchSize = min(largest, (images.count + 7) / 8 * 8)
+        let predictor: Predictor
+        do {
+            let definition = definition, classes = classes
+            predictor = try Predictor(
+                { scope, images in definition.record(images, classes: classes, in: scope) }, outputs: ["logits"],
+                image: [input.height, input.width, input.channels], weights: weights, batchSize: batchSize, precision: precision,
+                pool: WorkerPool(threads: threads, shards: 8))
+        } catch let error as RecordingError {
+            throw UserError(error.isShortOfMemory ? .internal : .usage, "the model: \(error)")
+        }
+        let rows = max(Self.blockCount / input.count / batchSize, 1) * batchSize
+        for start in stride(from: 0, to: images.count, by: rows) {
+            let block = try images.block(start..<min(start + rows, images.count), normalization: normalization)
+            try predictor.forEachBatch(of: block.indices(of: .test), from: block) { try body($0["logits"]!) }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Configuration
+import HDF5
+import TensorCore
+
+/// Images without labels in an HDF5 file, read block by block: `/images` `[n, channels, height, width]`, uint8 (0 to 255, standing for 0 to 1)
+/// or float32 (used as they are, all finite).
+public struct UnlabeledImages {
+    /// The file's path.
+    public let path: String
+    private let file: HDF5Reader
+    private let array: HDF5ImageArray
+
+    /// Opens a file.
+    ///
+    /// - Parameter mayBeBytes: whether bytes are taken, which only make sense where images are normalized after they are read.
+    /// - Throws: `.noInput` when it is not there, `.data` when it holds no such images.
+    public init(_ path: String, mayBeBytes: Bool) throws {
+        self.path = path
+        file = try HDF5Reader(path)
+        array = try HDF5ImageArray("/images", of: file, layout: nil, remedy: "transpose them to [0, 3, 1, 2]")
+        guard mayBeBytes || array.type == .float32 else {
+            throw UserError(.data, "\(path): /images: found elements of type \(array.type.rawValue), expected float32, normalized already")
+        }
+        guard try file.isWritten("/images") else {
+            throw UserError(.data, "\(path): /images: was declared and not wholly written; what is missing would be read as zeros")
+        }
+    }
+
+    /// How many images there are, at least one.
+    public var count: Int { array.count }
+    /// One image's size.
+    public var shape: ImageShape { array.shape }
+
+    /// Reads some of the images as the test images of a data set, whose labels mean nothing.
+    ///
+    /// - Throws: `.data` when a number is not finite or the images do not fit into the memory.
+    public func block(_ rows: Range<Int>, normalization: NormalizationConfiguration) throws -> ImageDataset {
+        let size = Double(rows.count) * Double(shape.height) * Double(shape.width) * Double(shape.channels)
+        try requireMemory(forImages: Double(rows.count), byteCount: 2 * size * (array.type == .uint8 ? 1 : 4), at: "\(path): /images")
+        let pixels: LabeledImages.Pixels =
+            if array.type == .uint8 {
+                .bytes(array.ordered(try file.read("/images", rows: rows, as: UInt8.self)), maximum: 255)
+            } else {
+                .floats(array.ordered(try finite(file.read("/images", rows: rows, as: Float.self), from: rows.lowerBound)))
+            }
+        let all = 0..<rows.count
+        let images = LabeledImages(
+            name: path, shape: shape, pixels: pixels, labels: [Int32](repeating: 0, count: rows.count), classCount: 1, classNames: nil,
+            train: all, validation: nil, test: all)
+        return try ImageDataset(images, validation: .count(0), normalization: normalization)
+    }
+
+    private func finite(_ values: [Float], from first: Int) throws -> [Float] {
+        guard let place = values.firstIndex(where: { !$0.isFinite }) else { return values }
+        throw UserError(.data, "\(path): /images: image \(first + place / shape.count) holds \(values[place]), expected finite numbers")
+    }
+}
