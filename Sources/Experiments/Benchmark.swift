@@ -30,12 +30,14 @@ public struct Workload: Sendable {
     ]
     private static let classCount = 10
 
-    /// - Throws: `.usage` with the nearest name when there is no such workload.
+    /// A workload, or any other preset with 8 images a step.
+    ///
+    /// - Throws: `.usage` with the nearest name when there is no such workload or preset.
     public static func named(_ name: String) throws -> Workload {
-        guard let workload = all.first(where: { $0.name == name }) else {
-            throw UserError(.usage, "unknown workload '\(name)'\(suggestion(for: name, among: all.map(\.name)))")
-        }
-        return workload
+        if let workload = all.first(where: { $0.name == name }) { return workload }
+        if ModelPreset.named(name) != nil { return Workload(name: name, batchSize: 8) }
+        let known = all.map(\.name), presets = ModelPreset.all.map(\.name)
+        throw UserError(.usage, "unknown workload '\(name)'\(suggestion(for: name, among: nearest(to: name, among: presets).map { [$0] } ?? known))")
     }
 
     /// Times `steps` whole training steps (forward, backward, AdamW) on synthetic images of 10 classes.

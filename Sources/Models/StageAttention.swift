@@ -34,7 +34,8 @@ public struct StageAttention: Equatable, Sendable {
                 fields.report("found \(stage) twice", at: "attention_after")
             }
         }
-        for key in ["attention_heads", "attention_bias"] where stages.isEmpty && fields.has(key) {
+        let usual = StageAttention()
+        for (key, isUsual) in [("attention_heads", heads == usual.heads), ("attention_bias", bias == usual.bias)] where stages.isEmpty && !isUsual {
             fields.report("no stage has attention; add attention_after, such as [\(known.last ?? "")]", at: key)
         }
     }

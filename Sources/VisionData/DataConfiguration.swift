@@ -96,7 +96,7 @@ public struct DataConfiguration: Configurable {
         case (true, true): fields.report("found beside 'name', expected one of the two", at: "hdf5")
         default: break
         }
-        if size == nil, fields.has("resize") { fields.report("there is no size to which images are brought; add one, such as size: 224", at: "resize") }
+        if size == nil, resize != .exact { fields.report("there is no size to which images are brought; add one, such as size: 224", at: "resize") }
     }
 
     /// What the result depends on: the name of a data set or what a file holds, never where it lies.

@@ -33,8 +33,11 @@ public struct UnlabeledImages {
 
     /// Reads some of the images as the test images of a data set, whose labels mean nothing.
     ///
+    /// - Parameter sizing: the size to which they are brought, and how; nil: they stay.
     /// - Throws: `.data` when a number is not finite or the images do not fit into the memory.
-    public func block(_ rows: Range<Int>, normalization: NormalizationConfiguration) throws -> ImageDataset {
+    public func block(
+        _ rows: Range<Int>, normalization: NormalizationConfiguration, sizing: (size: Size2D, kind: ResizeKind)? = nil
+    ) throws -> ImageDataset {
         let size = Double(rows.count) * Double(shape.height) * Double(shape.width) * Double(shape.channels)
         try requireMemory(forImages: Double(rows.count), byteCount: 2 * size * (array.type == .uint8 ? 1 : 4), at: "\(path): /images")
         let pixels: LabeledImages.Pixels =
@@ -47,7 +50,10 @@ public struct UnlabeledImages {
         let images = LabeledImages(
             name: path, shape: shape, pixels: pixels, labels: [Int32](repeating: 0, count: rows.count), classCount: 1, classNames: nil,
             train: all, validation: nil, test: all)
-        return try ImageDataset(images, validation: .count(0), normalization: normalization)
+        var configuration = DataConfiguration()
+        (configuration.validation, configuration.normalization) = (.count(0), normalization)
+        if let sizing { (configuration.size, configuration.resize) = (sizing.size, sizing.kind) }
+        return try ImageDataset(images, configuration)
     }
 
     private func finite(_ values: [Float], from first: Int) throws -> [Float] {

@@ -23,10 +23,9 @@ import Testing
         let result = try run("--help")
         #expect(result.exitCode == 0 && result.errors == "")
         #expect(result.output.contains("harness run experiments/quickstart"))
-        for command in ["run", "sweep", "check", "why", "verify", "doctor", "tail", "models", "inspect", "compare", "bench", "data"] {
+        for command in ["run", "sweep", "check", "why", "verify", "doctor", "tail", "models", "predict", "convert", "inspect", "compare", "bench", "data"] {
             #expect(result.output.contains("\n  \(command) "), "\(command) is listed")
         }
-        for command in ["predict"] { #expect(!result.output.contains(command), "\(command) does not work yet") }
     }
 
     @Test(arguments: [

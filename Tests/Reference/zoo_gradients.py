@@ -22,7 +22,7 @@ AUXILIARY_WEIGHT = 0.3
 CASES = [
     ({"resnet": {"depth": 50, "kind": "imagenet", "stem": "7x7"}}, torchvision.models.resnet50, {}),
     ({"densenet": {"depth": 121, "stem": "7x7"}}, torchvision.models.densenet121, {}),
-    ({"googlenet": {"auxiliary": True, "dropout": 0}}, torchvision.models.googlenet, {"init_weights": False, "dropout": 0.0, "dropout_aux": 0.0}),
+    ({"googlenet": {"auxiliary": True, "dropout": 0, "auxiliary_dropout": 0}}, torchvision.models.googlenet, {"init_weights": False, "dropout": 0.0, "dropout_aux": 0.0}),
     ({"mobilenet_v2": {"dropout": 0}}, torchvision.models.mobilenet_v2, {"dropout": 0.0}),
 ]
 

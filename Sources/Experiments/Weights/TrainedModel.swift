@@ -18,6 +18,8 @@ public struct TrainedModel: Sendable {
     public let classNames: [String]
     /// What is done to images.
     public let normalization: NormalizationConfiguration
+    /// How images of another size come to that of the model; nil: they are refused.
+    public let resize: ResizeKind?
     /// The format of the numbers between operations.
     public let precision: Precision
     private let weights: FileWeights
@@ -29,7 +31,7 @@ public struct TrainedModel: Sendable {
     ///   - weights: a file of weights, HDF5 or safetensors, which is checked wholly.
     /// - Throws: `.usage` when the model does not fit images of the size, `.data` with every tensor of the file that does not fit the model.
     public init(_ name: String, _ definition: ModelDefinition, input: ImageShape, classes: Int, weights path: String, precision: Precision = .fp32) throws {
-        self.init(definition, input, classes, [], .none, precision, FileWeights(path))
+        self.init(definition, input, classes, [], .none, nil, precision, FileWeights(path))
         try check(name, path)
     }
 
@@ -48,17 +50,17 @@ public struct TrainedModel: Sendable {
         if contents.status != .running, let complaint = Diagnosis.complaint(about: path, contents) { throw UserError(.data, complaint) }
         let shape = ImageShape(height: data.imageShape[0], width: data.imageShape[1], channels: data.imageShape[2])
         self.init(
-            trial.model.definition, shape, classes, data.classNames, .given(mean: data.mean, std: data.standardDeviation), precision ?? trial.precision,
-            FileWeights(path))
+            trial.model.definition, shape, classes, data.classNames, .given(mean: data.mean, std: data.standardDeviation),
+            trial.data.size == nil ? nil : trial.data.resize, precision ?? trial.precision, FileWeights(path))
         try check(trial.model.name, path)
     }
 
     private init(
         _ definition: ModelDefinition, _ input: ImageShape, _ classes: Int, _ classNames: [String], _ normalization: NormalizationConfiguration,
-        _ precision: Precision, _ weights: FileWeights
+        _ resize: ResizeKind?, _ precision: Precision, _ weights: FileWeights
     ) {
         (self.definition, self.input, self.classes, self.classNames) = (definition, input, classes, classNames)
-        (self.normalization, self.precision, self.weights) = (normalization, precision, weights)
+        (self.normalization, self.resize, self.precision, self.weights) = (normalization, resize, precision, weights)
     }
 
     private func check(_ name: String, _ path: String) throws {
@@ -76,7 +78,7 @@ public struct TrainedModel: Sendable {
     /// - Parameter body: takes the logits of some images `[images, classes]`, valid during the call.
     /// - Throws: `.data` when the images are of another size or damaged, `.internal` when the memory is too small, and what `body` throws.
     public func predict(_ images: UnlabeledImages, threads: Int, _ body: (_ logits: UnsafeBufferPointer<Float>) throws -> Void) throws {
-        guard images.shape == input else {
+        guard images.shape == input || resize != nil && images.shape.channels == input.channels else {
             throw UserError(.data, "\(images.path): /images: found images of \(images.shape), expected \(input), as the model takes")
         }
         // A batch of large images takes much memory, and a small number of images no whole batch.
@@ -94,7 +96,7 @@ public struct TrainedModel: Sendable {
         }
         let rows = max(Self.blockCount / input.count / batchSize, 1) * batchSize
         for start in stride(from: 0, to: images.count, by: rows) {
-            let block = try images.block(start..<min(start + rows, images.count), normalization: normalization)
+            let block = try images.block(start..<min(start + rows, images.count), normalization: normalization, sizing: resize.map { (Size2D(input.height, input.width), $0) })
             try predictor.forEachBatch(of: block.indices(of: .test), from: block) { try body($0["logits"]!) }
         }
     }

@@ -39,6 +39,8 @@ public struct GoogLeNetConfiguration: BackboneConfiguration {
     public var isForSmallImages = false
     /// The share of the pooled features that are dropped in training.
     public var dropout: Double
+    /// The share of hidden values of the auxiliary heads that are dropped in training.
+    public var auxiliaryDropout = 0.7
     /// How weights start.
     public var initialization: Initialization
 
@@ -61,6 +63,7 @@ public struct GoogLeNetConfiguration: BackboneConfiguration {
         widthMultiplierOption(\.widthMultiplier),
         Key("small_images", \.isForSmallImages, .flag, "Whether the first convolution and the first pool keep the resolution."),
         Key("dropout", \.dropout, .rate, "The share of the pooled features that are dropped in training."),
+        Key("auxiliary_dropout", \.auxiliaryDropout, .rate, writesDefault: false, "The share of hidden values of the auxiliary heads that are dropped in training."),
         initializationOption(\.initialization),
     ]
 
@@ -129,7 +132,7 @@ public struct GoogLeNetConfiguration: BackboneConfiguration {
         return AuxiliaryModel(model, heads: [("aux1", "inception4a"), ("aux2", "inception4d")].map { name, stage in
             // Where images are too small, recording the backbone fails and says so.
             let features = featureShape(input: input, after: stage) ?? [1, 1, 1, 1]
-            return AuxiliaryModel.Head(name: name, stage: stage, weight: 0.3, layer: AuxiliaryHead(features, classes, variant, style, in: scope[name]))
+            return AuxiliaryModel.Head(name: name, stage: stage, weight: 0.3, layer: AuxiliaryHead(features, classes, variant, style, dropout: auxiliaryDropout, in: scope[name]))
         })
     }
 }
@@ -143,7 +146,9 @@ private struct AuxiliaryHead: Layer {
     private let dropout: Dropout
     private let scope: Scope
 
-    init(_ features: Shape, _ classes: Int, _ variant: GoogLeNetConfiguration.Variant, _ style: InceptionModule.Style, in scope: Scope) {
+    init(
+        _ features: Shape, _ classes: Int, _ variant: GoogLeNetConfiguration.Variant, _ style: InceptionModule.Style, dropout rate: Double, in scope: Scope
+    ) {
         let hidden = style.channels(1024), initialization = style.initialization
         /// How many windows there are along an axis.
         func count(_ length: Int) -> Int { variant == .torchvision ? 4 : max(length - 5, 0) / 3 + 1 }
@@ -152,7 +157,7 @@ private struct AuxiliaryHead: Layer {
         convolution = style.convolution(features[3], .init("conv", 128, 1), in: scope)
         first = Linear(style.channels(128) * count(features[1]) * count(features[2]), hidden, initialization: initialization, in: scope["fc1"])
         second = Linear(hidden, classes, initialization: initialization, in: scope["fc2"])
-        dropout = Dropout(rate: 0.7, in: scope["dropout"])
+        dropout = Dropout(rate: rate, in: scope["dropout"])
         self.scope = scope
     }
 
