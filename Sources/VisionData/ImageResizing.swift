@@ -24,28 +24,12 @@ extension OptionKind where Value == Size2D {
 
 /// Brings normalized images to another size. Not thread-safe: each thread has its own.
 final class ImageResizer {
-    /// What one row or column of the new image is made of: neighbouring ones of the old image, by their weights.
-    private struct Mixture {
-        let first: Int
-        let weights: [Float]
-
-        init(_ weights: ArraySlice<Float>) {
-            let used = weights.indices.filter { weights[$0] != 0 }
-            first = (used.first ?? weights.startIndex) - weights.startIndex
-            self.weights = used.isEmpty ? [] : Array(weights[used.first!...used.last!])
-        }
-
-        static func all(from inputs: Int, to outputs: Int) -> [Mixture] {
-            let matrix = Interpolation.bilinear.matrix(from: inputs, to: outputs, antialias: true)
-            return (0..<outputs).map { Mixture(matrix[$0 * inputs..<($0 + 1) * inputs]) }
-        }
-    }
-
     private let source: ImageShape
     private let target: ImageShape
     private let kind: ResizeKind
-    private let rows: [Mixture]
-    private let columns: [Mixture]
+    /// What each row and each column of the new image is made of.
+    private let rows: [(first: Int, weights: [Float])]
+    private let columns: [(first: Int, weights: [Float])]
     /// What black is, in each channel.
     private let black: [Float]
     /// The image at its new width and its old height.
@@ -54,8 +38,10 @@ final class ImageResizer {
     init(from source: ImageShape, to target: ImageShape, _ kind: ResizeKind, black: [Float]) {
         (self.source, self.target, self.kind, self.black) = (source, target, kind, black)
         let stretches = kind == .exact
-        rows = stretches ? Mixture.all(from: source.height, to: target.height) : []
-        columns = stretches ? Mixture.all(from: source.width, to: target.width) : []
+        func mixtures(_ old: Int, _ new: Int) -> [(first: Int, weights: [Float])] {
+            stretches ? Interpolation.bilinear.mixtures(from: old, to: new, antialias: true) : []
+        }
+        (rows, columns) = (mixtures(source.height, target.height), mixtures(source.width, target.width))
         widened = .allocate(capacity: stretches ? source.height * target.width * source.channels : 1)
     }
 

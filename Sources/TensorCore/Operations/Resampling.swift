@@ -19,22 +19,31 @@ public enum Interpolation: String, Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// The matrix `[outputs, inputs]` that resizes one axis, pixels being areas whose centres lie at ½, 1½, ….
+    /// What each pixel of a resized axis is made of, pixels being areas whose centres lie at ½, 1½, …: neighbouring ones of the old axis from `first` on,
+    /// by their weights.
     ///
     /// With `antialias` a smaller image weighs all pixels that one of its own covers, and weights beyond the border are left out; without it four or
     /// two pixels count, and beyond the border the outermost repeats. Both as PyTorch's `interpolate`, and the first as Pillow, have it.
-    public func matrix(from inputs: Int, to outputs: Int, antialias: Bool) -> [Float] {
+    public func mixtures(from inputs: Int, to outputs: Int, antialias: Bool) -> [(first: Int, weights: [Float])] {
         let scale = Double(inputs) / Double(outputs), stretch = antialias ? max(scale, 1) : 1, a = antialias ? -0.5 : -0.75
-        var matrix = [Float](repeating: 0, count: outputs * inputs)
-        for row in 0..<outputs {
-            let center = (Double(row) + 0.5) * scale
-            var weights = [Double](repeating: 0, count: inputs)
-            let first = Int((center - support * stretch).rounded(.down)) - 1, last = Int((center + support * stretch).rounded(.up)) + 1
-            for place in first...last where antialias ? (0..<inputs).contains(place) : true {
-                weights[min(max(place, 0), inputs - 1)] += weight(at: (Double(place) + 0.5 - center) / stretch, a: a)
+        return (0..<outputs).map { place in
+            let center = (Double(place) + 0.5) * scale
+            var sums: [Int: Double] = [:]
+            for pixel in Int((center - support * stretch).rounded(.down)) - 1...Int((center + support * stretch).rounded(.up)) + 1 {
+                if antialias, !(0..<inputs).contains(pixel) { continue }
+                let weight = weight(at: (Double(pixel) + 0.5 - center) / stretch, a: a)
+                if weight != 0 { sums[min(max(pixel, 0), inputs - 1), default: 0] += weight }
             }
-            let sum = antialias ? weights.reduce(0, +) : 1
-            for place in 0..<inputs { matrix[row * inputs + place] = Float(weights[place] / sum) }
+            let first = sums.keys.min() ?? 0, last = sums.keys.max() ?? 0, whole = antialias ? (first...last).reduce(0) { $0 + (sums[$1] ?? 0) } : 1
+            return (first, (first...last).map { Float((sums[$0] ?? 0) / whole) })
+        }
+    }
+
+    /// The same as a matrix `[outputs, inputs]`.
+    public func matrix(from inputs: Int, to outputs: Int, antialias: Bool) -> [Float] {
+        var matrix = [Float](repeating: 0, count: outputs * inputs)
+        for (row, mixture) in mixtures(from: inputs, to: outputs, antialias: antialias).enumerated() {
+            for (place, weight) in mixture.weights.enumerated() { matrix[row * inputs + mixture.first + place] = weight }
         }
         return matrix
     }
