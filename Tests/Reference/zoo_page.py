@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from performance_page import commit, processor  # noqa: E402
 from vision_libraries import safetensors, timm, torchvision  # noqa: E402
 
-STEPS = 5
+STEPS = 3
 BATCH = 8
 TORCHVISION = {
     "alexnet": "alexnet", "squeezenet1.0": "squeezenet1_0", "squeezenet1.1": "squeezenet1_1", "mobilenet-v2": "mobilenet_v2",
@@ -36,7 +36,7 @@ TORCHVISION = {
 } | {f"resnet{depth}": f"resnet{depth}" for depth in (18, 34, 50, 101, 152)}
 TIMM = {
     "resnet26": "resnet26", "se-resnet50": "seresnet50", "inception-resnet-v2": "inception_resnet_v2", "xception": "legacy_xception",
-    "convnext-tiny": "convnext_tiny", "convnext-small": "convnext_small", "convnext-base": "convnext_base", "mobilenet": "mobilenetv1_100",
+    "convnext-tiny": "convnext_tiny", "convnext-small": "convnext_small", "convnext-base": "convnext_base", "mobilenet-v1": "mobilenetv1_100",
     "resnet-v2-50": "resnetv2_50", "resnet-v2-101": "resnetv2_101", "resnet-v2-152": "resnetv2_152", "vit-tiny-16": "vit_tiny_patch16_224",
     "vit-s-16": "vit_small_patch16_224", "vit-b-16": "vit_base_patch16_224", "vit-l-16": "vit_large_patch16_224",
 }
