@@ -39,18 +39,17 @@ public final class HDF5Reader: Sendable {
         let place = Place(file: path, object: nil, health: nil)
         try Self.checkIsFile(path, place)
         (handle, isBeingWritten) = try Library.locked {
-            let access = try fileAccess(place)
-            func open(_ flags: UInt32) throws -> Handle {
-                // Metadata that a writer is just changing are read again, each time after twice the wait. The library's own 100
-                // attempts would last for ages where they are damaged for good; these are over after a tenth of a second.
-                if flags != chdf5_read_only() { H5Pset_metadata_read_attempts(access.id, 26) }
-                return try Handle(H5Fopen(path, flags, access.id), H5Fclose, place, "opened")
-            }
+            func open(_ flags: UInt32, _ access: hid_t) throws -> Handle { try Handle(H5Fopen(path, flags, access), H5Fclose, place, "opened") }
             let opened: Handle
             do {
-                opened = try open(chdf5_read_only())
+                opened = try open(chdf5_read_only(), isKnownWhole ? Library.smallReadAccess : Library.readAccess)
             } catch {
-                guard live, let followed = try? open(chdf5_read_live()) else { throw error }
+                guard live else { throw error }
+                let access = try fileAccess(place)
+                // Metadata that a writer is just changing are read again, each time after twice the wait. The library's own 100
+                // attempts would last for ages where they are damaged for good; these are over after a tenth of a second.
+                H5Pset_metadata_read_attempts(access.id, 26)
+                guard let followed = try? open(chdf5_read_live(), access.id) else { throw error }
                 opened = followed
             }
             // This process may have the file open already, be it for writing; then the library shares that one.
@@ -74,14 +73,14 @@ public final class HDF5Reader: Sendable {
     /// opens it hears why.
     public func exists(_ object: String) -> Bool {
         Library.locked {
-            // Who asks mostly reads it next.
-            if isKnownWhole, (try? openObject(object)) != nil { return true }
+            // Who asks mostly reads it next. The library takes some reads that fail for absence, so it is asked a second time.
+            if isKnownWhole { return openWhole(object) != nil || (try? exists(plain: object)) != false }
             do { return try find(object) != nil } catch { return true }
         }
     }
 
-    /// Makes many calls as one, which other threads wait for: cheaper than to take turns after each of them.
-    public func together<Result>(_ calls: () throws -> Result) rethrows -> Result { try Library.locked(calls) }
+    /// Makes many calls, of one file or several, as one, which other threads wait for: cheaper than to take turns after each of them.
+    public static func together<Result>(_ calls: () throws -> Result) rethrows -> Result { try Library.locked(calls) }
 
     /// What lies at a path of the file.
     ///
@@ -102,6 +101,8 @@ public final class HDF5Reader: Sendable {
         try Library.locked {
             let place = place.at(group), opened = try openObject(group)
             guard H5Iget_type(opened.id) == H5I_GROUP else { throw place.error(.data, "is a dataset, expected a group") }
+            // This program's groups keep the order in which their objects were made.
+            if isKnownWhole, let names = try? walk(opened, H5_INDEX_CRT_ORDER, place) { return names }
             let properties = try Handle(H5Gget_create_plist(opened.id), H5Pclose, place, "read")
             var order: UInt32 = 0
             H5Pget_link_creation_order(properties.id, &order)
@@ -228,26 +229,28 @@ public final class HDF5Reader: Sendable {
 
     /// Opens what was found; in a file that is known to be whole without a look for it first.
     private func open(_ object: String) throws -> (LinkedObject, Handle) {
-        if isKnownWhole {
-            let opened = H5Oopen(handle.id, object, defaultID)
-            if opened >= 0 { return (LinkedObject(file: handle, filePath: path, path: object), try Handle(opened, H5Oclose, place, "opened")) }
-        }
+        if isKnownWhole, let opened = openWhole(object) { return (LinkedObject(file: handle, filePath: path, path: object), opened) }
         let found = try found(object)
         return (found, try Handle(H5Oopen(found.file.id, found.path, defaultID), H5Oclose, place.at(object), "opened"))
     }
 
-    func openObject(_ object: String) throws -> Handle {
+    /// What is there in a file that is known to be whole, opened once for all that is asked of it in a row.
+    private func openWhole(_ object: String) -> Handle? {
         if let last, last.path == object { return last.handle }
-        let handle = try open(object).1
-        if isKnownWhole { last = (object, handle) }
-        return handle
+        // What stands behind a failure takes long to read, and nobody asks.
+        let id = H5Oopen(handle.id, object, defaultID)
+        guard id >= 0, let opened = try? Handle(id, H5Oclose, place, "opened") else { return nil }
+        last = (object, opened)
+        return opened
     }
+
+    func openObject(_ object: String) throws -> Handle { try open(object).1 }
 
     func openDataset(_ object: String) throws -> StoredArray {
         let place = place.at(object)
-        // In a file that is known to be whole nothing lies elsewhere.
-        var (found, opened) = isKnownWhole ? (LinkedObject(file: handle, filePath: path, path: object), try openObject(object)) : try open(object)
+        var (found, opened) = try open(object)
         guard H5Iget_type(opened.id) == H5I_DATASET else { throw place.error(.data, "is a group, expected a dataset") }
+        // In a file that is known to be whole nothing lies elsewhere.
         if !isKnownWhole, try ContentSources(walk: LinkWalk(sources: sources, place: place)).check(opened, found) {
             // The library would look for its sources in other places too.
             let access = try Handle(H5Pcreate(chdf5_dataset_access()), H5Pclose, place, "opened")

@@ -13,6 +13,8 @@ enum Library {
         // Other folders in which the library would look for what a file refers to, before those that were checked.
         for variable in ["HDF5_EXT_PREFIX", "HDF5_EXTFILE_PREFIX", "HDF5_VDS_PREFIX"] { unsetenv(variable) }
         H5open()
+        // What describes an open file takes half a megabyte. By default that goes back to the system each time, and comes as empty pages.
+        H5set_free_list_limits(8 << 20, 4 << 20, 4 << 20, 256 << 10, 16 << 20, 1 << 20)
         // Past a file size limit a write shall fail like one on a full disk, and not end the process.
         signal(SIGXFSZ, SIG_IGN)
         return NSRecursiveLock()
@@ -39,6 +41,22 @@ enum Library {
         H5Pset_edc_check(properties, H5Z_DISABLE_EDC)
         return properties
     }()
+
+    /// Properties with which files are opened for reading, made at the first use, inside `locked`, and kept.
+    static let readAccess: hid_t = makeReadAccess()
+
+    /// The same for files of which little is read: the library would clear a buffer of 64 KiB for each small dataset.
+    static let smallReadAccess: hid_t = {
+        let properties = makeReadAccess()
+        H5Pset_sieve_buf_size(properties, 0)
+        return properties
+    }()
+
+    private static func makeReadAccess() -> hid_t {
+        let properties = H5Pcreate(chdf5_file_access())
+        H5Pset_fclose_degree(properties, H5F_CLOSE_STRONG)
+        return properties
+    }
 }
 
 /// `H5P_DEFAULT`, `H5E_DEFAULT` and `H5S_ALL`, which are all zero.

@@ -9,35 +9,42 @@ struct StoredArray {
     let isDataset: Bool
     let verifiesChecksums: Bool
 
-    private func type() throws -> Handle {
-        try Handle(isDataset ? H5Dget_type(handle.id) : H5Aget_type(handle.id), H5Tclose, place, "read")
+    /// Hands on the type's identifier, which lives as long as the call. Without a `Handle`: every read asks for a type and a space.
+    private func withType<Result>(_ body: (hid_t) throws -> Result) throws -> Result {
+        let type = isDataset ? H5Dget_type(handle.id) : H5Aget_type(handle.id)
+        guard type >= 0 else { throw place.failure("read") }
+        defer { H5Tclose(type) }
+        return try body(type)
     }
 
-    private func space() throws -> Handle {
-        try Handle(isDataset ? H5Dget_space(handle.id) : H5Aget_space(handle.id), H5Sclose, place, "read")
+    /// The same with the identifier of the extent.
+    private func withSpace<Result>(_ body: (hid_t) throws -> Result) throws -> Result {
+        let space = isDataset ? H5Dget_space(handle.id) : H5Aget_space(handle.id)
+        guard space >= 0 else { throw place.failure("read") }
+        defer { H5Sclose(space) }
+        return try body(space)
     }
 
-    func elementType() throws -> ElementType {
-        let type = try type()
-        return ElementType(of: type.id)
-    }
+    func elementType() throws -> ElementType { try withType(ElementType.init(of:)) }
 
-    func shape() throws -> [Int] { try shape(of: space()) }
+    func shape() throws -> [Int] { try withSpace(shape(of:)) }
 
     /// Whether rows can be added to it.
     func isExtendible() throws -> Bool {
-        let space = try space(), rank = H5Sget_simple_extent_ndims(space.id)
-        guard rank >= 0 else { throw place.failure("read") }
-        var limits = [hsize_t](repeating: 0, count: Int(rank))
-        guard H5Sget_simple_extent_dims(space.id, nil, &limits) >= 0 else { throw place.failure("read") }
-        return limits.first == chdf5_unlimited()
+        try withSpace { space in
+            let rank = H5Sget_simple_extent_ndims(space)
+            guard rank >= 0 else { throw place.failure("read") }
+            var limits = [hsize_t](repeating: 0, count: Int(rank))
+            guard H5Sget_simple_extent_dims(space, nil, &limits) >= 0 else { throw place.failure("read") }
+            return limits.first == chdf5_unlimited()
+        }
     }
 
-    private func shape(of space: Handle) throws -> [Int] {
-        let rank = H5Sget_simple_extent_ndims(space.id)
+    private func shape(of space: hid_t) throws -> [Int] {
+        let rank = H5Sget_simple_extent_ndims(space)
         guard rank >= 0 else { throw place.failure("read") }
         var dimensions = [hsize_t](repeating: 0, count: Int(rank))
-        guard H5Sget_simple_extent_dims(space.id, &dimensions, nil) >= 0 else { throw place.failure("read") }
+        guard H5Sget_simple_extent_dims(space, &dimensions, nil) >= 0 else { throw place.failure("read") }
         return try dimensions.map { size in
             guard let size = Int(exactly: size) else { throw place.error(.data, "has a dimension of \(size), which is absurd") }
             return size
@@ -46,7 +53,7 @@ struct StoredArray {
 
     /// The memory of all elements as they are stored, refused where that is more than this machine could hold.
     func byteCount() throws -> Int {
-        let type = try type(), size = H5Tget_size(type.id)
+        let size = try withType { H5Tget_size($0) }
         return try count(of: shape(), elementSize: size) * size
     }
 
@@ -56,11 +63,9 @@ struct StoredArray {
         guard !shape.contains(0) else { return true }
         switch H5Pget_layout(properties.id) {
         case H5D_CHUNKED:
-            let space = try space()
             var chunk = [hsize_t](repeating: 1, count: shape.count), stored = hsize_t(0)
-            guard H5Pget_chunk(properties.id, Int32(shape.count), &chunk) >= 0, H5Dget_num_chunks(handle.id, space.id, &stored) >= 0 else {
-                throw place.failure("read")
-            }
+            let isKnown = try withSpace { H5Pget_chunk(properties.id, Int32(shape.count), &chunk) >= 0 && H5Dget_num_chunks(handle.id, $0, &stored) >= 0 }
+            guard isKnown else { throw place.failure("read") }
             let count = zip(shape, chunk).reduce(1.0) { $0 * (Double($1.0) / Double($1.1)).rounded(.up) }
             return Double(stored) >= count
         case H5D_CONTIGUOUS:
@@ -77,6 +82,8 @@ struct StoredArray {
             count = count.multipliedReportingOverflow(by: size).partialValue
             (bytes, overflows) = bytes.multipliedReportingOverflow(by: size)
         }
+        // What this process has in any case; whether it may have more is asked of the system.
+        if !overflows, bytes <= 1 << 16 { return count }
         if overflows || bytes > MachineLimits.memory() {
             throw place.error(.data, "has the shape \(shape), which is more than the memory that this process may use")
         }
@@ -88,24 +95,25 @@ struct StoredArray {
     func read<Element: HDF5Element>(rows: Range<Int>?) throws -> [Element] {
         let type = try elementType()
         if type == .string { throw place.error(.data, "holds text, expected numbers") }
-        let fileSpace = try space()
-        var shape = try shape(of: fileSpace)
-        guard let rows else {
-            return try fill(count: count(of: shape, elementSize: MemoryLayout<Element>.size), memorySpace: defaultID, fileSpace: defaultID)
+        return try withSpace { fileSpace in
+            var shape = try shape(of: fileSpace)
+            guard let rows else {
+                return try fill(count: count(of: shape, elementSize: MemoryLayout<Element>.size), memorySpace: defaultID, fileSpace: defaultID)
+            }
+            guard !shape.isEmpty else { throw place.error(.data, "is a single value, expected rows") }
+            precondition(rows.lowerBound >= 0, "rows of a dataset are counted from 0")
+            guard rows.upperBound <= shape[0] else {
+                throw place.error(.data, "has \(shape[0]) rows, expected at least \(rows.upperBound)")
+            }
+            shape[0] = rows.count
+            let count = try count(of: shape, elementSize: MemoryLayout<Element>.size)
+            if count == 0 { return [] }
+            let extent = shape.map { hsize_t($0) }
+            let start = [hsize_t(rows.lowerBound)] + [hsize_t](repeating: 0, count: shape.count - 1)
+            guard H5Sselect_hyperslab(fileSpace, H5S_SELECT_SET, start, nil, extent, nil) >= 0 else { throw place.failure("read") }
+            let memorySpace = try Handle(H5Screate_simple(Int32(shape.count), extent, nil), H5Sclose, place, "read")
+            return try fill(count: count, memorySpace: memorySpace.id, fileSpace: fileSpace)
         }
-        guard !shape.isEmpty else { throw place.error(.data, "is a single value, expected rows") }
-        precondition(rows.lowerBound >= 0, "rows of a dataset are counted from 0")
-        guard rows.upperBound <= shape[0] else {
-            throw place.error(.data, "has \(shape[0]) rows, expected at least \(rows.upperBound)")
-        }
-        shape[0] = rows.count
-        let count = try count(of: shape, elementSize: MemoryLayout<Element>.size)
-        if count == 0 { return [] }
-        let extent = shape.map { hsize_t($0) }
-        let start = [hsize_t(rows.lowerBound)] + [hsize_t](repeating: 0, count: shape.count - 1)
-        guard H5Sselect_hyperslab(fileSpace.id, H5S_SELECT_SET, start, nil, extent, nil) >= 0 else { throw place.failure("read") }
-        let memorySpace = try Handle(H5Screate_simple(Int32(shape.count), extent, nil), H5Sclose, place, "read")
-        return try fill(count: count, memorySpace: memorySpace.id, fileSpace: fileSpace.id)
     }
 
     /// All elements, into memory for as many.
@@ -135,29 +143,26 @@ struct StoredArray {
     }
 
     /// All elements as texts, of fixed or variable length.
-    func strings() throws -> [String] {
-        let type = try type()
-        guard H5Tget_class(type.id) == H5T_STRING else { throw place.error(.data, "holds numbers, expected text") }
-        let space = try space()
-        let size = max(H5Tget_size(type.id), 1)
+    func strings() throws -> [String] { try withType { type in try withSpace { space in try strings(of: type, in: space) } } }
+
+    private func strings(of type: hid_t, in space: hid_t) throws -> [String] {
+        guard H5Tget_class(type) == H5T_STRING else { throw place.error(.data, "holds numbers, expected text") }
+        let size = max(H5Tget_size(type), 1)
         let count = try count(of: shape(of: space), elementSize: size)
         if count == 0 { return [] }
         func read(_ buffer: UnsafeMutableRawPointer) throws {
-            let status =
-                isDataset
-                ? H5Dread(handle.id, type.id, defaultID, defaultID, defaultID, buffer)
-                : H5Aread(handle.id, type.id, buffer)
+            let status = isDataset ? H5Dread(handle.id, type, defaultID, defaultID, defaultID, buffer) : H5Aread(handle.id, type, buffer)
             guard status >= 0 else { throw place.failure("read") }
         }
-        if H5Tis_variable_str(type.id) > 0 {
+        if H5Tis_variable_str(type) > 0 {
             var pointers = [UnsafeMutablePointer<CChar>?](repeating: nil, count: count)
             try pointers.withUnsafeMutableBytes { try read($0.baseAddress!) }
-            defer { H5Dvlen_reclaim(type.id, space.id, defaultID, &pointers) }
+            defer { H5Dvlen_reclaim(type, space, defaultID, &pointers) }
             return pointers.map { $0.map { String(cString: $0) } ?? "" }
         }
         var bytes = [UInt8](repeating: 0, count: count * size)
         try bytes.withUnsafeMutableBytes { try read($0.baseAddress!) }
-        let padding: UInt8 = H5Tget_strpad(type.id) == H5T_STR_SPACEPAD ? UInt8(ascii: " ") : 0
+        let padding: UInt8 = H5Tget_strpad(type) == H5T_STR_SPACEPAD ? UInt8(ascii: " ") : 0
         return (0..<count).map { index in
             var text = bytes[index * size..<(index + 1) * size]
             if let end = text.firstIndex(of: 0) { text = text[..<end] }

@@ -49,7 +49,7 @@ extension Comparison {
 
     /// Says when `by` puts different definitions into one row.
     private func pooled() -> [String] {
-        let isPooled = rows.contains { row in Set(row.runs.map { $0.keys.rest(without: ["seed"]) }).count > 1 }
+        let isPooled = rows.contains { row in Set(row.runs.map(\.definition)).count > 1 }
         return isPooled ? ["rows hold runs that differ in more than their seed; n counts runs"] : []
     }
 

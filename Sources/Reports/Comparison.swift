@@ -70,6 +70,18 @@ public struct Comparison {
         let keys: RunKeys
         /// The values that a sweep varied, by their paths, as they were written.
         let written: [String: String]
+        /// What is equal in runs that differ by their seed alone.
+        let definition: String
+
+        /// - Parameter swept: the values that a sweep varied, under the paths of its definition.
+        init(_ summary: RunSummary, swept: [String: String]) {
+            self.summary = summary
+            var keys = RunKeys(summary.description)
+            written = keys.own(swept: swept)
+            keys.add(swept: written)
+            definition = keys.rest(without: ["seed"])
+            self.keys = keys
+        }
 
         /// A value of the definition: as it was written, where it is a number that a sweep set.
         func shown(_ path: String) -> String? {
@@ -121,14 +133,14 @@ public struct Comparison {
         // What the system does not let read now may be whole.
         var damageKind = UserError.Kind.io
         var runs: [Run] = [], plans = Plans(modelOrder: options.modelOrder), places: [String: Place] = [:]
-        for (folder, read) in Self.read(folders.filter(\.hasRun), readsEpochs: ([options.metric].compactMap(\.self) + options.others).contains(where: \.isOfEpochs)) {
+        let begun = folders.filter(\.hasRun), swept = begun.map { plans.writtenValues(of: $0) }
+        let readsEpochs = ([options.metric].compactMap(\.self) + options.others).contains(where: \.isOfEpochs)
+        for (folder, result) in zip(begun, Self.read(begun, swept: swept, readsEpochs: readsEpochs)) {
             do {
-                var (summary, keys) = try read.get()
-                let written = keys.own(swept: plans.writtenValues(of: folder))
-                keys.add(swept: written)
-                runs.append(Run(summary: summary, keys: keys, written: written))
-                if isSorted { places[folder.path] = plans.place(of: summary) }
-                if let damage = summary.machineDamage { notes.append("\(summary.name) has no times: \(damage)") }
+                let run = try result.get()
+                runs.append(run)
+                if isSorted { places[folder.path] = plans.place(of: run.summary) }
+                if let damage = run.summary.machineDamage { notes.append("\(run.summary.name) has no times: \(damage)") }
             } catch let error as UserError {
                 let sentence = "\(error)".replacing("\n", with: "; ")
                 damages.append(sentence)
@@ -159,17 +171,14 @@ public struct Comparison {
     }
 
     /// Reads runs on several threads: what takes long is their digests and definitions.
-    private static func read(_ folders: [RunFolder], readsEpochs: Bool) -> [(RunFolder, Result<(RunSummary, RunKeys), any Error>)] {
-        let results = Mutex([Int: Result<(RunSummary, RunKeys), any Error>]())
+    private static func read(_ folders: [RunFolder], swept: [[String: String]], readsEpochs: Bool) -> [Result<Run, any Error>] {
+        let results = Mutex([Int: Result<Run, any Error>]())
         DispatchQueue.concurrentPerform(iterations: folders.count) { index in
-            let result = Result {
-                let summary = try RunSummary(folders[index], readsEpochs: readsEpochs)
-                return (summary, RunKeys(summary.description))
-            }
+            let result = Result { Run(try RunSummary(folders[index], readsEpochs: readsEpochs), swept: swept[index]) }
             results.withLock { $0[index] = result }
         }
         let all = results.withLock { $0 }
-        return folders.enumerated().map { ($1, all[$0]!) }
+        return folders.indices.map { all[$0]! }
     }
 
     // MARK: Rows
@@ -210,14 +219,14 @@ public struct Comparison {
         var positions: [String: Int] = [:], trials: [String: String] = [:]
         for run in runs {
             let experiment = options.by.isEmpty ? run.summary.description.experiment : ""
-            let trial = "\(experiment)\n\(run.keys.rest(without: []))"
+            let trial = "\(experiment)\n\(run.summary.description.seed)\n\(run.definition)"
             if let twin = trials[trial] {
                 notes.append("\(run.summary.folder.path): the same trial as \(twin), left out")
                 continue
             }
             trials[trial] = run.summary.folder.path
             let row = try options.by.isEmpty
-                ? "\(experiment)\n\(run.keys.rest(without: ["seed"]))" : byValues(run).joined(separator: "\n")
+                ? "\(experiment)\n\(run.definition)" : byValues(run).joined(separator: "\n")
             if let position = positions[row] {
                 rows[position].runs.append(run)
             } else {

@@ -14,7 +14,8 @@ struct RunKeys: Sendable {
         model = run.model
         var values: [String: String], choices: [String: String] = [:]
         if let root = run.definition?.withoutSeed, root.entries != nil {
-            values = root.scalars(path: "")
+            values = [:]
+            root.collectScalars(path: "", into: &values)
             // What is a model's family says its own key.
             choices = root.choices(path: "").filter { choice in
                 let parts = choice.key.split(separator: ".", omittingEmptySubsequences: false)
@@ -148,12 +149,13 @@ extension ConfigurationNode {
         return result
     }
 
-    /// Every scalar below, under its path; a list and an empty map count as one.
-    fileprivate func scalars(path: String) -> [String: String] {
-        guard let entries, !entries.isEmpty else { return [path: text] }
-        return entries.reduce(into: [:]) { result, entry in
-            result.merge(entry.node.scalars(path: path.isEmpty ? entry.key : "\(path).\(entry.key)")) { first, _ in first }
+    /// Adds every scalar below, under its path; a list and an empty map count as one.
+    fileprivate func collectScalars(path: String, into scalars: inout [String: String]) {
+        guard let entries, !entries.isEmpty else {
+            scalars[path] = text
+            return
         }
+        for entry in entries { entry.node.collectScalars(path: path.isEmpty ? entry.key : "\(path).\(entry.key)", into: &scalars) }
     }
 
     /// `[horizontal_flip 0.5, shift 1]`.

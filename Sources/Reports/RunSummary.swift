@@ -34,11 +34,18 @@ struct RunSummary: Sendable {
 
     /// - Parameter readsEpochs: whether somebody asks for the rows: what was measured in each epoch, and how many steps there are.
     init(_ folder: RunFolder, readsEpochs: Bool = true) throws {
-        let reader = try RunReader(folder)
         self.folder = folder
-        (layers, epochCount, testValues) = try reader.together { (try $0.layers(), try $0.epochCount(), try $0.testValues()) }
-        // Only who measured layers is asked for their names.
-        var description = layers.isEmpty ? reader.description : try reader.wholeDescription()
+        let status: RunStatus
+        var description: RunDescription
+        (status, description, layers, epochCount, stepCount, epochs, testValues) = try RunReader.read(folder) { run in
+            let layers = try run.layers()
+            return (
+                run.status,
+                // Only who measured layers is asked for their names.
+                layers.isEmpty ? run.description : try run.wholeDescription(), layers, try run.epochCount(),
+                readsEpochs || run.status == .diverged ? try run.stepCount() : nil, readsEpochs ? try run.epochs() : [], try run.testValues()
+            )
+        }
         // A run that experiments share lies in one of them; in the others there is a link to it.
         let target = try? FileManager.default.destinationOfSymbolicLink(atPath: folder.path)
         isLink = target != nil
@@ -50,7 +57,7 @@ struct RunSummary: Sendable {
         self.description = description
         stopEpoch = SweepFile.epochOfStop(of: folder)
         state =
-            switch reader.status {
+            switch status {
             // A run that another experiment finished can be stopped in the plan of this one, whose table is that of a sweep alone.
             case .finished: stopEpoch != nil ? .stopped : .finished
             case .interrupted where stopEpoch != nil: .stopped
@@ -58,8 +65,6 @@ struct RunSummary: Sendable {
             case .diverged: .diverged
             case .running: folder.isBeingWritten ? .running : .cutOff
             }
-        stepCount = readsEpochs || state == .diverged ? try reader.stepCount() : nil
-        epochs = readsEpochs ? try reader.epochs() : []
         do {
             (machine, machineDamage) = (try MachineRecord(folder), nil)
         } catch let error as UserError {
