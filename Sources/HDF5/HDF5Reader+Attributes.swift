@@ -33,11 +33,13 @@ extension HDF5Reader {
 
     private func withAttribute<Result>(_ name: String, of object: String, _ body: (StoredArray) throws -> Result) throws -> Result? {
         try Library.locked {
+            try requireReadable()
             // A file's attributes are those of its root, which need not be opened for each.
             let opened = object == "/" ? handle : try openObject(object)
             let place = place.at("\(object)@\(name)")
             var found = H5Aopen(opened.id, name, defaultID)
             if found < 0 {
+                if place.isRefusedBySystem { throw place.failure("read") }
                 let exists = H5Aexists(opened.id, name)
                 guard exists >= 0 else { throw place.failure("read") }
                 guard exists > 0 else { return nil }

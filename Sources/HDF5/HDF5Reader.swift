@@ -22,6 +22,8 @@ public final class HDF5Reader: Sendable {
     private let sources: SourceFiles
     /// What was opened last, of a file that is known to be whole: much of what is asked for lies in one object. Changes inside `Library.locked`.
     private nonisolated(unsafe) var last: (path: String, handle: Handle)?
+    /// What the system did not let read when it was only asked whether it is there. The library may miss it from then on, so nothing more is read.
+    private nonisolated(unsafe) var refusal: UserError?
 
     /// What a path in a file leads to.
     public enum ObjectKind: Sendable { case group, dataset, other }
@@ -73,9 +75,14 @@ public final class HDF5Reader: Sendable {
     /// opens it hears why.
     public func exists(_ object: String) -> Bool {
         Library.locked {
-            // Who asks mostly reads it next. The library takes some reads that fail for absence, so it is asked a second time.
-            if isKnownWhole { return openWhole(object) != nil || (try? exists(plain: object)) != false }
-            do { return try find(object) != nil } catch { return true }
+            do {
+                // Who asks mostly reads it next.
+                if isKnownWhole { return try openWhole(object) != nil || exists(plain: object) }
+                return try find(object) != nil
+            } catch {
+                if let error = error as? UserError, error.kind == .io { refusal = error }
+                return true
+            }
         }
     }
 
@@ -229,22 +236,31 @@ public final class HDF5Reader: Sendable {
 
     /// Opens what was found; in a file that is known to be whole without a look for it first.
     private func open(_ object: String) throws -> (LinkedObject, Handle) {
-        if isKnownWhole, let opened = openWhole(object) { return (LinkedObject(file: handle, filePath: path, path: object), opened) }
+        try requireReadable()
+        if isKnownWhole, let opened = try openWhole(object) { return (LinkedObject(file: handle, filePath: path, path: object), opened) }
         let found = try found(object)
         return (found, try Handle(H5Oopen(found.file.id, found.path, defaultID), H5Oclose, place.at(object), "opened"))
     }
 
     /// What is there in a file that is known to be whole, opened once for all that is asked of it in a row.
-    private func openWhole(_ object: String) -> Handle? {
+    private func openWhole(_ object: String) throws -> Handle? {
         if let last, last.path == object { return last.handle }
-        // What stands behind a failure takes long to read, and nobody asks.
         let id = H5Oopen(handle.id, object, defaultID)
-        guard id >= 0, let opened = try? Handle(id, H5Oclose, place, "opened") else { return nil }
+        if id < 0 {
+            if place.isRefusedBySystem { throw place.at(object).failure("opened") }
+            return nil
+        }
+        let opened = try Handle(id, H5Oclose, place, "opened")
         last = (object, opened)
         return opened
     }
 
     func openObject(_ object: String) throws -> Handle { try open(object).1 }
+
+    /// - Throws: what the system refused before.
+    func requireReadable() throws {
+        if let refusal { throw refusal }
+    }
 
     func openDataset(_ object: String) throws -> StoredArray {
         let place = place.at(object)

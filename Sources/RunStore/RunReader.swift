@@ -57,7 +57,7 @@ public final class RunReader {
             throw file.error("is damaged: it has no digest of its content")
         }
         let (measures, monitored) =
-            isSalvaging ? (try? StoredMeasures.read(from: file)) ?? ([], "") : try StoredMeasures.read(from: file)
+            isSalvaging ? try RunWriter.unlessDamaged { try StoredMeasures.read(from: file) } ?? ([], "") : try StoredMeasures.read(from: file)
         let description = try RunDescription(
             experiment: file.text("experiment"), model: file.text("model"), seed: file.integer("seed"),
             configuration: file.readString("/config"), parameters: file.integer("parameters"),

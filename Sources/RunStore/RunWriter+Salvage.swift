@@ -42,8 +42,12 @@ extension RunWriter {
         return contents
     }
 
-    /// What `read` gives; nil when the file is damaged. What the system does not let read now is not known to be: that is thrown.
-    private static func unlessDamaged<Value>(_ read: () throws -> Value) throws -> Value? {
-        do { return try read() } catch let error as UserError where error.kind != .io { return nil }
+    /// What `read` gives; nil when the file is damaged. What the system does not let read now is not known to be: that is thrown. The library takes some
+    /// reads that the system refused for damage, so what cannot be read is read a second time.
+    static func unlessDamaged<Value>(_ read: () throws -> Value) throws -> Value? {
+        for _ in 0..<2 {
+            do { return try read() } catch let error as UserError where error.kind != .io { continue }
+        }
+        return nil
     }
 }

@@ -94,10 +94,9 @@ public struct Experiment: Sendable {
 
     /// A training of `trial`, ready to run.
     ///
-    /// - Parameter weights: the file with the weights that it starts from, where it starts from another trial's; nil: it does not, or only its plans
-    ///   are wanted.
+    /// - Parameter weights: where it has its first values from, such as the file of another trial's; nil: from its initializers.
     /// - Throws: `UserError`: `.usage` when the model does not fit the images or the data are too few, `.internal` when the memory is too small.
-    func training(of trial: Trial, startingFrom weights: FileWeights? = nil, pool: WorkerPool) throws -> TrainingLoop {
+    func training(of trial: Trial, startingFrom weights: (any WeightSource)? = nil, pool: WorkerPool) throws -> TrainingLoop {
         let model = trial.model, task = task(of: model.name), outputs = task.outputShape.elementCount
         var configuration = trial.train
         configuration.precision = trial.precision

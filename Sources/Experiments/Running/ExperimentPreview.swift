@@ -57,7 +57,7 @@ public struct ExperimentPreview {
             guard let trial = allTrials.first(where: { $0.model.name == model.name }) else { preconditionFailure("every model has a trial") }
             return Model(
                 name: model.name, parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds,
-                byteCount: try experiment.training(of: trial, pool: pool).byteCount)
+                byteCount: try experiment.training(of: trial, startingFrom: UnsetWeights(), pool: pool).byteCount)
         }
         var earlier = EarlierRuns(of: experiment.definition.name, results: results, except: Set(allTrials.map(\.name)), registry: experiment.definition.registry)
         var shortNamed = EarlierRuns(

@@ -26,6 +26,14 @@ public struct Initializers: WeightSource {
     }
 }
 
+/// Zeros, where only the plans of a model are wanted: no page of its memory is touched.
+public struct UnsetWeights: WeightSource {
+    /// Zeros for everything.
+    public init() {}
+
+    public func fill(_ store: ParameterStore, declaredBy graph: Graph) {}
+}
+
 /// The values of another store of the same model, such as that of a training.
 extension ParameterStore: WeightSource {
     /// Copies every parameter and buffer to the one of the same name.

@@ -74,9 +74,9 @@ public final class Optimizer {
         self.gradients = gradients
         self.pool = pool
         slots = configuration.slotNames.map { name in
-            let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: store.gradients.count)
-            values.initialize(repeating: 0)
-            return (name, values)
+            // Zeros of which the system makes no page before it is used.
+            guard let memory = calloc(store.gradients.count, MemoryLayout<Float>.stride) else { preconditionFailure("memory was asked for before") }
+            return (name, UnsafeMutableBufferPointer(start: memory.assumingMemoryBound(to: Float.self), count: store.gradients.count))
         }
 
         var pieces: [Piece] = [], blocks: [Range<Int>] = []
@@ -108,7 +108,7 @@ public final class Optimizer {
     }
 
     deinit {
-        for slot in slots { slot.values.deallocate() }
+        for slot in slots { free(slot.values.baseAddress) }
         blockSums.deallocate()
     }
 
