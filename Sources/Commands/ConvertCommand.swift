@@ -48,12 +48,13 @@ struct ConvertCommand: DefinitionCommand {
         let workspace = Workspace.current
         let network = try model.map { name in
             let model = try NamedModel(name, input: input, classes: classes, registry)
+            try model.definition.requireFit(name, input: model.input)
             return WeightConversion.Network(
                 name, model.definition, input: model.input, classes: model.classes, resamplesPositions: input != nil)
         }
-        let conversion = try WeightConversion(
-            from: workspace.display(workspace.result(source)), to: target, names: names, network: network)
-        try conversion.write()
+        let source = try workspace.display(workspace.result(source))
+        let conversion = try WeightConversion(from: source, to: OutputFile.path(target, besides: [source]), names: names, network: network)
+        try interruptible(conversion.write)
         print(conversion.summary)
     }
 }

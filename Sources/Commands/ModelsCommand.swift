@@ -49,12 +49,13 @@ struct ModelsCommand: DefinitionCommand {
         if let name {
             let (definition, shape, classes) = try model(name, registry)
             let summary = try fitting(name, shape) { () throws(RecordingError) in try ModelSummary(definition, input: shape, classes: classes) }
+            let svg = try svg.map { try OutputFile.path($0) }
             print(json ? try Self.json(summary) : summary.text)
             guard let svg else { return }
             let figure = try fitting(name, shape) { () throws(RecordingError) in
                 try ArchitectureFigure(definition, title: name, input: shape, classes: classes)
             }
-            try replaceFile(at: svg, with: Data(figure.svg.utf8))
+            try replaceFile(at: svg, with: Data(figure.svg.utf8), isForeign: true)
         } else {
             let rows = registry.models.presets.map { Row($0, input: input?.shape ?? $0.input, classes: classes ?? $0.classes) }
             print(json ? try Self.json(rows) : Self.text(rows, width: wideOption.width))
@@ -63,6 +64,7 @@ struct ModelsCommand: DefinitionCommand {
 
     private func model(_ name: String, _ registry: Registry) throws -> (ModelDefinition, ImageShape, classes: Int) {
         let model = try NamedModel(name, input: input, classes: classes, registry)
+        try model.definition.requireFit(name, input: model.input)
         return (model.definition, model.input, model.classes)
     }
 

@@ -70,21 +70,33 @@ struct PredictCommand: DefinitionCommand {
 
     func run(_ registry: Registry) throws {
         let workspace = Workspace.current
-        let images = try UnlabeledImages(workspace.display(workspace.result(input)), mayBeBytes: model == nil)
+        let input = try workspace.display(workspace.result(input))
+        let images = try UnlabeledImages(input, mayBeBytes: model == nil)
+        let inputs = try [input] + (model == nil ? [] : [weights].compactMap { $0 }.map { try workspace.display(workspace.result($0)) })
+        let output = try output.map { try OutputFile.path($0, besides: inputs) }
         let trained = try trainedModel(for: images, workspace, registry)
         let top = min(top, trained.classes)
         let file = try output.map { try PredictionFile($0, classes: trained.classes, classNames: trained.classNames, top: top) }
         var text = format.map { PredictionText($0, classNames: trained.classNames, hasRanks: top > 1) }
         if text == nil, output == nil { text = PredictionText(.table, classNames: trained.classNames, hasRanks: top > 1) }
+        try interruptible {
+            try predict(trained, images, top, file) { text?.append($0) }
+            try file?.finish()
+        }
+        if let text { print(try text.rendered(width: wideOption.width)) }
+    }
+
+    private func predict(
+        _ trained: TrainedModel, _ images: UnlabeledImages, _ top: Int, _ file: PredictionFile?, _ show: ([ImagePrediction]) -> Void
+    ) throws {
         try trained.predict(images, threads: threadOptions.count) { logits in
+            try Interrupt.check()
             let predictions = stride(from: 0, to: logits.count, by: trained.classes).map { start in
                 ImagePrediction(UnsafeBufferPointer(rebasing: logits[start..<start + trained.classes]), count: top)
             }
             try file?.append(logits, predictions)
-            text?.append(predictions)
+            show(predictions)
         }
-        try file?.finish()
-        if let text { print(try text.rendered(width: wideOption.width)) }
     }
 
     private func trainedModel(for images: UnlabeledImages, _ workspace: Workspace, _ registry: Registry) throws -> TrainedModel {
@@ -94,6 +106,7 @@ struct PredictCommand: DefinitionCommand {
         }
         guard let model, let weights else { preconditionFailure("validate() has seen that there are a model and weights") }
         let named = try NamedModel(model, input: nil, classes: classes, registry)
+        try named.definition.requireFit(model, input: images.shape)
         return try TrainedModel(
             model, named.definition, input: images.shape, classes: named.classes, weights: workspace.display(workspace.result(weights)),
             precision: precision ?? .fp32)

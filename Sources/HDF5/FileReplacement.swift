@@ -19,9 +19,13 @@ public final class FileReplacement {
     private var isCommitted = false
 
     /// Makes the temporary file, or empties one that was left behind.
-    public init(of path: String) throws {
+    ///
+    /// - Parameter isForeign: whether the folder is not one of this program's, so that `path.tmp` can be somebody's: the temporary file is then a hidden
+    ///   one with the process's number in its name.
+    public init(of path: String, isForeign: Bool = false) throws {
         self.path = path
-        temporaryPath = path + ".tmp"
+        let folder = (path as NSString).deletingLastPathComponent as NSString
+        temporaryPath = isForeign ? folder.appendingPathComponent(".\((path as NSString).lastPathComponent).\(getpid()).tmp") : path + ".tmp"
         let temporaryPath = temporaryPath
         descriptor = uninterrupted { open(temporaryPath, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666) }
         guard descriptor >= 0 else { throw failure("cannot be created") }
@@ -99,8 +103,8 @@ public final class FileReplacement {
 /// Writes a file so that its path always holds a whole one, the old or the new (`FileReplacement`).
 ///
 /// - Throws: `.io` when it cannot be written, or does not read back as it was written.
-public func replaceFile(at path: String, with bytes: Data) throws {
-    let replacement = try FileReplacement(of: path)
+public func replaceFile(at path: String, with bytes: Data, isForeign: Bool = false) throws {
+    let replacement = try FileReplacement(of: path, isForeign: isForeign)
     try bytes.withUnsafeBytes { bytes in
         try replacement.write(bytes, at: 0)
         guard try replacement.byteCount() == bytes.count else { throw replacement.isNotAsWritten }

@@ -76,6 +76,13 @@ public struct ModelDefinition: Equatable, Sendable {
         }
     }
 
+    /// Throws everything that does not fit images of this size, where no line of a definition says it.
+    public func requireFit(_ name: String, input: ImageShape) throws {
+        let errors = ConfigurationErrors()
+        configuration.validate(input: input, at: FieldReader(ConfigurationNode(.map([]), mark: SourceMark(file: name, line: nil)), path: "", errors: errors))
+        try errors.throwIfAny()
+    }
+
     /// Equal when both are of one family and have the same options.
     public static func == (a: ModelDefinition, b: ModelDefinition) -> Bool { isEqual(a.configuration, b.configuration) }
 }

@@ -210,7 +210,7 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
             Key("stride_in", \.blockOptions.strideIn, .choice, writesDefault: false,
                 "Which convolution of a bottleneck steps: the paper's first, or the second as in torchvision."),
             Key("reduction", \.blockOptions.reduction, .count, paper: "Hu, Shen and Sun, CVPR 2018",
-                "By how much squeeze and excitation narrows the channels, such as 16; absent: there is none."),
+                "By how much squeeze and excitation narrows the channels, such as 16, to a multiple of 8 as in timm; absent: there is none."),
         ]
 
     public mutating func setDependentDefaults() {

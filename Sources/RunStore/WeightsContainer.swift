@@ -28,11 +28,13 @@ enum WeightsContainer {
 
     /// A pickle is a program that Python runs to make the tensors, so it is not opened here.
     private static func refusal(of path: String) -> String {
-        let name = (path as NSString).lastPathComponent
+        func quoted(_ name: String) -> String { "\"\(name.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\"" }
+        let name = (path as NSString).lastPathComponent, stem = (name as NSString).deletingPathExtension
+        let target = "\(stem).safetensors" == name ? "\(stem)-converted.safetensors" : "\(stem).safetensors"
         return """
             \(path): is a pickle of PyTorch's, which is a program rather than data and is not opened here; these two lines of Python convert it:
             import torch, safetensors.torch
-            safetensors.torch.save_file({k: v.clone() for k, v in torch.load("\(name)", weights_only=True).items()}, "\((name as NSString).deletingPathExtension).safetensors")
+            safetensors.torch.save_file({k: v.clone() for k, v in torch.load(\(quoted(name)), weights_only=True).items()}, \(quoted(target)))
             """
     }
 }

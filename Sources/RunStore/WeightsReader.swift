@@ -69,6 +69,10 @@ public final class WeightsReader {
         parameters = try Self.arrays(under: "/parameters", file).filter { !$0.isCount }
         let stored = try Self.arrays(under: "/buffers", file)
         buffers = stored.filter { !$0.isCount }
+        // What was never written reads as zeros.
+        for array in parameters + buffers where try seal != .whole && !file.isWritten(array.dataset) {
+            throw file.error("\(array.name) was declared and not wholly written: its values are missing")
+        }
         counts = try Self.counts(stored) { entry in
             let isInteger = try ![.float32, .float64, .otherFloat].contains(file.elementType(of: entry.dataset))
             return isInteger && entry.count == 1 ? try file.read(entry.dataset, as: Int64.self).first : nil
@@ -119,8 +123,8 @@ public final class WeightsReader {
         var pieceCount = 1 << 18
         if case .hdf5(let file) = file {
             switch try file.elementType(of: array.dataset) {
-            case .float32, .float64: pieceCount = max(array.count, 1)
-            case let type: throw UserError(.data, "\(path): \(array.name) holds \(type), expected floating-point numbers")
+            case .float32, .float64, .otherFloat: pieceCount = max(array.count, 1)
+            case let type: throw UserError(.data, "\(path): \(array.name) holds \(type.rawValue), expected floating-point numbers")
             }
         }
         let scratch = UnsafeMutableBufferPointer<Float>.allocate(capacity: min(array.count, pieceCount))

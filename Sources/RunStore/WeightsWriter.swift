@@ -77,10 +77,11 @@ public final class WeightsWriter {
 
     /// Begins a file, which takes its name when it is finished.
     ///
+    /// - Parameter isForeign: whether it lies outside of this program's folders, as `FileReplacement` has it.
     /// - Throws: `UserError(.inputOutput)` when it cannot be written.
-    public init(_ path: String) throws {
+    public init(_ path: String, isForeign: Bool = false) throws {
         self.path = path
-        replacement = try FileReplacement(of: path)
+        replacement = try FileReplacement(of: path, isForeign: isForeign)
         file = try HDF5Writer(replacement.temporaryPath, for: path, userBlockByteCount: Seal.byteCount)
         try file!.setAttribute("format_version", of: "/", to: Int64(weightsFormatVersion))
     }

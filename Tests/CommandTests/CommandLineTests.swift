@@ -84,7 +84,7 @@ import Testing
         (["models", "unheard-of"], 64, "harness: 'unheard-of': unknown model 'unheard-of'; known: alexnet, alexnet-original, alexnet-ungrouped, convnext, convnext-base, "),
         (["models", "{unheard-of: {}}"], 64, "unknown model 'unheard-of'; known: alexnet, convnext, densenet, efficientnet, googlenet, inception_resnet_v2, inception_v3, lenet5, logistic_regression, mlp, mnist_cnn, mobilenet, mobilenet_v2, plain, resnet, resnet_v2, squeezenet, vgg, vit, wide_resnet, xception\n"),
         (["models", "{backbon: {}}"], 64, "unknown model 'backbon'; did you mean 'backbone'?\n"),
-        (["models", "lenet5", "--input", "1x4x4"], 64, "harness: lenet5 does not fit images of 4×4×1: "),
+        (["models", "lenet5", "--input", "1x4x4"], 64, "harness: lenet5: lenet5 needs images of at least 12×12 pixels, found 4×4"),
         (["models", "lenet5", "--input", "28"], 64, "The value '28' is invalid for '--input"),
         (["models", "lenet5", "--input", "9999999999x9999999999x3"], 64, "The value '9999999999x9999999999x3' is invalid for '--input"),
         (["models", "vit-tiny-16", "--input", "3x65536x65536"], 64, "more than 17179869184 elements"),

@@ -89,6 +89,47 @@ import Testing
         #expect(written == ["images.h5", "out.h5", "vit.h5", "vit.safetensors"])
     }
 
+    @Test("What a command writes replaces no input, no file of a run and no device, and nothing that lies beside it")
+    func outputsReplaceNothingElse() throws {
+        let folder = try images(Self.few, count: 3), run = runs.runFolder("whole"), model = "{vit: {patch: 2, width: 32, depth: 2, heads: 2, dropout: 0.1}}"
+        func path(_ name: String) -> String { folder.url.appending(path: name).path }
+        func harness(_ words: String...) throws -> Program.Result { try Program.run(words, in: folder.url) }
+        func predict(to output: String) throws -> Program.Result {
+            try harness("predict", "--model", model, "--weights", "w.safetensors", "--input", "images.h5", "--output", output, "--threads", "1")
+        }
+        let best = run.appending(path: "weights/best.h5").path
+        #expect(try harness("convert", best, "w.safetensors").exitCode == 0)
+        #expect(mkfifo(path("pipe.h5"), 0o600) == 0)
+        try FileManager.default.createSymbolicLink(atPath: path("link.h5"), withDestinationPath: "images.h5")
+        try FileManager.default.copyItem(atPath: run.path, toPath: path("run"))
+        let before = try Data(contentsOf: URL(filePath: path("images.h5")))
+        let refusals: [(words: Program.Result, reason: String)] = [
+            (try predict(to: "images.h5"), "images.h5: is what is read, expected another file to write"),
+            (try predict(to: "link.h5"), "link.h5: is what is read, expected another file to write"),
+            (try predict(to: "w.safetensors"), "w.safetensors: is what is read, expected another file to write"),
+            (try predict(to: "pipe.h5"), "pipe.h5: is not a regular file, expected a new file or one to replace"),
+            (try predict(to: "run"), "run: is a folder, expected a new file or one to replace"),
+            (try predict(to: "run/run.h5"), "run/run.h5: is a file of the run "),
+            (try harness("convert", "w.safetensors", "run/weights/last.h5"), "run/weights/last.h5: is a file of the run "),
+            (try harness("convert", best, best), "best.h5: is what is read, expected another file to write"),
+            (try harness("models", "lenet5", "--svg", "pipe.h5"), "pipe.h5: is not a regular file, expected a new file or one to replace"),
+        ]
+        for (result, reason) in refusals { #expect(result.exitCode == 64 && result.output == "" && result.errors.contains(reason), "\(result) \(reason)") }
+        #expect(try Data(contentsOf: URL(filePath: path("images.h5"))) == before)
+
+        // A link stays one; what lies beside an output stays.
+        for name in ["out.h5.tmp", "new.safetensors.tmp", "new.svg.tmp"] { try Data("mine".utf8).write(to: URL(filePath: path(name))) }
+        try Data().write(to: URL(filePath: path("out.h5")))
+        try FileManager.default.createSymbolicLink(atPath: path("way.h5"), withDestinationPath: "out.h5")
+        #expect(try predict(to: "way.h5") == Program.Result(exitCode: 0, output: "", errors: ""))
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: path("way.h5")) == "out.h5")
+        #expect(try HDF5Reader(path("out.h5")).shape(of: "/logits") == [3, 10])
+        #expect(try harness("convert", best, "new.safetensors").exitCode == 0 && harness("models", "lenet5", "--svg", "new.svg").exitCode == 0)
+        for name in ["out.h5.tmp", "new.safetensors.tmp", "new.svg.tmp"] { #expect(try String(contentsOfFile: path(name), encoding: .utf8) == "mine") }
+        let left = try FileManager.default.contentsOfDirectory(atPath: folder.url.path)
+        #expect(!left.contains { $0.hasPrefix(".") }, "\(left)")
+    }
+
     @Test("Wrong words and files", arguments: [
         (["convert", "model.pth", "x.h5"], 65, "harness: model.pth: is a pickle of PyTorch's"), (["convert", "none.h5", "x.h5"], 66, "harness: there is no file or folder 'none.h5'"),
         (["convert", "images.h5", "x.h5"], 65, "harness: images.h5: is not a weights file (it has no /parameters)"),

@@ -17,6 +17,14 @@ public enum Interrupt {
         return 128 + (signal == 0 ? SIGINT : signal)
     }
 
+    /// What ends a command that has nothing to keep when it is interrupted.
+    public struct Requested: Error {}
+
+    /// - Throws: `Requested` when someone asked the program to end.
+    public static func check() throws {
+        if isRequested { throw Requested() }
+    }
+
     /// Begins to listen. The handler only notes the signal, as a signal handler may, and gives the signal its default meaning back.
     public static func listen() {
         // The global is made here, not on its first use inside the handler.

@@ -13,7 +13,7 @@ public final class PredictionFile {
     ///
     /// - Throws: `.io` when it cannot be written.
     public init(_ path: String, classes classCount: Int, classNames: [String], top: Int) throws {
-        replacement = try FileReplacement(of: path)
+        replacement = try FileReplacement(of: path, isForeign: true)
         let file = try HDF5Writer(replacement.temporaryPath, for: path)
         if !classNames.isEmpty { try file.write(classNames, to: "/class_names") }
         logits = try file.makeColumn("/logits", of: Float.self, rowShape: [classCount], rowsPerChunk: 256)

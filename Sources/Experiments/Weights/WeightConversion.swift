@@ -161,7 +161,10 @@ public struct WeightConversion {
         let counts = norms.map { ("\($0).\(batchCountName)", source.counts["\($0).\(batchCountName)"] ?? 0) }
         try RunStore.writeSafetensors(
             to: target, items.map { ($0.name, $0.shape) }, counts: Dictionary(counts, uniquingKeysWith: { first, _ in first })
-        ) { index, values in try source.read(items[index].stored, for: items[index].pair, into: values) }
+        ) { index, values in
+            try Interrupt.check()
+            try source.read(items[index].stored, for: items[index].pair, into: values)
+        }
     }
 
     /// The arrays have to be in memory together, for the file is compared with them before it is sealed.
@@ -173,10 +176,11 @@ public struct WeightConversion {
         let views = try items.map { item in
             let values = UnsafeMutableBufferPointer(rebasing: memory[end..<end + item.shape.reduce(1, *)])
             end += values.count
+            try Interrupt.check()
             try source.read(item.stored, for: item.pair, into: values)
             return (item.isBuffer, ArrayView(name: item.name, shape: item.shape, values: values))
         }
-        let writer = try WeightsWriter(target)
+        let writer = try WeightsWriter(target, isForeign: true)
         try writer.write(views.filter { !$0.0 }.map(\.1), under: "/parameters")
         try writer.write(views.filter(\.0).map(\.1), under: "/buffers")
         try writer.finish(WeightsNotes(data: source.notes.data))

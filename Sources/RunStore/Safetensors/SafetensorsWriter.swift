@@ -18,7 +18,7 @@ public func writeSafetensors(
     let counts = counts.sorted { precedes($0.key, $1.key) }
     let order = arrays.indices.sorted { precedes(arrays[$0].name, arrays[$1].name) }
     let header = header(counts: counts.map(\.key), arrays: order.map { arrays[$0] })
-    let replacement = try FileReplacement(of: path)
+    let replacement = try FileReplacement(of: path, isForeign: true)
     let digest = SHA256()
     var end = 0
     func append(_ bytes: UnsafeRawBufferPointer) throws {

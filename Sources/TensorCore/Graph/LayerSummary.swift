@@ -50,7 +50,7 @@ extension Graph {
         }
         return rows.enumerated().map { place, nodes in
             // A reshape moves nothing, so it is named only where there is nothing else.
-            let names = nodes.filter { !($0.operation is Reshape) }.map(\.operation.name)
+            let names = nodes.filter { !($0.operation is Reshape) }.map { kind(of: $0) }
             let kinds = names.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
             return LayerSummary(
                 path: nodes[0].path, kind: kinds.isEmpty ? "reshape" : kinds.joined(separator: ", "), outputShape: values[nodes[nodes.count - 1].outputs[0]].type.shape,
@@ -59,6 +59,13 @@ extension Graph {
                 weightShape: nodes.first(where: isWeighted).map { values[$0.inputs[1]].type.shape },
                 sources: Set(nodes.flatMap(\.inputs).compactMap { places[$0] }).subtracting([place]).sorted())
         }
+    }
+
+    /// The op's name, of a convolution with how it is grouped.
+    private func kind(of node: Node) -> String {
+        guard let convolution = node.operation as? Convolution, convolution.groups > 1 else { return node.operation.name }
+        let weights = values[node.inputs[1]].type.shape
+        return weights[1] == 1 ? "depthwise convolution" : "grouped convolution"
     }
 
     private func isWeighted(_ node: Node) -> Bool {

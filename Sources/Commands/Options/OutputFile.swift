@@ -1,0 +1,38 @@
+import ArgumentParser
+import Configuration
+import Experiments
+import Foundation
+
+/// A file that a command makes where its user says.
+enum OutputFile {
+    /// The path to write to: the same, or where a link at that path leads.
+    ///
+    /// - Parameter inputs: files that the command reads.
+    /// - Throws: `.usage` when that would take away one of the inputs, a file of a run, or what is no regular file.
+    static func path(_ path: String, besides inputs: [String] = []) throws -> String {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return path }
+        if status.st_mode & S_IFMT == S_IFDIR { throw UserError(.usage, "\(path): is a folder, expected a new file or one to replace") }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw UserError(.usage, "\(path): is not a regular file, expected a new file or one to replace") }
+        for input in inputs {
+            var other = stat()
+            if stat(input, &other) == 0, other.st_dev == status.st_dev, other.st_ino == status.st_ino {
+                throw UserError(.usage, "\(path): is what is read, expected another file to write")
+            }
+        }
+        guard let resolved = realpath(path, nil) else { throw UserError(.io, "\(path): cannot be looked up: \(String(cString: strerror(errno)))") }
+        defer { free(resolved) }
+        let target = String(cString: resolved), folder = (target as NSString).deletingLastPathComponent as NSString
+        for run in [folder as String, folder.deletingLastPathComponent] where FileManager.default.fileExists(atPath: (run as NSString).appendingPathComponent("run.h5")) {
+            throw UserError(.usage, "\(path): is a file of the run \(run), expected one outside of it")
+        }
+        var link = stat()
+        return lstat(path, &link) == 0 && link.st_mode & S_IFMT == S_IFLNK ? target : path
+    }
+}
+
+/// Runs what makes a file, so that Ctrl-C leaves nothing behind.
+func interruptible(_ body: () throws -> Void) throws {
+    Interrupt.listen()
+    do { try body() } catch is Interrupt.Requested { throw ExitCode(Interrupt.exitCode) }
+}
