@@ -54,9 +54,14 @@ public protocol BackboneConfiguration: ModelConfiguration {
 
     /// Declares the parameters of the stages up to and including `stage`, and of no other, in `scope`. The backbone gives each of them by name.
     func makeBackbone(input: ImageShape, through stage: String, in scope: Scope) -> any Backbone
+
+    /// Reports options that have no effect on a network that ends after `stage` and gives its features to another one.
+    func reportUnused(endingAfter stage: String, at fields: FieldReader)
 }
 
 extension BackboneConfiguration {
+    public func reportUnused(endingAfter stage: String, at fields: FieldReader) {}
+
     /// The stage that a network without a cut ends with.
     public var lastStage: String { stageNames[stageNames.count - 1] }
 

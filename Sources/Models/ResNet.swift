@@ -27,6 +27,10 @@ public protocol ResidualNetworkConfiguration: BackboneConfiguration {
     var attention: StageAttention { get set }
 }
 
+extension ResidualNetworkConfiguration {
+    public func reportUnused(endingAfter stage: String, at fields: FieldReader) { attention.report(endingAfter: stage, of: stageNames, fields) }
+}
+
 /// What blocks of a residual network may have beside convolutions and norms.
 public struct ResidualBlockOptions: Equatable, Sendable {
     /// Into how many groups the 3×3 convolution of a bottleneck is split.

@@ -40,6 +40,14 @@ public struct StageAttention: Equatable, Sendable {
         }
     }
 
+    /// Reports stages behind the last one that is kept.
+    func report(endingAfter last: String, of known: [String], _ fields: FieldReader) {
+        guard let end = known.firstIndex(of: last) else { return }
+        for stage in stages where known[(end + 1)...].contains(stage) {
+            fields.report("\(stage) lies behind \(last), after which the network is cut", at: "attention_after")
+        }
+    }
+
     /// The layer behind a stage; nil where none is asked for, or where images are too small to come that far.
     func layer<Network: ResidualNetworkConfiguration>(
         after stage: String, of network: Network, input: ImageShape, in scope: Scope

@@ -253,6 +253,14 @@ struct ReadingTests {
         ),
         (#"{"mlp": {"initialization": "xavir"}}"#, ["models.m.mlp.initialization: unknown initialization 'xavir'; did you mean 'xavier'?"]),
         (
+            #"{"backbone": {"resnet": {"depth": 8, "attention_after": ["stage1", "stage3"], "cut_after": "stage2"}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#,
+            ["models.m.backbone.resnet.attention_after: stage3 lies behind stage2, after which the network is cut"]
+        ),
+        (
+            #"{"backbone": {"googlenet": {"auxiliary": true, "cut_after": "inception3a"}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#,
+            ["models.m.backbone.googlenet.auxiliary: a network that is cut has no auxiliary heads"]
+        ),
+        (
             #"{"backbone": {"resnet": {"depth": 20, "cut_after": "stage5"}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#,
             ["models.m.backbone.resnet.cut_after: resnet has no stage 'stage5'; its stages: stem, stage1, stage2, stage3"]
         ),

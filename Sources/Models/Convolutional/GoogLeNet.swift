@@ -82,6 +82,10 @@ public struct GoogLeNetConfiguration: BackboneConfiguration {
         InceptionModule.Style(norm: variant == .torchvision ? .batch : .none, widthMultiplier: widthMultiplier, initialization: initialization)
     }
 
+    public func reportUnused(endingAfter stage: String, at fields: FieldReader) {
+        if hasAuxiliaryHeads { fields.report("a network that is cut has no auxiliary heads", at: "auxiliary") }
+    }
+
     public func makeBackbone(input: ImageShape, through stage: String, in scope: Scope) -> any Backbone {
         var backbone = LayerSequence(), channels = input.channels
         func add(_ step: InceptionModule.Step) {

@@ -59,6 +59,10 @@ public struct InceptionV3Configuration: BackboneConfiguration {
 
     private var style: InceptionModule.Style { InceptionModule.Style(widthMultiplier: widthMultiplier, initialization: initialization) }
 
+    public func reportUnused(endingAfter stage: String, at fields: FieldReader) {
+        if hasAuxiliaryHead { fields.report("a network that is cut has no auxiliary heads", at: "auxiliary") }
+    }
+
     public func makeBackbone(input: ImageShape, through stage: String, in scope: Scope) -> any Backbone {
         var backbone = LayerSequence()
         let stem = InceptionStem(

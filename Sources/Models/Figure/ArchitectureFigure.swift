@@ -106,8 +106,10 @@ extension ArchitectureFigure {
             case .convolution, .linear:
                 if isComposite(path) { return String(path.split(separator: ".").last!) == "se" ? "squeeze and excitation" : widths }
                 guard let weights = rows.first(where: { $0.weightShape != nil })?.weightShape else { return "linear" }
+                guard weights.rank == 4 else { return "linear" }
                 let kind = rows[0].kind.split(separator: ", ").first { $0.hasSuffix("convolution") } ?? "convolution"
-                return weights.rank == 4 ? "\(weights[2])×\(weights[3]) \(kind)" : "linear"
+                // Of a grouped one the rest goes without saying.
+                return "\(weights[2])×\(weights[3]) \(kind.hasSuffix(" convolution") ? kind.dropLast(" convolution".count) : kind)"
             // A batch norm may add what goes past the block.
             case .join: return kinds.contains("concatenate") ? "concatenate" : kinds.contains("multiply") ? "×" : "+"
             case .pooling: return kinds.contains("max pool") ? "max-pool" : kinds.contains("min pool") ? "min-pool" : "average pool"

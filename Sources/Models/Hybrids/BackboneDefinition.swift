@@ -31,6 +31,7 @@ public struct BackboneDefinition: Equatable, Sendable {
         } else if cut == nil, !fields.has("cut_after") {
             fields.report("missing; expected one of the stages \(stages.joined(separator: ", "))", at: "cut_after")
         }
+        if let cut, stages.contains(cut) { network.reportUnused(endingAfter: cut, at: fields) }
         fields.finish()
         self.init(network, cutAfter: cut.flatMap { stages.contains($0) ? $0 : nil } ?? stages[stages.count - 1])
     }
