@@ -30,6 +30,8 @@ public struct AlexNetConfiguration: BackboneConfiguration {
     public var variant = Variant.torchvision
     /// What follows the first four convolutions; nothing in the papers.
     public var norm = NormalizationKind.none
+    /// The widths of the hidden linear layers.
+    public var hidden = [4096, 4096]
     /// The share of hidden values that are dropped in training.
     public var dropout = 0.5
     /// How weights start.
@@ -50,6 +52,7 @@ public struct AlexNetConfiguration: BackboneConfiguration {
     public static let options: [Key<AlexNetConfiguration>] = [
         Key("variant", \.variant, .choice, decidesDefaults: true, "Whose listing: torchvision's, the paper's, or that of courses without groups."),
         Key("norm", \.norm, .normalization, "What follows the first four convolutions; the papers have nothing."),
+        Key("hidden", \.hidden, .integers(in: 1...65_536), "The widths of the hidden linear layers; [] for none."),
         Key("dropout", \.dropout, .rate, "The share of hidden values that are dropped in training."),
         initializationOption(\.initialization),
     ]
@@ -93,7 +96,7 @@ public struct AlexNetConfiguration: BackboneConfiguration {
 
     private func head(in scope: Scope) -> DenseHead {
         DenseHead(
-            scope: scope["classifier"], side: 6, hidden: [4096, 4096], dropout: dropout, order: variant == .torchvision ? .dropoutFirst : .dropoutLast,
+            scope: scope["classifier"], side: 6, hidden: hidden, dropout: dropout, order: variant == .torchvision ? .dropoutFirst : .dropoutLast,
             initialization: initialization)
     }
 
