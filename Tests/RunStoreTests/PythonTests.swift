@@ -88,7 +88,7 @@ struct PythonTests {
         try withTemporaryFolder { results in
             let folder = RunFolder(path: "\(results)/run")
             var description = Example.measured
-            description.classes = classes
+            description.setClasses(classes)
             let writer = try RunWriter(folder), live = try writer.start(RunContents(description: description))
             for index in 1...300 { try live.append(Example.step(index)) }
             for index in 0...3 { try live.append(Example.layers(index)) }

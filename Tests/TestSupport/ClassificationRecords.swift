@@ -19,8 +19,18 @@ extension RunDescription {
         self.init(
             experiment: experiment, model: model, seed: seed, configuration: configuration, parameters: parameters, multiplyAdds: multiplyAdds,
             classes: classes, measures: [.loss, .accuracy], monitored: "accuracy",
-            layouts: [.test: Classification(classCount: classes, storesLogits: false).layout(of: .test)], trialDigest: trialDigest, identityVersion: identityVersion, dataDigest: dataDigest,
+            layouts: Self.layouts(classes), trialDigest: trialDigest, identityVersion: identityVersion, dataDigest: dataDigest,
             tensors: tensors, layers: layers, data: data, arithmetic: arithmetic)
+    }
+
+    private static func layouts(_ classes: Int) -> [EvaluatedSplit: EvaluationLayout] {
+        [.test: Classification(classCount: classes, storesLogits: false).layout(of: .test)]
+    }
+
+    /// Another number of classes, and the tables that go with it.
+    public mutating func setClasses(_ count: Int) {
+        classes = count
+        layouts = Self.layouts(count)
     }
 }
 
