@@ -11,9 +11,10 @@ struct PythonTests {
         try withTemporaryFolder { results in
             let folder = RunFolder(path: "\(results)/run")
             try Example.writeRun(folder, description: Example.measured)
+            try Example.weights.write(to: folder.weightsFile(.last))
             let (status, output) = Python.run([python, Python.script("read_run.py"), folder.path])
             let expected = """
-                @format_version=2
+                @format_version=3
                 @experiment='vit_vs_resnet'
                 @model='resnet20'
                 @seed=3
@@ -65,7 +66,10 @@ struct PythonTests {
                 /buffers/bn1/running_mean float32 (2,)=[0.5, 0.25]
                 /optimizer/first_moment/head/weight float32 (1, 2)=[0.10000000149011612, 0.20000000298023224]
                 /optimizer/second_moment/head/weight float32 (1, 2)=[0.30000001192092896, 0.4000000059604645]
-                /optimizer/updates int64 ()=[1407]
+                /data/image_shape int64 (3,)=[8, 8]
+                /data/mean float64 (3,)=[0.5, 0.25]
+                /data/standard_deviation float64 (3,)=[1.0, 2.0]
+                /log/sha256 |S6 ()=['5ea1ed']
                 /progress/best_val_accuracy float64 ()=[0.9125]
                 /progress/epoch int64 ()=[3]
                 /progress/step int64 ()=[1407]
