@@ -32,13 +32,13 @@ struct ForeignFileTests {
             #expect(try file.read("/train/images", rows: 1..<2, as: Float.self) == (12..<24).map { Float($0) })
             #expect(try file.elementType(of: "/train/labels") == .int16)
             #expect(try file.read("/train/labels", as: Int64.self) == Array(0..<10))
-            #expect(try file.elementType(of: "/half") == .other)
+            #expect(try file.elementType(of: "/half") == .otherFloat)
             #expect(try file.read("/half", as: Float.self) == [0.5, 2])
             #expect(try file.elementType(of: "/flags") == .int8)
             #expect(try file.read("/flags", as: UInt8.self) == [1, 0])
             #expect(try file.readString("/name") == "größe")
             #expect(try file.elementType(of: "/names") == .string)
-            #expect(try file.elementType(of: "/complex") == .other)
+            #expect(try file.elementType(of: "/complex") == .compound)
             #expect(throws: UserError(.data, "\(path): /complex: cannot be read: no appropriate function for conversion path")) {
                 try file.read("/complex", as: Float.self)
             }
