@@ -101,7 +101,11 @@ public struct MachineRecord: Codable, Sendable, Equatable {
 
     /// The text without its digest; as it is when it has none, as records of earlier versions; nil when the digest is another's.
     private static func withoutDigest(_ stored: Data) -> Data? {
-        guard let range = stored.range(of: Data(key.utf8), options: .backwards) else { return stored }
+        guard let range = stored.range(of: Data(key.utf8), options: .backwards) else {
+            // A digest whose key has changed is one all the same.
+            let ending = Data("\"\(end)".utf8), isDigest = stored.dropLast(ending.count).suffix(64).allSatisfy { UnicodeScalar($0).properties.isASCIIHexDigit }
+            return stored.count > 64 + ending.count && isDigest ? nil : stored
+        }
         let text = stored[..<range.lowerBound] + Data(end.utf8)
         return withDigest(text) == stored ? text : nil
     }

@@ -58,6 +58,28 @@ struct RunFileTests {
         }
     }
 
+    @Test("A bit of machine.json that flips is found, also in the name of its digest; a record of an earlier version has none")
+    func everyFlippedBitOfTheMachineRecordIsFound() throws {
+        try withTemporaryFolder { results in
+            let folder = RunFolder(path: "\(results)/run")
+            try FileManager.default.createDirectory(atPath: folder.path, withIntermediateDirectories: true)
+            try Example.machine.write(to: folder.machineFile)
+            let stored = try Data(contentsOf: URL(filePath: folder.machineFile))
+            var missed: [Int] = []
+            for bit in 0..<8 * stored.count {
+                var copy = stored
+                copy[bit / 8] ^= 1 << (bit % 8)
+                try copy.write(to: URL(filePath: folder.machineFile))
+                if (try? MachineRecord(folder)) != nil { missed.append(bit) }
+            }
+            #expect(missed == [])
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+            try encoder.encode(Example.machine).write(to: URL(filePath: folder.machineFile))
+            #expect(try MachineRecord(folder) == Example.machine)
+        }
+    }
+
     @Test func bytesDoNotDependOnWhenRowsWereFlushed() throws {
         try withTemporaryFolder { results in
             let a = RunFolder(path: "\(results)/a"), b = RunFolder(path: "\(results)/b")
