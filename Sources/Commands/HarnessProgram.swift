@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Experiments
 import Foundation
+import TensorCore
 
 /// The command line. Each subcommand reads its words and hands them to a library; this type turns errors into sentences and exit codes.
 ///
@@ -73,7 +74,7 @@ public struct HarnessProgram: ParsableCommand {
                 if !text.isEmpty { if code == .success { print(text) } else { write(text) } }
                 Foundation.exit(code.rawValue)
             }
-            say("unexpected error: \(error)")
+            say(error is OneDNNError ? "\(error)" : "unexpected error: \(error)")
             Foundation.exit(UserError.Kind.internal.rawValue)
         }
         for line in error.message.split(separator: "\n") { say(String(line)) }

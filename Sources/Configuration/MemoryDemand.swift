@@ -23,12 +23,13 @@ public struct MemoryDemand: Sendable {
             return "at least \(Self.text(total)) of memory, more than the \(Self.text(limit)) that this process may use"
         }
         guard let left = Self.addressSpaceLeft, total - held > left else { return nil }
-        return "at least \(Self.text(total - held)) of memory, more than the \(Self.text(max(left, 0))) that its limit (ulimit -v) leaves this process"
+        // What stays free may be less than nothing, and then even what is held is too much.
+        return "at least \(Self.text(total)) of memory, more than the \(Self.text(max(held + left, 0))) that its limit (ulimit -v) leaves this process"
     }
 
     /// What a limit of the address space leaves beyond what is mapped already; nil without a limit.
     ///
-    /// Stacks and heaps of threads reserve whole stretches of it, so some is kept back.
+    /// Stacks and heaps of threads reserve whole stretches of it, so some is kept back: where Dispatch cannot start a thread it waits for ever.
     private static var addressSpaceLeft: Double? {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(UInt32(RLIMIT_AS.rawValue)), &limit) == 0, let limit = Int(exactly: limit.rlim_cur) else { return nil }
@@ -38,7 +39,7 @@ public struct MemoryDemand: Sendable {
         return Double(limit) - pages * Double(sysconf(Int32(_SC_PAGESIZE))) - reserve
     }
 
-    private static let reserve = Double(64 << 20)
+    private static let reserve = Double(192 << 20)
 
     private static func text(_ byteCount: Double) -> String {
         byteCount < 1e9 ? String(format: "%.0f MB", byteCount / 1e6) : String(format: "%.1f GB", byteCount / 1e9)

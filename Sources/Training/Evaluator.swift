@@ -66,13 +66,13 @@ final class Evaluator {
     ///
     /// - Parameter makesTables: whether the task's tables are made too.
     /// - Returns: nil when `shouldStop` said so between two batches.
-    func evaluate(_ split: Split, makesTables: Bool, shouldStop: () -> Bool) -> EvaluationResult? {
+    func evaluate(_ split: Split, makesTables: Bool, shouldStop: () -> Bool) throws -> EvaluationResult? {
         var sums = [MeasureSum](repeating: MeasureSum(), count: 1 + partCount + reader.count)
         let tables = makesTables || !task.splitMeasures.isEmpty ? task.makeTables(of: split) : nil
         let pipeline = BatchPipeline(evaluating: source, fields: fields, split: split, batchSize: batchSize)
         while let batch = pipeline.next() {
             if shouldStop() { return nil }
-            plan.run(feeding: batch.fields)
+            try plan.run(feeding: batch.fields)
             addLosses(count: batch.count, to: &sums)
             reader.add(plan, count: batch.count, to: &sums, from: 1 + partCount)
             tables?.add(

@@ -69,7 +69,7 @@ final class LayerProbe {
     func measure(epoch: Int) throws -> LayerStatistics {
         try self.plan.enter(epoch: max(0, epoch - 1))
         let plan = self.plan.plan
-        plan.run(feeding: batch.fields)
+        try plan.run(feeding: batch.fields)
         let activations = names.indices.map { moments(plan, ofOutput: $0, count: counts[$0]) }
         return LayerStatistics(
             epoch: epoch, inputSecondMoment: inputSecondMoment, activationMeans: activations.map(\.mean),

@@ -79,7 +79,7 @@ public final class Predictor {
         }
         let pipeline = BatchPipeline(evaluating: source, fields: [field], indices: indices, batchSize: batchSize)
         while let batch = pipeline.next() {
-            plan.run(feeding: batch.fields)
+            try plan.run(feeding: batch.fields)
             let values = outputs.enumerated().map { index, output in
                 let count = batch.count * output.shape.elementCount
                 return (output.name, UnsafeBufferPointer(start: plan.outputPointer(index).assumingMemoryBound(to: Float.self), count: count))

@@ -256,7 +256,7 @@ public final class TrainingLoop {
     }
 
     private func evaluate(_ split: Split, makesTables: Bool, _ shouldStop: () -> Bool) throws -> EvaluationResult {
-        guard let result = evaluator.evaluate(split, makesTables: makesTables, shouldStop: shouldStop) else { throw Ending.interrupted }
+        guard let result = try evaluator.evaluate(split, makesTables: makesTables, shouldStop: shouldStop) else { throw Ending.interrupted }
         let loss = result.values.values[0]
         guard loss.isFinite else { throw divergence(loss: loss, gradientNorm: 0) }
         return EvaluationResult(

@@ -50,8 +50,8 @@ final class TrainingStep {
         let treatments = try configuration.parameters.treatments(of: recorded.graph.parameters.map(\.name))
         // Values, and of what is trained gradients and the optimizer's arrays.
         let trainedCount = recorded.graph.trainedParameterTensors.reduce(0) { $0 + $1.shape.elementCount }
-        let arrayCount = 1 + configuration.optimizer.slotNames.count
-        try requireMemory((recorded.graph.parameterCount + arrayCount * trainedCount) * MemoryLayout<Float>.stride)
+        let slotCount = configuration.optimizer.slotNames.count
+        try requireMemory((recorded.graph.parameterCount + (1 + slotCount) * trainedCount) * MemoryLayout<Float>.stride)
         store = try ParameterStore(recorded.graph, from: weights ?? Initializers(seed: seed))
         lossCount = recorded.task.losses.count > 1 ? 1 + recorded.task.losses.count : 1
         reader = MeasureReader(recorded.task, at: lossCount)
@@ -65,6 +65,9 @@ final class TrainingStep {
                 store: store, pool: pool)
         }
         self.stepsPerEpoch = stepsPerEpoch
+        // Asked again, because the plan has come to the rest since.
+        let held = stagedPlan.byteCount + store.byteCount
+        try requireMemory(held + slotCount * trainedCount * MemoryLayout<Float>.stride, held: held)
         optimizer = Optimizer(
             configuration.optimizer, decayAll: configuration.decayAll, l1: configuration.l1, treatments: treatments.filter { !$0.isFrozen },
             stepsPerEpoch: stepsPerEpoch, store: store, pool: pool)
@@ -83,7 +86,7 @@ final class TrainingStep {
         defer { secondsRun += (.now - start) / .seconds(1) }
         try stagedPlan.enter(epoch: step / stepsPerEpoch)
         let plan = plan
-        plan.run(feeding: fields, step: UInt64(step))
+        try plan.run(feeding: fields, step: UInt64(step))
         for index in sums.indices { sums[index] = MeasureSum() }
         for index in 0..<lossCount { sums[index] = MeasureSum(sum: Double(plan.outputPointer(index).loadUnaligned(as: Float.self)), count: 1) }
         reader.add(plan, count: batchSize, to: &sums, from: lossCount)

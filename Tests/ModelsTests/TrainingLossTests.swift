@@ -63,10 +63,10 @@ struct TrainingLossTests {
             graph, outputs: [loss], gradients: gradients(of: loss, withRespectTo: graph.parameterTensors), store: store, pool: pool)
         let update = Optimizer(optimizer, store: store, pool: pool)
 
-        let losses = fixture.batches.enumerated().map { step, batch in
-            batch.images.bytes.withUnsafeBytes { images in
-                batch.labels.bytes.withUnsafeBytes { labels in
-                    plan.run(feeding: [images.baseAddress!, labels.baseAddress!], step: UInt64(step))
+        let losses = try fixture.batches.enumerated().map { step, batch in
+            try batch.images.bytes.withUnsafeBytes { images in
+                try batch.labels.bytes.withUnsafeBytes { labels in
+                    try plan.run(feeding: [images.baseAddress!, labels.baseAddress!], step: UInt64(step))
                 }
             }
             update.update(step: step, learningRate: optimizer.learningRate, gradientScale: 1)

@@ -16,11 +16,11 @@ struct FusedAdditionTests {
         let plan = try Plan(graph, outputs: outputs, gradients: gradients, store: store, pool: WorkerPool(threads: threads))
         let profile = PlanProfile(of: plan)
         plan.profile = profile
-        func run(_ rest: ArraySlice<[Float]>, _ pointers: [UnsafeRawPointer]) {
-            guard let first = rest.first else { return plan.run(feeding: pointers) }
-            first.withUnsafeBytes { run(rest.dropFirst(), pointers + [$0.baseAddress!]) }
+        func run(_ rest: ArraySlice<[Float]>, _ pointers: [UnsafeRawPointer]) throws {
+            guard let first = rest.first else { return try plan.run(feeding: pointers) }
+            try first.withUnsafeBytes { try run(rest.dropFirst(), pointers + [$0.baseAddress!]) }
         }
-        run(inputs[...], [])
+        try run(inputs[...], [])
         let counts = profile.rows.map { ("\($0.pass) \($0.operation)", $0.runCount / graph.shardCount) }
         return Run(
             outputs: outputs.indices.map(plan.output), gradients: store.gradients.map(\.bitPattern),

@@ -129,7 +129,7 @@ struct NumericalCornerTests {
             let store = ParameterStore(graph, seed: 0)
             let plan = try Plan(
                 graph, outputs: [y] + gradients(of: loss, withRespectTo: [x, weight]), store: store, pool: WorkerPool(threads: threads))
-            values.withUnsafeBytes { values in seeds.withUnsafeBytes { plan.run(feeding: [values.baseAddress!, $0.baseAddress!]) } }
+            try values.withUnsafeBytes { values in try seeds.withUnsafeBytes { try plan.run(feeding: [values.baseAddress!, $0.baseAddress!]) } }
             return ((0..<3).map(plan.output), store)
         }
         let (alone, store) = try found(threads: 1), (together, _) = try found(threads: 3)
@@ -165,7 +165,7 @@ struct NumericalCornerTests {
         let store = ParameterStore(graph, seed: 0)
         let values: [Float] = column.flatMap { [Float($0), 1000.1] }
         let plan = try Plan(graph, outputs: [y], store: store, pool: WorkerPool(threads: 1))
-        values.withUnsafeBytes { plan.run(feeding: [$0.baseAddress!]) }
+        try values.withUnsafeBytes { try plan.run(feeding: [$0.baseAddress!]) }
         let normalized = Normalized(column.map { Double(Float($0)) }, gradients: column, epsilon: 1e-5)
         let found = plan.output(0).floats
         assertClose(

@@ -18,16 +18,16 @@ struct PlanProfileTests {
             graph, outputs: [loss], gradients: gradients(of: loss, withRespectTo: graph.parameterTensors), store: store,
             pool: WorkerPool(threads: threads))
         let pixels = (0..<8 * 108).map { Float($0 % 13) / 13 }, targets = (0..<8).map { Int32($0 % 5) }
-        func run() {
-            pixels.withUnsafeBytes { pixels in targets.withUnsafeBytes { plan.run(feeding: [pixels.baseAddress!, $0.baseAddress!]) } }
+        func run() throws {
+            try pixels.withUnsafeBytes { pixels in try targets.withUnsafeBytes { try plan.run(feeding: [pixels.baseAddress!, $0.baseAddress!]) } }
         }
-        run()
+        try run()
         let expected = store.gradients.map(\.bitPattern)
         let profile = PlanProfile(of: plan)
         plan.profile = profile
-        for _ in 0..<runs { run() }
+        for _ in 0..<runs { try run() }
         plan.profile = nil
-        run()
+        try run()
         #expect(store.gradients.map(\.bitPattern) == expected, "timing changes nothing")
 
         let rows = profile.rows

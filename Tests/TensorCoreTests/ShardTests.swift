@@ -38,8 +38,8 @@ struct ShardTests {
         let pixels = (0..<batch * size * size * 2).map { Float(($0 * 37) % 101) / 50 - 1 }
         let targets = (0..<batch).map { Int32($0 % classes) }
         for step in 0..<steps {
-            pixels.withUnsafeBytes { pixels in
-                targets.withUnsafeBytes { plan.run(feeding: [pixels.baseAddress!, $0.baseAddress!], step: step) }
+            try pixels.withUnsafeBytes { pixels in
+                try targets.withUnsafeBytes { try plan.run(feeding: [pixels.baseAddress!, $0.baseAddress!], step: step) }
             }
         }
         return Run(

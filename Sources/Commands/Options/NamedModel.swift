@@ -27,7 +27,7 @@ func validateClasses(_ classes: Int?) throws {
     }
 }
 
-/// `3x224x224`: channels, height, width.
+/// `3x224x224`: channels, height, width. What can only be height, width and channels is no such word.
 struct InputSize: ExpressibleByArgument {
     static let lengths = 1...65_536
     let shape: ImageShape
@@ -35,7 +35,7 @@ struct InputSize: ExpressibleByArgument {
     init?(argument: String) {
         let numbers = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
         guard numbers.count == 3, let channels = numbers[0], let height = numbers[1], let width = numbers[2],
-            [channels, height, width].allSatisfy(Self.lengths.contains)
+            [channels, height, width].allSatisfy(Self.lengths.contains), !([1, 3, 4].contains(width) && min(channels, height) > 4)
         else { return nil }
         shape = ImageShape(height: height, width: width, channels: channels)
     }

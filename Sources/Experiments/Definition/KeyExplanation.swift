@@ -21,8 +21,11 @@ public struct KeyExplanation: Sendable {
         let exact = all.filter { $0.path == word }
         places = (exact.isEmpty ? all.filter { Self.ends($0.path, with: word) } : exact).map { (prefix + $0.path, $0.key) }
         guard places.isEmpty else { return }
-        let names = Set(all.flatMap { [$0.path, $0.key.name] })
-        throw UserError(.usage, "there is no key '\(word.shortened())'\(suggestion(for: word, among: names))")
+        // The key may stand elsewhere; the list of all would be no answer.
+        let elsewhere = all.filter { $0.key.name == parts.last.map(String.init) }.map(\.path).min { $0.count < $1.count }
+        let known = elsewhere ?? nearest(to: word, among: Set(all.flatMap { [$0.path, $0.key.name] }))
+        let hint = known.map { "did you mean '\($0)'?" } ?? "'harness explain' shows all"
+        throw UserError(.usage, "there is no key '\(word.shortened())'; \(hint)")
     }
 
     /// Paths may go through a model's own name: `models.vit.width` ends as `models.<name>.vit.width` does.

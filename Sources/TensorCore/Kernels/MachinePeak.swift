@@ -94,7 +94,7 @@ public struct MachinePeak: Codable, Sendable {
         let work = 2 * Double(primitive.multiplyAdds * runs * pool.threadCount) / 1e9
         return bestRate(of: work, seconds: seconds) {
             pool.run(pool.threadCount) { worker, task in
-                for _ in 0..<runs { primitive.execute(worker: worker, arguments[task]) }
+                for _ in 0..<runs { guard primitive.execute(worker: worker, arguments[task]) else { preconditionFailure("\(primitive.executionError)") } }
             }
         }
     }

@@ -60,9 +60,16 @@ final class Primitive: @unchecked Sendable {
         PhysicalLayout(owning: onednn_primitive_layout(handle, Int32(index)))
     }
 
-    /// `arguments` in the order of COneDNN.h, the scratchpad last.
-    func execute(worker: Int, _ arguments: UnsafePointer<UnsafeMutableRawPointer?>) {
-        precondition(onednn_execute(handle, Int32(worker), arguments) == 0, "oneDNN failed to run a \(what)")
+    /// Whether it ran; it does not where oneDNN finds no memory for its own copies.
+    ///
+    /// - Parameter arguments: in the order of COneDNN.h, the scratchpad last.
+    func execute(worker: Int, _ arguments: UnsafePointer<UnsafeMutableRawPointer?>) -> Bool {
+        onednn_execute(handle, Int32(worker), arguments) == 0
+    }
+
+    /// What there is to say of a primitive that did not run.
+    var executionError: OneDNNError {
+        OneDNNError(description: "oneDNN \(OneDNN.version) could not run a \(what): it found no memory for its copies")
     }
 }
 

@@ -15,12 +15,12 @@ public func evaluate(
             "the input \(input.name) is fed \(fed.shape)")
         return fed.bytes
     }
-    func run(_ remaining: ArraySlice<[UInt8]>, _ pointers: [UnsafeRawPointer]) {
-        guard let first = remaining.first else { return plan.run(feeding: pointers, step: step) }
-        first.withUnsafeBytes { bytes in
-            run(remaining.dropFirst(), pointers + [bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 64)!])
+    func run(_ remaining: ArraySlice<[UInt8]>, _ pointers: [UnsafeRawPointer]) throws {
+        guard let first = remaining.first else { return try plan.run(feeding: pointers, step: step) }
+        try first.withUnsafeBytes { bytes in
+            try run(remaining.dropFirst(), pointers + [bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 64)!])
         }
     }
-    run(ordered[...], [])
+    try run(ordered[...], [])
     return tensors.indices.map(plan.output)
 }

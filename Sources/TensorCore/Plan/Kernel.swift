@@ -1,3 +1,5 @@
+import Synchronization
+
 /// A piece of memory that kernels read and write. Where it lies is settled after all kernels are known.
 public struct BufferID: Hashable, Sendable {
     let index: Int
@@ -12,6 +14,8 @@ public struct KernelContext {
     public let shard: Int
     /// The training step, which random masks depend on.
     public let step: UInt64
+    /// Where a kernel says that it could not do its work. Outlives the run.
+    unowned(unsafe) let failures: KernelFailures
 
     /// Where the buffer begins. Valid during the kernel's run; of the length with which the buffer was made.
     public func raw(_ buffer: BufferID) -> UnsafeMutableRawPointer { addresses[buffer.index] }
@@ -23,6 +27,22 @@ public struct KernelContext {
     public func doubles(_ buffer: BufferID) -> UnsafeMutablePointer<Double> { addresses[buffer.index].assumingMemoryBound(to: Double.self) }
     /// The buffer as int32 elements; valid as `raw`.
     public func integers(_ buffer: BufferID) -> UnsafeMutablePointer<Int32> { addresses[buffer.index].assumingMemoryBound(to: Int32.self) }
+}
+
+/// The first error of a run's kernels.
+final class KernelFailures: Sendable {
+    private let first = Mutex<OneDNNError?>(nil)
+
+    func note(_ error: OneDNNError) { first.withLock { $0 = $0 ?? error } }
+
+    /// Throws what was noted, and forgets it.
+    func check() throws(OneDNNError) {
+        let error = first.withLock { error in
+            defer { error = nil }
+            return error
+        }
+        if let error { throw error }
+    }
 }
 
 /// One scheduled piece of work of a plan: single-threaded, writing all of what it writes.

@@ -37,6 +37,7 @@ public final class Plan {
     private let tables: [UnsafeMutablePointer<UnsafeMutableRawPointer>]
     private let memory: [PageMemory]
     private let inputs: [(buffers: [Int], shardByteCount: Int)]
+    private let failures = KernelFailures()
     private let outputs: [(memory: UnsafeMutableRawPointer, type: TensorType, placement: Placement)]
 
     /// Compiles what `outputs` and `gradients` need. `gradients` belong to the graph's trained parameters, in order, and end in
@@ -124,7 +125,9 @@ public final class Plan {
     // MARK: Running
 
     /// Runs one step on a batch: for each input of the graph, in order of declaration, the memory of all shards one after another.
-    public func run(feeding batch: [UnsafeRawPointer], step: UInt64 = 0) {
+    ///
+    /// - Throws: `OneDNNError` when the library finds no memory for what it does; the outputs are worth nothing then.
+    public func run(feeding batch: [UnsafeRawPointer], step: UInt64 = 0) throws(OneDNNError) {
         precondition(batch.count == inputs.count, "\(batch.count) inputs fed, the graph has \(inputs.count)")
         for (input, source) in zip(inputs, batch) {
             for (entry, table) in tables.enumerated() {  // entry % shardCount is the shard
@@ -143,6 +146,7 @@ public final class Plan {
             }
             profile?.finish(round: index)
         }
+        try failures.check()
     }
 
     private func perform(_ task: Int, worker: Int) {
@@ -164,7 +168,7 @@ public final class Plan {
     }
 
     private func context(worker: Int, shard: Int) -> KernelContext {
-        KernelContext(addresses: table(worker: worker, shard: shard), worker: worker, shard: shard, step: current.step)
+        KernelContext(addresses: table(worker: worker, shard: shard), worker: worker, shard: shard, step: current.step, failures: failures)
     }
 
     private func table(worker: Int, shard: Int) -> UnsafeMutablePointer<UnsafeMutableRawPointer> { tables[worker * shardCount + shard] }

@@ -280,7 +280,7 @@ final class PlanBuilder {
         ) { context in
             withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: places.count) { pointers in
                 for index in 0..<places.count { pointers[index] = context.raw(places[index].0) + places[index].1 }
-                primitive.execute(worker: context.worker, pointers.baseAddress!)
+                if !primitive.execute(worker: context.worker, pointers.baseAddress!) { context.failures.note(primitive.executionError) }
             }
         }
     }
