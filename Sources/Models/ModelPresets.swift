@@ -74,7 +74,7 @@ public struct ModelPreset: Sendable {
         } + [
             imageNet("squeezenet1.0", "SqueezeNet 1.0", SqueezeNetConfiguration(.first)),
             imageNet("squeezenet1.1", "SqueezeNet 1.1", SqueezeNetConfiguration(.second)),
-        ] + [121, 161, 169, 201].map { imageNet("densenet\($0)", "DenseNet-\($0)", DenseNetConfiguration(depth: $0)) } + [
+        ] + [121, 161, 169, 201].map { imageNet("densenet\($0)", "DenseNet-\($0)", DenseNetConfiguration(depth: $0, stem: .large)) } + [
             ModelPreset("densenet-bc-100-12", "for CIFAR", DenseNetConfiguration(depth: 100), size: 32, channels: 3),
             imageNet("mobilenet-v2", "MobileNetV2", MobileNetV2Configuration()),
         ]
@@ -99,7 +99,7 @@ public struct ModelPreset: Sendable {
 
     /// Norm and activation before each convolution.
     private static let preactivated: [ModelPreset] = [50, 101, 152, 164].map { depth in
-        let network = ResNetV2Configuration(depth: depth), name = "resnet-v2-\(depth)"
+        let network = ResNetV2Configuration(depth: depth, stem: depth > 152 ? .small : .large), name = "resnet-v2-\(depth)"
         return depth > 152
             ? ModelPreset(name, "for CIFAR, pre-activation", network, size: 32, channels: 3) : imageNet(name, "pre-activation", network)
     }

@@ -173,7 +173,7 @@ public struct Comparison {
     /// Reads runs on several threads: what takes long is their digests and definitions.
     private static func read(_ folders: [RunFolder], swept: [[String: String]], readsEpochs: Bool) -> [Result<Run, any Error>] {
         let results = Mutex([Int: Result<Run, any Error>]())
-        DispatchQueue.concurrentPerform(iterations: folders.count) { index in
+        SystemThread.forEach(below: folders.count) { index in
             let result = Result { Run(try RunSummary(folders[index], readsEpochs: readsEpochs), swept: swept[index]) }
             results.withLock { $0[index] = result }
         }

@@ -1,6 +1,7 @@
+import Configuration
 import Foundation
 
-/// Work on a thread of its own, whose end somebody waits for.
+/// Work on a thread of its own, whose end somebody waits for; where the system starts no thread it is done at once.
 ///
 /// Sendable because `result` is written before `done` is signalled and read after it was waited for.
 public final class BackgroundWork: @unchecked Sendable {
@@ -11,10 +12,11 @@ public final class BackgroundWork: @unchecked Sendable {
     public init(_ body: @escaping () throws -> Void) {
         // The promise above is the caller's to keep.
         nonisolated(unsafe) let body = body
-        Thread.detachNewThread { [self] in
+        let work: @Sendable () -> Void = { [self] in
             result = Result { try body() }
             done.signal()
         }
+        if !SystemThread.start(named: "background", work) { work() }
     }
 
     /// Waits for the end.

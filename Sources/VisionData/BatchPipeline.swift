@@ -105,8 +105,8 @@ public final class BatchPipeline {
 /// The thread behind a pipeline and the ring of batches between the two.
 ///
 /// Unchecked: what both threads touch (`produced`, `taken`, `isHolding`, `isStopped`) is touched only under `condition`. The ring's
-/// memory, `order` and `writer` need no lock: a slot belongs to the producing thread until it is counted in `produced`, then to the
-/// consumer until it is given back in `take`, and the other two are the producing thread's alone. The memory is freed in `deinit`, and the
+/// memory, `order`, `orderedEpoch` and `writer` need no lock: a slot belongs to the producing thread until it is counted in `produced`, then to the
+/// consumer until it is given back in `take`, and the others are the producing thread's alone. The memory is freed in `deinit`, and the
 /// thread holds a reference until it ends.
 final class BatchProducer: @unchecked Sendable {
     private struct Slot {
@@ -127,6 +127,10 @@ final class BatchProducer: @unchecked Sendable {
     private let writer: any SampleWriter
     private let slots: [Slot]
     private let order: UnsafeMutableBufferPointer<Int32>
+    /// The epoch in whose order `order` is.
+    private var orderedEpoch: Int?
+    /// False where the system refused one: the consumer makes each batch when he takes it. Written once, before any batch is taken.
+    private var hasThread = false
 
     private let condition = NSCondition()
     private var produced = 0
@@ -170,9 +174,7 @@ final class BatchProducer: @unchecked Sendable {
     }
 
     func start() {
-        let thread = Thread { [self] in produceAll() }
-        thread.name = "batches"
-        thread.start()
+        hasThread = SystemThread.start(named: "batches") { [self] in produceAll() }
     }
 
     /// Makes the producing thread end soon.
@@ -194,6 +196,10 @@ final class BatchProducer: @unchecked Sendable {
             condition.signal()
         }
         guard first + taken < end else { return nil }
+        if !hasThread, produced == taken {
+            produce(first + produced)
+            produced += 1
+        }
         while produced == taken { condition.wait() }
         isHolding = true
 
@@ -210,7 +216,6 @@ final class BatchProducer: @unchecked Sendable {
     // MARK: The producing thread
 
     private func produceAll() {
-        var orderedEpoch: Int?
         for number in first..<max(first, end) {
             condition.lock()
             while !isStopped, number - first - taken >= slots.count { condition.wait() }
@@ -218,19 +223,23 @@ final class BatchProducer: @unchecked Sendable {
             condition.unlock()
             if isStopped { return }
 
-            let (epoch, index) = number.quotientAndRemainder(dividingBy: batchesPerEpoch)
-            if let shuffleStream, orderedEpoch != epoch {
-                _ = order.update(from: indices)
-                shuffle(order, stream: shuffleStream, time: epoch)
-                orderedEpoch = epoch
-            }
-            fill(slots[(number - first) % slots.count], epoch: epoch, index: index)
+            produce(number)
 
             condition.lock()
             produced += 1
             condition.signal()
             condition.unlock()
         }
+    }
+
+    private func produce(_ number: Int) {
+        let (epoch, index) = number.quotientAndRemainder(dividingBy: batchesPerEpoch)
+        if let shuffleStream, orderedEpoch != epoch {
+            _ = order.update(from: indices)
+            shuffle(order, stream: shuffleStream, time: epoch)
+            orderedEpoch = epoch
+        }
+        fill(slots[(number - first) % slots.count], epoch: epoch, index: index)
     }
 
     private func fill(_ slot: Slot, epoch: Int, index: Int) {

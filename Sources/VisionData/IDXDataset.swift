@@ -135,7 +135,7 @@ struct IDXDataset {
             failures.deinitialize()
             failures.deallocate()
         }
-        DispatchQueue.concurrentPerform(iterations: jobs.count) { index in
+        SystemThread.forEach(below: jobs.count) { index in
             do { try jobs[index].file.readElements(into: jobs[index].buffer) } catch { failures[index] = error }
         }
         for failure in failures { if let failure { throw failure } }

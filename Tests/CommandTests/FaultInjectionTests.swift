@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Failing writes, kills, flipped bits and a full disk, each a random part of what the scripts in Tests/FaultInjection can do.
@@ -48,5 +49,34 @@ import Testing
     @Test(.enabled(if: python != nil && geteuid() == 0, "needs python3 and the right to mount"))
     func aDiskThatIsFilledAndFreedLosesNothing() throws {
         try inject("full_disk", by: Self.python, ["--count", Self.isThorough ? "200" : "5"])
+    }
+
+    /// The same work is then done by the threads that there are: to the same bytes, and without waiting for one that never comes.
+    @Test(.enabled(if: hasCompiler, "needs a C compiler"), arguments: [["run", "small", "--threads", "2"], ["sweep", "grid", "--threads", "2", "--jobs", "2"]])
+    func aSystemThatStartsNoThreadChangesNothing(words: [String]) throws {
+        let folder = try TemporaryFolder()
+        try folder.add("Experiments/small.yaml", """
+            data: {name: digits, train_examples: 128, test_examples: 64}
+            seeds: [0, 1]
+            train: {epochs: 1, batch_size: 32}
+            models: {mlp: {mlp: {widths: [16]}}}
+            """)
+        try folder.add("Experiments/grid.yaml", "extends: small.yaml\nsweep: {grid: {train.epochs: [1, 2]}}\n")
+        let library = folder.url.appending(path: "no_threads.so").path
+        let source = Program.packageRoot.appending(path: "Tests/FaultInjection/no_threads.c").path
+        #expect(try Program.run(["cc", "-shared", "-fPIC", "-o", library, source], executable: URL(filePath: "/usr/bin/env")).exitCode == 0)
+        func files(preloading library: String?) throws -> [String: Data] {
+            let results = folder.url.appending(path: library == nil ? "with" : "without")
+            let environment = library.map { ["LD_PRELOAD": $0] } ?? [:]
+            for words in [words + ["--results", results.path], ["compare", results.path]] {
+                let result = try within(seconds: 120) { try Program.run(words, in: folder.url, environment: environment) }
+                #expect(result.exitCode == 0, "\(result.errors)")
+            }
+            let runs = try FileManager.default.subpathsOfDirectory(atPath: results.path).filter { $0.hasSuffix("run.h5") }
+            return try Dictionary(uniqueKeysWithValues: runs.map { ($0, try Data(contentsOf: results.appending(path: $0))) })
+        }
+        let expected = try files(preloading: nil)
+        #expect(expected.count >= 2)
+        #expect(try files(preloading: library) == expected)
     }
 }

@@ -37,15 +37,22 @@ extension MachineRecord {
     }()
 
     private static func git(_ arguments: String...) -> String? {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["git"] + arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = FileHandle.nullDevice
-        guard (try? process.run()) != nil, let data = try? pipe.fileHandleForReading.readToEnd() ?? Data() else { return nil }
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { return nil }
+        // Foundation's Process waits for ever where the system refuses it a thread.
+        let pipe = Pipe(), reader = pipe.fileHandleForReading, writer = pipe.fileHandleForWriting
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, writer.fileDescriptor, STDOUT_FILENO)
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
+        let words = (["git"] + arguments).map { strdup($0) } + [nil]
+        let environment = ProcessInfo.processInfo.environment.map { strdup("\($0)=\($1)") } + [nil]
+        defer { (words + environment).forEach { free($0) } }
+        var process = pid_t(), status: Int32 = 0
+        guard posix_spawnp(&process, "git", &actions, nil, words, environment) == 0 else { return nil }
+        try? writer.close()
+        let data = try? reader.readToEnd() ?? Data()
+        while waitpid(process, &status, 0) == -1 { guard errno == EINTR else { return nil } }
+        guard status == 0, let data else { return nil }
         return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }

@@ -168,19 +168,15 @@ public final class SweepRunner: Sendable {
                 do { try train(entry, until: limit, threads: threads, progress, queue) } catch { queue.end(with: error) }
             }
         }
-        let helpers = (1..<jobs).map { job in
-            let ended = DispatchSemaphore(value: 0)
-            let thread = Thread {
+        let ended = DispatchSemaphore(value: 0)
+        let helpers = (1..<jobs).count { job in
+            SystemThread.start(named: "job \(job)") {
                 work()
                 ended.signal()
             }
-            thread.name = "job \(job)"
-            thread.stackSize = 8 << 20
-            thread.start()
-            return ended
         }
         work()
-        for helper in helpers { helper.wait() }
+        for _ in 0..<helpers { ended.wait() }
         try queue.throwError()
         if writing.withLock({ $0.isBehind }) { try writePlan(atOnce: true) }
     }

@@ -36,11 +36,11 @@ public struct DenseNetConfiguration: BackboneConfiguration {
     public var initialization = Initialization.he(distribution: .normal, fan: .in, gain: ActivationKind.relu.gain!)
 
     /// `depth` must be one of the table's.
-    public init(depth: Int, growth: Int? = nil) {
+    public init(depth: Int, growth: Int? = nil, stem: ResNetConfiguration.Stem? = nil) {
         self.depth = depth
         let isLarge = Self.blocks(depth: depth)!.count == 4
         self.growth = growth ?? (isLarge ? depth == 161 ? 48 : 32 : 12)
-        stem = isLarge ? .auto : .small
+        self.stem = stem ?? (isLarge ? .auto : .small)
     }
 
     /// DenseNet-121.

@@ -34,9 +34,9 @@ public struct ResNetV2Configuration: BackboneConfiguration {
     public var initialization = Initialization.residual
 
     /// `depth` must be one of the table's.
-    public init(depth: Int) {
+    public init(depth: Int, stem: ResNetConfiguration.Stem? = nil) {
         self.depth = depth
-        stem = Self.isForSmallImages(depth) ? .small : .auto
+        self.stem = stem ?? (Self.isForSmallImages(depth) ? .small : .auto)
     }
 
     /// ResNetV2-50.

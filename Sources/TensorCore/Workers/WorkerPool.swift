@@ -1,5 +1,6 @@
 import CKernels
 import COneDNN
+import Configuration
 import Foundation
 import Synchronization
 
@@ -13,17 +14,14 @@ public final class WorkerPool: Sendable {
     public let threadCount: Int
     private let crew = Crew()
 
-    /// Starts the threads, at least one counting the caller; they end with the pool.
+    /// Starts the threads, at least one counting the caller; they end with the pool. Where the system refuses one there are fewer.
     public init(threads threadCount: Int) {
         precondition(threadCount > 0, "a pool needs at least one thread")
-        self.threadCount = threadCount
-        for worker in 1..<threadCount {
-            // A thread owns the crew, not the pool: so the pool can end, and end its threads.
-            let thread = Thread { [crew] in crew.work(as: worker) }
-            thread.name = "worker \(worker)"
-            thread.stackSize = 4 << 20
-            thread.start()
-        }
+        var started = 1
+        // A thread owns the crew, not the pool: so the pool can end, and end its threads.
+        while started < threadCount,
+            SystemThread.start(named: "worker \(started)", stackSize: 4 << 20, { [crew, worker = started] in crew.work(as: worker) }) { started += 1 }
+        self.threadCount = started
     }
 
     /// A pool for batches that are cut into `shards`: of the `threads` asked for only as many as can have a shard each. More would
