@@ -23,6 +23,12 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         // OpenSSL's SHA-256: Debian's libhdf5-dev brings it, and Swift's own package takes longer to build than all else here.
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        // JPEG, PNG and WebP: libjpeg-turbo, libpng, libwebp.
+        .target(
+            name: "CImages", cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off"])],
+            linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp")]),
+        // MATLAB files, by libmatio, of which nothing but its results is seen.
+        .target(name: "CMatrices", linkerSettings: [.linkedLibrary("matio")]),
         .target(name: "COneDNN", linkerSettings: [.linkedLibrary("dnnl")]),
         .target(name: "CKernels", cSettings: kernelFlags),
 
@@ -36,7 +42,7 @@ let package = Package(
         .target(name: "TensorCore", dependencies: ["COneDNN", "CKernels", "Configuration"]),
         .target(name: "Layers", dependencies: ["TensorCore", "Configuration"]),
         .target(name: "Models", dependencies: ["Layers", "TensorCore", "Configuration"]),
-        .target(name: "VisionData", dependencies: ["TensorCore", "HDF5", "CZlib", "Checksums", "Configuration"]),
+        .target(name: "VisionData", dependencies: ["TensorCore", "HDF5", "CImages", "CMatrices", "CZlib", "Checksums", "Configuration"]),
         .target(name: "Training", dependencies: ["Measures", "VisionData", "TensorCore", "CKernels", "Checksums", "Configuration"]),
         .target(name: "Tasks", dependencies: ["Training", "Measures", "VisionData", "TensorCore", "Configuration"]),
         .target(name: "RunStore", dependencies: ["Measures", "HDF5", "Checksums", "Configuration"]),
@@ -65,7 +71,7 @@ let package = Package(
             ]),
 
         // Tests
-        .target(name: "TestSupport", dependencies: ["TensorCore", "HDF5", "RunStore", "Measures", "Tasks", "Training", "VisionData"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["CZlib", "TensorCore", "HDF5", "RunStore", "Measures", "Tasks", "Training", "VisionData"], path: "Tests/TestSupport"),
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
         .testTarget(name: "ChecksumsTests", dependencies: ["Checksums"]),
@@ -82,6 +88,6 @@ let package = Package(
             name: "ExperimentsTests",
             dependencies: ["Experiments", "HDF5", "Layers", "Models", "Reports", "Tasks", "Training", "RunStore", "Measures", "VisionData", "TensorCore", "Checksums", "Configuration", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "RunStore", "Measures", "Configuration", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["RunStore", "Measures", "HDF5", "TestSupport"]),
+        .testTarget(name: "CommandTests", dependencies: ["RunStore", "Measures", "HDF5", "TensorCore", "TestSupport"]),
     ]
 )

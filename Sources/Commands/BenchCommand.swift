@@ -22,7 +22,7 @@ struct BenchCommand: DefinitionCommand {
               harness bench --input vit_vs_resnet         what preparing batches and keeping the log cost
             """)
 
-    @Argument(help: ArgumentHelp("The workloads, or names of `harness models`, with 8 images a step and 10 classes (default: all workloads).", valueName: "workload"))
+    @Argument(help: ArgumentHelp("The workloads, or names of `harness models`, with 8 images a step and 10 classes (default: all workloads).", valueName: "workload"), completion: Completion.model)
     var workloads: [String] = []
 
     @Option(help: "The format of the numbers between operations: \(Precision.allCases.map(\.rawValue).joined(separator: ", ")).")

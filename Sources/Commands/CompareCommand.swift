@@ -22,7 +22,7 @@ struct CompareCommand: DefinitionCommand {
               harness compare depth_and_rate --by depth learning_rate --where model=vit --baseline depth=4
             """)
 
-    @Argument(help: ArgumentHelp("Paths, or names in Results.", valueName: "folder"))
+    @Argument(help: ArgumentHelp("Paths, or names in Results.", valueName: "folder"), completion: Completion.run)
     var folders: [String]
 
     @Option(help: "What to compare (default: of the test, what the best weights were found by); further ones, after commas, get a column of means each.")
@@ -33,6 +33,9 @@ struct CompareCommand: DefinitionCommand {
 
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Only runs with this value.", valueName: "key=value"))
     var `where`: [String] = []
+
+    @Option(parsing: .upToNextOption, help: ArgumentHelp("Only runs whose definition gives them all of these tags.", valueName: "name"))
+    var tag: [String] = []
 
     @Option(help: ArgumentHelp("The row that others are compared with: its name, or a cell of it (default: the first).", valueName: "row"))
     var baseline: String?
@@ -49,7 +52,7 @@ struct CompareCommand: DefinitionCommand {
         let workspace = Workspace.current
         var options = Comparison.Options()
         (options.metric, options.others) = (metric?.values[0], Array((metric?.values ?? []).dropFirst()))
-        (options.by, options.conditions, options.baseline, options.onlyChanged) = (by, `where`, baseline, onlyChanged)
+        (options.by, options.conditions, options.tags, options.baseline, options.onlyChanged) = (by, `where`, tag, baseline, onlyChanged)
         options.modelOrder = { try? Definition(named: $0, registry: registry).models.map(\.name) }
         let comparison = try Comparison(under: folders.flatMap { try workspace.comparable($0, registry: registry) }, options: options)
         print(try comparison.rendered(as: format, width: wideOption.width))

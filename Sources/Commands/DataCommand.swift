@@ -10,7 +10,9 @@ struct DataCommand: DefinitionCommand {
             Examples:
               harness data
               harness data --data-dir ~/kmnist
-            """)
+              harness data check ~/leaves --write-definition leaves.yaml
+              harness data convert ~/leaves leaves.h5 --size 224
+            """, subcommands: [DataCheckCommand.self, DataConvertCommand.self])
 
     @OptionGroup var dataOptions: DataOptions
 

@@ -15,7 +15,7 @@ struct DoctorCommand: DefinitionCommand {
               harness doctor Results/quickstart --repair
             """)
 
-    @Argument(help: ArgumentHelp("A folder of runs, or one run.", valueName: "folder"))
+    @Argument(help: ArgumentHelp("A folder of runs, or one run.", valueName: "folder"), completion: Completion.run)
     var folder: String
 
     @Flag(help: "Copy what is not whole, and repair the copies.")

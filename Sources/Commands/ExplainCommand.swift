@@ -12,7 +12,7 @@ struct ExplainCommand: DefinitionCommand {
               harness explain weight_decay            wherever it may stand
             """)
 
-    @Argument(help: ArgumentHelp("Paths of keys, or their ends; none: the tree of all.", valueName: "key"))
+    @Argument(help: ArgumentHelp("Paths of keys, or their ends; none: the tree of all.", valueName: "key"), completion: Completion.key)
     var keys: [String] = []
 
     func run(_ registry: Registry) throws {

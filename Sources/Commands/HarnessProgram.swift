@@ -18,7 +18,8 @@ public struct HarnessProgram: ParsableCommand {
               harness check experiments/vit_vs_resnet shows an experiment before it trains
               harness models                          lists what can be built
 
-            The launcher ./harness adds: test (runs the test suite), install (links it into ~/.local/bin).
+            The launcher ./harness adds: test (runs the test suite), install (links it into ~/.local/bin, and lets bash, zsh and fish \
+            complete words).
             """,
         version: ProgramVersion.text,
         subcommands: [
@@ -37,6 +38,7 @@ public struct HarnessProgram: ParsableCommand {
     /// - Parameter registry: what definitions can name.
     public static func main(registry: Registry) {
         openStandardStreams()
+        Completion.registry.withLock { $0 = registry }
         var command: any ParsableCommand
         do {
             try refuseUnknownCommand()

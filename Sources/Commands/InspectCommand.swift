@@ -12,7 +12,7 @@ struct InspectCommand: ParsableCommand {
               harness inspect Results/vit_vs_resnet/vit-s0-1f0c93ab/weights/best.h5
             """)
 
-    @Argument(help: ArgumentHelp("A path, or a name in Results.", valueName: "file-or-folder"))
+    @Argument(help: ArgumentHelp("A path, or a name in Results.", valueName: "file-or-folder"), completion: Completion.run)
     var path: String
 
     @Flag(help: "Print JSON.")

@@ -23,7 +23,7 @@ struct ModelsCommand: DefinitionCommand {
               harness models '{vit: {patch: 4, width: 96, depth: 6, heads: 3}}' --input 1x28x28
             """)
 
-    @Argument(help: ArgumentHelp("The model to show.", valueName: "name"))
+    @Argument(help: ArgumentHelp("The model to show.", valueName: "name"), completion: Completion.model)
     var name: String?
 
     @Option(help: ArgumentHelp("The images' channels, height and width (default: the model's usual ones).", valueName: "CxHxW"))

@@ -11,13 +11,18 @@ struct PredictionText {
     private let classNames: [String]
     private let hasRanks: Bool
     private var predictions: [ImagePrediction] = []
+    /// Of each image's file, where each has one.
+    private var paths: [String] = []
 
     /// - Parameter hasRanks: whether images have more than one line.
     init(_ format: Format, classNames: [String], hasRanks: Bool) {
         (self.format, self.classNames, self.hasRanks) = (format, classNames, hasRanks)
     }
 
-    mutating func append(_ predictions: [ImagePrediction]) { self.predictions += predictions }
+    mutating func append(_ predictions: [ImagePrediction], paths: [String]) {
+        self.predictions += predictions
+        self.paths += paths
+    }
 
     /// - Parameter width: how many characters a line of a table may have; nil for any number.
     func rendered(width: Int?) throws -> String {
@@ -33,12 +38,12 @@ struct PredictionText {
     private func table(_ probability: (Float) -> String) -> TextTable {
         let hasNames = !classNames.isEmpty
         var table = TextTable(
-            [TextTable.Column("image")] + (hasRanks ? [TextTable.Column("rank")] : []) + [TextTable.Column("class")]
+            [paths.isEmpty ? TextTable.Column("image") : TextTable.Column("image", .left)] + (hasRanks ? [TextTable.Column("rank")] : []) + [TextTable.Column("class")]
                 + (hasNames ? [TextTable.Column("name", .left)] : []) + [TextTable.Column("probability")])
         for (image, prediction) in predictions.enumerated() {
             for (rank, (index, share)) in zip(prediction.classes, prediction.probabilities).enumerated() {
                 table.append(
-                    ["\(image)"] + (hasRanks ? ["\(rank + 1)"] : []) + ["\(index)"] + (hasNames ? [name(index) ?? ""] : []) + [probability(share)])
+                    [paths.isEmpty ? "\(image)" : paths[image]] + (hasRanks ? ["\(rank + 1)"] : []) + ["\(index)"] + (hasNames ? [name(index) ?? ""] : []) + [probability(share)])
             }
         }
         return table
@@ -48,6 +53,7 @@ struct PredictionText {
 
     private struct Row: Encodable {
         let image: Int
+        let path: String?
         let predictions: [Class]
     }
 
@@ -61,7 +67,7 @@ struct PredictionText {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         let rows = predictions.enumerated().map { image, prediction in
-            Row(image: image, predictions: zip(prediction.classes, prediction.probabilities).map { Class(class: $0, name: name($0), probability: $1) })
+            Row(image: image, path: paths.isEmpty ? nil : paths[image], predictions: zip(prediction.classes, prediction.probabilities).map { Class(class: $0, name: name($0), probability: $1) })
         }
         return String(decoding: try encoder.encode(rows), as: UTF8.self)
     }

@@ -16,7 +16,7 @@ struct TailCommand: ParsableCommand {
               harness tail patch_size -n 0
             """)
 
-    @Argument(help: ArgumentHelp("A run folder, a folder with one run in it, or a sweep's folder.", valueName: "run"))
+    @Argument(help: ArgumentHelp("A run folder, a folder with one run in it, or a sweep's folder.", valueName: "run"), completion: Completion.run)
     var path: String
 
     @Option(name: .customShort("n"), help: ArgumentHelp("Begin with the last so many steps.", valueName: "rows"))

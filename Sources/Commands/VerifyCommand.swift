@@ -17,7 +17,7 @@ struct VerifyCommand: DefinitionCommand {
               harness verify Results/cells/vit-s0-77ab2c10 --data /mnt/archive/cells.h5
             """)
 
-    @Argument(help: ArgumentHelp("A run folder, or a folder with one run in it.", valueName: "run"))
+    @Argument(help: ArgumentHelp("A run folder, or a folder with one run in it.", valueName: "run"), completion: Completion.run)
     var path: String
 
     @Option(help: ArgumentHelp("End after this many steps.", valueName: "n"))

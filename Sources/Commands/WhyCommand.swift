@@ -12,13 +12,13 @@ struct WhyCommand: DefinitionCommand {
               harness why experiments/vit_vs_resnet train.optimizer train.optimizer.adamw.learning_rate=1e-3
             """)
 
-    @Argument(help: "A definition: its name in Experiments, or a path, with or without .yaml.")
+    @Argument(help: "A definition: its name in Experiments, or a path, with or without .yaml.", completion: Completion.experiment)
     var experiment: String
 
-    @Argument(help: ArgumentHelp("The value, or a map of values.", valueName: "path.to.key"))
+    @Argument(help: ArgumentHelp("The value, or a map of values.", valueName: "path.to.key"), completion: Completion.keyOfDefinition)
     var key: String
 
-    @Argument(help: ArgumentHelp("Values to change in the definition, as for run.", valueName: "path.to.key=value"))
+    @Argument(help: ArgumentHelp("Values to change in the definition, as for run.", valueName: "path.to.key=value"), completion: Completion.override)
     var overrides: [String] = []
 
     @OptionGroup var wideOption: WideOption

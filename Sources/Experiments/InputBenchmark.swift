@@ -57,9 +57,9 @@ public struct InputBenchmark: Codable, Sendable {
     private static func batchMilliseconds(_ experiment: Experiment) throws -> Double {
         let pipeline = try BatchPipeline(
             training: experiment.source, batchSize: experiment.definition.train.batchSize, seed: 0,
-            augmentations: experiment.definition.data.augment, epochs: 0..<1)
+            augmentations: experiment.definition.data.augmentations, epochs: 0..<1)
         let count = min(pipeline.batchesPerEpoch, 200), start = ContinuousClock.now
-        for _ in 0..<count { _ = pipeline.next() }
+        for _ in 0..<count { _ = try pipeline.next() }
         return (.now - start) / .milliseconds(1) / Double(count)
     }
 }

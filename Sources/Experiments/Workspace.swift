@@ -65,6 +65,12 @@ public struct Workspace: Sendable {
         return paths.filter { $0.hasSuffix(".yaml") && !$0.hasPrefix(".") }.map { String($0.dropLast(".yaml".count)) }.sorted()
     }
 
+    /// The names of all definitions in the `Experiments` folders of this workspace, and those of experiments with results.
+    public var experimentNames: [String] {
+        let folders = roots.map { $0.appending(path: "Experiments") }.filter(Self.isFolder)
+        return Set(folders.flatMap(Self.definitionNames) + RunFolder.experiments(in: results.path)).sorted()
+    }
+
     // MARK: Results
 
     /// The folder for results: `Results` in the nearest folder, from the current one up, that has `Results` or `Experiments`; else in the

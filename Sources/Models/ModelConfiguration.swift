@@ -22,6 +22,9 @@ public protocol ModelConfiguration: Configurable {
     /// The path of the option that says how wide the model is, below the family's key; nil where no option does.
     static var widthPath: [String]? { get }
 
+    /// Whether it takes images of several sizes that share sequences, `[tokens, 1, numbers of a token]`; others take images of one size.
+    static var takesSequences: Bool { get }
+
     /// Reports what does not fit images of this size, at the options that say it.
     func validate(input: ImageShape, at fields: FieldReader)
 
@@ -38,6 +41,7 @@ public protocol ModelConfiguration: Configurable {
 extension ModelConfiguration {
     public static var paper: String? { nil }
     public static var weightNames: [WeightNames] { [] }
+    public static var takesSequences: Bool { false }
     public static var widthPath: [String]? { options.first { $0.description.role == .width }.map { [$0.name] } }
     public func validate(input: ImageShape, at fields: FieldReader) {}
 

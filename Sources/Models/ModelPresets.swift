@@ -44,7 +44,7 @@ public struct ModelPreset: Sendable {
 
     /// All presets, in the order in which `harness models` lists them.
     public static let all: [ModelPreset] = baselines + convolutional + inception + efficient + smallResNets + resNets + bottlenecks + preactivated + wide
-        + visionTransformers + workloads
+        + visionTransformers + deit + compactTransformers + swin + hybrids + workloads
 
     private static let baselines = [
         ModelPreset("logistic-regression", "one linear map", LogisticRegressionConfiguration(), size: 28, channels: 1),
@@ -147,12 +147,59 @@ public struct ModelPreset: Sendable {
     }
 
     private static let visionTransformers = [
-        ("vit-tiny-16", "ViT-Ti/16", 192, 12, 3), ("vit-s-16", "ViT-S/16", 384, 12, 6), ("vit-b-16", "ViT-B/16", 768, 12, 12),
-        ("vit-l-16", "ViT-L/16", 1024, 24, 16),
-    ].map { name, summary, width, depth, heads in
+        ("vit-tiny-16", "ViT-Ti/16", 192, 12, 3, 16), ("vit-s-16", "ViT-S/16", 384, 12, 6, 16), ("vit-b-16", "ViT-B/16", 768, 12, 12, 16),
+        ("vit-l-16", "ViT-L/16", 1024, 24, 16, 16), ("vit-b-8", "ViT-B/8", 768, 12, 12, 8), ("vit-b-32", "ViT-B/32", 768, 12, 12, 32),
+        ("vit-l-32", "ViT-L/32", 1024, 24, 16, 32), ("vit-h-14", "ViT-H/14", 1280, 32, 16, 14),
+    ].map { name, summary, width, depth, heads, patch in
         ModelPreset(
-            name, summary, VisionTransformerConfiguration(patch: 16, TransformerConfiguration(width: width, depth: depth, heads: heads)),
+            name, summary, VisionTransformerConfiguration(patch: patch, TransformerConfiguration(width: width, depth: depth, heads: heads)),
             size: 224, channels: 3, classes: 1000)
+    }
+
+    /// ViT's hybrids as they were published: a standardized ResNet, then a transformer on its cells.
+    private static let hybrids = [
+        ("r26-s-32", "R26+S/32", [2, 2, 2, 2], 384, 12, 6), ("r50-b-16", "R50+B/16", [3, 4, 9], 768, 12, 12), ("r50-l-32", "R50+L/32", [3, 4, 6, 3], 1024, 24, 16),
+    ].map { name, summary, blocks, width, depth, heads in
+        imageNet(
+            name, summary,
+            HybridConfiguration(
+                backbone: BackboneDefinition(StandardizedResNetConfiguration(blocks: blocks), cutAfter: "stage\(blocks.count)"),
+                transformer: TransformerConfiguration(width: width, depth: depth, heads: heads)),
+            paper: "Dosovitskiy et al., ICLR 2021")
+    }
+
+    private static let deit = [("deit-tiny-distilled", "DeiT-Ti", 192, 3), ("deit-small-distilled", "DeiT-S", 384, 6), ("deit-base-distilled", "DeiT-B", 768, 12)].map {
+        name, summary, width, heads in
+        var network = VisionTransformerConfiguration(patch: 16, TransformerConfiguration(width: width, depth: 12, heads: heads))
+        network.hasDistillationToken = true
+        return imageNet(name, "\(summary) with a distillation token", network, paper: "Touvron et al., ICML 2021")
+    }
+
+    private static let swin = [
+        imageNet("swin-tiny", "Swin-T", SwinTransformerConfiguration(.tiny)), imageNet("swin-small", "Swin-S", SwinTransformerConfiguration(.small)),
+        imageNet("swin-base", "Swin-B", SwinTransformerConfiguration(.base)),
+    ]
+
+    /// Compact transformers of Hassani et al., for small images.
+    private static let compactTransformers = [
+        compact("vit-lite-7-4", "ViT-Lite-7/4", pool: .class), compact("cvt-7-4", "CVT-7/4", pool: .sequence),
+    ] + [
+        ("cct-2-3x2", 2, 128, 2, 2, 1), ("cct-4-3x2", 2, 128, 4, 2, 1), ("cct-6-3x1", 1, 256, 6, 4, 2), ("cct-7-3x1", 1, 256, 7, 4, 2),
+        ("cct-7-3x2", 2, 256, 7, 4, 2), ("cct-14-7x2", 2, 384, 14, 6, 3),
+    ].map { name, convolutions, width, depth, heads, ratio in
+        let isLarge = name == "cct-14-7x2"
+        return ModelPreset(
+            name, "CCT-\(name.dropFirst(4).replacing("-", with: "/").replacing("x", with: "×"))",
+            CompactConvolutionalTransformerConfiguration(
+                convolutions: convolutions, kernel: isLarge ? 7 : 3, width: width, depth: depth, heads: heads, mlpRatio: Double(ratio)),
+            size: isLarge ? 224 : 32, channels: 3, classes: isLarge ? 1000 : 10)
+    }
+
+    private static func compact(_ name: String, _ summary: String, pool: TokenPooling) -> ModelPreset {
+        var transformer = TransformerConfiguration(width: 256, depth: 7, heads: 4, mlpRatio: 2)
+        (transformer.block, transformer.hasQueryKeyValueBias, transformer.normEpsilon) = (.compact, false, 1e-5)
+        return ModelPreset(
+            name, summary, VisionTransformerConfiguration(patch: 4, transformer, pool: pool), size: 32, channels: 3, paper: CompactConvolutionalTransformerConfiguration.paper)
     }
 
     /// The models that `harness bench` measures.

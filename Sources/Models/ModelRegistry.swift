@@ -11,7 +11,10 @@ public struct ModelRegistry: Sendable {
 
     /// Everything that comes with the library.
     public static let standard = ModelRegistry(
-        families: [LogisticRegressionConfiguration.self, MLPConfiguration.self, VisionTransformerConfiguration.self] + backboneFamilies,
+        families: [
+            LogisticRegressionConfiguration.self, MLPConfiguration.self, VisionTransformerConfiguration.self, CompactConvolutionalTransformerConfiguration.self,
+            NaViTConfiguration.self,
+        ] + backboneFamilies,
         presets: ModelPreset.all)
 
     /// The convolutional networks of the library.
@@ -19,7 +22,8 @@ public struct ModelRegistry: Sendable {
         LeNet5Configuration.self, AlexNetConfiguration.self, VGGConfiguration.self, ResNetConfiguration.self, PlainConfiguration.self,
         SqueezeNetConfiguration.self, DenseNetConfiguration.self, MobileNetV2Configuration.self, GoogLeNetConfiguration.self, ConvNeXtConfiguration.self,
         EfficientNetConfiguration.self, WideResNetConfiguration.self, ResNetV2Configuration.self, MobileNetConfiguration.self,
-        MNISTNetworkConfiguration.self, InceptionV3Configuration.self, InceptionResNetV2Configuration.self, XceptionConfiguration.self,
+        MNISTNetworkConfiguration.self, InceptionV3Configuration.self, InceptionResNetV2Configuration.self, XceptionConfiguration.self, SwinTransformerConfiguration.self,
+        StandardizedResNetConfiguration.self,
     ]
 
     private init(families: [any ModelConfiguration.Type], presets: [ModelPreset]) {
@@ -102,7 +106,7 @@ public struct ModelRegistry: Sendable {
         let options = family.descriptions.map(\.name)
         for entry in entries where entry.key != name {
             let key = entry.key.shortened()
-            let hint = options.contains(entry.key) ? "; it is one of \(name)'s: \(name): {\(key): …}" : suggestion(for: entry.key, among: ["train"])
+            let hint = options.contains(entry.key) ? "; it is one of \(name)'s: \(name): {\(key): …}" : suggestion(for: entry.key, among: ["train", "note", "tags"])
             errors.report("unknown key '\(key)' beside \(name)\(hint)", at: entry.mark, path: "\(path).\(entry.key)")
         }
         return true

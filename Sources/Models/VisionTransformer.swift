@@ -16,8 +16,10 @@ import TensorCore
 /// `stem: convolutions` puts a `ConvolutionalStem` in place of the linear map, for the same number of tokens. In Xiao et al. it replaces
 /// one transformer block, which keeps the multiply-adds equal; here the depth is what the definition says.
 ///
+/// With `distillation: true` a second token stands beside the class token and has a head of its own; the logits are the mean of both (DeiT).
+///
 /// Parameters as in timm: `patch_embed.proj`, `cls_token`, `pos_embed`, `blocks.i.{norm1, attn.qkv, attn.proj, norm2, mlp.fc1, mlp.fc2}`,
-/// `norm`, `head`; of a convolutional stem also `patch_embed.stem.i.{conv, bn}`. Layer norms have ε = 10⁻⁶, GELU is exact. With
+/// `norm`, `head`, with distillation also `dist_token` and `head_dist`; of a convolutional stem also `patch_embed.stem.i.{conv, bn}`. Layer norms have ε = 10⁻⁶, GELU is exact. With
 /// `pool: mean` there is no class token, and the mean is taken over normalized tokens.
 /// Initialization: truncated normal with σ = 0.02 for linear layers, head and positions; LeCun normal for the patches, He normal for a
 /// stem's convolutions; biases 0.
@@ -39,6 +41,8 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
     public var transformer: TransformerConfiguration
     /// How the tokens become one vector for the head.
     public var pool: TokenPooling
+    /// Whether a second token with a head of its own stands beside the class token.
+    public var hasDistillationToken = false
 
     /// A transformer on patches of an image.
     public init(patch: Int, stem: Stem = .patchify, _ transformer: TransformerConfiguration, pool: TokenPooling = .class) {
@@ -59,11 +63,13 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
             .required("patch", \.patch, .count, missing: missingCount, "The side of a square of pixels that makes one token."),
             Key("stem", \.stem, .choice, paper: "Xiao et al., NeurIPS 2021", "What makes tokens of an image."),
         ] + TransformerConfiguration.options.map { $0.beside(\.transformer) } + [
-            Key("pool", \.pool, .choice, "How the tokens become one vector for the head.")
+            Key("pool", \.pool, .choice, "How the tokens become one vector for the head."),
+            Key("distillation", \.hasDistillationToken, .flag, paper: "Touvron et al., ICML 2021", "Whether a second token with a head of its own stands beside the class token; the logits are the mean of both heads'."),
         ]
 
     public mutating func check(_ fields: inout FieldReader) {
         transformer.check(&fields)
+        if hasDistillationToken, pool != .class { fields.report("goes with pool: class", at: "distillation") }
         let isKnown = ["patch", "width"].allSatisfy { !fields.errors.hasAny(under: fields.path(of: $0)) }
         if isKnown, stem == .convolutions, let misfit = ConvolutionalStem.misfit(patch: patch, width: transformer.width) {
             fields.report(misfit, at: "stem")
@@ -80,7 +86,24 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
     }
 
     public func makeHead(inputs: Int, outputs: Int, in scope: Scope) -> any Layer {
-        Linear(inputs, outputs, initialization: transformer.initialization, in: scope["head"])
+        func head(_ name: String, _ inputs: Int) -> Linear { Linear(inputs, outputs, initialization: transformer.initialization, in: scope[name]) }
+        guard hasDistillationToken else { return head("head", inputs) }
+        return DistillationHead(head("head", inputs / 2), head("head_dist", inputs / 2), in: scope)
+    }
+}
+
+/// The mean of two heads, each on one half of the vector.
+private struct DistillationHead: Layer {
+    private let first, second: Linear
+    private let scope: Scope
+
+    init(_ first: Linear, _ second: Linear, in scope: Scope) { (self.first, self.second, self.scope) = (first, second, scope) }
+
+    func callAsFunction(_ x: Tensor) -> Tensor {
+        guard x.isValid else { return x }
+        let half = x.shape[1] / 2, parts = scope.record { (x.sliced(axis: 1, 0..<half), x.sliced(axis: 1, half..<2 * half)) }
+        let logits = (first(parts.0), second(parts.1))
+        return scope.record { (logits.0 + logits.1) / 2 }
     }
 }
 
@@ -100,12 +123,12 @@ func reportPatch(
 private struct VisionTransformer: ImageEncoder {
     private let tokens: any Layer
     private let transformer: TransformerEncoder
-    private let pool: TokenPooling
+    private let pool: TokenPool
+    private let hasDistillationToken: Bool
     private let scope: Scope
 
     init(_ configuration: VisionTransformerConfiguration, input: ImageShape, in scope: Scope) {
         let patch = configuration.patch, width = configuration.transformer.width, place = scope["patch_embed"]
-        pool = configuration.pool
         self.scope = scope
         tokens =
             switch configuration.stem {
@@ -113,14 +136,22 @@ private struct VisionTransformer: ImageEncoder {
             case .convolutions: ConvolutionalStem(channels: input.channels, patch: patch, width: width, in: place)
             }
         transformer = TransformerEncoder(
-            configuration.transformer, rows: input.height / patch, columns: input.width / patch, hasClassToken: pool == .class, in: scope)
+            configuration.transformer, rows: input.height / patch, columns: input.width / patch, hasClassToken: configuration.pool == .class,
+            hasDistillationToken: configuration.hasDistillationToken, in: scope)
+        hasDistillationToken = configuration.hasDistillationToken
+        pool = TokenPool(
+            configuration.pool, width: transformer.width, heads: configuration.transformer.heads, hidden: configuration.transformer.hidden,
+            prefixTokens: transformer.prefixTokens, initialization: configuration.transformer.initialization, in: scope)
     }
 
-    var width: Int { transformer.width }
+    var width: Int { hasDistillationToken ? 2 * transformer.width : transformer.width }
 
     func callAsFunction(_ images: Tensor) -> NamedOutputs { transformer(tokens(images)) }
 
     func featureMap(_ features: Tensor) -> Tensor? { transformer.featureMap(features) }
 
-    func pooled(_ features: Tensor) -> Tensor { scope["pool"].record { pool(features) } }
+    func pooled(_ features: Tensor) -> Tensor {
+        guard hasDistillationToken, features.isValid else { return pool(features) }
+        return scope["pool"].record { features.sliced(axis: 1, 0..<2).reshaped([features.shape[0], width]) }
+    }
 }

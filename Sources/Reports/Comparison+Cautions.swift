@@ -10,7 +10,7 @@ extension Comparison {
     /// - Throws: `.usage` when runs were tested on different images, so that no comparison means anything.
     func requireCommonData() throws {
         func source(_ run: Run) -> (key: String, value: String)? {
-            ["data.name", "data.hdf5.path"].lazy.compactMap { key in run.keys.values[key].map { (key, $0) } }.first
+            ["data.name", "data.hdf5.path", "data.folder.path", "data.numpy.path"].lazy.compactMap { key in run.keys.values[key].map { (key, $0) } }.first
         }
         let runs = rows.flatMap(\.runs), sources = runs.map { source($0)?.value ?? "" }
         let isAskedFor = options.by.contains { key in
@@ -27,21 +27,24 @@ extension Comparison {
     private func tooFewPairs() -> [String] {
         guard let baseline else { return [] }
         var notes = rows.indices.filter { $0 != baseline && rows[$0].test == nil && !rows[$0].measured.isEmpty }.map { index in
-            let common = options.by.isEmpty ? "seed" : "pair of runs that agree in the seed and all other keys"
+            let unit = hasFolds ? "fold" : "seed"
+            let common = options.by.isEmpty ? unit : "pair of runs that agree in the \(unit) and all other keys"
             return "\(rows[index].label) and \(rows[baseline].label) have no \(common) in common"
         }
         let tests = rows.compactMap { row in row.correctedP == nil ? nil : row.test }
         guard let most = tests.map(\.differences.count).max() else {
             let hasPairs = rows.contains { $0.test != nil }
-            return notes + (hasPairs ? ["one seed says nothing about chance; several (--seeds 0,1,2,3,4,5) would"] : [])
+            let sentence = hasFolds ? "one fold in common says nothing about chance" : "one seed says nothing about chance; several (--seeds 0,1,2,3,4,5) would"
+            return notes + (hasPairs ? [sentence] : [])
         }
+        if hasFolds { return notes }
         let least = min(1, PairedTest.leastP(pairs: most) * Double(tests.count))
         if least > 0.05 {
             let needed = (most...64).first { PairedTest.leastP(pairs: $0) * Double(tests.count) <= 0.05 } ?? 64
             let comparisons = tests.count == 1 ? "" : " and \(tests.count) comparisons"
             notes.append("\(most) pairs\(comparisons) cannot reach p ≤ 0.05: the least possible is \(probability(least)); \(needed) pairs can")
         }
-        if tests.contains(where: { !$0.isExact }) {
+        if tests.contains(where: \.isEstimated) {
             notes.append("with more than \(PairedTest.exactLimit) pairs, p is estimated from \(grouped(PairedTest.drawCount)) seeded sign patterns")
         }
         return notes
@@ -50,7 +53,7 @@ extension Comparison {
     /// Says when `by` puts different definitions into one row.
     private func pooled() -> [String] {
         let isPooled = rows.contains { row in Set(row.runs.map(\.definition)).count > 1 }
-        return isPooled ? ["rows hold runs that differ in more than their seed; n counts runs"] : []
+        return isPooled ? ["rows hold runs that differ in more than their seed; n counts \(hasFolds ? "what differs in more" : "runs")"] : []
     }
 
     /// Says when runs were trained with different versions of the arithmetic, or one run with several.

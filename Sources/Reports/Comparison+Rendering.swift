@@ -7,24 +7,49 @@ extension Comparison {
     /// - Parameter width: how many characters a line of the table may have; nil for any number.
     public func rendered(as format: Format, width: Int? = nil) throws -> String {
         switch format {
-        case .table: ([readable().text(width: width)] + caption.flatMap { broken($0, width: width) }).joined(separator: "\n")
-        case .markdown: readable().markdown
+        case .table: ([readable().text(width: width)] + (caption + remarks).flatMap { broken($0, width: width) }).joined(separator: "\n")
+        case .markdown: remarks.isEmpty ? readable().markdown : readable().markdown + "\n\n" + remarks.map { "- \($0)" }.joined(separator: "\n")
         case .csv: exact().csv
         case .json: try json(rows.map(record))
         }
     }
 
-    private var hasSpread: Bool { rows.contains { $0.measured.count > 1 } }
+    private var hasSpread: Bool { rows.contains { $0.sample.count > 1 } }
+    private var haveRemarks: Bool { rows.contains { !$0.tags.isEmpty || !$0.notes.isEmpty } }
     private var hasTests: Bool { rows.contains { $0.correctedP != nil } }
 
     /// What the columns are.
     private var caption: [String] {
         guard hasSpread else { return metric == usualMetric ? [] : [metric.explanation(among: measures)] }
-        let mean = "\(metric.explanation(among: measures)): mean and standard deviation over n runs, 95% confidence interval (Student's t)"
+        let hasSeeds = rows.contains { $0.measured.count > $0.sample.count }
+        let units = hasFolds ? "folds\(hasSeeds ? " (each the mean over its seeds)" : "")" : "runs"
+        let mean = "\(metric.explanation(among: measures)): mean and standard deviation over n \(units), 95% confidence interval (Student's t)"
         let test = hasTests ? baseline.map {
-            "Δ: mean difference to \(rows[$0].label), by seed; p: paired permutation test, two-sided, with Holm's correction"
+            "Δ: mean difference to \(rows[$0].label), by \(hasFolds ? "fold" : "seed"); "
+                + "p: \(hasFolds ? "corrected resampled t-test" : "paired permutation test"), two-sided, with Holm's correction"
         } : nil
-        return [mean] + [clippingNote, test].compactMap(\.self)
+        return [mean] + [clippingNote, test, overlapNote].compactMap(\.self)
+    }
+
+    /// Says how intervals and tests of folds differ from those of seeds.
+    private var overlapNote: String? {
+        guard hasFolds else { return nil }
+        let counts = Set(rows.flatMap(\.runs).compactMap { $0.fold?.count }).sorted()
+        let overlaps = counts.map { "1/\($0 - 1)" }.joined(separator: ", ")
+        return "the training sets of folds overlap, so \(hasTests ? "intervals and p" : "intervals") take the variance of a mean as sd² (1/n + \(overlaps)), not sd²/n "
+            + "(\(overlaps): test images for each training image; Nadeau and Bengio, Machine Learning 52, 2003)"
+    }
+
+    /// What the definitions say about the rows' runs: once, where it is the same of all.
+    private var remarks: [String] {
+        func line(_ row: Row) -> String {
+            let tags = row.tags.isEmpty ? nil : "tags: \(row.tags.joined(separator: ", "))"
+            let notes = row.notes.map { "note: \($0.split(whereSeparator: \.isWhitespace).joined(separator: " "))" }
+            return ([tags].compactMap(\.self) + notes).joined(separator: "; ")
+        }
+        let lines = rows.map(line)
+        if Set(lines).count == 1 { return lines[0].isEmpty ? [] : [lines[0]] }
+        return zip(rows, lines).filter { !$1.isEmpty }.map { "\($0.label): \($1)" }
     }
 
     /// Says when an interval is shorter than Student's t has it.
@@ -93,7 +118,7 @@ extension Comparison {
         let columns = ["experiment", "model"] + own.map { titles[$0] } + [
             "metric", "n", "mean", "sd", "ci95_low", "ci95_high", "min", "max", "seeds", "values", "pairs", "difference", "difference_ci95_low",
             "difference_ci95_high", "p", "p_holm",
-        ] + options.others.map(\.rawValue)
+        ] + options.others.map(\.rawValue) + (haveRemarks ? ["tags", "note"] : [])
         var table = TextTable(columns.map { TextTable.Column($0, .left) })
         func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
         for row in rows {
@@ -101,11 +126,11 @@ extension Comparison {
             let difference = differenceInterval(row)
             table.append([row.experiment, row.model] + own.map { row.cells[$0] } + [
                 metric.rawValue, "\(sample.count)", number(sample.count > 0 ? sample.mean : nil), number(sample.standardDeviation),
-                number(interval?.lowerBound), number(interval?.upperBound), number(sample.values.min()), number(sample.values.max()),
+                number(interval?.lowerBound), number(interval?.upperBound), number(row.measured.map(\.value).min()), number(row.measured.map(\.value).max()),
                 row.measured.map { "\($0.run.summary.description.seed)" }.joined(separator: " "),
-                sample.values.map { "\($0)" }.joined(separator: " "), differences.map { "\($0.count)" } ?? "", number(differences?.mean),
+                row.measured.map { "\($0.value)" }.joined(separator: " "), differences.map { "\($0.count)" } ?? "", number(differences?.mean),
                 number(difference?.lowerBound), number(difference?.upperBound), number(row.test?.p), number(row.correctedP),
-            ] + options.others.map { number(mean(of: $0, row)) })
+            ] + options.others.map { number(mean(of: $0, row)) } + (haveRemarks ? [row.tags.joined(separator: " "), row.notes.joined(separator: " ")] : []))
         }
         return table
     }
@@ -115,6 +140,8 @@ extension Comparison {
     private struct Record: Encodable {
         struct Run: Encodable {
             let seed: Int
+            /// From 0; absent where the data set's own test images are the test.
+            let fold: Int?
             let value: Double
             let path: String
         }
@@ -125,6 +152,8 @@ extension Comparison {
             let p: Double
             let pHolm: Double?
             let isExact: Bool
+            /// Absent for the permutation test.
+            let test: String?
         }
         /// The cells that tell the row from others, by title.
         let row: [String: String]
@@ -137,6 +166,8 @@ extension Comparison {
         let difference: Difference?
         /// Means of further metrics by their names, where they were asked for.
         let others: [String: Double]?
+        /// What the definitions say about the runs, where they say something.
+        let tags, notes: [String]?
         let runs: [Run]
     }
 
@@ -150,10 +181,11 @@ extension Comparison {
             difference: row.test.map { test in
                 Record.Difference(
                     pairs: test.differences.count, mean: test.differences.mean, confidenceInterval: pair(differenceInterval(row)),
-                    p: test.p, pHolm: row.correctedP, isExact: test.isExact)
+                    p: test.p, pHolm: row.correctedP, isExact: test.isExact, test: hasFolds ? "corrected resampled t" : nil)
             },
             others: options.others.isEmpty
                 ? nil : Dictionary(options.others.map { ($0.rawValue, mean(of: $0, row)) }, uniquingKeysWith: { $1 }).compactMapValues(\.self),
-            runs: row.measured.map { Record.Run(seed: $0.run.summary.description.seed, value: $0.value, path: $0.run.summary.folder.path) })
+            tags: row.tags.isEmpty ? nil : row.tags, notes: row.notes.isEmpty ? nil : row.notes,
+            runs: row.measured.map { Record.Run(seed: $0.run.summary.description.seed, fold: $0.run.fold?.index, value: $0.value, path: $0.run.summary.folder.path) })
     }
 }

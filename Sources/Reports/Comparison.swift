@@ -6,8 +6,9 @@ import Synchronization
 
 /// Runs side by side: a metric by model and definition, with what the seeds say about its spread and about differences.
 ///
-/// Runs that differ by their seed alone make a row. A row is compared with the baseline pair by pair: two runs make a pair when they
-/// have the same seed (and, where `by` says what makes a row, agree in everything else).
+/// Runs that differ by their seed, or by the fold on which they were tested, alone make a row. A row is compared with the baseline pair by pair: two runs
+/// make a pair when they have the same seed (and, where `by` says what makes a row, agree in everything else). Where there are folds they make the pairs,
+/// each with the mean over its seeds, and intervals and p allow for the overlap of their training sets (`PairedTest`).
 public struct Comparison {
     /// What is compared, and how it is shown.
     public struct Options: Sendable {
@@ -19,6 +20,8 @@ public struct Comparison {
         public var by: [String] = []
         /// `key=value`: only runs for which all of them hold.
         public var conditions: [String] = []
+        /// Only runs that have all of these tags.
+        public var tags: [String] = []
         /// The row that others are compared with; nil: the first.
         public var baseline: String?
         /// Whether each key that differs between rows gets a column.
@@ -46,12 +49,23 @@ public struct Comparison {
         /// `test`'s p after Holm's correction over all rows.
         var correctedP: Double?
 
-        var sample: Sample { Sample(values: measured.map(\.value)) }
+        /// The measured values; of folds the mean of each over its seeds.
+        var sample = Sample(values: [])
+        /// Of runs on folds, the number of test images for each training image; else 0.
+        var overlap: Double {
+            let counts = runs.compactMap { $0.fold?.count }
+            return counts.min().map { 1 / Double($0 - 1) } ?? 0
+        }
         /// What the row is called in sentences.
         var label = ""
         /// The same with numbers as the definition of the run has them, where a sweep wrote them otherwise.
         var plainLabel = ""
         var experiment: String { names(\.experiment) }
+        /// What the runs' definitions say about them, each once.
+        var notes: [String] { distinct(runs.compactMap(\.keys.note)) }
+        var tags: [String] { distinct(runs.flatMap(\.keys.tags)) }
+
+        private func distinct(_ texts: [String]) -> [String] { texts.reduce(into: []) { if !$0.contains($1) { $0.append($1) } } }
         var model: String { names(\.model) }
 
         /// What all runs agree in, or nil.
@@ -70,8 +84,10 @@ public struct Comparison {
         let keys: RunKeys
         /// The values that a sweep varied, by their paths, as they were written.
         let written: [String: String]
-        /// What is equal in runs that differ by their seed alone.
+        /// What is equal in runs that differ by their seed, or their fold, alone.
         let definition: String
+        /// On which fold it was tested; nil for the data set's own test images.
+        let fold: RunFold?
 
         /// - Parameter swept: the values that a sweep varied, under the paths of its definition.
         init(_ summary: RunSummary, swept: [String: String]) {
@@ -79,7 +95,8 @@ public struct Comparison {
             var keys = RunKeys(summary.description)
             written = keys.own(swept: swept)
             keys.add(swept: written)
-            definition = keys.rest(without: ["seed"])
+            definition = keys.rest(without: ["seed", RunFold.key])
+            fold = RunFold(keys)
             self.keys = keys
         }
 
@@ -153,7 +170,7 @@ public struct Comparison {
         usualMetric = .test(runs.first?.summary.description.monitored ?? Measure.lossName)
         metric = options.metric ?? usualMetric
         if !runs.isEmpty { try requireKnown([metric] + options.others) }
-        runs = try meetingConditions(runs)
+        runs = try tagged(meetingConditions(runs))
         try group(runs)
         nameRows()
         if isSorted { rows = sortedRows(places) }
@@ -200,6 +217,16 @@ public struct Comparison {
         }
     }
 
+    private func tagged(_ runs: [Run]) throws -> [Run] {
+        try options.tags.reduce(runs) { kept, tag in
+            let found = kept.filter { $0.keys.tags.contains(tag) }
+            guard found.isEmpty, !kept.isEmpty else { return found }
+            let known = Set(kept.flatMap(\.keys.tags)).sorted()
+            let hint = known.isEmpty ? "; none of them has one" : "; there are: \(known.joined(separator: ", "))"
+            throw UserError(.noInput, "--tag: no run has the tag '\(tag.shortened())'\(hint)")
+        }
+    }
+
     private func requireKnown(_ key: String, _ option: String, in runs: [Run]) throws {
         if runs.isEmpty { return }
         for run in runs where try run.keys.path(key) != nil { return }
@@ -219,7 +246,7 @@ public struct Comparison {
         var positions: [String: Int] = [:], trials: [String: String] = [:]
         for run in runs {
             let experiment = options.by.isEmpty ? run.summary.description.experiment : ""
-            let trial = "\(experiment)\n\(run.summary.description.seed)\n\(run.definition)"
+            let trial = "\(experiment)\n\(run.summary.description.seed) \(run.fold?.index ?? 0)\n\(run.definition)"
             if let twin = trials[trial] {
                 notes.append("\(run.summary.folder.path): the same trial as \(twin), left out")
                 continue
@@ -234,7 +261,8 @@ public struct Comparison {
                 rows.append(Row(runs: [run]))
             }
         }
-        for index in rows.indices { rows[index].runs.sort { $0.summary.description.seed < $1.summary.description.seed } }
+        func place(_ run: Run) -> (Int, Int) { (run.summary.description.seed, run.fold?.index ?? 0) }
+        for index in rows.indices { rows[index].runs.sort { place($0) < place($1) } }
     }
 
     private func byValues(_ run: Run) throws -> [String] {
@@ -343,8 +371,14 @@ public struct Comparison {
                     notes.append("\(run.summary.name) has no \(metric.rawValue)")
                 }
             }
+            let row = rows[index]
+            rows[index].sample = hasFolds
+                ? Sample(values: units(of: row).sorted { $0.key < $1.key }.map { Sample(values: $0.value.sorted { $0.key < $1.key }.map(\.value)).mean }, overlap: row.overlap) : Sample(values: row.measured.map(\.value))
         }
     }
+
+    /// Whether a row holds runs on several folds.
+    var hasFolds: Bool { rows.contains { Set($0.runs.compactMap { $0.fold?.index }).count > 1 } }
 
     private mutating func testAgainstBaseline() throws {
         guard let baseline = try baselineRow() else { return }
@@ -352,8 +386,13 @@ public struct Comparison {
         let reference = units(of: rows[baseline])
         for index in rows.indices where index != baseline {
             let units = units(of: rows[index])
-            let differences = units.sorted { $0.key < $1.key }.compactMap { unit, value in reference[unit].map { value - $0 } }
-            if !differences.isEmpty { rows[index].test = PairedTest(differences) }
+            let differences = units.sorted { $0.key < $1.key }.compactMap { unit, values -> Double? in
+                let others = reference[unit] ?? [:]
+                let differences = values.sorted { $0.key < $1.key }.compactMap { seed, value in others[seed].map { value - $0 } }
+                return differences.isEmpty ? nil : Sample(values: differences).mean
+            }
+            let overlap = hasFolds ? max(rows[index].overlap, rows[baseline].overlap) : 0
+            if !differences.isEmpty { rows[index].test = PairedTest(differences, overlap: overlap) }
         }
         let tested = rows.indices.filter { rows[$0].test.map { $0.differences.count > 1 } ?? false }
         for (index, p) in zip(tested, holmCorrected(tested.map { rows[$0].test!.p })) { rows[index].correctedP = p }
@@ -374,13 +413,23 @@ public struct Comparison {
         return candidates[0]
     }
 
-    /// A row's values by what pairs them with another row's: the seed, and with `by` everything that it does not name.
-    private func units(of row: Row) -> [String: Double] {
+    /// A row's values by what pairs them with another row's: the seed, and with `by` everything that it does not name. Where there are folds, the fold
+    /// and how the folds are made take the place of the seed, and each has a value for each seed; else there is one under 0.
+    private func units(of row: Row) -> [String: [Int: Double]] {
+        let hasFolds = hasFolds
+        func isFold(_ run: Run) -> Bool { hasFolds && run.fold != nil }
         let grouped = Dictionary(grouping: row.measured) { measured -> String in
-            if options.by.isEmpty { return "\(measured.run.summary.description.seed)" }
-            let paths = options.by.compactMap { try? measured.run.keys.path($0) }
-            return measured.run.keys.rest(without: paths)
+            let run = measured.run
+            if !options.by.isEmpty {
+                let paths = options.by.compactMap { try? run.keys.path($0) }
+                return run.keys.rest(without: paths + (isFold(run) ? ["seed"] : []))
+            }
+            guard isFold(run) else { return "\(run.summary.description.seed)" }
+            return [RunFold.key, "data.folds", "data.split_seed"].map { run.keys.values[$0] ?? "" }.joined(separator: " ")
         }
-        return grouped.mapValues { Sample(values: $0.map(\.value)).mean }
+        return grouped.mapValues { values in
+            let bySeed = Dictionary(grouping: values) { isFold($0.run) && !options.by.contains("seed") ? $0.run.summary.description.seed : 0 }
+            return bySeed.mapValues { Sample(values: $0.map(\.value)).mean }
+        }
     }
 }

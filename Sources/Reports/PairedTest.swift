@@ -6,6 +6,10 @@ import Foundation
 /// exchangeable, every pattern of signs is equally likely. p is the share of the 2ⁿ patterns whose mean is at least as far from 0 as the
 /// one observed, so it is never below 2/2ⁿ: five pairs cannot reach 0.05. Above `exactLimit` pairs, p is estimated from
 /// `drawCount` seeded random patterns as (hits + 1) / (draws + 1), and depends on nothing but the differences.
+///
+/// Folds are not exchangeable in this way, because most of what one is trained on the others are trained on too. Of them p is that of the corrected
+/// resampled t-test: Student's t with n − 1 degrees of freedom of mean / √(variance · (1/n + overlap)), where `overlap` is the number of test images
+/// for each training image. Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning 52, 2003.
 struct PairedTest: Equatable {
     static let exactLimit = 20
     static let drawCount = 100_000
@@ -14,12 +18,22 @@ struct PairedTest: Equatable {
     /// Two-sided.
     let p: Double
 
-    var isExact: Bool { differences.count <= Self.exactLimit }
+    /// Whether p is that of all patterns of signs.
+    var isExact: Bool { differences.overlap == 0 && differences.count <= Self.exactLimit }
 
-    /// `differences` are those of at least one pair.
-    init(_ differences: [Double]) {
+    /// Whether p was estimated from some of them.
+    var isEstimated: Bool { differences.overlap == 0 && differences.count > Self.exactLimit }
+
+    /// - Parameters:
+    ///   - differences: those of at least one pair.
+    ///   - overlap: of folds, the number of test images for each training image; else 0.
+    init(_ differences: [Double], overlap: Double = 0) {
         precondition(!differences.isEmpty, "a paired test needs a pair")
-        self.differences = Sample(values: differences)
+        self.differences = Sample(values: differences, overlap: overlap)
+        if overlap > 0 {
+            p = self.differences.correctedP
+            return
+        }
         // Sums that are equal but for the order of their rounding count as equal.
         let total = differences.reduce(0) { $0 + abs($1) }
         let threshold = abs(differences.reduce(0, +)) - 1e-12 * total

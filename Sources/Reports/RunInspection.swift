@@ -51,6 +51,14 @@ struct RunInspection {
         let classes: Int?
         /// nil where the classes have no names, or the file is of an earlier format.
         let classNames: [String]?
+        /// Image files that could not be decoded; nil where the data are no files.
+        let filesLeftOut: Int?
+        /// Which fold was the test, from 0; nil where the data set's own test images were.
+        let fold: Int?
+        /// How many training images each class had; nil where nothing was done to them.
+        let trainingClassCounts: [Int]?
+        /// How many training labels were replaced; nil likewise.
+        let relabeledImages: Int?
         let epochs: [Epoch]
         /// nil where they were not measured.
         let layers: [Layer]?
@@ -86,6 +94,9 @@ struct RunInspection {
             definition: DefinitionValue(description), seed: description.seed, parameters: description.parameters,
             multiplyAdds: description.multiplyAdds, steps: try reader.stepCount(), classes: description.classes,
             classNames: description.data.flatMap { $0.classNames.isEmpty ? nil : $0.classNames },
+            filesLeftOut: description.data?.files?.leftOutCount,
+            fold: RunFold(RunKeys(description))?.index, trainingClassCounts: description.data?.split?.treatment?.classCounts,
+            relabeledImages: description.data?.split?.treatment?.relabeledImages.count,
             epochs: try reader.epochs().map { record in
                 let training = zip(description.measures, record.training).filter(\.0.isOfTraining).map { (metric: Metric.training($0.name), value: finite(Optional($1))) }
                 let validation = zip(description.measures, record.validation).filter(\.0.isOfEvaluation).map { (metric: Metric.validation($0.name), value: finite($1 as Double?)) }
@@ -126,11 +137,14 @@ struct RunInspection {
     // MARK: Sections of the text
 
     private var head: String {
-        let lines = [
-            ("run", report.path), ("experiment", report.experiment), ("model", report.model), ("seed", "\(report.seed)"),
-            ("state", report.state), ("parameters", grouped(report.parameters)), ("MACs", grouped(report.multiplyAdds)),
-        ] + (report.classes.map { [("classes", grouped($0) + (report.classNames.map { ": " + Self.list($0) } ?? ""))] } ?? [])
-            + [("steps", grouped(report.steps))]
+        var lines = [("run", report.path), ("experiment", report.experiment), ("model", report.model), ("seed", "\(report.seed)")]
+        if let fold = report.fold { lines.append(("fold", "\(fold)")) }
+        lines += [("state", report.state), ("parameters", grouped(report.parameters)), ("MACs", grouped(report.multiplyAdds))]
+        if let classes = report.classes { lines.append(("classes", grouped(classes) + (report.classNames.map { ": " + Self.list($0) } ?? ""))) }
+        if let counts = report.trainingClassCounts { lines.append(("training images", "\(grouped(counts.reduce(0, +))), by class: \(Self.list(counts.map(grouped)))")) }
+        if let count = report.relabeledImages, count > 0 { lines.append(("replaced labels", grouped(count))) }
+        if let count = report.filesLeftOut, count > 0 { lines.append(("left out", "\(grouped(count)) image files that could not be decoded")) }
+        lines.append(("steps", grouped(report.steps)))
         let weights = report.weights.map { weights in
             let progress = weights.progress["epoch"].map { " after epoch \(grouped(Int($0)))" } ?? ""
             return ("weights", weights.path + progress)
@@ -138,7 +152,7 @@ struct RunInspection {
         return aligned(lines + weights)
     }
 
-    /// The names of up to 20 classes.
+    /// The names or numbers of up to 20 classes.
     private static func list(_ names: [String]) -> String { names.prefix(20).joined(separator: ", ") + (names.count > 20 ? ", …" : "") }
 
     private func epochs(_ width: Int?) -> String {

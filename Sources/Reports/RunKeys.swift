@@ -8,12 +8,19 @@ struct RunKeys: Sendable {
     private(set) var values: [String: String]
     private let choices: [String: String]
     private let model: String
+    /// What the definition says about the run, which tells it from no other.
+    let note: String?
+    /// The names by which a run is found.
+    let tags: [String]
 
     /// - Parameter run: whose definition is a map; any other text counts as one value.
     init(_ run: RunDescription) {
         model = run.model
         var values: [String: String], choices: [String: String] = [:]
-        if let root = run.definition?.withoutSeed, root.entries != nil {
+        let definition = run.definition
+        if case .scalar(let text, _)? = definition?["note"]?.value { note = text } else { note = nil }
+        tags = definition?["tags"].map(\.texts) ?? []
+        if let root = definition?.withoutRemarks.withoutSeed, root.entries != nil {
             values = [:]
             root.collectScalars(path: "", into: &values)
             // What is a model's family says its own key.
@@ -64,6 +71,12 @@ struct RunKeys: Sendable {
     /// Whether a path is one of the definition of the trial that a run started from: it tells runs apart, but is no key of theirs.
     private static func isOfSource(_ path: String) -> Bool { path.hasPrefix(source) || path == "train.init_from.sha256" }
 
+    /// Whether a path only repeats which run a run continues, whose number of epochs is there.
+    private func isOfContinuation(_ path: String) -> Bool {
+        let origin = "train.init_from."
+        return values[origin + "after_epoch"] != nil && ["experiment", "model", "weights"].contains { path == origin + $0 }
+    }
+
     /// What is equal in runs that differ by nothing but the values of `keys` and the options below them.
     func rest(without keys: [String]) -> String {
         let isModelGiven = keys.contains("model")
@@ -84,7 +97,7 @@ struct RunKeys: Sendable {
     func labelled(withSources: Bool, as text: (String) -> String?) -> [String: String] {
         let label = labels
         return values.keys.reduce(into: [:]) { result, path in
-            if ["model", "experiment", "seed", "match"].contains(path) { return }
+            if ["model", "experiment", "seed", "match", RunFold.key].contains(path) || isOfContinuation(path) { return }
             if !Self.isOfSource(path) {
                 result[label(path)] = text(path)
             } else if withSources, path.hasPrefix(Self.source + ".") {
@@ -113,6 +126,22 @@ struct RunKeys: Sendable {
     }
 }
 
+/// On which of how many folds of the training images a run was tested (`data.fold`, `data.folds`).
+struct RunFold: Equatable, Sendable {
+    /// The key of the fold's number, by which runs of one row differ.
+    static let key = "data.fold"
+
+    /// From 0.
+    let index: Int
+    let count: Int
+
+    /// nil for a run on the data set's own test images.
+    init?(_ keys: RunKeys) {
+        guard let index = keys.values[Self.key].flatMap({ Int($0) }), let count = keys.values["data.folds"].flatMap({ Int($0) }), count > 1 else { return nil }
+        (self.index, self.count) = (index, count)
+    }
+}
+
 extension RunDescription {
     /// The definition that the run keeps; nil when it cannot be read.
     var definition: ConfigurationNode? { try? YAML.node(configuration) { SourceMark(file: "/config", line: $0) } }
@@ -127,6 +156,15 @@ extension ConfigurationNode {
                 return origin.changing("sha256") { _ in nil }.changing("definition") { $0.withoutSeed }
             }
         }
+    }
+
+    /// A definition without what it says about its runs.
+    fileprivate var withoutRemarks: ConfigurationNode { changing("note", to: { _ in nil }).changing("tags", to: { _ in nil }) }
+
+    /// The texts of a list.
+    fileprivate var texts: [String] {
+        guard case .list(let items) = value else { return [] }
+        return items.compactMap { if case .scalar(let text, _) = $0.value { text } else { nil } }
     }
 
     /// The map with the value of a key changed, or without the key.

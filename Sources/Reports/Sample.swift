@@ -1,8 +1,15 @@
 import Foundation
 
-/// Measurements that differ by seed alone, and what they say about the mean behind them.
+/// Measurements that differ by seed alone, or by fold, and what they say about the mean behind them.
 struct Sample: Equatable {
     let values: [Double]
+    /// Of folds, whose training sets overlap, the number of test images for each training image; else 0.
+    let overlap: Double
+
+    init(values: [Double], overlap: Double = 0) {
+        self.values = values
+        self.overlap = overlap
+    }
 
     var count: Int { values.count }
 
@@ -15,11 +22,22 @@ struct Sample: Equatable {
         return (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(count - 1)).squareRoot()
     }
 
+    /// The standard error of the mean: √(variance · (1/n + overlap)), after Nadeau and Bengio (Machine Learning 52, 2003); nil for a single value.
+    private var standardError: Double? {
+        standardDeviation.map { overlap == 0 ? $0 / Double(count).squareRoot() : $0 * (1 / Double(count) + overlap).squareRoot() }
+    }
+
     /// The 95% confidence interval of the mean, by Student's t; nil for a single value.
     var confidenceInterval: ClosedRange<Double>? {
-        guard let deviation = standardDeviation, deviation.isFinite else { return nil }
-        let half = StudentT(degreesOfFreedom: count - 1).quantile(0.975) * deviation / Double(count).squareRoot()
+        guard let error = standardError, error.isFinite else { return nil }
+        let half = StudentT(degreesOfFreedom: count - 1).quantile(0.975) * error
         return mean - half...mean + half
+    }
+
+    /// How likely a mean is that is at least as far from 0, if the true one is 0, by Student's t with the standard error; 1 for a single value.
+    var correctedP: Double {
+        guard let error = standardError, mean != 0 else { return 1 }
+        return error == 0 ? 0 : StudentT(degreesOfFreedom: count - 1).twoSided(mean / error)
     }
 }
 
@@ -31,6 +49,12 @@ struct StudentT {
     func cumulative(_ t: Double) -> Double {
         let nu = Double(degreesOfFreedom)
         return 1 - regularizedBeta(nu / (nu + t * t), nu / 2, 0.5) / 2
+    }
+
+    /// The probability of a value at least as far from 0.
+    func twoSided(_ t: Double) -> Double {
+        let nu = Double(degreesOfFreedom)
+        return regularizedBeta(nu / (nu + t * t), nu / 2, 0.5)
     }
 
     /// The value below which a share `p` ≥ 0.5 lies, by bisection to the last bit.

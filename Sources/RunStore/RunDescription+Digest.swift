@@ -29,11 +29,21 @@ extension RunDescription {
         add(data.mean)
         add(data.standardDeviation)
         add(data.classNames)
+        if let files = data.files {
+            add(files.test)
+            add(files.leftOutCount)
+        }
         guard let split = data.split else { return digest.finish() }
         add(split.bringsValidation ? 1 : 0)
         for places in [split.training, split.validation, split.test] {
             add(places.count)
             places.map(\.littleEndian).withUnsafeBytes { digest.update($0) }
+        }
+        if split.testIsFold { add("fold") }
+        guard let treatment = split.treatment else { return digest.finish() }
+        for numbers in [treatment.classCounts, treatment.classNumbers ?? [], treatment.relabeledImages.map(Int.init), treatment.givenLabels.map(Int.init)] {
+            add(numbers.count)
+            numbers.forEach { add($0) }
         }
         return digest.finish()
     }

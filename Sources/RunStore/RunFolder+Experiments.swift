@@ -36,11 +36,15 @@ extension RunFolder {
         }
     }
 
-    /// Whether a name is a run folder's, `<model>-s<seed>-<8 hex>`.
+    /// Whether a name is a run folder's, `<model>-s<seed>-<8 hex>` or `<model>-s<seed>-f<fold>-<8 hex>`.
     public static func isName(_ name: String) -> Bool {
-        let parts = name.utf8.split(separator: UInt8(ascii: "-"))
-        guard parts.count >= 3, let hash = parts.last, let seed = parts.dropLast().last else { return false }
-        return hash.count == 8 && hash.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
-            && seed.first == UInt8(ascii: "s") && seed.count > 1 && seed.dropFirst().allSatisfy { (0x30...0x39).contains($0) }
+        var parts = name.utf8.split(separator: UInt8(ascii: "-"))
+        guard let hash = parts.popLast(), hash.count == 8, hash.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }) else { return false }
+        func isLastNumber(after letter: Unicode.Scalar) -> Bool {
+            guard let part = parts.last else { return false }
+            return part.first == UInt8(ascii: letter) && part.count > 1 && part.dropFirst().allSatisfy { (0x30...0x39).contains($0) }
+        }
+        if parts.count >= 3, isLastNumber(after: "f") { parts.removeLast() }
+        return parts.count >= 2 && isLastNumber(after: "s")
     }
 }

@@ -1,7 +1,7 @@
 import Configuration
 import Foundation
 
-/// A run's folder: `Results/<experiment>/<model>-s<seed>-<8 hex of the trial's hash>`.
+/// A run's folder: `Results/<experiment>/<model>-s<seed>-<8 hex of the trial's hash>`, with the number of a fold behind the seed, `-f<fold>`.
 public struct RunFolder: Sendable, Hashable {
     /// The folder's path.
     public let path: String
@@ -9,9 +9,14 @@ public struct RunFolder: Sendable, Hashable {
     /// The folder at a path, whether it is there or not.
     public init(path: String) { self.path = path }
 
-    /// The folder of a trial: `<results>/<experiment>/<model>-s<seed>-<hash>`.
-    public init(results: String, experiment: String, model: String, seed: Int, hash: String) {
-        path = "\(results)/\(experiment)/\(model)-s\(seed)-\(hash.prefix(8))"
+    /// The folder of a trial: `<results>/<experiment>/<name>` (`name`).
+    public init(results: String, experiment: String, model: String, seed: Int, fold: Int? = nil, hash: String) {
+        path = "\(results)/\(experiment)/\(Self.name(model: model, seed: seed, fold: fold, hash: hash))"
+    }
+
+    /// The name of a trial's folder: `vit-s0-1f0c93ab`, or of one of several folds `vit-s0-f2-1f0c93ab`.
+    public static func name(model: String, seed: Int, fold: Int?, hash: String) -> String {
+        "\(model)-s\(seed)-\(fold.map { "f\($0)-" } ?? "")\(hash.prefix(8))"
     }
 
     /// The path of the log.
@@ -40,6 +45,9 @@ public struct RunFolder: Sendable, Hashable {
 
     /// Whether a run was begun here.
     public var hasRun: Bool { FileManager.default.fileExists(atPath: runFile) }
+
+    /// Whether it is a link to another run's folder.
+    public var isLink: Bool { (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil }
 
     /// Whether a process has this folder for writing now: it tells a run that goes on from one that was cut off.
     public var isBeingWritten: Bool {

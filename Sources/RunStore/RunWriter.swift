@@ -78,6 +78,17 @@ public final class RunWriter {
         return try LiveRun(path: folder.runFile, contents: contents)
     }
 
+    /// Writes the file of a run that has ended anew, with another text in the place of its definition.
+    public func replaceConfiguration(_ text: String) throws {
+        var contents = try RunReader(folder).contents()
+        precondition(contents.status != .running, "the file of a run that goes on has a writer of its own")
+        contents.description.configuration = text
+        try contents.write(to: folder.runFile)
+    }
+
+    /// Copies the best weights of the run that this one continues.
+    public func copyBestWeights(from other: RunFolder) throws { try copyFile(from: other.weightsFile(.best), to: folder.weightsFile(.best)) }
+
     /// Begins another `weights/best.h5`, which is there once its writer is finished.
     public func makeBestWeights() throws -> WeightsWriter { try WeightsWriter(folder.weightsFile(.best)) }
 

@@ -7,7 +7,7 @@ import Synchronization
 ///
 ///     /                       format_version, experiment, definition; with early termination halving_metric, halving_factor, halving_first
 ///     /sweep                  the part of the definition that the plan was made from, YAML
-///     /trials/<run folder>    attributes model, seed, hash, cell, values (JSON), outcome, epoch, message
+///     /trials/<run folder>    attributes model, seed, fold (of one of several folds), hash, cell, values (JSON), outcome, epoch, message
 ///       definition            the trial's resolved definition
 ///
 /// The bytes are a function of this value.
@@ -41,6 +41,8 @@ public struct SweepFile: Sendable, Equatable {
         public var model: String
         /// The trial's seed.
         public var seed: Int
+        /// The fold that is the trial's test; nil where the data set's own test images are.
+        public var fold: Int?
         /// The first 8 hexadecimal digits of the trial's digest.
         public var hash: String
         /// The cell of the sweep that brought the trial, from 0; the same for all its seeds.
@@ -54,10 +56,11 @@ public struct SweepFile: Sendable, Equatable {
 
         /// A trial, not done yet unless said otherwise.
         public init(
-            model: String, seed: Int, hash: String, cell: Int, values: [String: String], configuration: String, outcome: Outcome = .planned
+            model: String, seed: Int, fold: Int? = nil, hash: String, cell: Int, values: [String: String], configuration: String, outcome: Outcome = .planned
         ) {
             self.model = model
             self.seed = seed
+            self.fold = fold
             self.hash = hash
             self.cell = cell
             self.values = values
@@ -66,7 +69,7 @@ public struct SweepFile: Sendable, Equatable {
         }
 
         /// The run folder's name.
-        public var name: String { "\(model)-s\(seed)-\(hash)" }
+        public var name: String { RunFolder.name(model: model, seed: seed, fold: fold, hash: hash) }
     }
 
     /// The rule of early termination, as `/` keeps it.
@@ -137,6 +140,7 @@ public struct SweepFile: Sendable, Equatable {
                 try file.makeGroup(group)
                 try file.setAttribute("model", of: group, to: entry.model)
                 try file.setAttribute("seed", of: group, to: Int64(entry.seed))
+                if let fold = entry.fold { try file.setAttribute("fold", of: group, to: Int64(fold)) }
                 try file.setAttribute("hash", of: group, to: entry.hash)
                 try file.setAttribute("cell", of: group, to: Int64(entry.cell))
                 try file.setAttribute("values", of: group, to: try Self.json(entry.values))
@@ -191,7 +195,8 @@ public struct SweepFile: Sendable, Equatable {
                 throw file.error("\(group)@values is not JSON")
             }
             return Entry(
-                model: try text("model", group), seed: try integer("seed", group), hash: try text("hash", group), cell: try integer("cell", group),
+                model: try text("model", group), seed: try integer("seed", group),
+                fold: try file.attribute("fold", of: group, as: Int64.self)?.first.map { Int($0) }, hash: try text("hash", group), cell: try integer("cell", group),
                 values: values, configuration: try file.readString("\(group)/definition"), outcome: outcome)
         }
     }

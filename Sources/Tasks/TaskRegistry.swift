@@ -49,11 +49,6 @@ public struct TaskKind: Sendable {
     }
 }
 
-/// The options of tasks that have none.
-private struct NoTaskOptions: Configurable {
-    static let options: [Key<NoTaskOptions>] = []
-}
-
 /// The tasks that are known: a value that is passed in.
 public struct TaskRegistry: Sendable {
     /// In the order in which they are listed.
@@ -67,8 +62,11 @@ public struct TaskRegistry: Sendable {
 
     /// The program's own.
     public static let standard = TaskRegistry([
-        TaskKind(defaultName, "One class for each image.", options: NoTaskOptions.self) { _, dataset, training in
-            PreparedTask(Classification(classCount: dataset.classCount, labelSmoothing: training.labelSmoothing, storesLogits: training.storesOutputs), on: dataset)
+        TaskKind(defaultName, "One class for each image.", options: ClassificationOptions.self) { options, dataset, training in
+            let task = Classification(
+                classCount: dataset.classCount, labelSmoothing: training.labelSmoothing,
+                classWeights: try options.classWeights?.values(for: dataset), storesLogits: training.storesOutputs, hasFreePlaces: dataset.sharesSequences)
+            return PreparedTask(task, on: try dataset.packed(places: training.batchSize / training.shards))
         },
     ])
 
@@ -97,6 +95,9 @@ public struct TaskRegistry: Sendable {
         try errors.throwIfAny()
         return prepared
     }
+
+    /// Whether a definition asks for `classification`, with whatever options.
+    public func isClassification(_ node: ConfigurationNode?) -> Bool { choice(node, ConfigurationErrors())?.name == Self.defaultName }
 
     /// What of `task:` results depend on: the name and the options that are not at their defaults; nil for the default task without any, and as
     /// it was written where it cannot be read.

@@ -46,6 +46,7 @@ final class Evaluator {
             model, task, fields: fields, mode: .evaluation, batchSize: configuration.batchSize, shardCount: configuration.shards, seed: seed,
             precision: configuration.precision)
         let losses = recorded.task.losses
+        precondition(losses.allSatisfy { $0.counts == nil }, "in an evaluation every sample counts alike")
         reader = MeasureReader(recorded.task, at: losses.count)
         let outputs = losses.map(\.values) + reader.tensors
         tablePlaces = outputs.count..<outputs.count + recorded.task.outputs.count
@@ -70,10 +71,10 @@ final class Evaluator {
         var sums = [MeasureSum](repeating: MeasureSum(), count: 1 + partCount + reader.count)
         let tables = makesTables || !task.splitMeasures.isEmpty ? task.makeTables(of: split) : nil
         let pipeline = BatchPipeline(evaluating: source, fields: fields, split: split, batchSize: batchSize)
-        while let batch = pipeline.next() {
+        while let batch = try pipeline.next() {
             if shouldStop() { return nil }
             try plan.run(feeding: batch.fields)
-            addLosses(count: batch.count, to: &sums)
+            addLosses(batch.sampleIndices, to: &sums)
             reader.add(plan, count: batch.count, to: &sums, from: 1 + partCount)
             tables?.add(
                 outputs: tablePlaces.map(plan.outputPointer), targets: Array(batch.fields.dropFirst()), count: batch.count)
@@ -84,9 +85,12 @@ final class Evaluator {
     }
 
     /// The weighted sum of the losses first, then each of them where they have names.
-    private func addLosses(count: Int, to sums: inout [MeasureSum]) {
+    private func addLosses(_ samples: UnsafeBufferPointer<Int32>, to sums: inout [MeasureSum]) {
         let losses = weights.indices.map { plan.outputPointer($0).assumingMemoryBound(to: Float.self) }
-        for sample in 0..<count {
+        var count = 0
+        // Places that hold no sample count for nothing.
+        for sample in samples.indices where samples[sample] >= 0 {
+            count += 1
             var total = 0.0
             for (index, values) in losses.enumerated() {
                 total += weights[index] * Double(values[sample])

@@ -51,7 +51,7 @@ public final class InputProbe: TrainingListener {
         if batch == nil {
             pipeline = try BatchPipeline(
                 training: loop.source, fields: loop.fields, batchSize: loop.configuration.batchSize, seed: 0, augmentations: [], epochs: 0..<1)
-            batch = pipeline?.next()
+            batch = try pipeline?.next()
         }
         guard let batch else { return }
         for step in 0..<settlingCount + stepCount {

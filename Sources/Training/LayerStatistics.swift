@@ -52,7 +52,7 @@ final class LayerProbe {
         (self.names, self.counts) = (names, counts)
 
         let pipeline = BatchPipeline(evaluating: source, fields: fields, split: .train, batchSize: configuration.batchSize)
-        guard let batch = pipeline.next() else { preconditionFailure("the training split has at least one batch") }
+        guard let batch = try pipeline.next() else { preconditionFailure("the training split has at least one batch") }
         self.batch = OwnedBatch(fields.map { configuration.batchSize * $0.byteCount }) { place, memory in
             memory.copyMemory(from: UnsafeRawBufferPointer(start: batch.fields[place], count: memory.count))
         }

@@ -25,12 +25,31 @@ public final class Predictor {
 
         /// The numbers of an output, sample after sample; nil when it is not computed.
         public subscript(name: String) -> UnsafeBufferPointer<Float>? { values[name] }
+
+        /// Calls `body` with a copy that lacks the places of sequences that stay free.
+        fileprivate func withoutFreePlaces(_ body: (Batch) throws -> Void) throws {
+            let kept = sampleIndices.indices.filter { sampleIndices[$0] >= 0 }
+            guard !kept.isEmpty else { return }
+            let samples = UnsafeMutableBufferPointer<Int32>.allocate(capacity: kept.count)
+            _ = samples.initialize(from: kept.map { sampleIndices[$0] })
+            let copies = values.mapValues { numbers in
+                let length = numbers.count / sampleIndices.count, copy = UnsafeMutableBufferPointer<Float>.allocate(capacity: kept.count * length)
+                _ = copy.initialize(from: kept.flatMap { numbers[$0 * length..<($0 + 1) * length] })
+                return copy
+            }
+            defer {
+                samples.deallocate()
+                copies.values.forEach { $0.deallocate() }
+            }
+            try body(Batch(sampleIndices: UnsafeBufferPointer(samples), values: copies.mapValues { UnsafeBufferPointer($0) }))
+        }
     }
 
     /// What is computed, in the order in which the model records it.
     public let outputs: [Output]
     private let plan: Plan
-    private let batchSize: Int
+    /// How many samples are computed together.
+    public let batchSize: Int
     private let image: Shape
 
     /// Records a model for evaluation and gives it its weights.
@@ -78,13 +97,14 @@ public final class Predictor {
             throw UserError(.usage, "the samples of \(source.name) have \(found); expected image \(image), as the model takes")
         }
         let pipeline = BatchPipeline(evaluating: source, fields: [field], indices: indices, batchSize: batchSize)
-        while let batch = pipeline.next() {
+        while let batch = try pipeline.next() {
             try plan.run(feeding: batch.fields)
             let values = outputs.enumerated().map { index, output in
                 let count = batch.count * output.shape.elementCount
                 return (output.name, UnsafeBufferPointer(start: plan.outputPointer(index).assumingMemoryBound(to: Float.self), count: count))
             }
-            try body(Batch(sampleIndices: batch.sampleIndices, values: Dictionary(uniqueKeysWithValues: values)))
+            let all = Batch(sampleIndices: batch.sampleIndices, values: Dictionary(uniqueKeysWithValues: values))
+            if batch.sampleIndices.contains(-1) { try all.withoutFreePlaces(body) } else { try body(all) }
         }
     }
 

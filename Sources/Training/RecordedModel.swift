@@ -64,7 +64,7 @@ extension TrainingTask {
         for auxiliary in outputs.auxiliaries {
             let name = auxiliary.name.replacing(".", with: "_"), weight = auxiliary.auxiliaryWeight ?? 1
             let losses = record(checked(auxiliary.tensor, of: "the auxiliary head \(auxiliary.name)"), targets).losses
-            recorded.losses += losses.map { Loss("\(name)_\($0.name)", unit: $0.unit, weight: weight * $0.weight, $0.values) }
+            recorded.losses += losses.map { Loss("\(name)_\($0.name)", unit: $0.unit, weight: weight * $0.weight, $0.values, counts: $0.counts) }
         }
         return recorded
     }

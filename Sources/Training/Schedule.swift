@@ -8,7 +8,9 @@ import Foundation
 ///     schedule: {step: {milestones: [60, 120], factor: 0.2}}  # × factor after these epochs
 ///     schedule: {cosine: {warmup_epochs: 1, final_factor: 0}}
 ///
-/// Each takes `warmup_epochs` (also parts of epochs): a linear rise from near 0 to the full rate.
+/// Each takes `warmup_epochs` (also parts of epochs): a linear rise from near 0 to the full rate. In a training that continues another one
+/// (`WeightOrigin.afterEpoch`) a constant rate and steps go on as if it had been one training; a cosine has reached its end by then, so another one begins
+/// at the full rate, as SGDR restarts, and ends with the training.
 public struct ScheduleConfiguration: Sendable, Equatable {
     /// How the rate goes after the warm-up.
     public enum Shape: Sendable, Equatable {
@@ -41,6 +43,28 @@ public struct ScheduleConfiguration: Sendable, Equatable {
             milestones.allSatisfy { $0 < epochs } ? [] : [(Self.milestonesKey, milestones.filter { $0 >= epochs })]
         }
     }
+
+    /// What the rate does when a training continues another one for `count` epochs, in words.
+    ///
+    /// - Parameters:
+    ///   - peak: the optimizer's learning rate.
+    ///   - start: after how many epochs the other one ended.
+    public func continuation(peak: Double, after start: Int, for count: Int) -> String {
+        func rate(after epoch: Int) -> Double { LearningRateSchedule(self, peak: peak, stepsPerEpoch: 1, epochs: start + count, after: start).learningRate(at: epoch) }
+        func name(_ rate: Double) -> String { String(format: "%.4g", rate) }
+        let now = name(rate(after: start))
+        switch shape {
+        case .constant:
+            return "the learning rate stays at \(name(peak))"
+        case .every(let epochs, _):
+            return "the learning rate goes on at \(now), and changes after every \(epochs == 1 ? "epoch" : "\(grouped(epochs)) epochs, counted from the first")"
+        case .milestones(let milestones, _):
+            let next = milestones.filter { $0 > start && $0 < start + count }.sorted().map { grouped($0) }
+            return "the learning rate goes on at \(now)" + (next.isEmpty ? "" : ", and changes after \(next.joined(separator: ", ")) epochs, counted from the first")
+        case .cosine(let final):
+            return "the cosine starts again: the learning rate falls from \(name(peak)) to \(name(peak * final)) over \(count == 1 ? "this epoch" : "these \(grouped(count)) epochs")"
+        }
+    }
 }
 
 /// The learning rate as a pure function of the step.
@@ -50,19 +74,24 @@ public struct LearningRateSchedule: Sendable {
     private let stepsPerEpoch: Int
     private let stepCount: Int
     private let warmupSteps: Int
+    private let firstStep: Int
 
-    /// - Parameter peak: the optimizer's learning rate.
-    public init(_ configuration: ScheduleConfiguration, peak: Double, stepsPerEpoch: Int, epochs: Int) {
+    /// - Parameters:
+    ///   - peak: the optimizer's learning rate.
+    ///   - start: after how many epochs the training ended that this one continues; 0 where it continues none.
+    public init(_ configuration: ScheduleConfiguration, peak: Double, stepsPerEpoch: Int, epochs: Int, after start: Int = 0) {
         shape = configuration.shape
         self.peak = peak
         self.stepsPerEpoch = stepsPerEpoch
         stepCount = stepsPerEpoch * epochs
+        firstStep = stepsPerEpoch * start
         warmupSteps = Int((configuration.warmupEpochs * Double(stepsPerEpoch)).rounded())
     }
 
     /// The learning rate of the update of `step`, counted from 0 over the whole training.
     ///
-    /// The warm-up's last step has the full rate. Milestones count from the beginning, warm-up included; the cosine starts after it.
+    /// The warm-up's last step has the full rate. Milestones count from the beginning, warm-up included; the cosine starts after it, and in a training that
+    /// continues another one at its first step.
     public func learningRate(at step: Int) -> Double {
         let warmup = step < warmupSteps ? Double(step + 1) / Double(warmupSteps) : 1
         let factor: Double
@@ -74,7 +103,8 @@ public struct LearningRateSchedule: Sendable {
         case .milestones(let epochs, let decay):
             factor = pow(decay, Double(epochs.count { step / stepsPerEpoch >= $0 }))
         case .cosine(let final):
-            let progress = Double(max(0, step - warmupSteps)) / Double(max(1, stepCount - warmupSteps))
+            let start = max(warmupSteps, firstStep)
+            let progress = Double(max(0, step - start)) / Double(max(1, stepCount - start))
             factor = final + (1 - final) * (1 + cos(.pi * progress)) / 2
         }
         return peak * warmup * factor

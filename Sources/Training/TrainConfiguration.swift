@@ -60,11 +60,14 @@ public struct TrainConfiguration: Configurable {
     /// What the backward pass computes again instead of keeping it.
     public enum Recomputation: String, CaseIterable, Sendable { case none, blocks }
 
+    /// A training has at most so many epochs.
+    public static let largestEpochCount = 1_000_000
+
     /// Every key at its default.
     public init() {}
 
     public static let options: [Key<TrainConfiguration>] = [
-        Key("epochs", \.epochs, .integer(in: 1...1_000_000), "How many times the training images are seen."),
+        Key("epochs", \.epochs, .integer(in: 1...largestEpochCount), "How many times the training images are seen."),
         Key("shards", \.shards, .integer(in: 1...1_024), "Into how many parts every batch is cut; results depend on it, and never on the number of threads."),
         Key("batch_size", \.batchSize, .integer(in: 1...1_000_000), "How many images make an update; a multiple of the shards."),
         Key("optimizer", \.optimizer, OptimizerConfiguration.kind, "How gradients change the parameters."),
@@ -98,6 +101,9 @@ public struct TrainConfiguration: Configurable {
         }
         if schedule.warmupEpochs > Double(epochs) {
             fields.report("found \(schedule.warmupEpochs) warm-up epochs, expected at most the \(epochs) of the training", at: "schedule")
+        }
+        if let start = initialWeights?.afterEpoch, start >= epochs {
+            fields.report("goes on after \(grouped(start)) epochs, expected fewer than the \(grouped(epochs)) of the training", at: "init_from")
         }
     }
 }

@@ -59,6 +59,12 @@ public final class TrainingLoop {
         if configuration.earlyStopping != nil, !hasValidation {
             throw UserError(at: "train.early_stopping", "needs images for validation, but data.validation holds out none of \(source.name)")
         }
+        if let packing = source.packing, packing.places != configuration.batchSize / configuration.shards {
+            throw UserError(at: "train.batch_size", """
+                images that share sequences are in batches of one size: found \(configuration.batchSize) in \(configuration.shards) shards, expected \
+                \(packing.places) images a shard
+                """)
+        }
         self.configuration = configuration
         self.task = task
         self.source = source
@@ -73,7 +79,8 @@ public final class TrainingLoop {
         pipeline = try makePipeline((0, 0))
         stepsPerEpoch = pipeline.batchesPerEpoch
         schedule = LearningRateSchedule(
-            configuration.schedule, peak: configuration.optimizer.learningRate, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs)
+            configuration.schedule, peak: configuration.optimizer.learningRate, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs,
+            after: configuration.initialWeights?.afterEpoch ?? 0)
         trainingStep = try TrainingStep(
             model, task, fields: fields, configuration: configuration, stepsPerEpoch: stepsPerEpoch, seed: seed, weights: weights, pool: pool)
         evaluator = try Evaluator(
@@ -113,6 +120,7 @@ public final class TrainingLoop {
             for listener in listeners { try listener.receive(event, from: self) }
         }
         do {
+            precondition(progress.epoch >= configuration.initialWeights?.afterEpoch ?? 0, "a training that continues another one resumes at its end first")
             var clock = TrainingClock()
             if progress.epoch > 0, state.isAtEpochEnd, isBestEpochLast { try bestWeights.keep(self) }
             if progress.step == 0 {
@@ -198,7 +206,7 @@ public final class TrainingLoop {
         let epoch = progress.epoch
         clock.startEpoch()
         let secondsBefore = (waited: pipeline.secondsWaited, run: trainingStep.secondsRun)
-        while epochMeans.stepCount < stepsPerEpoch, let batch = pipeline.next() {
+        while epochMeans.stepCount < stepsPerEpoch, let batch = try pipeline.next() {
             let step = progress.step
             let learningRate = schedule.learningRate(at: step)
             let result = try trainingStep.run(batch.fields, step: step, learningRate: learningRate)

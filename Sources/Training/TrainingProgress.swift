@@ -33,6 +33,14 @@ public struct TrainingProgress: Sendable, Equatable {
         epochsWithoutImprovement = isImproved ? 0 : epochsWithoutImprovement + 1
     }
 
+    /// The same for a training that continues this one: where the patience has run out, or something else is watched, it starts anew.
+    func continued(from stopping: EarlyStoppingConfiguration?, with other: EarlyStoppingConfiguration?) -> TrainingProgress {
+        var progress = self
+        if stopping != other { progress.bestMonitored = nil }
+        if stopping != other || isPatienceOver(stopping) { progress.epochsWithoutImprovement = 0 }
+        return progress
+    }
+
     /// Whether the patience of `stopping` has run out.
     func isPatienceOver(_ stopping: EarlyStoppingConfiguration?) -> Bool {
         stopping.map { epochsWithoutImprovement >= $0.patience } ?? false

@@ -48,6 +48,15 @@ public struct TrainingState: Sendable, Equatable {
         self.epochMeans = epochMeans
     }
 
+    /// Where a training starts that continues this one.
+    ///
+    /// - Parameters:
+    ///   - stopping: what this one's early stopping was.
+    ///   - other: what the other one's is; the patience starts anew where it has run out.
+    public func continued(from stopping: EarlyStoppingConfiguration?, with other: EarlyStoppingConfiguration?) -> TrainingState {
+        TrainingState(progress: progress.continued(from: stopping, with: other), epochMeans: epochMeans)
+    }
+
     /// Whether the training is between two epochs.
     public var isAtEpochEnd: Bool { epochMeans.stepCount == 0 }
 }

@@ -57,7 +57,7 @@ final class TrainingStep {
         reader = MeasureReader(recorded.task, at: lossCount)
         stagedPlan = try StagedPlan(configuration.parameters) { [store, lossCount] epoch in
             let recorded = record(freezing: configuration.parameters.freezing(in: epoch)), loss = recorded.task.total()
-            let parts = lossCount > 1 ? recorded.task.losses.map { $0.values.batchMean() } : []
+            let parts = lossCount > 1 ? recorded.task.losses.map { $0.batchMean() } : []
             return try Plan(
                 recorded.graph, outputs: [loss] + parts + MeasureReader(recorded.task, at: lossCount).tensors,
                 gradients: gradients(

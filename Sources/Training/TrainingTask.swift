@@ -61,10 +61,10 @@ public struct RecordedTask {
         self.outputs = outputs
     }
 
-    /// What is differentiated: Σ weight · mean over the batch, a shared scalar.
+    /// What is differentiated: Σ weight · mean over the batch (`Loss.batchMean`), a shared scalar.
     func total() -> Tensor {
         precondition(!losses.isEmpty, "a task has at least one loss")
-        let terms = losses.map { $0.weight == 1 ? $0.values.batchMean() : $0.values.batchMean() * Float($0.weight) }
+        let terms = losses.map { $0.weight == 1 ? $0.batchMean() : $0.batchMean() * Float($0.weight) }
         return terms.dropFirst().reduce(terms[0], +)
     }
 
@@ -87,13 +87,23 @@ public struct Loss {
     public let weight: Double
     /// The loss of each sample, float32 `[B]`.
     public let values: Tensor
+    /// How much each sample counts in the mean, float32 `[B]`; nil: 1, as in an evaluation always.
+    public let counts: Tensor?
 
-    /// A loss of weight 1 unless given.
-    public init(_ name: String, unit: String, weight: Double = 1, _ values: Tensor) {
+    /// A loss of weight 1 unless given, whose mean is over samples unless they count otherwise.
+    public init(_ name: String, unit: String, weight: Double = 1, _ values: Tensor, counts: Tensor? = nil) {
         self.name = name
         self.unit = unit
         self.weight = weight
         self.values = values
+        self.counts = counts
+    }
+
+    /// Σ values / Σ counts over the whole batch, a shared scalar.
+    func batchMean() -> Tensor {
+        guard let counts else { return values.batchMean() }
+        func sum(_ values: Tensor) -> Tensor { values.sum(axes: Array(values.shape.indices)).shardSum() }
+        return sum(values) / sum(counts)
     }
 }
 

@@ -57,7 +57,7 @@ extension Augmentation {
             return .shear(degrees: symmetric(degrees))
         case .zoom(let fraction):
             return .zoom(factor: 1 + symmetric(fraction))
-        case .randomErasing, .added:
+        case .randomErasing, .randomResizedCrop, .added:
             return nil
         }
     }

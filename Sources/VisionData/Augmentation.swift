@@ -19,6 +19,8 @@ public enum Augmentation: Sendable, Equatable {
     case zoom(fraction: Double)
     /// `random_erasing` or `{random_erasing: {probability: 0.5, area: [0.02, 0.4], aspect_ratio: [0.3, 3.33], fill: random}}`.
     case randomErasing(RandomErasing)
+    /// A random part of an image file (`crop: random_resized`), before all others.
+    case randomResizedCrop
     /// One that a program adds.
     case added(AddedAugmentation)
 }

@@ -1,12 +1,13 @@
 import Configuration
 import Foundation
+import Synchronization
 import TensorCore
 
 /// One batch; its memory belongs to the pipeline and is valid until the next call of `next()`.
 public struct Batch {
     /// The memory of each of the pipeline's fields, `[batchSize, …]`. Places from `count` on are 0; leave them out of losses and counts.
     public let fields: [UnsafeRawPointer]
-    /// Global indices of the samples, `[count]`.
+    /// Global indices of the samples, `[count]`; −1 for places of sequences that stay free.
     public let sampleIndices: UnsafeBufferPointer<Int32>
     /// How many places hold samples: the batch size, except in the last batch of an evaluation.
     public let count: Int
@@ -22,7 +23,8 @@ public struct Batch {
 ///     while let batch = pipeline.next() { … }
 ///
 /// In training each epoch goes through the training split in an order of its own, the shuffle of the stream `shuffle` at (seed, epoch); the
-/// samples left over when a batch is not full are dropped in that epoch. In evaluation the order is that of the indices, nothing is
+/// samples left over when a batch is not full are dropped in that epoch. Of a source with groups (`SampleSource.balancedGroups`) each is drawn
+/// equally often in as many batches (`EpochOrder`). In evaluation the order is that of the indices, nothing is
 /// augmented, and the last batch is padded. What a batch holds depends on nothing but the arguments, the epoch and its
 /// index: a pipeline that starts in the middle gives what one from the start gives there, without going through what is before.
 ///
@@ -55,13 +57,20 @@ public final class BatchPipeline {
         }
         self.batchSize = batchSize
         self.fields = fields ?? source.fields
-        batchesPerEpoch = indices.count / batchSize
+        let placeCount = source.packing.map { $0.packed(indices).count } ?? indices.count
+        guard placeCount >= batchSize else {
+            throw UserError(at: "train.batch_size", "\(batchSize) is more than the \(placeCount) places of the sequences that the training images of \(source.name) fill")
+        }
+        let batchesPerEpoch = placeCount / batchSize
+        self.batchesPerEpoch = batchesPerEpoch
         let start = startingAt ?? (epochs.lowerBound, 0)
         precondition(
             start.epoch >= epochs.lowerBound && start.epoch <= epochs.upperBound && (0...batchesPerEpoch).contains(start.batch),
             "the start (epoch \(start.epoch), batch \(start.batch)) lies outside epochs \(epochs) of \(batchesPerEpoch) batches")
+        let order = source.packing.map { EpochOrder(packing: indices, $0, count: batchesPerEpoch * batchSize, seed: seed) }
+            ?? source.balancedGroups.map { EpochOrder(balancing: $0, count: batchesPerEpoch * batchSize, seed: seed) } ?? EpochOrder(indices, seed: seed)
         producer = BatchProducer(
-            source, self.fields, indices: indices, batchSize: batchSize, shuffleSeed: seed, augmentations: augmentations,
+            source, self.fields, order: order, batchSize: batchSize, seed: seed, augmentations: augmentations,
             first: start.epoch * batchesPerEpoch + start.batch, end: epochs.upperBound * batchesPerEpoch, batchesPerEpoch: batchesPerEpoch)
         producer.start()
     }
@@ -82,9 +91,10 @@ public final class BatchPipeline {
         precondition(batchSize > 0, "the batch size must be positive")
         self.batchSize = batchSize
         self.fields = fields ?? source.fields
-        batchesPerEpoch = (indices.count + batchSize - 1) / batchSize
+        let places = source.packing?.packed(indices) ?? indices
+        batchesPerEpoch = (places.count + batchSize - 1) / batchSize
         producer = BatchProducer(
-            source, self.fields, indices: indices, batchSize: batchSize, shuffleSeed: nil, augmentations: [],
+            source, self.fields, order: EpochOrder(places, seed: nil), batchSize: batchSize, seed: 0, augmentations: [],
             first: 0, end: batchesPerEpoch, batchesPerEpoch: batchesPerEpoch)
         producer.start()
     }
@@ -95,17 +105,19 @@ public final class BatchPipeline {
     public private(set) var secondsWaited = 0.0
 
     /// The next batch, or nil after the last one. Gives the memory of the batch before back to the pipeline.
-    public func next() -> Batch? {
+    ///
+    /// - Throws: what is wrong with a sample that cannot be read any more.
+    public func next() throws -> Batch? {
         let start = ContinuousClock.now
         defer { secondsWaited += (.now - start) / .seconds(1) }
-        return producer.take()
+        return try producer.take()
     }
 }
 
 /// The thread behind a pipeline and the ring of batches between the two.
 ///
-/// Unchecked: what both threads touch (`produced`, `taken`, `isHolding`, `isStopped`) is touched only under `condition`. The ring's
-/// memory, `order`, `orderedEpoch` and `writer` need no lock: a slot belongs to the producing thread until it is counted in `produced`, then to the
+/// Unchecked: what both threads touch (`produced`, `taken`, `isHolding`, `isStopped`, `failure`) is touched only under `condition`. The ring's
+/// memory, `order` and `writers` need no lock: a slot belongs to the producing thread until it is counted in `produced`, then to the
 /// consumer until it is given back in `take`, and the others are the producing thread's alone. The memory is freed in `deinit`, and the
 /// thread holds a reference until it ends.
 final class BatchProducer: @unchecked Sendable {
@@ -116,19 +128,18 @@ final class BatchProducer: @unchecked Sendable {
         let pointers: [UnsafeRawPointer]
     }
 
-    private let indices: [Int32]
     /// The bytes of each field of a sample.
     private let byteCounts: [Int]
     private let batchSize: Int
-    private let shuffleStream: PhiloxStream?
     private let first: Int
     private let end: Int
     private let batchesPerEpoch: Int
-    private let writer: any SampleWriter
+    /// One for each thread that writes samples.
+    private let writers: [any SampleWriter]
+    /// The threads that share a batch; nil where one is quick enough.
+    private let pool: WorkerPool?
     private let slots: [Slot]
-    private let order: UnsafeMutableBufferPointer<Int32>
-    /// The epoch in whose order `order` is.
-    private var orderedEpoch: Int?
+    private let order: EpochOrder
     /// False where the system refused one: the consumer makes each batch when he takes it. Written once, before any batch is taken.
     private var hasThread = false
 
@@ -137,20 +148,24 @@ final class BatchProducer: @unchecked Sendable {
     private var taken = 0
     private var isHolding = false
     private var isStopped = false
+    /// What ended the production.
+    private var failure: (any Error)?
 
     init(
-        _ source: some SampleSource, _ fields: [Field], indices: [Int32], batchSize: Int, shuffleSeed: UInt64?, augmentations: [Augmentation],
+        _ source: some SampleSource, _ fields: [Field], order: EpochOrder, batchSize: Int, seed: UInt64, augmentations: [Augmentation],
         first: Int, end: Int, batchesPerEpoch: Int
     ) {
-        self.indices = indices
+        self.order = order
         self.batchSize = batchSize
         self.first = first
         self.end = end
         self.batchesPerEpoch = batchesPerEpoch
         let byteCounts = fields.map(\.byteCount)
         self.byteCounts = byteCounts
-        shuffleStream = shuffleSeed.map { PhiloxStream(seed: $0, name: "shuffle") }
-        writer = source.makeWriter(of: fields, augmentations: augmentations, seed: shuffleSeed ?? 0)
+        pool = source.isSlow ? WorkerPool(threads: min(MachineLimits.current.processors, batchSize)) : nil
+        writers = (0..<(pool?.threadCount ?? 1)).map { _ in
+            source.makeWriter(of: fields, augmentations: augmentations, seed: seed)
+        }
         slots = (0..<BatchPipeline.slotCount).map { _ in
             let memory = byteCounts.map { count in
                 let memory = UnsafeMutableRawPointer.allocate(byteCount: batchSize * count, alignment: 64)
@@ -161,8 +176,6 @@ final class BatchProducer: @unchecked Sendable {
             indices.initialize(repeating: 0, count: batchSize)
             return Slot(fields: memory, indices: indices, pointers: memory.map { UnsafeRawPointer($0) })
         }
-        order = .allocate(capacity: indices.count)
-        _ = order.initialize(from: indices)
     }
 
     deinit {
@@ -170,7 +183,6 @@ final class BatchProducer: @unchecked Sendable {
             slot.fields.forEach { $0.deallocate() }
             slot.indices.deallocate()
         }
-        order.deallocate()
     }
 
     func start() {
@@ -187,7 +199,7 @@ final class BatchProducer: @unchecked Sendable {
 
     // MARK: The consumer's side
 
-    func take() -> Batch? {
+    func take() throws -> Batch? {
         condition.lock()
         defer { condition.unlock() }
         if isHolding {
@@ -197,10 +209,11 @@ final class BatchProducer: @unchecked Sendable {
         }
         guard first + taken < end else { return nil }
         if !hasThread, produced == taken {
-            produce(first + produced)
+            try produce(first + produced)
             produced += 1
         }
-        while produced == taken { condition.wait() }
+        while produced == taken, failure == nil { condition.wait() }
+        if produced == taken, let failure { throw failure }
         isHolding = true
 
         let slot = slots[taken % slots.count]
@@ -211,7 +224,7 @@ final class BatchProducer: @unchecked Sendable {
             count: count, epoch: epoch, indexInEpoch: index)
     }
 
-    private func sampleCount(ofBatch index: Int) -> Int { min(batchSize, indices.count - index * batchSize) }
+    private func sampleCount(ofBatch index: Int) -> Int { min(batchSize, order.count - index * batchSize) }
 
     // MARK: The producing thread
 
@@ -223,31 +236,39 @@ final class BatchProducer: @unchecked Sendable {
             condition.unlock()
             if isStopped { return }
 
-            produce(number)
+            let result = Result { try produce(number) }
 
             condition.lock()
-            produced += 1
+            if case .failure(let error) = result { failure = error } else { produced += 1 }
             condition.signal()
             condition.unlock()
+            if case .failure = result { return }
         }
     }
 
-    private func produce(_ number: Int) {
+    private func produce(_ number: Int) throws {
         let (epoch, index) = number.quotientAndRemainder(dividingBy: batchesPerEpoch)
-        if let shuffleStream, orderedEpoch != epoch {
-            _ = order.update(from: indices)
-            shuffle(order, stream: shuffleStream, time: epoch)
-            orderedEpoch = epoch
-        }
-        fill(slots[(number - first) % slots.count], epoch: epoch, index: index)
+        order.enter(epoch: epoch)
+        try fill(slots[(number - first) % slots.count], index: index)
     }
 
-    private func fill(_ slot: Slot, epoch: Int, index: Int) {
+    private func fill(_ slot: Slot, index: Int) throws {
         let count = sampleCount(ofBatch: index)
-        for place in 0..<count {
-            let sample = order[index * batchSize + place]
-            slot.indices[place] = sample
-            writer.write(Int(sample), epoch: epoch, place: place, in: slot.fields)
+        for place in 0..<count { slot.indices[place] = order.draw(index * batchSize + place).sample }
+        for writer in writers { writer.begin(UnsafeBufferPointer(start: slot.indices, count: count)) }
+        func write(_ worker: Int, _ place: Int) throws {
+            let (sample, epoch) = order.draw(index * batchSize + place)
+            try writers[worker].write(Int(sample), epoch: epoch, place: place, in: slot.fields)
+        }
+        if let pool {
+            let failures = Mutex([Int: any Error]())
+            pool.run(count) { worker, place in
+                do { try write(worker, place) } catch { failures.withLock { $0[place] = error } }
+            }
+            // Whichever thread was first: the error of the first sample.
+            if let first = failures.withLock({ $0.min { $0.key < $1.key } }) { throw first.value }
+        } else {
+            for place in 0..<count { try write(0, place) }
         }
         for (memory, byteCount) in zip(slot.fields, byteCounts) {
             (memory + count * byteCount).initializeMemory(as: UInt8.self, repeating: 0, count: (batchSize - count) * byteCount)

@@ -43,6 +43,10 @@ public struct ChannelStatistics: Equatable, Sendable {
                 deviations[channel] = max(0, Double(squares[channel]) / count - mean * mean).squareRoot() * scale
             }
 
+        case .files(let files):
+            self.init(indices.map { files.entries[Int($0)].sums }, valuesEach: imageCount / channels)
+            return
+
         case .floats(let pixels):
             func accumulate(_ value: (_ pixel: Double, _ channel: Int) -> Double) -> [Double] {
                 var sums = [Double](repeating: 0, count: channels)
@@ -58,6 +62,23 @@ public struct ChannelStatistics: Equatable, Sendable {
             deviations = accumulate { pixel, channel in (pixel - means[channel]) * (pixel - means[channel]) }.map { $0.squareRoot() }
         }
         self.init(mean: means, std: deviations.map { $0 > 0 ? $0 : 1 })
+    }
+
+    /// Of images of which the sums are known.
+    ///
+    /// - Parameter valuesEach: how many values of a channel an image has.
+    init(_ images: [ChannelSums], valuesEach: Int) {
+        let channels = images.first?.values.count ?? 0, count = Double(images.count * valuesEach)
+        var sums = [UInt128](repeating: 0, count: channels), squares = sums
+        for image in images {
+            for channel in 0..<channels {
+                sums[channel] += UInt128(image.values[channel])
+                squares[channel] += UInt128(image.squares[channel])
+            }
+        }
+        let means = sums.map { Double($0) / count }
+        let deviations = zip(squares, means).map { max(0, Double($0) / count - $1 * $1).squareRoot() / 65_535 }
+        self.init(mean: means.map { $0 / 65_535 }, std: deviations.map { $0 > 0 ? $0 : 1 })
     }
 
     init(mean: [Double], std: [Double]) {

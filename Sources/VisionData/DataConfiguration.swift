@@ -4,13 +4,19 @@ import TensorCore
 /// The `data:` part of a definition.
 ///
 ///     data:
-///       name: fashion-mnist           # or mnist, kmnist, digits; or instead of it  hdf5: {path: FILE, classes: 10}
+///       name: fashion-mnist           # or mnist, kmnist, digits; or instead of it  hdf5: {path: FILE, classes: 10}, or  folder: PATH, or  numpy: FILE.npz
 ///       directory: ~/mnist            # where the files lie, when not in the usual places (--data-dir goes before it)
 ///                                     # it and hdf5.path are relative to the file in which they are written
+///       classes: [0, 3]               # the classes that are used, by number or name; default all
+///       folds: 5                      # cross-validation: each fifth of the training images is the test once, in trials of their own
 ///       validation: 0.1               # held out from the training images: a part below 1, or a number of images
 ///       split_seed: 0                 # seeds the choice of the held-out images and of the subsets
 ///       train_examples: 5000          # how many training images to use; default all that are left
 ///       test_examples: 1000           # how many test images to use; default all
+///       images_per_class: 10          # in its place: how many training images of each class
+///       imbalance: 100                # how many times as many training images the first class keeps as the last
+///       label_noise: 0.2              # this part of the training labels is another class's; or {pair_flip: 0.2}: the next class's
+///       sampling: balanced            # every epoch draws each class equally often
 ///       normalization: training       # by mean and sd of the training split; or none; or {mean: [0.286], std: [0.353]}
 ///       size: 224                     # the size that models get, or [height, width]; default that of the images
 ///       resize: exact                 # how they come to it: stretched, or with black around them (pad)
@@ -22,6 +28,10 @@ public struct DataConfiguration: Configurable {
         case named(NamedDataset)
         /// A file of one's own.
         case hdf5(HDF5Source)
+        /// A folder of image files.
+        case folder(FolderSource)
+        /// A file of NumPy's arrays.
+        case numpy(NumPySource)
     }
 
     /// Where images come from.
@@ -30,20 +40,50 @@ public struct DataConfiguration: Configurable {
     public var directory: String?
     /// How much of the official training set is held out; nil: the validation images of an HDF5 file, or 0.1 when it has none.
     public var validation: HeldOut?
-    /// The seed by which validation images are drawn.
+    /// The seed by which validation images, folds, subsets and the labels that noise replaces are drawn.
     public var splitSeed: UInt64 = 0
     /// The size of the training split after the validation split was held out; nil: all. Smaller subsets lie within larger ones.
     public var trainExamples: Int?
     /// The size of the test split; nil: all.
     public var testExamples: Int?
+    /// The classes that are used, which are numbered in this order; nil: all.
+    public var classes: [ClassName]?
+    /// Into how many folds the training images are cut; nil: the data set's own test images are the test.
+    public var folds: Int?
+    /// Which fold is the test, from 0; nil: each in turn, in trials of their own.
+    public var fold: Int?
+    /// The size of each class in the training split; nil: all. Smaller subsets lie within larger ones.
+    public var imagesPerClass: Int?
+    /// How many times as many training images the first class keeps as the last; 1: all keep all.
+    public var imbalance = 1.0
+    /// Which part of the training labels is replaced.
+    public var labelNoise = LabelNoise.none
+    /// How an epoch draws training images.
+    public var sampling = ClassSampling.shuffled
     /// What is subtracted from pixels, and what they are divided by.
     public var normalization = NormalizationConfiguration.training
-    /// The height and width in which models get the images; nil: those of the images.
-    public var size: Size2D?
+    /// In which size models get the images; nil: that of the images, which is one.
+    public var extent: ImageExtent?
+    /// The height and width in which models get the images; nil: those of the images, or each its own.
+    public var size: Size2D? {
+        get { if case .size(let size) = extent { size } else { nil } }
+        set { extent = newValue.map { .size($0) } }
+    }
+    /// How images of several sizes share sequences; nil: all have one size.
+    public var native: NativeSize? {
+        get { if case .native(let size) = extent { size } else { nil } }
+        set { extent = newValue.map { .native($0) } }
+    }
     /// How images come to `size`.
     public var resize = ResizeKind.exact
+    /// How pixels between pixels are found when image files are resampled.
+    public var interpolation = ImageInterpolation.bilinear
+    /// What training sees of image files.
+    public var crop = ImageCrop.center
     /// What is done to training images, in order, in their own size.
     public var augment: [Augmentation] = []
+    /// All that is done to training images: the crop of image files first.
+    public var augmentations: [Augmentation] { (crop == .randomResized ? [.randomResizedCrop] : []) + augment }
     /// Where to look for the data; no part of what the definition says of them.
     public var places = DataPlaces()
 
@@ -71,18 +111,45 @@ public struct DataConfiguration: Configurable {
         set { if let newValue { source = .hdf5(newValue) } }
     }
 
+    /// The folder of image files; nil with another source.
+    var folder: FolderSource? {
+        get { if case .folder(let folder) = source { folder } else { nil } }
+        set { if let newValue { source = .folder(newValue) } }
+    }
+
+    /// The file of NumPy's arrays; nil with another source.
+    var numpy: NumPySource? {
+        get { if case .numpy(let file) = source { file } else { nil } }
+        set { if let newValue { source = .numpy(newValue) } }
+    }
+
     public static let options: [Key<DataConfiguration>] = [
         // What the data are, `identity` says by what they hold.
-        Key("name", \.name, .dataset, decidesDefaults: true, use: .clarity, "A data set that is known by name; or hdf5 in its place."),
+        Key("name", \.name, .dataset, decidesDefaults: true, use: .clarity, "A data set that is known by name; or hdf5, folder or numpy in its place."),
         Key("hdf5", \.hdf5, .map, decidesDefaults: true, use: .clarity, "A data set of one's own in an HDF5 file."),
+        Key("folder", \.folder, .map(orAlone: "path", "the path of a folder"), decidesDefaults: true, use: .clarity, "Image files of one's own, in one folder a class."),
+        Key("numpy", \.numpy, .map(orAlone: "path", "the path of a .npz file"), decidesDefaults: true, use: .clarity, "A data set of one's own in a .npz file."),
         Key("directory", \.directory, .text, use: .clarity, "Where the files lie, when not in the usual places; relative to the file that says it."),
         Key("validation", \.validation, .heldOut, "How much of the training images is held out for validation."),
-        Key("split_seed", \.splitSeed, .seed, "Seeds the choice of the held-out images and of the subsets."),
+        Key("split_seed", \.splitSeed, .seed, "Seeds the choice of the held-out images, of the folds, of the subsets and of the labels that noise replaces."),
         Key("train_examples", \.trainExamples, .integer(in: 1...1_000_000_000), "How many training images are used; absent: all that are left."),
         Key("test_examples", \.testExamples, .integer(in: 1...1_000_000_000), "How many test images are used; absent: all."),
+        Key("classes", \.classes, .classes, "The classes that are used, by number or name, in all splits; they are numbered anew in this order. Absent: all."),
+        Key("folds", \.folds, .integer(in: 2...100), paper: "Kohavi, IJCAI 1995; their comparison: Nadeau and Bengio, Machine Learning 52, 2003",
+            "Cross-validation: the training images (of a folder without a test, all images) are cut into so many folds, with as many images of each class and no group torn apart; each is the test once, in a trial of its own, and a data set's own test images are not used. Validation images are held out from the rest."),
+        Key("fold", \.fold, .integer(in: 0...99), "Which of the folds is the test, from 0; absent: each, in trials of their own."),
+        Key("images_per_class", \.imagesPerClass, .integer(in: 1...1_000_000_000), "How many training images of each class are used, in the place of train_examples; absent: all that are left."),
+        Key("imbalance", \.imbalance, .number(in: 1...), writesDefault: false, paper: "Cui et al., CVPR 2019",
+            "ρ: of C classes, class c keeps n·ρ^(−c/(C−1)) training images, so the first has ρ times as many as the last."),
+        Key("label_noise", \.labelNoise, .labelNoise, writesDefault: false, paper: "Patrini et al., CVPR 2017; Han et al., NeurIPS 2018",
+            "The part of the training labels that is replaced, by any other class, or with pair_flip by the next one; those of validation and test stay."),
+        Key("sampling", \.sampling, .choice, writesDefault: false, paper: "Kang et al., ICLR 2020",
+            "Whether every epoch draws each training image once (shuffled), or each class equally often (balanced)."),
         Key("normalization", \.normalization, .normalization, "How pixel values become inputs."),
-        Key("size", \.size, .imageSize, "The size in which models get the images; absent: that of the images."),
-        Key("resize", \.resize, .choice, writesDefault: false, "How images come to size: stretched, bilinear and antialiased (exact), or with black around them (pad)."),
+        Key("size", \.extent, .imageExtent, "The size in which models get the images; native: each in its own, cut into patches that share sequences (navit); absent: that of the images."),
+        Key("resize", \.resize, .choice, writesDefault: false, "How images come to size: stretched, bilinear and antialiased (exact), or with black around them (pad); image files also by their shorter side, of which the middle is taken (shorter)."),
+        Key("interpolation", \.interpolation, .choice, writesDefault: false, "How pixels between pixels are found when image files are resampled; both as Pillow does."),
+        Key("crop", \.crop, .choice, writesDefault: false, paper: "Szegedy et al., CVPR 2015", "What training sees of image files: the middle (center), or a random part of 8 to 100 % of the pixels (random_resized)."),
         Key("augment", \.augment, .list(of: Augmentation.kind), "Random changes of the training images, in their own size."),
     ]
 
@@ -91,22 +158,59 @@ public struct DataConfiguration: Configurable {
     public mutating func check(_ fields: inout FieldReader) {
         places.pathFolder = fields.node["hdf5"]?["path"]?.mark.folder
         places.directoryFolder = fields.node["directory"]?.mark.folder
-        switch (fields.has("name"), fields.has("hdf5")) {
-        case (false, false): fields.errors.report("expected a data set: name, or hdf5", at: fields.node.mark, path: fields.path)
-        case (true, true): fields.report("found beside 'name', expected one of the two", at: "hdf5")
-        default: break
+        if let folder = fields.node["folder"] { places.pathFolder = (folder["path"] ?? folder).mark.folder }
+        if let file = fields.node["numpy"] { places.pathFolder = (file["path"] ?? file).mark.folder }
+        let sources = ["name", "hdf5", "folder", "numpy"].filter(fields.has)
+        if sources.isEmpty { fields.errors.report("expected a data set: name, hdf5, folder or numpy", at: fields.node.mark, path: fields.path) }
+        for other in sources.dropFirst() { fields.report("found beside '\(sources[0])', expected one of the two", at: other) }
+        if folder == nil, hdf5 == nil, let key = sizingKey { fields.report("goes with images of several sizes, in a folder or an HDF5 file", at: key) }
+        if let fold {
+            if let folds, fold >= folds { fields.report("found \(fold), expected a number below the \(folds) folds", at: "fold") }
+            if folds == nil { fields.report("there are no folds of which one is chosen; add their number, such as folds: 5", at: "fold") }
         }
-        if size == nil, resize != .exact { fields.report("there is no size to which images are brought; add one, such as size: 224", at: "resize") }
+        if imagesPerClass != nil, trainExamples != nil { fields.report("found beside 'train_examples', expected one of the two", at: "images_per_class") }
+        if native != nil {
+            if folder == nil, hdf5 == nil { fields.report("native goes with images of several sizes, in a folder or an HDF5 file", at: "size") }
+            if resize != .exact { fields.report("images of native size keep their shapes", at: "resize") }
+            if folder?.decode == .scaled { fields.report("images of native size are decoded exactly", at: "folder") }
+            if augment.contains(where: { !$0.isFlip }) { fields.report("images of native size are flipped at most; expected horizontal_flip alone", at: "augment") }
+        }
+        if extent == nil, resize != .exact { fields.report("there is no size to which images are brought; add one, such as size: 224", at: "resize") }
+    }
+
+    /// The same without what chooses among the images: equal for configurations whose images are found to be the same before they are split.
+    public var beforeSplit: DataConfiguration {
+        var copy = DataConfiguration(source)
+        (copy.directory, copy.places) = (directory, places)
+        // What a folder is made of depends on their sizes, and on whether a test is held out of it.
+        if folder != nil || hdf5 != nil {
+            (copy.extent, copy.resize, copy.interpolation, copy.crop, copy.splitSeed) = (extent, resize, interpolation, crop, splitSeed)
+            copy.folds = folds.map { _ in 2 }
+        }
+        return copy
+    }
+
+    /// A key that is only for images of several sizes, and is not at its default.
+    var sizingKey: String? {
+        let keys: [(name: String, isSet: Bool)] = [
+            ("resize", resize == .shorter), ("interpolation", interpolation != .bilinear), ("crop", crop != .center),
+        ]
+        return keys.first(where: \.isSet)?.name
     }
 
     /// What the result depends on: the name of a data set or what a file holds, never where it lies.
     public var identity: ConfigurationNode {
         var entries = difference.entries?.map { (key: $0.key, node: $0.node) } ?? []
+        // What nobody has read yet is known by its path alone.
+        func content(_ path: String) -> [(key: String, node: ConfigurationNode)] {
+            // The list of classes says their number too.
+            places.content.map { [("sha256", .text($0.digest))] + (classes == nil ? [("classes", .scalar($0.classes))] : []) } ?? [("path", .text(path))]
+        }
         switch source {
         case .named(let dataset): entries.append(("name", .text(dataset.name)))
-        case .hdf5(let file):
-            // A file that nobody has read yet is known by its path alone.
-            entries += places.content.map { [("sha256", .text($0.digest)), ("classes", .scalar($0.classes))] } ?? [("path", .text(file.path))]
+        case .hdf5(let file): entries += content(file.path)
+        case .folder(let folder): entries += content(folder.path)
+        case .numpy(let file): entries += content(file.path)
         }
         return .map(entries)
     }

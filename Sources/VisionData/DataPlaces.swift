@@ -11,11 +11,25 @@ public struct DataPlaces: Sendable, Equatable {
     public var found: String?
     /// Whether a run was trained with these data before: what is doubtful about them was decided then.
     public var isRecorded = false
-    /// What an HDF5 file holds, as soon as it was read.
+    /// What an HDF5 file or a folder holds, as soon as it was read.
     public var content: DataContent?
+    /// Who is told how far a look at many files has come.
+    public var progress: FilesProgress?
 
     /// Nothing is known beside the definition.
     public init() {}
+}
+
+/// Is told how many files were looked at, of how many; on any thread.
+public struct FilesProgress: Sendable, Equatable {
+    /// Takes the two numbers.
+    public let report: @Sendable (_ done: Int, _ count: Int) -> Void
+
+    /// Somebody who wants to know.
+    public init(_ report: @escaping @Sendable (_ done: Int, _ count: Int) -> Void) { self.report = report }
+
+    /// All are alike: it changes no result.
+    public static func == (a: Self, b: Self) -> Bool { true }
 }
 
 /// What a data set holds, wherever it lies: what the identity of a trial has of data of one's own.
@@ -37,14 +51,26 @@ extension DataConfiguration {
     ///
     /// - Throws: `.noInput` when it is in none of the places.
     func find(_ source: HDF5Source) throws -> (path: String, note: String?) {
+        try find(source.path, "file", at: "data.hdf5.path")
+    }
+
+    /// The folder of a source, likewise.
+    func find(_ source: FolderSource) throws -> (path: String, note: String?) {
+        try find(source.path, "folder", at: "data.folder")
+    }
+
+    /// The file of a source, likewise.
+    func find(_ source: NumPySource) throws -> (path: String, note: String?) {
+        try find(source.path, "file", at: "data.numpy")
+    }
+
+    private func find(_ path: String, _ kind: String, at key: String) throws -> (path: String, note: String?) {
         if let found = places.found { return (found, nil) }
-        let candidates = candidates(source.path, below: places.pathFolder)
+        let candidates = candidates(path, below: places.pathFolder)
         guard candidates.count == 2 else { return (candidates[0], nil) }
         if exists(candidates[0]) { return (candidates[0], nil) }
-        guard exists(candidates[1]) else {
-            throw UserError(.noInput, at: "data.hdf5.path", "there is no file \(candidates[0])")
-        }
-        return (candidates[1], sentence(at: "data.hdf5.path", candidates))
+        guard exists(candidates[1]) else { throw UserError(.noInput, at: key, "there is no \(kind) \(candidates[0])") }
+        return (candidates[1], sentence(at: key, candidates))
     }
 
     /// The folders of a `directory` in which IDX files are looked for, and what is to be said about the one that is there.

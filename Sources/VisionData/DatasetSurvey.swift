@@ -28,12 +28,14 @@ public struct DatasetSurvey: Sendable {
                 finding = .found(
                     place: "part of the program", trainCount: images.train.count, testCount: images.test.count, shape: images.shape)
             } else {
-                let files = try IDXDataset(finding: dataset, directory: dataDirectory)
+                let files = try dataset.find(in: dataDirectory)
                 let (trainCount, testCount, shape) = try files.survey()
                 finding = .found(place: files.directory, trainCount: trainCount, testCount: testCount, shape: shape)
             }
         } catch {
-            finding = .unusable(reason: (error as? UserError)?.message ?? "\(error)")
+            // Where it was looked for is said below.
+            let isMissing = (error as? UserError).map { $0.kind == .noInput && $0.message.hasPrefix("data set ") } ?? false
+            finding = .unusable(reason: isMissing ? dataset.howToGet : (error as? UserError)?.message ?? "\(error)")
         }
     }
 }
@@ -52,6 +54,9 @@ extension DatasetSurvey: CustomStringConvertible {
             lines = ["\(dataset.name): not available", "  \(reason)"]
         }
         if !places.isEmpty { lines.append("  looked in: \(places.joined(separator: ", "))") }
+        for archive in dataset.archives {
+            lines += ["  from \(archive.address), \(grouped(archive.byteCount)) bytes", "    sha256 \(archive.sha256)"]
+        }
         return lines.joined(separator: "\n")
     }
 }

@@ -5,8 +5,8 @@ import TensorCore
 
 /// Reads a data set from an HDF5 file.
 ///
-/// The file holds `/train/images`, `[n, channels, height, width]` (or `[n, height, width, channels]`, where the source says so), uint8 (0 to 255, standing for 0 to 1) or float32 (used as they are, all finite),
-/// and `/train/labels`, `[n]`, integers from 0; the same under `/test`, and under `/val` when it brings its own validation images. The
+/// The file holds `/train/images`, `[n, channels, height, width]` (or `[n, height, width, channels]`, where the source says so), of a type that
+/// `HDF5ImageArray` takes, and `/train/labels`, `[n]`, integers from 0; the same under `/test`, and under `/val` when it brings its own validation images. The
 /// number of classes is `source.classes`, or the root attribute `classes`, or the largest label + 1. The root attribute `class_names`, a
 /// list of texts, names them.
 ///
@@ -15,7 +15,8 @@ import TensorCore
 /// - Parameters:
 ///   - path: of the file, where it was found.
 ///   - isRecorded: whether a shape that looks like another layout is taken as the source says.
-func loadHDF5Images(_ source: HDF5Source, at path: String, isRecorded: Bool = false) throws -> LabeledImages {
+/// - Returns: the images, and sentences about what was converted.
+func loadHDF5Images(_ source: HDF5Source, at path: String, isRecorded: Bool = false) throws -> (images: LabeledImages, notes: [String]) {
     let file = try HDF5Reader(path)
     let parts = try ["train", "val", "test"]
         .filter { $0 != "val" || file.exists("/val/images") || file.exists("/val/labels") }
@@ -31,28 +32,16 @@ func loadHDF5Images(_ source: HDF5Source, at path: String, isRecorded: Bool = fa
     for dataset in parts.flatMap({ [$0.images, $0.labels] }) where try !file.isWritten(dataset) {
         throw UserError(.data, "\(path): \(dataset): was declared and not wholly written; what is missing would be read as zeros")
     }
-    let pixels: LabeledImages.Pixels =
-        if train.type == .uint8 {
-            .bytes(try readPixels(of: parts, in: file, as: UInt8.self), maximum: 255)
-        } else {
-            .floats(try readPixels(of: parts, in: file, as: Float.self))
-        }
-    let labels = try readLabels(of: parts, in: file, classes: source.classes)
-    let classNames = try file.attributeStrings("class_names", of: "/")
-    if let classNames, classNames.count != labels.classCount {
-        throw UserError(.data, "\(path): the attribute class_names has \(classNames.count) names, expected \(labels.classCount), one for each class")
-    }
-    if let classNames, let unnamed = classNames.firstIndex(where: { $0.allSatisfy(\.isWhitespace) }) {
-        throw UserError(.data, "\(path): the attribute class_names has an empty name for class \(unnamed)")
-    }
-
+    let pixels = try readPixels(of: parts)
+    let labels = try readLabels(parts.map(\.labels), in: file, classes: source.classes)
     let counts = parts.map(\.count), total = counts.reduce(0, +)
-    return LabeledImages(
+    let images = LabeledImages(
         name: (path as NSString).lastPathComponent, shape: train.shape, pixels: pixels, labels: labels.values,
-        classCount: labels.classCount, classNames: classNames,
+        classCount: labels.classCount, classNames: labels.classNames,
         train: 0..<counts[0],
         validation: parts.count == 3 ? counts[0]..<counts[0] + counts[1] : nil,
         test: total - counts[parts.count - 1]..<total)
+    return (images, train.array.note.map { [$0] } ?? [])
 }
 
 /// One of `/train`, `/val` and `/test`, whose datasets have fitting shapes and types.
@@ -86,38 +75,43 @@ private struct HDF5Part {
 /// The largest part is in memory three times while it is put among the others, and its labels come with 64 bits.
 private func requireMemory(for parts: [HDF5Part], in file: HDF5Reader) throws {
     let counts = parts.map { Double($0.count) }, total = counts.reduce(0, +), largest = counts.max() ?? 0
-    let elementSize = parts[0].type == .uint8 ? 1.0 : 4.0
-    let imageSize = elementSize * Double(parts[0].shape.height) * Double(parts[0].shape.width) * Double(parts[0].shape.channels)
+    let imageSize = Double(parts[0].array.valueSize) * Double(parts[0].shape.height) * Double(parts[0].shape.width) * Double(parts[0].shape.channels)
     try requireMemory(forImages: total, byteCount: (total + 2 * largest) * imageSize + largest * 8, at: "\(file.path): \(parts[0].images)")
 }
 
 /// The pixels of all parts, `[images, height, width, channels]`.
-private func readPixels<Element: HDF5Element>(of parts: [HDF5Part], in file: HDF5Reader, as type: Element.Type) throws -> [Element] {
-    var pixels: [Element] = []
+private func readPixels(of parts: [HDF5Part]) throws -> LabeledImages.Pixels {
+    var bytes: [UInt8] = [], floats: [Float] = []
     for part in parts {
-        let stored = try file.read(part.images, as: type)
-        if let floats = stored as? [Float], let position = floats.firstIndex(where: { !$0.isFinite }) {
-            throw UserError(.data, """
-                \(file.path): \(part.images): image \(position / part.shape.count) holds \(floats[position]), expected finite numbers
-                """)
+        switch try part.array.read(0..<part.count) {
+        case .bytes(let values, _): bytes += values
+        case .floats(let values): floats += values
+        case .files: break
         }
-        pixels += part.array.ordered(stored)
     }
-    return pixels
+    return floats.isEmpty ? .bytes(bytes, maximum: 255) : .floats(floats)
 }
 
-private func readLabels(of parts: [HDF5Part], in file: HDF5Reader, classes: Int?) throws -> (values: [Int32], classCount: Int) {
-    let labels = try parts.map { try file.read($0.labels, as: Int64.self) }
+/// The labels of all parts, how many classes there are, and their names.
+func readLabels(_ datasets: [String], in file: HDF5Reader, classes: Int?) throws -> (values: [Int32], classCount: Int, classNames: [String]?) {
+    let labels = try datasets.map { try file.read($0, as: Int64.self) }
     let declared = try classes ?? file.attribute("classes", of: "/", as: Int64.self)?.first.map(Int.init)
     if let declared, !(1...HDF5Source.largestClassCount).contains(declared) {
         throw UserError(.data, "\(file.path): the attribute classes is \(declared), expected 1 to \(HDF5Source.largestClassCount)")
     }
     let limit = declared ?? HDF5Source.largestClassCount
-    for (part, values) in zip(parts, labels) {
+    for (dataset, values) in zip(datasets, labels) {
         if let index = values.firstIndex(where: { !(0..<Int64(limit)).contains($0) }) {
-            throw UserError(.data, "\(file.path): \(part.labels): label \(values[index]) at index \(index), expected 0 to \(limit - 1)")
+            throw UserError(.data, "\(file.path): \(dataset): label \(values[index]) at index \(index), expected 0 to \(limit - 1)")
         }
     }
-    let all = labels.joined().map(Int32.init)
-    return (all, declared ?? Int(all.max() ?? 0) + 1)
+    let all = labels.joined().map(Int32.init), classCount = declared ?? Int(all.max() ?? 0) + 1
+    let classNames = try file.attributeStrings("class_names", of: "/")
+    if let classNames, classNames.count != classCount {
+        throw UserError(.data, "\(file.path): the attribute class_names has \(classNames.count) names, expected \(classCount), one for each class")
+    }
+    if let classNames, let unnamed = classNames.firstIndex(where: { $0.allSatisfy(\.isWhitespace) }) {
+        throw UserError(.data, "\(file.path): the attribute class_names has an empty name for class \(unnamed)")
+    }
+    return (all, classCount, classNames)
 }

@@ -13,6 +13,7 @@ extension LabeledImages {
     ///
     /// - Returns: how many images of `part` there are in `other`, with the first of them and its twin; nil when there are none.
     func duplicates(of part: Range<Int>, in other: Range<Int>) -> (count: Int, first: Int, twin: Int)? {
+        if case .files(let files) = pixels { return files.duplicates(of: part, in: other) }
         let imageSize = byteCount / max(labels.count, 1)
         return withPixelBytes { bytes in
             func image(_ index: Int) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[index * imageSize..<(index + 1) * imageSize]) }
@@ -34,17 +35,25 @@ extension LabeledImages {
         switch pixels {
         case .bytes(let values, _): values.withUnsafeBytes(body)
         case .floats(let values): values.withUnsafeBytes(body)
+        case .files: body(UnsafeRawBufferPointer(start: nil, count: 0))
         }
     }
 }
 
-extension ImageDataset {
-    /// Sentences about classes without images, and about images that a model has seen before it is tested on them.
-    var doubts: [String] { classDoubts + duplicateDoubts }
+extension ImageFiles {
+    /// Files of one part whose bytes are also in another.
+    fileprivate func duplicates(of part: Range<Int>, in other: Range<Int>) -> (count: Int, first: Int, twin: Int)? {
+        let places = Dictionary(other.map { (entries[$0].digest, $0) }) { first, _ in first }
+        let twins = part.compactMap { index in places[entries[index].digest].map { (index, $0) } }
+        return twins.first.map { (twins.count, $0.0, $0.1) }
+    }
+}
 
-    private var classDoubts: [String] {
-        func labels(_ split: Split) -> Set<Int32> { Set(indices(of: split).map { images.labels[Int($0)] }) }
-        let trained = labels(.train), all = Set(images.labels), classes = Set((0..<classCount).map(Int32.init))
+extension ImageDataset {
+    /// Sentences about classes without images.
+    var classDoubts: [String] {
+        func labels(_ split: Split) -> Set<Int32> { Set(indices(of: split).map { self.labels[Int($0)] }) }
+        let trained = labels(.train), all = Set(self.labels), classes = Set((0..<classCount).map(Int32.init))
         var doubts: [String] = []
         let empty = classes.subtracting(all)
         if !empty.isEmpty {
@@ -58,7 +67,8 @@ extension ImageDataset {
         return doubts
     }
 
-    private var duplicateDoubts: [String] {
+    /// Sentences about images that a model has seen before it is tested on them.
+    var duplicateDoubts: [String] {
         let parts = [(images.test, "test")] + (images.validation.map { [($0, "validation")] } ?? [])
         return parts.compactMap { part, text in
             guard let found = images.duplicates(of: part, in: images.train) else { return nil }

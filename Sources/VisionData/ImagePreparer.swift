@@ -8,6 +8,12 @@ final class ImagePreparer {
     private let images: LabeledImages
     private let augmentations: [Augmentation]
     private let stream: PhiloxStream
+    /// What chooses random parts of files.
+    private let cropStream: PhiloxStream
+    /// Whether random parts of files are seen.
+    private let seesParts: Bool
+    /// The image that was read from a file last; nil where images are in memory.
+    private let decoded: UnsafeMutablePointer<Float>?
 
     private let rowLength: Int
     /// A stored value `v` at position `i` of a row becomes `v · factors[i] + offsets[i]`; both repeat every `channels`.
@@ -22,12 +28,19 @@ final class ImagePreparer {
 
     init(_ dataset: ImageDataset, augmentations: [Augmentation], seed: UInt64) {
         images = dataset.images
-        self.augmentations = augmentations
+        seesParts = augmentations.contains(.randomResizedCrop)
+        cropStream = PhiloxStream(seed: seed, name: "crop")
+        if case .files = images.pixels { decoded = .allocate(capacity: images.shape.count) } else { decoded = nil }
+        self.augmentations = augmentations.filter { $0 != .randomResizedCrop }
         stream = PhiloxStream(seed: seed, name: "augment")
         let shape = images.shape, channels = shape.channels
         rowLength = shape.width * channels
         var scale = 1.0
-        if case .bytes(_, let maximum) = images.pixels { scale = 1 / Double(maximum) }
+        switch images.pixels {
+        case .bytes(_, let maximum): scale = 1 / Double(maximum)
+        case .files: scale = 1 / 255
+        case .floats: break
+        }
 
         let statistics = dataset.normalization
         unitFactors = statistics.std.map { Float(1 / $0) }
@@ -51,17 +64,24 @@ final class ImagePreparer {
         factors.deallocate()
         offsets.deallocate()
         padded.deallocate()
+        decoded?.deallocate()
         resizing?.image.deallocate()
     }
 
     /// Writes image `index` as it looks in `epoch` to `output`, as many values as the data set's `shape` has.
-    func write(_ index: Int, epoch: Int, to output: UnsafeMutablePointer<Float>) {
-        guard let resizing else { return writeInOwnSize(index, epoch: epoch, to: output) }
-        writeInOwnSize(index, epoch: epoch, to: resizing.image)
+    ///
+    /// - Throws: when the image's file can no longer be read.
+    func write(_ index: Int, epoch: Int, to output: UnsafeMutablePointer<Float>) throws {
+        guard let resizing else { return try writeInOwnSize(index, epoch: epoch, to: output) }
+        try writeInOwnSize(index, epoch: epoch, to: resizing.image)
         resizing.resizer.write(resizing.image, to: output)
     }
 
-    private func writeInOwnSize(_ index: Int, epoch: Int, to output: UnsafeMutablePointer<Float>) {
+    private func writeInOwnSize(_ index: Int, epoch: Int, to output: UnsafeMutablePointer<Float>) throws {
+        if let decoded, case .files(let files) = images.pixels {
+            var draws = seesParts ? cropStream.draws(time: UInt64(epoch), sample: UInt64(index)) : nil
+            try files.write(index, draws: &draws, to: decoded)
+        }
         guard !augmentations.isEmpty else { return write(index, map: .identity, to: output) }
         var draws = stream.draws(time: UInt64(epoch), sample: UInt64(index))
         var map = AffineMap.identity
@@ -75,12 +95,12 @@ final class ImagePreparer {
             case .added(let added):
                 added.augmentation.apply(
                     to: UnsafeMutableBufferPointer(start: output, count: images.shape.count), shape: images.shape, draws: &draws)
-            case .shift, .horizontalFlip, .rotation, .shear, .zoom: break
+            case .shift, .horizontalFlip, .rotation, .shear, .zoom, .randomResizedCrop: break
             }
         }
     }
 
-    /// Writes image `index` seen through `map`.
+    /// Writes image `index` seen through `map`; one in a file is the one that was decoded last.
     func write(_ index: Int, map: AffineMap, to output: UnsafeMutablePointer<Float>) {
         let start = index * images.shape.count
         switch images.pixels {
@@ -88,6 +108,8 @@ final class ImagePreparer {
             pixels.withUnsafeBufferPointer { write($0.baseAddress! + start, map: map, to: output) }
         case .floats(let pixels):
             pixels.withUnsafeBufferPointer { write($0.baseAddress! + start, map: map, to: output) }
+        case .files:
+            write(decoded!, map: map, to: output)
         }
     }
 

@@ -5,21 +5,62 @@ import TensorCore
 public enum ResizeKind: String, CaseIterable, Sendable {
     /// Stretched to it: bilinear, with antialiasing where it gets smaller.
     case exact
-    /// Left as it is, in the middle, with black around it.
+    /// Left as it is, in the middle, with black around it; a larger file is made smaller first.
     case pad
+    /// Its shorter side is brought to it, and the middle is taken: of image files.
+    case shorter
 }
 
-extension OptionKind where Value == Size2D {
-    static let imageSize = OptionKind(
-        "a number of pixels from 1 to 4096, or [height, width]", schema: .list(of: .integer(from: 1, to: 4096), orOne: true),
+/// In which size models get images.
+public enum ImageExtent: Equatable, Sendable {
+    /// All in one.
+    case size(Size2D)
+    /// Each in its own, as patches in a sequence.
+    case native(NativeSize)
+}
+
+extension OptionKind where Value == ImageExtent {
+    private static let native = "native"
+
+    static let imageExtent = OptionKind(
+        "a number of pixels from 1 to 4096, [height, width], or native",
+        schema: .either([.list(of: .integer(from: 1, to: 4096), orOne: true), .names([native]), .variants([(native, .map(NativeSize.descriptions))])]),
+        children: { [OptionDescription(native, "a map", .map(NativeSize.descriptions), "Images in their own sizes, cut into patches.", children: { NativeSize.descriptions })] },
         read: { fields, key in
-            guard let lengths = fields.integers(key, in: 1...4096) else { return nil }
-            if let length = lengths.first, lengths.count == 1 { return Size2D(length, length) }
-            if lengths.count == 2 { return Size2D(lengths[0], lengths[1]) }
-            if !lengths.isEmpty { fields.report("found \(lengths.count) numbers, expected one, or [height, width]", at: key) }
-            return nil
+            guard let node = fields.node(key) else { return nil }
+            if case .scalar(native, _) = node.value { return .native(NativeSize()) }
+            if node.entries != nil {
+                guard var outer = fields.fields(key), var inner = outer.fields(native) else {
+                    fields.report("expected a number of pixels, [height, width], or native with patch and tokens", at: key)
+                    return nil
+                }
+                let size = NativeSize(from: &inner)
+                inner.finish()
+                outer.finish()
+                return .native(size)
+            }
+            return pixels(&fields, key).map { .size($0) }
         },
-        write: { $0.height == $0.width ? .scalar($0.height) : .list([.scalar($0.height), .scalar($0.width)]) })
+        write: { extent in
+            switch extent {
+            case .size(let size): size.height == size.width ? .scalar(size.height) : .list([.scalar(size.height), .scalar(size.width)])
+            case .native(let size): .map([(native, size.node)])
+            }
+        },
+        identity: { extent in
+            switch extent {
+            case .size(let size): size.height == size.width ? .scalar(size.height) : .list([.scalar(size.height), .scalar(size.width)])
+            case .native(let size): size == NativeSize() ? .text(native) : .map([(native, size.difference)])
+            }
+        })
+
+    private static func pixels(_ fields: inout FieldReader, _ key: String) -> Size2D? {
+        guard let lengths = fields.integers(key, in: 1...4096) else { return nil }
+        if let length = lengths.first, lengths.count == 1 { return Size2D(length, length) }
+        if lengths.count == 2 { return Size2D(lengths[0], lengths[1]) }
+        if !lengths.isEmpty { fields.report("found \(lengths.count) numbers, expected one, or [height, width]", at: key) }
+        return nil
+    }
 }
 
 /// Brings normalized images to another size. Not thread-safe: each thread has its own.

@@ -13,6 +13,12 @@ extension LabeledImages {
             values.withUnsafeBytes { digest.update($0) }
         case .floats(let values):
             values.withUnsafeBytes { digest.update($0) }
+        case .files(let files):
+            // What is made of the files, their classes and paths, and what they hold.
+            let decoding = files.decoding
+            digest.update("files \(decoding.channels) \(decoding.background) \(decoding.precision.rawValue)\n")
+            for name in classNames ?? [] { digest.update("\(name)\u{0}") }
+            for entry in files.entries { digest.update("\(entry.path)\u{0}\(entry.digest)" + (entry.group.map { "\u{0}\($0)\u{0}" } ?? "")) }
         }
         labels.withUnsafeBytes { digest.update($0) }
         return digest.finish()

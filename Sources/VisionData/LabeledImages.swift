@@ -1,7 +1,7 @@
 import Configuration
 import TensorCore
 
-/// All images of a data set with their labels, in memory as they are stored: not yet split, subset or normalized.
+/// All images of a data set with their labels, in memory or in their files: not yet split, subset or normalized.
 ///
 /// The official training images come first, then the official validation images if there are any, then the test images; an
 /// image's place in this order is its *global index*, which keys its random draws.
@@ -12,6 +12,8 @@ public struct LabeledImages: Sendable {
         case bytes([UInt8], maximum: UInt8)
         /// Values used as they are.
         case floats([Float])
+        /// Files that are decoded when they are needed.
+        case files(ImageFiles)
     }
 
     /// The data set's name in messages.
@@ -33,11 +35,15 @@ public struct LabeledImages: Sendable {
     /// Global indices of the official test images.
     public let test: Range<Int>
 
+    /// The files, where the images are in files.
+    public var files: ImageFiles? { if case .files(let files) = pixels { files } else { nil } }
+
     /// The memory of the images.
     public var byteCount: Int {
         switch pixels {
         case .bytes(let values, _): values.count
         case .floats(let values): values.count * MemoryLayout<Float>.stride
+        case .files(let files): files.byteCount
         }
     }
 }
@@ -67,6 +73,7 @@ extension LabeledImages {
         case .floats(let values):
             valueCount = values.count
             if let index = values.firstIndex(where: { !$0.isFinite }) { try require(false, "the value at index \(index) is not finite") }
+        case .files(let files): valueCount = files.entries.count * shape.count
         }
         try require(min(shape.height, shape.width, shape.channels) > 0, "found images of \(shape), expected lengths of at least 1")
         try require(

@@ -32,6 +32,9 @@ public struct Field: Sendable, Equatable {
     /// The index of a sample's class.
     public static func label(classes count: Int) -> Field { Field("label", [], .int32, meaning: .classes(count)) }
 
+    /// 1 where a place holds a sample, 0 where it stays free.
+    public static let present = Field("present", [])
+
     /// The memory of one sample's.
     public var byteCount: Int { shape.elementCount * dtype.byteCount }
 }
@@ -53,16 +56,39 @@ public protocol SampleSource: Sendable {
     ///   - augmentations: act on all fields of a sample together; none in evaluation.
     ///   - seed: of their random numbers.
     func makeWriter(of fields: [Field], augmentations: [Augmentation], seed: UInt64) -> any SampleWriter
+
+    /// Whether a sample takes so long to write that several threads share a batch.
+    var isSlow: Bool { get }
+
+    /// Groups of training samples, none of them empty, of which every epoch draws each equally often; nil: every sample is drawn once.
+    var balancedGroups: [[Int32]]? { get }
+
+    /// How samples share sequences; nil: each has its place.
+    var packing: SequencePacking? { get }
+}
+
+extension SampleSource {
+    public var isSlow: Bool { false }
+    public var balancedGroups: [[Int32]]? { nil }
+    public var packing: SequencePacking? { nil }
 }
 
 /// Writes samples into the memory of batches; used by one thread.
 public protocol SampleWriter {
+    /// Is told the samples of all places of the next batch, before any is written; −1 for places of sequences that stay free.
+    func begin(_ samples: UnsafeBufferPointer<Int32>)
+
     /// Writes the fields of sample number `sample` as it looks in `epoch`, a function of nothing but these, the source and the seed.
     ///
     /// - Parameters:
     ///   - place: of the sample in the batch.
     ///   - batch: the batch's memory for each field, sample after sample; valid during the call.
-    func write(_ sample: Int, epoch: Int, place: Int, in batch: [UnsafeMutableRawPointer])
+    /// - Throws: what is wrong with a sample that cannot be read any more.
+    func write(_ sample: Int, epoch: Int, place: Int, in batch: [UnsafeMutableRawPointer]) throws
+}
+
+extension SampleWriter {
+    public func begin(_ samples: UnsafeBufferPointer<Int32>) {}
 }
 
 extension SampleSource {
@@ -73,40 +99,63 @@ extension SampleSource {
 // MARK: Images with labels
 
 extension ImageDataset: SampleSource {
-    public var fields: [Field] { [.image(shape), .label(classes: classCount)] }
+    public var fields: [Field] { [.image(shape), .label(classes: classCount)] + (packing == nil ? [] : [.present]) }
     public var byteCount: Int { images.byteCount }
 
     public func makeWriter(of fields: [Field], augmentations: [Augmentation], seed: UInt64) -> any SampleWriter {
         ImageWriter(self, fields: fields, augmentations: augmentations, seed: seed)
     }
+
+    public var isSlow: Bool { if case .files = images.pixels { true } else { false } }
+
+    public var balancedGroups: [[Int32]]? {
+        guard sampling == .balanced else { return nil }
+        var groups = [[Int32]](repeating: [], count: classCount)
+        for image in indices(of: .train) { groups[Int(labels[Int(image)])].append(image) }
+        return groups
+    }
 }
 
 private struct ImageWriter: SampleWriter {
-    private enum Part { case image, label }
+    private enum Part { case image, label, present }
 
     private let parts: [Part]
     private let labels: [Int32]
     private let imageCount: Int
-    private let preparer: ImagePreparer
+    /// nil for images that share sequences.
+    private let preparer: ImagePreparer?
+    /// Of images that share sequences.
+    private let native: NativeWriter?
 
     init(_ dataset: ImageDataset, fields: [Field], augmentations: [Augmentation], seed: UInt64) {
         parts = fields.map { field in
             switch field {
             case .image(dataset.shape): .image
             case .label(classes: dataset.classCount): .label
+            case .present: .present
             default: preconditionFailure("images with labels have no field \(field.name)")
             }
         }
-        labels = dataset.images.labels
+        labels = dataset.labels
         imageCount = dataset.shape.count
-        preparer = ImagePreparer(dataset, augmentations: augmentations, seed: seed)
+        preparer = dataset.packing == nil ? ImagePreparer(dataset, augmentations: augmentations, seed: seed) : nil
+        native = dataset.images.files.flatMap { files in
+            guard let size = dataset.native, let packing = dataset.packing else { return nil }
+            return NativeWriter(dataset, files, size, packing, augmentations: augmentations, seed: seed)
+        }
     }
 
-    func write(_ sample: Int, epoch: Int, place: Int, in batch: [UnsafeMutableRawPointer]) {
+    func begin(_ samples: UnsafeBufferPointer<Int32>) { native?.begin(samples) }
+
+    func write(_ sample: Int, epoch: Int, place: Int, in batch: [UnsafeMutableRawPointer]) throws {
         for (part, memory) in zip(parts, batch) {
             switch part {
-            case .image: preparer.write(sample, epoch: epoch, to: memory.assumingMemoryBound(to: Float.self) + place * imageCount)
-            case .label: memory.assumingMemoryBound(to: Int32.self)[place] = labels[sample]
+            case .image:
+                if let native { try native.write(epoch: epoch, place: place, to: memory.assumingMemoryBound(to: Float.self)) } else {
+                    try preparer?.write(sample, epoch: epoch, to: memory.assumingMemoryBound(to: Float.self) + place * imageCount)
+                }
+            case .label: memory.assumingMemoryBound(to: Int32.self)[place] = sample < 0 ? 0 : labels[sample]
+            case .present: memory.assumingMemoryBound(to: Float.self)[place] = sample < 0 ? 0 : 1
             }
         }
     }

@@ -2,23 +2,22 @@ import Configuration
 import HDF5
 import TensorCore
 
-/// Images without labels in an HDF5 file, read block by block: `/images` `[n, channels, height, width]`, uint8 (0 to 255, standing for 0 to 1)
-/// or float32 (used as they are, all finite).
+/// Images without labels in an HDF5 file, read block by block: `/images` `[n, channels, height, width]`, bytes or other integers that stand for 0 to 1,
+/// or numbers that are used as they are.
 public struct UnlabeledImages {
     /// The file's path.
     public let path: String
-    private let file: HDF5Reader
     private let array: HDF5ImageArray
 
     /// Opens a file.
     ///
-    /// - Parameter mayBeBytes: whether bytes are taken, which only make sense where images are normalized after they are read.
+    /// - Parameter mayBeBytes: whether integers are taken, which only make sense where images are normalized after they are read.
     /// - Throws: `.noInput` when it is not there, `.data` when it holds no such images.
     public init(_ path: String, mayBeBytes: Bool) throws {
         self.path = path
-        file = try HDF5Reader(path)
+        let file = try HDF5Reader(path)
         array = try HDF5ImageArray("/images", of: file, layout: nil, remedy: "transpose them to [0, 3, 1, 2]")
-        guard mayBeBytes || array.type == .float32 else {
+        guard mayBeBytes || [.float32, .float64].contains(array.type) else {
             throw UserError(.data, "\(path): /images: found elements of type \(array.type.rawValue), expected float32, normalized already")
         }
         guard try file.isWritten("/images") else {
@@ -39,25 +38,14 @@ public struct UnlabeledImages {
         _ rows: Range<Int>, normalization: NormalizationConfiguration, sizing: (size: Size2D, kind: ResizeKind)? = nil
     ) throws -> ImageDataset {
         let size = Double(rows.count) * Double(shape.height) * Double(shape.width) * Double(shape.channels)
-        try requireMemory(forImages: Double(rows.count), byteCount: 2 * size * (array.type == .uint8 ? 1 : 4), at: "\(path): /images")
-        let pixels: LabeledImages.Pixels =
-            if array.type == .uint8 {
-                .bytes(array.ordered(try file.read("/images", rows: rows, as: UInt8.self)), maximum: 255)
-            } else {
-                .floats(array.ordered(try finite(file.read("/images", rows: rows, as: Float.self), from: rows.lowerBound)))
-            }
+        try requireMemory(forImages: Double(rows.count), byteCount: 2 * size * Double(array.valueSize), at: "\(path): /images")
         let all = 0..<rows.count
         let images = LabeledImages(
-            name: path, shape: shape, pixels: pixels, labels: [Int32](repeating: 0, count: rows.count), classCount: 1, classNames: nil,
+            name: path, shape: shape, pixels: try array.read(rows), labels: [Int32](repeating: 0, count: rows.count), classCount: 1, classNames: nil,
             train: all, validation: nil, test: all)
         var configuration = DataConfiguration()
         (configuration.validation, configuration.normalization) = (.count(0), normalization)
         if let sizing { (configuration.size, configuration.resize) = (sizing.size, sizing.kind) }
         return try ImageDataset(images, configuration)
-    }
-
-    private func finite(_ values: [Float], from first: Int) throws -> [Float] {
-        guard let place = values.firstIndex(where: { !$0.isFinite }) else { return values }
-        throw UserError(.data, "\(path): /images: image \(first + place / shape.count) holds \(values[place]), expected finite numbers")
     }
 }

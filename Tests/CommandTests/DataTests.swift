@@ -71,7 +71,7 @@ import Testing
         try FileManager.default.moveItem(at: url("project/definitions/data/cells.h5"), to: url("moved.h5"))
         let lost = try run("verify", folder.path, in: "elsewhere")
         #expect(lost.exitCode == 66)
-        #expect(lost.errors == "harness: data/cells.h5: there is no such file; --data names the file of the run's data where it is now\n")
+        #expect(lost.errors == "harness: data/cells.h5: there is no such file; --data names the run's data where they are now\n")
         #expect(try run("verify", folder.path, "--data", url("moved.h5").path, in: "elsewhere").exitCode == 0)
         #expect(try run("verify", folder.path, "--data", "nowhere.h5").errors == "harness: nowhere.h5: there is no such file\n")
     }
@@ -122,7 +122,7 @@ import Testing
         #expect(try run("run", "tiny.yaml", "--results", "t").exitCode == 0)
         let result = try run("verify", "t", "--data", "x.h5")
         #expect(result.exitCode == 64)
-        #expect(result.errors == "harness: --data: this run's data are no HDF5 file; --data-dir names the folder of other data sets\n")
+        #expect(result.errors == "harness: --data: this run's data have a name; --data-dir names the folder of such data sets\n")
     }
 
     // MARK: What is needed to use a model

@@ -14,7 +14,7 @@ import Testing
     @Test func namesMissingPackagesAndWhatTheyAreFor() throws {
         let folder = try TemporaryFolder()
         let environment = try path(folder, [
-            "dpkg-query": "printf 'libhdf5-dev installed\\nzlib1g-dev installed\\nlibssl-dev installed\\npkg-config installed\\nlibdnnl-dev not-installed\\n'",
+            "dpkg-query": "printf 'libhdf5-dev installed\\nlibjpeg-dev installed\\nlibpng-dev installed\\nlibwebp-dev installed\\nlibmatio-dev installed\\nzlib1g-dev installed\\nlibssl-dev installed\\npkg-config installed\\nlibdnnl-dev not-installed\\n'",
             "apt-get": "echo \"apt-get $*\"; exit 100", "sudo": "exit 1",
         ])
         let result = try Program.run(["models"], in: folder.url, environment: environment, executable: launcher)
@@ -35,7 +35,7 @@ import Testing
             let script = "#!/bin/bash\nexec /usr/bin/\(tool) \"$@\"\n"
             try folder.add("bin/\(tool)", script, isExecutable: true)
         }
-        let installed = ["libhdf5-dev", "libdnnl-dev", "zlib1g-dev", "libssl-dev", "pkg-config", "dataset-fashion-mnist"]
+        let installed = ["libhdf5-dev", "libdnnl-dev", "libjpeg-dev", "libpng-dev", "libwebp-dev", "libmatio-dev", "zlib1g-dev", "libssl-dev", "pkg-config", "dataset-fashion-mnist"]
         try folder.add(
             "bin/dpkg-query", "#!/bin/bash\n\(installed.map { "echo '\($0) installed'" }.joined(separator: "\n"))\n", isExecutable: true)
         try folder.add("bin/apt-get", "#!/bin/bash\nexit 1\n", isExecutable: true)
@@ -67,7 +67,7 @@ import Testing
 
     @Test func aTreeThatMayNotBeWrittenIsUsedWhereItIsUpToDate() throws {
         let folder = try TemporaryFolder()
-        let installed = ["libhdf5-dev", "libdnnl-dev", "zlib1g-dev", "libssl-dev", "pkg-config", "dataset-fashion-mnist"]
+        let installed = ["libhdf5-dev", "libdnnl-dev", "libjpeg-dev", "libpng-dev", "libwebp-dev", "libmatio-dev", "zlib1g-dev", "libssl-dev", "pkg-config", "dataset-fashion-mnist"]
         let environment = try path(folder, [
             "dpkg-query": "printf '\(installed.map { "\($0) installed\\n" }.joined())'", "apt-get": "exit 1", "swift": "echo must not build >&2; exit 1",
         ])

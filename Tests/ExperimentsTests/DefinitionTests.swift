@@ -75,7 +75,7 @@ let small = """
             "x.yaml:5: models.a.vit.heads: 3 heads do not divide the width 97",
             "x.yaml:6: models.b: unknown model 'resnt'; did you mean 'resnet'?",
             "x.yaml:8: models.c.backbone.resnet.cut_after: resnet has no stage 'stage9'; its stages: stem, stage1, stage2, stage3",
-            "x.yaml:9: models.c.transformer.hats: unknown key 'hats'; known: attention_scale, depth, drop_path, dropout, heads, initialization, mlp_ratio, norm_epsilon, position, width",
+            "x.yaml:9: models.c.transformer.hats: unknown key 'hats'; known: attention_dropout, attention_scale, block, depth, drop_path, dropout, heads, initialization, layer_scale, local_attention, mlp, mlp_ratio, norm, norm_epsilon, position, qk_norm, qkv_bias, registers, width",
             "x.yaml:3: seed: unknown key 'seed'; did you mean 'seeds'?",
         ])
     }
@@ -89,7 +89,7 @@ let small = """
         ("data: {name: digits}\nmodels: [lenet5]",
             "x.yaml:2: models: expected a map of at least one model, such as {small: {vit: {width: 96}}}, found a list"),
         ("data: {name: digits}\nmodels: {../up: lenet5}", "x.yaml:2: models.../up: expected a name of letters, digits, '_', '-' and '+'"),
-        ("models: {a: lenet5}", "x.yaml:1: data: expected a data set: name, or hdf5"),
+        ("models: {a: lenet5}", "x.yaml:1: data: expected a data set: name, hdf5, folder or numpy"),
         ("\(rest)\nseeds: []", "x.yaml:3: seeds: expected at least one seed, found none"),
         ("\(rest)\nseeds: [1, 1]", "x.yaml:3: seeds: a seed is listed twice"),
         ("\(rest)\nseeds: [-1]", "x.yaml:3: seeds[0]: expected an integer of at least 0, found -1"),

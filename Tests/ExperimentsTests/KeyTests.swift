@@ -54,8 +54,14 @@ import Testing
             case "train": cases += below(key.children, needed: "") { "train={\($0)}" }
             case "data":
                 // Some need another data set, or numbers of a channel.
-                let keys = key.children.filter { !["name", "hdf5", "normalization"].contains($0.name) }
+                let keys = key.children.filter { !["name", "hdf5", "folder", "numpy", "size", "normalization"].contains($0.name) }
                 cases += below(keys, needed: "name: digits") { "data={\($0)}" }
+                for source in key.children where ["folder", "numpy"].contains(source.name) {
+                    cases += below(source.children, needed: "path: a.h5") { "data={\(source.name): {\($0)}}" }
+                }
+                for size in key.children where size.name == "size" {
+                    cases += below(size.children, needed: "") { "data={folder: a, size: {\($0)}}" }
+                }
             case "models":
                 for family in key.children[0].children where !family.isRequired && family.name != "head" && family.name != "tokens" {
                     let required = family.children.filter(\.isRequired).map { "\($0.name): \(stand(in: $0))" }.joined(separator: ", ")
@@ -100,6 +106,6 @@ import Testing
             }
         }
         check(Definition.keys(), "")
-        #expect(Definition.keys().map(\.name).sorted() == ["data", "extends", "match", "models", "precision", "seeds", "sweep", "task", "train"])
+        #expect(Definition.keys().map(\.name).sorted() == ["data", "extends", "match", "models", "note", "precision", "seeds", "sweep", "tags", "task", "train"])
     }
 }

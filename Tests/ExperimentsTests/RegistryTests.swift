@@ -101,13 +101,13 @@ import VisionData
     func augments() throws {
         let dataset = try ImageDataset.load(definition("adamw").data)
         #expect(dataset.indices(of: .train).count == 16 && dataset.indices(of: .test).count == 4)
-        func image(_ augmentations: [Augmentation]) -> [Float] {
+        func image(_ augmentations: [Augmentation]) throws -> [Float] {
             let writer = dataset.makeWriter(of: [.image(dataset.shape)], augmentations: augmentations, seed: 0)
             var values = [Float](repeating: 0, count: 4)
-            values.withUnsafeMutableBytes { writer.write(3, epoch: 0, place: 0, in: [$0.baseAddress!]) }
+            try values.withUnsafeMutableBytes { try writer.write(3, epoch: 0, place: 0, in: [$0.baseAddress!]) }
             return values
         }
-        #expect(image([.added(AddedAugmentation(Negative()))]) == image([]).map(-))
+        #expect(try image([.added(AddedAugmentation(Negative()))]) == image([]).map(-))
     }
 
     @Test("A hybrid cuts an added network, and layers of a definition choose among its variants")

@@ -77,8 +77,8 @@ import VisionData
             let digits: ImageDataset
             let images: any SampleWriter
 
-            func write(_ sample: Int, epoch: Int, place: Int, in batch: [UnsafeMutableRawPointer]) {
-                images.write(sample, epoch: epoch, place: place, in: [batch[0]])
+            func write(_ sample: Int, epoch: Int, place: Int, in batch: [UnsafeMutableRawPointer]) throws {
+                try images.write(sample, epoch: epoch, place: place, in: [batch[0]])
                 batch[1].assumingMemoryBound(to: Float.self)[place] = Float(digits.images.labels[sample]) / 10
             }
         }

@@ -66,14 +66,16 @@ struct LayerFixtureTests {
         default: break
         }
         let width = try arguments.integer("width")
-        let isScaled = try arguments["scaled"] == nil || arguments.boolean("scaled")
+        var attention = MultiHeadAttention.Options()
+        attention.isScaled = try arguments["scaled"] == nil || arguments.boolean("scaled")
         switch fixture.operation {
         case "multi_head_attention":
-            return MultiHeadAttention(width: width, heads: try arguments.integer("heads"), isScaled: isScaled, in: scope)(x)
+            return MultiHeadAttention(width: width, heads: try arguments.integer("heads"), options: attention, in: scope)(x)
         case "transformer_block":
+            var options = TransformerBlock.Options()
+            (options.attention, options.epsilon) = (attention, Float(try arguments.number("epsilon")))
             return TransformerBlock(
-                width: width, heads: try arguments.integer("heads"), hidden: width * (try arguments.integer("mlp_ratio")),
-                scalesAttention: isScaled, epsilon: Float(try arguments.number("epsilon")), in: scope)(x)
+                width: width, heads: try arguments.integer("heads"), hidden: width * (try arguments.integer("mlp_ratio")), options: options, in: scope)(x)
         case "convolutional_stem":
             return ConvolutionalStem(channels: x.shape[3], patch: try arguments.integer("patch"), width: width, in: scope)(x)
         default:

@@ -82,7 +82,7 @@ struct LayerTests {
     func poolingOfTokens(pool: TokenPooling, expected: [Float]) throws {
         let graph = Graph()
         let x = graph.input("x", [2, 3, 2])
-        let found = try evaluate([pool(x)], feeding: [(x, HostTensor(x.shape, (0..<12).map(Float.init)))])[0]
+        let found = try evaluate([TokenPool(pool, width: 2, heads: 1, hidden: 8, prefixTokens: 0, in: graph.root)(x)], feeding: [(x, HostTensor(x.shape, (0..<12).map(Float.init)))])[0]
         #expect(found == HostTensor([2, 2], expected))
     }
 

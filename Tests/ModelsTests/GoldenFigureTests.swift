@@ -108,6 +108,17 @@ struct GoldenFigureTests {
         // timm's resnet26 and seresnet50.
         preset("resnet26", 15_995_176),
         preset("se-resnet50", 28_088_024),
+        // timm's and torchvision's networks; ViT-L/16, 304,326,632, is below.
+        preset("vit-b-8", 86_576_872),
+        preset("vit-b-32", 88_224_232, (4.409, 0.0005)),
+        preset("deit-base-distilled", 87_338_192),
+        preset("swin-tiny", 28_288_354, (4.49, 0.02)),
+        preset("swin-small", 49_606_258),
+        preset("r26-s-32", 36_431_912, (3.464, 0.002)),
+        // The authors' counts (Hassani et al. 2021), for 10 classes.
+        preset("cct-2-3x2", 283_723, (0.0353, 0.00005)),
+        preset("cct-7-3x1", 3_760_139, (1.1816, 0.00005)),
+        preset("vit-lite-7-4", 3_716_874, (0.2545, 0.00005)),
         // He et al. 2016, table 6, gives 0.27M, 0.46M, 0.66M, 0.85M.
         figure("ResNet-20 A", ResNetConfiguration(depth: 20), 32, 3, 10, 269_722),
         figure("ResNet-20 B", ResNetConfiguration(depth: 20, shortcut: .b), 32, 3, 10, 272_474),

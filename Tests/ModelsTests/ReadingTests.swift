@@ -122,8 +122,9 @@ struct ReadingTests {
         #expect(
             YAML.line(hybrid.node, .json)
                 == #"{"backbone": {"plain": {"activation": "relu", "cut_after": "stem", "depth": 8, "initialization": {"he": {"distribution": "normal", "fan": "out", "gain": 1.4142135623730951}}, "norm": "batch", "stem": "3x3", "width": 16}}, "#
-                + #""head": {"pool": "class"}, "tokens": {"patch": 1}, "transformer": {"attention_scale": true, "depth": 1, "drop_path": 0, "dropout": 0, "heads": 1, "#
-                + #""initialization": {"truncated_normal": {"bound": 2, "deviation": 0.02}}, "mlp_ratio": 4, "norm_epsilon": 1e-06, "position": "learned", "width": 8}}"#)
+                + #""head": {"pool": "class"}, "tokens": {"patch": 1}, "transformer": {"attention_dropout": 0, "attention_scale": true, "block": "pre", "depth": 1, "drop_path": 0, "dropout": 0, "heads": 1, "#
+                + #""initialization": {"truncated_normal": {"bound": 2, "deviation": 0.02}}, "local_attention": false, "mlp": "gelu", "mlp_ratio": 4, "norm": "layer", "#
+                + #""norm_epsilon": 1e-06, "position": "learned", "qk_norm": "none", "qkv_bias": true, "registers": 0, "width": 8}}"#)
     }
 
     @Test(arguments: [
@@ -241,7 +242,7 @@ struct ReadingTests {
             #"{"vit": {"patch": 4, "width": 64, "depth": 2, "heads": 4, "dropout": 1, "pool": "max"}}"#,
             [
                 "models.m.vit.dropout: expected a value from 0.0 up to but not 1.0, found 1.0",
-                "models.m.vit.pool: unknown value 'max'; known: class, mean",
+                "models.m.vit.pool: unknown value 'max'; known: attention, class, mean, sequence",
             ]
         ),
         (
@@ -270,7 +271,7 @@ struct ReadingTests {
         ),
         (
             #"{"backbone": {"vit": {}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#,
-            ["models.m.backbone: unknown convolutional network 'vit'; known: alexnet, convnext, densenet, efficientnet, googlenet, inception_resnet_v2, inception_v3, lenet5, mnist_cnn, mobilenet, mobilenet_v2, plain, resnet, resnet_v2, squeezenet, vgg, wide_resnet, xception"]
+            ["models.m.backbone: unknown convolutional network 'vit'; known: alexnet, convnext, densenet, efficientnet, googlenet, inception_resnet_v2, inception_v3, lenet5, mnist_cnn, mobilenet, mobilenet_v2, plain, resnet, resnet_standardized, resnet_v2, squeezenet, swin, vgg, wide_resnet, xception"]
         ),
         (#"{"backbone": {"lenet5": {"cut_after": "stage1"}}}"#, ["models.m.transformer: missing; expected width, depth and heads"]),
         (

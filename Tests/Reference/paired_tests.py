@@ -26,5 +26,17 @@ for count in [1, 2, 5, 9]:
     result[order] = corrected
     holm.append({"p": values.tolist(), "corrected": result.tolist()})
 
+# Nadeau and Bengio, Machine Learning 52, 2003: folds, whose training sets overlap.
+corrected_t = []
+for folds, repeats, shift, scale in [(2, 1, 0.02, 0.01), (3, 1, 0.5, 1), (5, 1, 0.02, 0.01), (10, 1, 0.0, 1), (10, 1, 0.02, 0.005), (5, 6, 0.01, 0.02)]:
+    values = np.round(random.normal(shift, scale, folds * repeats), 4)
+    overlap = 1 / (folds - 1)
+    error = np.sqrt(values.var(ddof=1) * (1 / len(values) + overlap))
+    freedom = len(values) - 1
+    corrected_t.append({
+        "differences": values.tolist(), "overlap": overlap, "p": float(2 * scipy.stats.t.sf(abs(values.mean() / error), freedom)),
+        "interval": [float(x) for x in scipy.stats.t.interval(0.95, freedom, loc=values.mean(), scale=error)],
+    })
+
 path = pathlib.Path(__file__).parent.parent / "Fixtures/paired_tests.json"
-path.write_text(json.dumps({"paired": cases, "holm": holm}, indent=1) + "\n")
+path.write_text(json.dumps({"paired": cases, "holm": holm, "corrected_t": corrected_t}, indent=1) + "\n")

@@ -5,6 +5,7 @@
 Weights and images come from one formula, `values`, which the tests repeat, so that the fixture holds no weights.
 """
 
+import functools
 import json
 import math
 import pathlib
@@ -102,6 +103,59 @@ class LeNet1998(torch.nn.Module):
         return -((x[:, None] - self.pictures) ** 2).sum(2)
 
 
+class ParallelBlock(torch.nn.Module):
+    """Both branches of a transformer block behind one norm."""
+
+    def __init__(self, dim, num_heads, mlp_ratio=4.0, qkv_bias=False, norm_layer=torch.nn.LayerNorm, **_):
+        super().__init__()
+        self.norm1 = norm_layer(dim)
+        self.attn = timm.layers.Attention(dim, num_heads, qkv_bias=qkv_bias)
+        self.mlp = timm.layers.Mlp(dim, int(dim * mlp_ratio))
+
+    def forward(self, x):
+        normalized = self.norm1(x)
+        return x + self.attn(normalized) + self.mlp(normalized)
+
+
+class PostBlock(ParallelBlock):
+    """A norm behind each sum."""
+
+    def __init__(self, dim, num_heads, norm_layer=torch.nn.LayerNorm, **options):
+        super().__init__(dim, num_heads, norm_layer=norm_layer, **options)
+        self.norm2 = norm_layer(dim)
+
+    def forward(self, x):
+        x = self.norm1(x + self.attn(x))
+        return self.norm2(x + self.mlp(x))
+
+
+def small_vit(**settings):
+    """timm's vision transformer of two blocks on four patches a side."""
+    return lambda num_classes: timm.models.vision_transformer.VisionTransformer(
+        img_size=32, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=num_classes, **settings)
+
+
+def small_eva(**settings):
+    return lambda num_classes: timm.models.eva.Eva(
+        img_size=32, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=num_classes, global_pool="token", qkv_bias=False, **settings)
+
+
+def vit(**options):
+    return {"vit": {"patch": 8, "width": 48, "depth": 2, "heads": 3} | options}
+
+
+def small_deit(num_classes):
+    return timm.models.deit.VisionTransformerDistilled(img_size=32, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=num_classes)
+
+
+def small_swin(side, **settings):
+    return lambda num_classes: timm.models.swin_transformer.SwinTransformer(
+        img_size=side, patch_size=2, embed_dim=24, depths=(2, 2), num_heads=(2, 4), window_size=4, num_classes=num_classes, **settings)
+
+
+RMS = functools.partial(timm.layers.RmsNorm, eps=1e-6)
+
+
 def from_timm(name):
     return lambda **options: timm.create_model(name, **options)
 
@@ -133,6 +187,16 @@ CASES = [
     ({"convnext": {}}, from_timm("convnext_tiny"), 67),
     ({"resnet_v2": {"depth": 50, "stem": "7x7"}}, from_timm("resnetv2_50"), 67),
     ({"mobilenet": {}}, from_timm("mobilenetv1_100"), 67),
+    (vit(registers=4, qk_norm="layer", layer_scale=0.1), small_vit(reg_tokens=4, qk_norm=True, init_values=0.1), 32),
+    (vit(qkv_bias=False, mlp="swiglu", norm="rms", qk_norm="rms"), small_vit(qkv_bias=False, mlp_layer=timm.layers.SwiGLUPacked, act_layer=torch.nn.SiLU, norm_layer=RMS, qk_norm=True), 32),
+    (vit(pool="attention"), small_vit(global_pool="map", class_token=False), 32),
+    (vit(block="residual"), small_vit(block_fn=timm.models.vision_transformer.ResPostBlock), 32),
+    (vit(block="parallel"), small_vit(block_fn=ParallelBlock), 32),
+    (vit(block="post"), small_vit(block_fn=PostBlock), 32),
+    (vit(distillation=True), small_deit, 32),
+    ({"swin": {"blocks": [2, 2], "width": 24, "heads": [2, 4], "window": 4, "patch": 2}}, small_swin(32), 32),
+    ({"swin": {"blocks": [2, 2], "width": 24, "heads": [2, 4], "window": 4, "patch": 2}}, small_swin(22), 22),
+    (vit(position="rotary", qkv_bias=False), small_eva(use_abs_pos_emb=False, use_rot_pos_emb=True), 32),
 ]
 CLASSES = 10
 

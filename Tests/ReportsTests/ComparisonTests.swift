@@ -110,6 +110,65 @@ struct ComparisonTests {
         }
     }
 
+    // MARK: Folds
+
+    /// Of three models on five folds, the vit at two seeds; its third fold at the second seed is missing, as is the mlp's last fold.
+    private func writeFolds(_ results: String) throws {
+        for fold in 0..<5 {
+            let base = 0.9 + 0.01 * Double(fold)
+            try Example.writeRun(results, model: "resnet", seed: 0, fold: fold, accuracy: base)
+            try Example.writeRun(results, model: "vit", seed: 0, fold: fold, accuracy: base - [0.02, 0.03, 0.01, 0.02, 0.04][fold])
+            if fold != 2 { try Example.writeRun(results, model: "vit", seed: 1, fold: fold, accuracy: base - 0.5) }
+            if fold < 4 { try Example.writeRun(results, model: "mlp", seed: 0, fold: fold, accuracy: base + 0.01 * Double(fold % 2)) }
+        }
+    }
+
+    /// The same fold and seed make a pair; intervals and p are those of SciPy for sd² (1/n + 1/4).
+    @Test func foldsArePairedAndTheirOverlapIsCorrectedFor() throws {
+        try withTemporaryFolder { results in
+            try writeFolds(results)
+            let comparison = try comparison(results) { $0.baseline = "resnet" }
+            let rows = try cells(comparison)
+            #expect(rows.map { $0["model"] } == ["mlp", "resnet", "vit"] && rows.map { $0["n"] } == ["4", "5", "5"] && rows.map { $0["pairs"] } == ["4", "", "5"])
+            func number(_ row: Int, _ title: String) throws -> Double { try #require(Double(rows[row][title] ?? "")) }
+            #expect(try abs(number(2, "difference") + 0.024) < 1e-12, "of seed 0 alone, which both have")
+            for (title, expected) in [("p", 0.03491970667453904), ("difference_ci95_low", -0.04523572165473408), ("difference_ci95_high", -0.0027642783452659185), ("p_holm", 0.06983941334907807)] {
+                #expect(try abs(number(2, title) - expected) < 1e-9, "\(title): \(rows[2][title] ?? "")")
+            }
+            for (title, expected) in [("sd", 0.01581138830084191), ("ci95_low", 0.8905513525778368), ("ci95_high", 0.9494486474221635)] {
+                #expect(try abs(number(1, title) - expected) < 1e-9, "\(title): \(rows[1][title] ?? "")")
+            }
+            #expect(rows[2]["seeds"] == "0 0 0 0 0 1 1 1 1")
+            let text = try table(results) { $0.baseline = "resnet" }
+            #expect(text.contains("test accuracy (share of the test set): mean and standard deviation over n folds (each the mean over its seeds), 95% confidence interval (Student's t)"), "\(text)")
+            #expect(text.contains("\nΔ: mean difference to resnet, by fold; p: corrected resampled t-test, two-sided, with Holm's correction\n"))
+            #expect(text.hasSuffix(
+                "the training sets of folds overlap, so intervals and p take the variance of a mean as sd² (1/n + 1/4), not sd²/n "
+                    + "(1/4: test images for each training image; Nadeau and Bengio, Machine Learning 52, 2003)"))
+            #expect(comparison.notes == [])
+        }
+    }
+
+    /// Of one fold there are seeds, as ever; folds of another cut are no partners.
+    @Test func whatHasNoFoldsInCommonIsNotPaired() throws {
+        try withTemporaryFolder { results in
+            for seed in 0..<3 {
+                for model in ["a", "b"] { try Example.writeRun(results, model: model, seed: seed, fold: 2, accuracy: 0.9 + (model == "a" ? 0.01 : 0) * Double(seed)) }
+            }
+            #expect(try cells(comparison(results)).map { $0["pairs"] } == ["", "3"])
+            #expect(try table(results).contains("by seed; p: paired permutation test"))
+        }
+        try withTemporaryFolder { results in
+            for fold in 0..<3 {
+                try Example.writeRun(results, model: "a", seed: 0, fold: fold, of: 3, accuracy: 0.9 + 0.01 * Double(fold))
+                try Example.writeRun(results, model: "b", seed: 0, fold: fold, of: 4, accuracy: 0.8 + 0.01 * Double(fold))
+            }
+            let comparison = try comparison(results)
+            #expect(comparison.notes == ["b and a have no fold in common"])
+            #expect(try comparison.rendered(as: .table).contains("sd² (1/n + 1/2, 1/3)"))
+        }
+    }
+
     @Test func saysWhenThePairsAreTooFew() throws {
         try withTemporaryFolder { results in
             try writeThree(results)

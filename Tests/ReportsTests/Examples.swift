@@ -6,15 +6,16 @@ enum Example {
     /// Writes a run of two epochs under `results/experiment`.
     @discardableResult
     static func writeRun(
-        _ results: String, experiment: String = "e", model: String, seed: Int, accuracy: Double, epochs: Int = 2, parameters: Int = 269_722,
+        _ results: String, experiment: String = "e", model: String, seed: Int, fold: Int? = nil, of folds: Int = 5, accuracy: Double, epochs: Int = 2, parameters: Int = 269_722,
         options: String = #""flip": true"#, data: String = "digits", match: String? = nil, status: RunStatus = .finished,
         layers: LayerDescription? = nil, moments: [LayerRecord] = [],
         arithmetic: [ArithmeticSpan] = [ArithmeticSpan(version: 2)]
     ) throws -> RunFolder {
         let match = match.map { #""match": "\#($0)", "# } ?? ""
-        let definition = #"{"data": {"name": "\#(data)"}, \#(match)"models": {"m": {\#(options)}}, "seeds": [\#(seed)], "train": {"epochs": \#(epochs)}}"#
+        let cut = fold.map { #", "fold": \#($0), "folds": \#(folds), "split_seed": 0"# } ?? ""
+        let definition = #"{"data": {"name": "\#(data)"\#(cut)}, \#(match)"models": {"m": {\#(options)}}, "seeds": [\#(seed)], "train": {"epochs": \#(epochs)}}"#
         let hash = options.contains("flip") ? "0000000\(epochs)" : String(options.utf8.reduce(epochs) { ($0 &* 31 &+ Int($1)) & 0xfffffff } + 0x10000000, radix: 16)
-        let folder = RunFolder(results: results, experiment: experiment, model: model, seed: seed, hash: hash)
+        let folder = RunFolder(results: results, experiment: experiment, model: model, seed: seed, fold: fold, hash: hash)
         let writer = try RunWriter(folder)
         let live = try writer.start(RunContents(description: RunDescription(
             experiment: experiment, model: model, seed: seed, configuration: definition, parameters: parameters, multiplyAdds: 40_551_872,

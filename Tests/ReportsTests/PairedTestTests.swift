@@ -14,12 +14,19 @@ struct PairedTestTests {
         struct Holm: Decodable, Sendable {
             let p, corrected: [Double]
         }
+        struct Corrected: Decodable, Sendable {
+            let differences, interval: [Double]
+            let overlap, p: Double
+        }
         let paired: [Paired]
         let holm: [Holm]
+        let correctedT: [Corrected]
 
         static func read() throws -> Fixtures {
             let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            return try JSONDecoder().decode(Fixtures.self, from: Data(contentsOf: tests.appending(path: "Fixtures/paired_tests.json")))
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            return try decoder.decode(Fixtures.self, from: Data(contentsOf: tests.appending(path: "Fixtures/paired_tests.json")))
         }
     }
 
@@ -35,6 +42,21 @@ struct PairedTestTests {
     @Test(arguments: try Fixtures.read().holm)
     func correctsByHolm(_ fixture: Fixtures.Holm) {
         #expect(zip(holmCorrected(fixture.p), fixture.corrected).allSatisfy { abs($0 - $1) < 1e-15 })
+    }
+
+    /// Nadeau and Bengio's test of folds.
+    @Test(arguments: try Fixtures.read().correctedT)
+    func foldsAgreeWithSciPy(_ fixture: Fixtures.Corrected) throws {
+        let test = PairedTest(fixture.differences, overlap: fixture.overlap)
+        #expect(abs(test.p - fixture.p) < 1e-9 * fixture.p, "\(test.p) \(fixture.p)")
+        let interval = try #require(test.differences.confidenceInterval), width = fixture.interval[1] - fixture.interval[0]
+        #expect(abs(interval.lowerBound - fixture.interval[0]) < 1e-9 * width && abs(interval.upperBound - fixture.interval[1]) < 1e-9 * width)
+        #expect(!test.isExact && !test.isEstimated)
+    }
+
+    @Test func foldsThatDoNotDiffer() {
+        #expect(PairedTest([0, 0, 0], overlap: 0.5).p == 1 && PairedTest([0.1], overlap: 0.5).p == 1)
+        #expect(PairedTest([0.25, 0.25], overlap: 1).p == 0)
     }
 
     /// All differences of one sign are the rarest pattern there is: 2 of 2ⁿ.

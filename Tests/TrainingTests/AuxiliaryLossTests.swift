@@ -63,7 +63,7 @@ import Testing
         for array in loop.arrays.parameters { weights[array.name] = array.values.map(Double.init) }
         let pipeline = try BatchPipeline(training: Self.dataset, batchSize: 64, seed: 5, augmentations: [], epochs: 0..<1)
         defer { withExtendedLifetime(pipeline) {} }
-        let batch = try #require(pipeline.next())
+        let batch = try #require(try pipeline.next())
         var losses = [0.0, 0, 0], bodyGradient = [Double](repeating: 0, count: 12 * 64)
         for sample in 0..<64 {
             let pixels = (0..<64).map { Double(batch.images[sample * 64 + $0]) }

@@ -53,7 +53,7 @@ struct LayerStatisticsTests {
     private func firstImages() throws -> [[Double]] {
         let pipeline = BatchPipeline(evaluating: Self.dataset, split: .train, batchSize: 64)
         defer { withExtendedLifetime(pipeline) {} }
-        let batch = try #require(pipeline.next())
+        let batch = try #require(try pipeline.next())
         return (0..<64).map { sample in (0..<64).map { Double(batch.images[64 * sample + $0]) } }
     }
 

@@ -44,6 +44,36 @@ import Testing
         }
     }
 
+    /// Ten steps an epoch; ten epochs, of which the first six were those of another training.
+    private func later(_ shape: ScheduleConfiguration.Shape, warmupEpochs: Double = 0) -> [Double] {
+        let schedule = LearningRateSchedule(.init(shape, warmupEpochs: warmupEpochs), peak: 2, stepsPerEpoch: 10, epochs: 10, after: 6)
+        return (60..<100).map { schedule.learningRate(at: $0) }
+    }
+
+    @Test("A training that continues another one: constant rates and steps go on, a cosine starts again at its first step, without a warm-up")
+    func continuing() {
+        #expect(later(.constant, warmupEpochs: 2) == Array(rates(.constant)[60...]))
+        #expect(later(.every(epochs: 3, factor: 0.5)) == Array(rates(.every(epochs: 3, factor: 0.5))[60...]))
+        #expect(later(.milestones([2, 7], factor: 0.25)) == Array(rates(.milestones([2, 7], factor: 0.25))[60...]))
+        let cosine = later(.cosine(finalFactor: 0.1), warmupEpochs: 2)
+        #expect(cosine[0] == 2)
+        for step in cosine.indices {
+            let exact = 0.2 + 0.9 * (1 + cos(.pi * Double(step) / 40))
+            #expect(abs(cosine[step] - exact) < 1e-14)
+        }
+    }
+
+    @Test("What is said of the rate when a training goes on for four epochs after six", arguments: [
+        (ScheduleConfiguration.Shape.constant, "the learning rate stays at 0.05"),
+        (.every(epochs: 3, factor: 0.1), "the learning rate goes on at 0.0005, and changes after every 3 epochs, counted from the first"),
+        (.milestones([2, 6, 8, 10], factor: 0.5), "the learning rate goes on at 0.0125, and changes after 8 epochs, counted from the first"),
+        (.milestones([2], factor: 0.5), "the learning rate goes on at 0.025"),
+        (.cosine(finalFactor: 0), "the cosine starts again: the learning rate falls from 0.05 to 0 over these 4 epochs"),
+    ])
+    func continuationInWords(shape: ScheduleConfiguration.Shape, sentence: String) {
+        #expect(ScheduleConfiguration(shape, warmupEpochs: 1).continuation(peak: 0.05, after: 6, for: 4) == sentence)
+    }
+
     @Test("A warm-up as long as the training")
     func allWarmup() {
         let rates = rates(.cosine(finalFactor: 0), warmupEpochs: 10)

@@ -110,7 +110,7 @@ private final class Recorder: TrainingListener {
         // A batch's memory is its pipeline's, which has to live as long.
         let pipeline = try BatchPipeline(training: Self.dataset, batchSize: 64, seed: 0, augmentations: [], epochs: 0..<1)
         defer { withExtendedLifetime(pipeline) {} }
-        let batch = try #require(pipeline.next())
+        let batch = try #require(try pipeline.next())
         var gradient = [Double](repeating: 0, count: 640), zeros = 0
         for sample in 0..<64 {
             zeros += batch.labels[sample] == 0 ? 1 : 0

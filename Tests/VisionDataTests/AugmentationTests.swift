@@ -4,10 +4,10 @@ import Testing
 @testable import VisionData
 
 /// The first image of `dataset` as `body` has it written.
-private func written(_ dataset: ImageDataset, _ augmentations: [Augmentation] = [], seed: UInt64 = 0, _ body: (ImagePreparer, UnsafeMutablePointer<Float>) -> Void) -> [Float] {
+private func written(_ dataset: ImageDataset, _ augmentations: [Augmentation] = [], seed: UInt64 = 0, _ body: (ImagePreparer, UnsafeMutablePointer<Float>) throws -> Void) rethrows -> [Float] {
     let preparer = ImagePreparer(dataset, augmentations: augmentations, seed: seed)
-    return [Float](unsafeUninitializedCapacity: dataset.shape.count) { buffer, initialized in
-        body(preparer, buffer.baseAddress!)
+    return try [Float](unsafeUninitializedCapacity: dataset.shape.count) { buffer, initialized in
+        try body(preparer, buffer.baseAddress!)
         initialized = dataset.shape.count
     }
 }
@@ -211,7 +211,7 @@ private func isLikely(_ count: Int) -> Bool {
         erasing.fill = fill
         let dataset = try floatDataset(
             [Float](repeating: 7, count: shape.count), shape: shape, normalization: .given(mean: [2, 3], std: [4, 5]))
-        let found = written(dataset, [.randomErasing(erasing)], seed: 9) { $0.write(0, epoch: 2, to: $1) }
+        let found = try written(dataset, [.randomErasing(erasing)], seed: 9) { try $0.write(0, epoch: 2, to: $1) }
         var draws = PhiloxStream(seed: 9, name: "augment").draws(time: 2, sample: 0)
         let (rows, columns) = try #require(erasing.drawRectangle(in: shape, from: &draws))
         for row in 0..<20 {

@@ -27,9 +27,9 @@ private let everything: [Augmentation] = [
 @Suite struct BatchPipelineTests {
     let digits = try! ImageDataset.load(DataConfiguration(.digits))
 
-    private func batches(_ pipeline: BatchPipeline, of dataset: ImageDataset) -> [Copy] {
+    private func batches(_ pipeline: BatchPipeline, of dataset: ImageDataset) throws -> [Copy] {
         var copies: [Copy] = []
-        while let batch = pipeline.next() { copies.append(Copy(batch, size: pipeline.batchSize, imageCount: dataset.shape.count)) }
+        while let batch = try pipeline.next() { copies.append(Copy(batch, size: pipeline.batchSize, imageCount: dataset.shape.count)) }
         return copies
     }
 
@@ -37,8 +37,8 @@ private let everything: [Augmentation] = [
         batchSize: Int = 100, seed: UInt64 = 4, _ augmentations: [Augmentation] = everything, epochs: Range<Int> = 0..<2,
         startingAt: (epoch: Int, batch: Int)? = nil
     ) throws -> [Copy] {
-        batches(
-            try BatchPipeline(
+        try batches(
+            BatchPipeline(
                 training: digits, batchSize: batchSize, seed: seed, augmentations: augmentations, epochs: epochs, startingAt: startingAt),
             of: digits)
     }
@@ -94,7 +94,7 @@ private let everything: [Augmentation] = [
         var image = [Float](repeating: 0, count: digits.shape.count)
         for copy in copies.reversed() {
             for (place, sample) in copy.samples.enumerated().reversed() {
-                image.withUnsafeMutableBufferPointer { preparer.write(Int(sample), epoch: 3, to: $0.baseAddress!) }
+                try image.withUnsafeMutableBufferPointer { try preparer.write(Int(sample), epoch: 3, to: $0.baseAddress!) }
                 #expect(copy.image(place, image.count) == image)
             }
         }
@@ -108,7 +108,7 @@ private let everything: [Augmentation] = [
     }
 
     @Test func evaluationIsInOrderUnchangedAndPadded() throws {
-        let copies = batches(BatchPipeline(evaluating: digits, split: .test, batchSize: 100), of: digits)
+        let copies = try batches(BatchPipeline(evaluating: digits, split: .test, batchSize: 100), of: digits)
         #expect(copies.map(\.samples.count) == [100, 100, 100, 60])
         #expect(copies.flatMap(\.samples) == Array(1437..<1797))
         let last = try #require(copies.last)
@@ -127,14 +127,14 @@ private let everything: [Augmentation] = [
         let dataset = try ImageDataset.load(configuration)
         let pipeline = BatchPipeline(evaluating: dataset, split: .validation, batchSize: 8)
         #expect(pipeline.batchesPerEpoch == 0)
-        #expect(pipeline.next() == nil)
+        #expect(try pipeline.next() == nil)
     }
 
     @Test func theEndStaysTheEnd() throws {
         let pipeline = BatchPipeline(evaluating: digits, split: .test, batchSize: 360)
-        #expect(pipeline.next() != nil)
-        #expect(pipeline.next() == nil)
-        #expect(pipeline.next() == nil)
+        #expect(try pipeline.next() != nil)
+        #expect(try pipeline.next() == nil)
+        #expect(try pipeline.next() == nil)
     }
 
     /// A batch keeps its content while the thread runs ahead, until the next one is taken.
@@ -142,7 +142,7 @@ private let everything: [Augmentation] = [
         let pipeline = try BatchPipeline(training: digits, batchSize: 10, seed: 4, augmentations: everything, epochs: 0..<50)
         let expected = try training(batchSize: 10, epochs: 0..<1)
         for copy in expected.prefix(20) {
-            let batch = try #require(pipeline.next())
+            let batch = try #require(try pipeline.next())
             let first = Copy(batch, size: 10, imageCount: 64)
             for _ in 0..<200 { #expect(Copy(batch, size: 10, imageCount: 64) == first) }
             #expect(first == copy)
@@ -155,7 +155,7 @@ private let everything: [Augmentation] = [
         weak var producer: BatchProducer?
         do {
             let pipeline = try BatchPipeline(training: digits, batchSize: 100, seed: 4, augmentations: everything, epochs: 0..<1000)
-            for index in 0..<taken { #expect(pipeline.next()?.indexInEpoch == index) }
+            for index in 0..<taken { #expect(try pipeline.next()?.indexInEpoch == index) }
             producer = pipeline.producer
             #expect(producer != nil)
         }

@@ -43,6 +43,29 @@ import Testing
         #expect(pixels[12] == 12 && pixels[13] == 18)
     }
 
+    /// Deeper integers stand for 0 to 1, doubles for themselves; both are said.
+    @Test func otherTypesAreConverted() throws {
+        func read<Element: HDF5Element>(_ values: [Element]) throws -> (pixels: [Float], notes: [String]) {
+            let file = try HDF5Writer(path)
+            for part in ["train", "test"] {
+                try file.write(values + values, to: "/\(part)/images", shape: [2, 1, 1, 2])
+                try file.write([0, 1] as [UInt8], to: "/\(part)/labels")
+            }
+            try file.close()
+            let dataset = try load { $0.validation = .count(0) }
+            guard case .floats(let pixels) = dataset.images.pixels else { return ([], dataset.notes) }
+            return (Array(pixels.prefix(2)), dataset.notes)
+        }
+        let words = try read([65_535, 13_107] as [UInt16])
+        #expect(words.pixels == [1, 0.2] && words.notes.contains("\(path): /train/images: uint16 images are used as float32, 65,535 standing for 1"))
+        let doubles = try read([-0.1, 1e30] as [Double])
+        #expect(doubles.pixels == [-0.1, 1e30] && doubles.notes.contains("\(path): /train/images: float64 images are used as float32"))
+        #expect(try userError { _ = try read([0, 1e39] as [Double]) }
+            == UserError(.data, "\(path): /train/images: image 0 holds 1e+39, expected numbers that float32 can hold"))
+        #expect(try userError { _ = try read([0, .infinity] as [Double]) }
+            == UserError(.data, "\(path): /train/images: image 0 holds inf, expected finite numbers"))
+    }
+
     @Test func floatsValidationImagesAndClassesOfTheFile() throws {
         let file = try HDF5Writer(path)
         for (part, value) in [("train", 1), ("val", 2), ("test", 3)] {
@@ -196,7 +219,7 @@ import Testing
             return try userError { _ = try load() }
         }
         #expect(try error { try $0.write([0] as [Int16], to: "/train/images", shape: [1, 1, 1, 1]) }
-            == UserError(.data, "\(path): /train/images: found elements of type int16, expected uint8 or float32"))
+            == UserError(.data, "\(path): /train/images: found elements of type int16, expected uint8, uint16, float32 or float64"))
         #expect(try error {
             try $0.write([0] as [UInt8], to: "/train/images", shape: [1, 1, 1, 1])
             try $0.write([0.5] as [Float], to: "/train/labels")

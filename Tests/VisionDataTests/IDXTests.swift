@@ -175,12 +175,17 @@ import Testing
         let directory = try TemporaryFolder()
         try directory.writeSmallImages(in: "kmnist", compressed: true)
         try directory.write("mnist/train-labels-idx1-ubyte", [])
-        let surveys = NamedDataset.standard.map { DatasetSurvey($0, dataDirectory: directory.path).description }
+        let all = NamedDataset.standard.prefix(4).map { DatasetSurvey($0, dataDirectory: directory.path).description }
+        #expect(all[1].contains("""
+              from https://storage.googleapis.com/cvdf-datasets/mnist/train-images-idx3-ubyte.gz, 9,912,422 bytes
+                sha256 440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609
+
+            """))
+        let surveys = all.map { $0.split(separator: "\n").filter { !$0.hasPrefix("  from ") && !$0.hasPrefix("    sha256 ") }.joined(separator: "\n") }
         #expect(surveys == [
             """
             fashion-mnist: not available
-              data set fashion-mnist not found: looked for train-images-idx3-ubyte (plain or .gz) in \(directory.path)/fashion-mnist, \
-            \(directory.path); install the package dataset-fashion-mnist (apt install dataset-fashion-mnist), or give its folder with --data-dir
+              install the package dataset-fashion-mnist (apt install dataset-fashion-mnist), or give its folder with --data-dir
               looked in: \(directory.path)/fashion-mnist, \(directory.path)
             """,
             """

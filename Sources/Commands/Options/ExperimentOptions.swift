@@ -6,15 +6,15 @@ import VisionData
 
 /// The words that name an experiment: those of `run`, `sweep` and `check`.
 struct ExperimentOptions: ParsableArguments {
-    @Argument(help: "A definition: its name in Experiments, or a path, with or without .yaml.")
+    @Argument(help: "A definition: its name in Experiments, or a path, with or without .yaml.", completion: Completion.experimentOrRun)
     var experiment: String
 
     @Argument(help: ArgumentHelp(
         "Values to change in the definition: train.epochs=2 sets one, +models.other=lenet5 adds, ~models.vit takes away.",
-        valueName: "path.to.key=value"))
+        valueName: "path.to.key=value"), completion: Completion.override)
     var overrides: [String] = []
 
-    @Option(help: ArgumentHelp("Train these models only.", valueName: "model,…"))
+    @Option(help: ArgumentHelp("Train these models only.", valueName: "model,…"), completion: Completion.modelOfDefinition)
     var only: CommaSeparated<String>?
 
     // A negative number is one to speak of, and not an option.
@@ -74,7 +74,7 @@ extension Definition {
 
 /// `--data-dir`, for every command that reads data.
 struct DataOptions: ParsableArguments {
-    @Option(name: .customLong("data-dir"), help: ArgumentHelp("Look for data sets here first.", valueName: "folder"))
+    @Option(name: .customLong("data-dir"), help: ArgumentHelp("Look for data sets here first.", valueName: "folder"), completion: .directory)
     var dataDirectory: String?
 
     mutating func validate() throws {

@@ -4,7 +4,7 @@ import Foundation
 
 /// `--results`, for every command that trains or looks for what was trained.
 struct ResultsOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The folder of results (default: Results beside Experiments).", valueName: "folder"))
+    @Option(help: ArgumentHelp("The folder of results (default: Results beside Experiments).", valueName: "folder"), completion: .directory)
     var results: String?
 
     mutating func validate() throws {

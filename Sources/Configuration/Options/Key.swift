@@ -95,6 +95,13 @@ public struct Key<Root: Configurable>: Sendable {
         self.difference = difference
     }
 
+    /// The same key with the default that it has in `start`.
+    public func startingAt(_ start: @escaping @Sendable () -> Root) -> Key<Root> {
+        if description.isRequired { return self }
+        let write = write
+        return Key(description.with { write(start()) }, decidesDefaults, use, read: read, copy: copy, write: write, difference: difference)
+    }
+
     /// The same key beside those of a configuration that keeps this one's in a property.
     public func beside<Outer>(_ property: WritableKeyPath<Outer, Root> & Sendable) -> Key<Outer> {
         Key<Outer>(

@@ -14,7 +14,7 @@ extension Definition {
         let own = OptionDescription(
             "train", "a map", train.schema,
             "What is other in the training of this model (a preset's: {resnet20: null, train: {…}}): the keys of train, merged over the definition's own.")
-        let model = registry.models.description(beside: [own])
+        let model = registry.models.description(beside: [own] + Remarks.descriptions)
         return [
             OptionDescription(
                 "extends", "a path, or a list of paths", .list(of: .text, orOne: true),
@@ -30,6 +30,7 @@ extension Definition {
             OptionDescription(
                 "models", "a map of at least one model", .named(model.schema), "The models, under names of one's own.", isRequired: true,
                 children: { [model] }),
+        ] + Remarks.descriptions + [
             OptionDescription("sweep", "a map", .map(SweepDefinition.keys), "What harness sweep varies.", children: { SweepDefinition.keys }),
         ]
     }

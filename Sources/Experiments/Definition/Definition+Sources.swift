@@ -150,6 +150,8 @@ extension Definition {
         if model.source == nil { source.models = allModels }
         source.models.removeAll { $0.name != name }
         source.seeds = [origin.seed ?? seed]
+        // It has been trained without the images on which this trial is tested.
+        if source.data.folds == data.folds, source.data.fold == nil { source.data.fold = data.fold }
         return source
     }
 
@@ -160,7 +162,8 @@ extension Definition {
         if train.initialWeights?.definition == nil {
             train.initialWeights?.experiment = model.source.map { _ in source.name }
             train.initialWeights?.digest = trial.identityDigest
-            train.initialWeights?.definition = (try? YAML.node(trial.resolvedDefinition) { SourceMark(file: "", line: $0) }).map(WeightOrigin.Nested.init)
+            // What is said about the other trial is its own run's to tell.
+            train.initialWeights?.definition = (try? YAML.node(trial.resolvedDefinition(saying: Remarks())) { SourceMark(file: "", line: $0) }).map(WeightOrigin.Nested.init)
         }
         return (train, source)
     }

@@ -15,19 +15,44 @@ extension Definition {
         ]
         if let task { entries.append(entry("task", task)) }
         if let match { entries.append(entry("match", .text(match.rawValue))) }
+        entries += remarks.entries.map { entry($0.key, $0.node) }
         entries.append(entry("models", ConfigurationNode(.map(models.map { entry($0.name, resolved($0)) }), mark: mark)))
         if let sweep { entries.append(entry("sweep", sweep.node)) }
         return ConfigurationNode(.map(entries), mark: mark)
     }
 
+    /// The paths of values and maps that begin with a word, as far as the second key after those that are written: what a shell offers.
+    public func keyPaths(beginningWith word: String) -> [String] { completions(of: word).map(\.path) }
+
+    /// Words of the command line that set a value to what it is, for changing it: `train.epochs=4`.
+    public func overrides(beginningWith word: String) -> [String] {
+        completions(of: word).map { path, node in
+            guard case .scalar = node.value else { return path }
+            return "\(path)=\(YAML.line(node))"
+        }
+    }
+
+    private func completions(of word: String) -> [(path: String, node: ConfigurationNode)] {
+        let depth = word.split(separator: ".", omittingEmptySubsequences: false).count
+        func below(_ node: ConfigurationNode, _ path: String, _ level: Int) -> [(String, ConfigurationNode)] {
+            guard level <= depth + 1 else { return [] }
+            return (node.entries ?? []).flatMap { entry -> [(String, ConfigurationNode)] in
+                let own = path.isEmpty ? entry.key : "\(path).\(entry.key)"
+                return (own.hasPrefix(word) ? [(own, entry.node)] : []) + below(entry.node, own, level + 1)
+            }
+        }
+        return below(resolved, "", 1)
+    }
+
     /// A model, with the keys of its training that differ from all models', null for those that it does not have.
     private func resolved(_ model: Model) -> ConfigurationNode {
-        guard model.trainNode != nil else { return model.definition.node }
+        let family = (model.definition.node.entries ?? []).map { ($0.key, $0.node) }, said = model.ownRemarks.entries
+        guard model.trainNode != nil else { return said.isEmpty ? model.definition.node : .map(family + said) }
         let shared = train.completeNode.entries ?? [], own = model.train.completeNode.entries ?? []
         let changed = own.filter { entry in !shared.contains { $0.key == entry.key && YAML.line($0.node) == YAML.line(entry.node) } }
         let removed = shared.filter { entry in !own.contains { $0.key == entry.key } }
         let train = ConfigurationNode.map(changed.map { ($0.key, $0.node) } + removed.map { ($0.key, .none) })
-        return .map((model.definition.node.entries ?? []).map { ($0.key, $0.node) } + [("train", train)])
+        return .map(family + [("train", train)] + said)
     }
 
     /// A model that a word of the command line names: a preset, a family, or YAML such as `{vit: {patch: 4, width: 96, depth: 6, heads: 3}}`.

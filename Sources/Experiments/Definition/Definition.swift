@@ -14,6 +14,7 @@ import VisionData
 ///     precision: fp32                # the default; or bf16: activations and their gradients in bfloat16
 ///     task:      classification      # the default; or the name of another task, or {name: {options}}
 ///     match:     parameters          # or macs, none: what the models are meant to have in common; absent: nothing is said
+///     note:      what there is to say about it            # and tags: [names]; they change no hash (`Remarks`)
 ///     sweep:     {grid: {train.epochs: [2, 4]}}           # what harness sweep varies
 ///     models:                        # at least one, under names of one's own
 ///       small: {vit: {patch: 4, width: 96, depth: 6, heads: 3}}
@@ -28,6 +29,8 @@ public struct Definition: Sendable {
         public var train: TrainConfiguration
         /// What the definition says for the training of this model alone; nil: nothing.
         let trainNode: ConfigurationNode?
+        /// What the definition says about this model alone.
+        let ownRemarks: Remarks
         /// The definition with the trial that it starts from; nil: none, or one of the same definition.
         var source: SourceDefinition?
         /// As it was written, for errors that only the size of the images brings to light.
@@ -58,6 +61,8 @@ public struct Definition: Sendable {
     public var task: ConfigurationNode?
     /// What the models are meant to have in common; it changes no result.
     public var match: Match?
+    /// What it says about its runs for people.
+    public var remarks: Remarks
     /// In the order in which they were written.
     public var models: [Model]
     /// Those, and the ones that are left out and may be what others start from.
@@ -126,6 +131,7 @@ public struct Definition: Sendable {
         precision = fields.choice("precision") ?? .fp32
         task = fields.node("task").flatMap { registry.tasks.identity(of: $0) == nil ? nil : $0 }
         match = fields.choice("match")
+        remarks = Remarks(from: &fields)
         models = Self.models(from: &fields, registry, train)
         allModels = models
         if var sweepFields = fields.fields("sweep") { sweep = SweepDefinition(from: &sweepFields) } else { sweep = nil }
@@ -237,19 +243,25 @@ public struct Definition: Sendable {
             } else if entry.key.count > largestNameLength {
                 fields.errors.report("found a name of \(entry.key.count) letters, expected at most \(largestNameLength)", at: entry.mark, path: path)
             }
-            let (node, own) = parts(of: entry.node)
+            let (node, own, said) = parts(of: entry.node)
+            var remarkFields = FieldReader(said, path: path, errors: fields.errors, additions: registry.additions)
+            let remarks = Remarks(from: &remarkFields)
             let training = own.map { self.train($0, over: shared, path: "\(path).train", errors: fields.errors, registry) } ?? train
             return registry.models.read(node, path: path, errors: fields.errors).map {
-                Model(name: entry.key, definition: $0, train: training, trainNode: own, node: node)
+                Model(name: entry.key, definition: $0, train: training, trainNode: own, ownRemarks: remarks, node: node)
             }
         }
     }
 
-    /// A model without what it says of its training, and that.
-    private static func parts(of node: ConfigurationNode) -> (model: ConfigurationNode, train: ConfigurationNode?) {
-        guard let entries = node.entries, let train = entries.first(where: { $0.key == "train" })?.node else { return (node, nil) }
-        let rest = entries.filter { $0.key != "train" }
-        return (ConfigurationNode(.map(rest), mark: node.mark), train)
+    /// The keys that may stand beside a model's family.
+    static let keysBesideFamilies: Set<String> = ["train", "note", "tags"]
+
+    /// A model without what stands beside its family; its training; and what is said about it.
+    private static func parts(of node: ConfigurationNode) -> (model: ConfigurationNode, train: ConfigurationNode?, remarks: ConfigurationNode) {
+        let entries = node.entries ?? [], beside = entries.filter { keysBesideFamilies.contains($0.key) }
+        func map(_ entries: [ConfigurationNode.Entry]) -> ConfigurationNode { ConfigurationNode(.map(entries), mark: node.mark) }
+        let train = beside.first { $0.key == "train" }?.node
+        return (beside.isEmpty ? node : map(entries.filter { !keysBesideFamilies.contains($0.key) }), train, map(beside.filter { $0.key != "train" }))
     }
 
     /// Reads the training of a model that says something else than the definition says for all; what is wrong in the latter is not said again.

@@ -92,6 +92,31 @@ public struct KeyExplanation: Sendable {
         return lines.joined(separator: "\n") + "\n* has to be given; harness explain KEY says more"
     }
 
+    /// The paths that begin with a word, as far as the second key after those that are written: what a shell offers. A path through a model's name
+    /// begins after the name, as `vit.width` does.
+    public static func paths(beginningWith word: String, registry: Registry = .standard) -> [String] {
+        let depth = word.split(separator: ".", omittingEmptySubsequences: false).count
+        let paths = all(registry).map { $0.path.split(separator: ".").map(String.init) }.map { parts in
+            parts.lastIndex(of: "<name>").map { Array(parts[($0 + 1)...]) } ?? parts
+        }
+        return Set(paths.filter { !$0.isEmpty && $0.count <= depth + 1 }.map { $0.joined(separator: ".") }).filter { $0.hasPrefix(word) }.sorted()
+    }
+
+    /// The names among which a key's value is chosen; none for a key of another kind.
+    public static func values(of path: String, registry: Registry = .standard) -> [String] {
+        func names(_ schema: OptionSchema) -> [String] {
+            switch schema {
+            case .names(let names): names
+            case .variants(let variants, _): variants.map(\.name)
+            case .flag: ["true", "false"]
+            case .list(let item, _): names(item)
+            case .either(let schemas): schemas.flatMap(names)
+            default: []
+            }
+        }
+        return all(registry).first { $0.path == path }.map { names($0.key.schema) } ?? []
+    }
+
     private static func shortened(_ line: String) -> String { line.count > 80 ? line.prefix(79) + "…" : line }
 
     /// Words in lines of up to 80 letters.

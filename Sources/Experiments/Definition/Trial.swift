@@ -26,12 +26,27 @@ public struct Trial: Sendable {
     /// How many trials come before it, one starting from the other.
     var sourceCount: Int { source?.trials.first.map { $0.sourceCount + 1 } ?? 0 }
 
-    /// `resnet20-s0-1f0c93ab`, the name of the run's folder.
-    public var name: String { "\(model.name)-s\(seed)-\(hash)" }
+    /// The fold that is the test, from 0; nil where the data set's own test images are.
+    public var fold: Int? { data.fold }
+
+    /// `resnet20-s0-1f0c93ab`, the name of the run's folder; that of a fold is `resnet20-s0-f2-1f0c93ab`.
+    public var name: String { RunFolder.name(model: model.name, seed: seed, fold: fold, hash: hash) }
+
+    /// As messages call it: `resnet20 s0`, `resnet20 s0 f2`.
+    var label: String { "\(model.name) s\(seed)" + foldLabel }
+
+    /// ` f2`; nothing without folds.
+    var foldLabel: String { fold.map { " f\($0)" } ?? "" }
+
+    /// The path of the file of weights that it starts from, or that what it starts from starts from; nil: there is none.
+    var weightsFile: String? {
+        guard let origin = train.initialWeights else { return nil }
+        return origin.file == nil ? source?.trials.first?.weightsFile : origin.path
+    }
 
     /// The folder of the trial's run.
     func folder(experiment: String, results: URL) -> RunFolder {
-        RunFolder(results: results.path, experiment: experiment, model: model.name, seed: seed, hash: hash)
+        RunFolder(results: results.path, experiment: experiment, model: model.name, seed: seed, fold: fold, hash: hash)
     }
 
     /// The first 8 hexadecimal digits of `identityDigest`.
@@ -48,10 +63,27 @@ public struct Trial: Sendable {
     /// The definition of this trial alone, with every default filled in: JSON, and so YAML, that `Definition(resolved:)` reads. Like the hash it leaves out what
     /// changes no bit.
     public var resolvedDefinition: String { text.definition(seed: seed) }
+
+    /// The same with other remarks.
+    func resolvedDefinition(saying remarks: Remarks) -> String { text.definition(seed: seed, saying: remarks) }
 }
 
 extension Definition {
-    /// Every model at every seed: all models at the first seed, then at the second, so that comparisons are whole as early as possible.
+    /// On how many folds each model is trained at each seed.
+    var foldCount: Int { data.fold == nil ? data.folds ?? 1 : 1 }
+
+    /// The definition for each fold of its data, one after another; the definition itself where it has none, or says which one.
+    var folds: [Definition] {
+        if foldCount == 1 { return [self] }
+        return (0..<foldCount).map { fold in
+            var definition = self
+            definition.data.fold = fold
+            return definition
+        }
+    }
+
+    /// Every model at every seed, and with folds on each of them: all models at the first seed, then at the second, so that comparisons are whole as
+    /// early as possible.
     public var trials: [Trial] {
         var texts = TrialTexts()
         return trials(&texts)
@@ -59,19 +91,23 @@ extension Definition {
 
     /// The same for definitions that have much in common.
     func trials(_ texts: inout TrialTexts) -> [Trial] {
-        let written = models.map { $0.train.initialWeights?.model == nil ? text(of: $0, trainedBy: $0.train, &texts) : nil }
+        let folds = folds
+        let written = folds.map { fold in fold.models.map { $0.train.initialWeights?.model == nil ? fold.text(of: $0, trainedBy: $0.train, &texts) : nil } }
         return seeds.flatMap { seed in
-            zip(models, written).map { model, written in
-                let (train, source) = completeTrain(of: model, seed: seed)
-                return Trial(
-                    model: model, seed: seed, data: data, train: train, precision: precision, source: source,
-                    text: written ?? text(of: model, trainedBy: train, &texts))
+            zip(folds, written).flatMap { fold, written in
+                zip(fold.models, written).map { model, written in
+                    let (train, source) = fold.completeTrain(of: model, seed: seed)
+                    return Trial(
+                        model: model, seed: seed, data: fold.data, train: train, precision: precision, source: source,
+                        text: written ?? fold.text(of: model, trainedBy: train, &texts))
+                }
             }
         }
     }
 
     private func text(of model: Model, trainedBy train: TrainConfiguration, _ texts: inout TrialTexts) -> TrialText {
         texts.text(
-            model: model, data: data, train: train, precision: precision.rawValue, task: (task, registry.tasks.identity(of: task)), match: match?.rawValue)
+            model: model, data: data, train: train, precision: precision.rawValue, task: (task, registry.tasks.identity(of: task)), match: match?.rawValue,
+            remarks: remarks.adding(model.ownRemarks))
     }
 }

@@ -23,6 +23,8 @@ struct TrialText: Sendable {
     /// In JSON, as it was written and what of it counts; nil for the default.
     let task: (written: String?, identity: String?)
     let match: String?
+    /// What a run keeps, and what is no part of its identity.
+    let remarks: Remarks
 
     /// SHA-256 over the canonical form of what differs from the defaults: JSON on one line with keys in alphabetical order.
     func digest(seed: Int) -> String {
@@ -34,10 +36,14 @@ struct TrialText: Sendable {
     }
 
     /// The definition of one trial with every default filled in, JSON on several lines.
-    func definition(seed: Int) -> String {
+    ///
+    /// - Parameter others: what is said about it in the place of the definition's remarks.
+    func definition(seed: Int, saying others: Remarks? = nil) -> String {
+        let remarks = (others ?? remarks).entries
+        func said(_ key: String) -> String? { remarks.first { $0.key == key }.map { "  \"\(key)\": \(YAML.line($0.node, .json))" } }
         let entries = [
-            data.entry, match.map { #"  "match": "\#($0)""# }, model.entry, #"  "precision": "\#(precision)""#, "  \"seeds\": [\(seed)]",
-            task.written.map { #"  "task": \#($0)"# }, train.entry,
+            data.entry, match.map { #"  "match": "\#($0)""# }, model.entry, said("note"), #"  "precision": "\#(precision)""#,
+            "  \"seeds\": [\(seed)]", said("tags"), task.written.map { #"  "task": \#($0)"# }, train.entry,
         ]
         return "{\n\(entries.compactMap(\.self).joined(separator: ",\n"))\n}\n"
     }
@@ -51,7 +57,7 @@ struct TrialTexts {
 
     mutating func text(
         model: Definition.Model, data: DataConfiguration, train: TrainConfiguration, precision: String,
-        task: (written: ConfigurationNode?, identity: ConfigurationNode?), match: String?
+        task: (written: ConfigurationNode?, identity: ConfigurationNode?), match: String?, remarks: Remarks
     ) -> TrialText {
         if self.data?.value != data { self.data = (data, TrialText.Part("data", data.node, identity: data.identity)) }
         if self.train?.value != train { self.train = (train, TrialText.Part("train", train.node, identity: train.identity)) }
@@ -61,6 +67,6 @@ struct TrialTexts {
         }
         return TrialText(
             data: self.data!.part, train: self.train!.part, model: models[model.name]!.part, precision: precision,
-            task: (task.written.map { YAML.line($0, .json) }, task.identity.map { YAML.line($0, .json) }), match: match)
+            task: (task.written.map { YAML.line($0, .json) }, task.identity.map { YAML.line($0, .json) }), match: match, remarks: remarks)
     }
 }

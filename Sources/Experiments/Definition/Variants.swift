@@ -27,9 +27,9 @@ struct Variants: Sendable {
         if isOrigin(path) {
             return WeightOrigin.alternatives.contains { $0.contains(key) && !present.isSubset(of: $0.union(WeightOrigin.common)) }
         }
-        // A model's training stands beside its family.
-        let present = isModel(path) ? present.subtracting([trainKey]) : present
-        guard isChoice(path), !present.isEmpty, !present.contains(key), !(isModel(path) && key == trainKey) else { return false }
+        // A model's training and what is said about it stand beside its family.
+        let beside = isModel(path) ? Definition.keysBesideFamilies : [], present = present.subtracting(beside)
+        guard isChoice(path), !present.isEmpty, !present.contains(key), !beside.contains(key) else { return false }
         // A hybrid's map has several keys.
         let parts = ModelRegistry.hybridKeys
         return !(isModel(path) && parts.contains(key) && present.contains(where: parts.contains))

@@ -21,7 +21,8 @@ extension Experiment {
         var sources: [String: SourceExperiment] = [:]
         for (index, model) in definition.models.enumerated() {
             guard let source = definition.source(of: model, seed: definition.seeds.first ?? 0) else { continue }
-            let shared = source.imagesKey == images.key ? images : nil
+            try definition.requireCommonFolds(of: model, source)
+            let shared = source.sourceKey == images.sourceKey ? images : nil
             let experiment = try Experiment(source, dataDirectory: dataDirectory, images: shared)
             sources[model.name] = SourceExperiment(experiment)
             if model.source != nil { definition.models[index].source = SourceDefinition(experiment.definition) }
@@ -54,6 +55,7 @@ extension Experiment {
         if let source = sources[model.name]?.experiment {
             let declared = source.definition.models[0].definition.declarations(
                 input: source.dataset.shape, classes: source.task.outputShape.elementCount)
+            if let start = origin.afterEpoch { try checkContinuation(of: source.definition, by: model, after: start) }
             matching = WeightMatching(targets, from: (declared.parameters + declared.buffers).shapes, except: origin.except, of: "model")
             name = "the weights of \(source.definition.models[0].name) do not fit"
         } else {
@@ -72,6 +74,30 @@ extension Experiment {
         guard let complaint = matching.complaint else { return }
         let remedy = matching.exception.map { "; except: [\"\($0)\"] leaves that out" } ?? ""
         throw UserError(.usage, "\(mark): \(path): \(name) \(model.name): \(complaint)\(remedy)")
+    }
+
+    /// Checks that a model's training can go on where that of `source` ends: nothing but its schedule, learning rate and early stopping may be other.
+    private func checkContinuation(of source: Definition, by model: Definition.Model, after epoch: Int) throws {
+        let other = source.models[0], train = model.train, key = "train.init_from.after_epoch"
+        func refusal(_ sentence: String) -> UserError {
+            let path = definition.trainPath(of: model, key)
+            return UserError(.usage, "\(definition.mark(of: path)): \(path): \(sentence)")
+        }
+        let end = other.train.epochs
+        // With early stopping the end is known when the training has ended.
+        guard epoch == end || epoch < end && other.train.earlyStopping != nil else {
+            throw refusal("the training of \(other.name) ends after \(grouped(end)) epochs, expected that number, found \(grouped(epoch))")
+        }
+        let parts: [(name: String, isSame: Bool)] = [
+            ("the model", other.definition == model.definition),
+            ("data", YAML.line(source.data.identity) == YAML.line(definition.data.identity)),
+            ("precision", source.precision == definition.precision),
+            ("task", source.task.map { YAML.line($0) } == definition.task.map { YAML.line($0) }),
+        ]
+        let differing = parts.filter { !$0.isSame }.map(\.name) + train.keysOfAnotherTraining(than: other.train).map { "train.\($0)" }
+        guard differing.isEmpty else {
+            throw refusal("the training of \(other.name) goes on only as it was; other here: \(differing.joined(separator: ", "))")
+        }
     }
 
     /// The weights that a trial starts from; nil when it starts from its initializers.
@@ -94,6 +120,20 @@ extension Experiment {
     }
 }
 
+extension Definition {
+    /// - Throws: `.usage` when the trial that a model starts from was trained on images that this definition's folds hold out for the test, or is not one trial.
+    fileprivate func requireCommonFolds(of model: Model, _ source: Definition) throws {
+        let (own, other) = (data, source.data)
+        let isAlike = other.folds == own.folds && other.fold == own.fold && other.splitSeed == own.splitSeed && other.classes == own.classes
+        let isOneTrial = other.folds == nil || other.fold != nil
+        if own.folds != nil && other.source == own.source ? isAlike : isOneTrial { return }
+        let path = trainPath(of: model, "train.init_from")
+        throw UserError(
+            .usage, "\(mark(of: path)): \(path): \(source.models[0].name) of \(source.name) is trained on other folds than \(model.name); "
+                + "expected the same data.folds, data.split_seed and data.classes, or data without folds of another data set")
+    }
+}
+
 extension WeightOrigin {
     /// Checks that the file is the one whose digest is known.
     ///
@@ -102,6 +142,26 @@ extension WeightOrigin {
         guard let digest else { return }
         let now = try fileDigest(of: path)
         if now != digest { throw UserError(.data, "\(path): has the SHA-256 \(now.prefix(16))…, expected \(digest.prefix(16))…") }
+    }
+}
+
+extension TrainConfiguration {
+    /// The keys whose values keep this training from going on where another one ends.
+    fileprivate func keysOfAnotherTraining(than other: TrainConfiguration) -> [String] {
+        func parts(_ train: TrainConfiguration) -> [String: String] {
+            let entries = (train.node.entries ?? []).filter { !["epochs", "schedule", "early_stopping", "init_from"].contains($0.key) }
+            return Dictionary(uniqueKeysWithValues: entries.map { ($0.key, YAML.line($0.key == "optimizer" ? $0.node.withoutLearningRate : $0.node)) })
+        }
+        let mine = parts(self), others = parts(other)
+        return Set(mine.keys).union(others.keys).filter { mine[$0] != others[$0] }.sorted()
+    }
+}
+
+extension ConfigurationNode {
+    /// An optimizer without its rate.
+    fileprivate var withoutLearningRate: ConfigurationNode {
+        guard let entries else { return self }
+        return .map(entries.filter { $0.key != "learning_rate" }.map { ($0.key, $0.node.withoutLearningRate) })
     }
 }
 

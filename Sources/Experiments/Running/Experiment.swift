@@ -28,21 +28,25 @@ public struct Experiment: Sendable {
     /// The size of each model, in the order of the definition.
     public let models: [(name: String, summary: ModelSummary)]
     let dataDirectory: String?
+    /// The same for each fold, where the definition leaves it open which one; else nothing.
+    let folds: [Experiment]
 
     /// Images in memory that experiments share.
     struct Images {
         /// `Definition.imagesKey`
         let key: String
+        /// `Definition.sourceKey`
+        let sourceKey: String
         let dataset: ImageDataset
         let digest: String
     }
 
     /// The images in memory.
-    var images: Images { Images(key: definition.imagesKey, dataset: dataset, digest: dataDigest) }
+    var images: Images { Images(key: definition.imagesKey, sourceKey: definition.sourceKey, dataset: dataset, digest: dataDigest) }
 
     /// Loads the data and records every model for one image.
     ///
-    /// - Parameter other: an experiment with the same images (`Definition.imagesKey`), whose copy is used instead of another.
+    /// - Parameter other: an experiment with the same images before they are split (`Definition.sourceKey`), whose copy is used instead of another.
     /// - Throws: `UserError` of the data or of a precision that this machine does not have; `.usage` with everything in which the models do not fit them, each with its place.
     public init(_ definition: Definition, dataDirectory: String?, sharing other: Experiment? = nil) throws {
         try self.init(definition, dataDirectory: dataDirectory, images: other?.images)
@@ -52,12 +56,15 @@ public struct Experiment: Sendable {
         let tasks = definition.registry.tasks
         var definition = definition
         try definition.precision.requireUnits()
-        let dataset = try known?.dataset ?? definition.placing { try ImageDataset.load(definition.data, dataDirectory: dataDirectory) }
+        let dataset = try definition.placing {
+            guard let known else { return try definition.data.load(dataDirectory: dataDirectory) }
+            return try known.key == definition.imagesKey ? known.dataset : known.dataset.split(as: definition.data)
+        }
         let dataDigest = known?.digest ?? dataset.images.digest
         (self.dataset, self.dataDigest) = (dataset, dataDigest)
         self.dataDirectory = dataDirectory
         definition.data.places.content = DataContent(digest: dataDigest, classes: dataset.classCount)
-        let images = Images(key: definition.imagesKey, dataset: dataset, digest: dataDigest)
+        let images = Images(key: definition.imagesKey, sourceKey: definition.sourceKey, dataset: dataset, digest: dataDigest)
         sources = try Self.findSources(of: &definition, dataDirectory, images)
         self.definition = definition
         let prepared = try definition.placing { try tasks.prepare(definition.task, dataset: dataset, training: definition.train) }
@@ -74,17 +81,30 @@ public struct Experiment: Sendable {
         })
         let input = dataset.shape, outputs = prepared.task.outputShape.elementCount
         let errors = ConfigurationErrors()
-        for model in definition.models { model.validate(input: input, classes: outputs, errors: errors) }
+        for model in definition.models {
+            if type(of: model.definition.configuration).takesSequences != dataset.sharesSequences {
+                let sentence = dataset.sharesSequences
+                    ? "takes images of one size, and data.size: native gives each in its own; say data.size in pixels, or take navit"
+                    : "takes images in their own sizes, which data.size: native gives, of a folder or an HDF5 file"
+                errors.report(sentence, at: model.node.mark, path: model.path)
+            } else {
+                model.validate(input: input, classes: outputs, errors: errors)
+            }
+        }
         try errors.throwIfAny()
         models = try definition.models.map { model in
             (model.name, try ModelSummary(model.definition, input: input, classes: outputs))
         }
+        folds = try definition.foldCount == 1 ? [] : definition.folds.map { try Experiment($0, dataDirectory: dataDirectory, images: images) }
         for model in definition.models where !model.train.parameters.isEmpty || model.train.initialWeights != nil {
             let declared = model.definition.declarations(input: input, classes: outputs)
             _ = try definition.placing(in: model) { try model.train.parameters.treatments(of: declared.parameters.map(\.name), in: model.path) }
             try checkSource(of: model, (declared.parameters + declared.buffers).shapes)
         }
     }
+
+    /// The experiment of the fold on which a trial is tested; this one where there are no folds.
+    func fold(of trial: Trial) -> Experiment { trial.fold.flatMap { folds.indices.contains($0) ? folds[$0] : nil } ?? self }
 
     /// What a model is trained for, with what the definition says for its training.
     func task(of model: String) -> any TrainingTask { modelTasks[model] ?? task }
@@ -105,7 +125,7 @@ public struct Experiment: Sendable {
                 try TrainingLoop(
                     { scope, images in model.definition.record(images, classes: outputs, in: scope) }, task: task,
                     configuration: configuration, source: source,
-                    augmentations: trial.data.augment, seed: UInt64(trial.seed), startingFrom: weights, pool: pool)
+                    augmentations: trial.data.augmentations, seed: UInt64(trial.seed), startingFrom: weights, pool: pool)
             }
         } catch let error as RecordingError {
             throw UserError(error.isShortOfMemory ? .internal : .usage, "\(model.node.mark): \(model.path): \(error)")
@@ -130,10 +150,15 @@ extension Definition {
         (data.trainExamples, data.testExamples) = (nil, nil)
         data.validation = .default
         data.normalization = .training
+        (data.classes, data.folds, data.fold, data.imagesPerClass, data.imbalance) = (nil, nil, nil, nil, 1)
+        // A list of weights has one for each class.
+        if registry.tasks.isClassification(task) { task = nil }
         changeTrain { train in
             train.epochs = 1
             train.schedule = ScheduleConfiguration()
             train.batchSize = 8 * train.shards
+            // Where its trial's training ends is other here, so that it starts from its weights alone.
+            train.initialWeights?.afterEpoch = nil
             // They are those of models for other images.
             if train.initialWeights?.file != nil { train.initialWeights = nil }
         }

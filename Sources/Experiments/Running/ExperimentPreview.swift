@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import RunStore
+import Tasks
 import TensorCore
 import Training
 import VisionData
@@ -33,6 +34,8 @@ public struct ExperimentPreview {
     public let dataLine: String
     /// `classes: T-shirt/top, trouser, …`; nil where they have no names.
     public let classLine: String?
+    /// What is done to the training images, in numbers; nothing where nothing is done.
+    public let treatmentLines: [String]
     /// What may be wrong with the data or the definition.
     public let notes: [String]
     /// In the order of the definition.
@@ -43,12 +46,15 @@ public struct ExperimentPreview {
     /// Compiles the plans of every model, which finds whatever else may be wrong with it.
     public init(_ experiment: Experiment, results: URL, threads: Int) throws {
         let dataset = experiment.dataset
+        let folds = experiment.folds.map(\.dataset)
         let counts = [(Split.train, "training"), (.validation, "validation"), (.test, "test")].map { split, name in
-            "\(grouped(dataset.indices(of: split).count)) \(name)"
+            "\(Self.range((folds.isEmpty ? [dataset] : folds).map { $0.indices(of: split).count })) \(name)"
         }
+        let foldText = folds.isEmpty ? "" : "\(grouped(folds.count)) folds, each "
         dataLine = """
-            \(dataset.name): \(counts[0]), \(counts[1]) and \(counts[2]) images of \(dataset.shape), \(dataset.classCount) classes
+            \(dataset.name): \(foldText)\(counts[0]), \(counts[1]) and \(counts[2]) images of \(dataset.sharesSequences ? "their own sizes" : "\(dataset.shape)"), \(dataset.classCount) classes
             """
+        treatmentLines = Self.treatmentLines(experiment)
         classLine = dataset.classNames.map { "classes: \($0.joined(separator: ", "))" }
         notes = experiment.notes
         let pool = WorkerPool(threads: threads, shards: experiment.definition.largestShardCount)
@@ -57,7 +63,7 @@ public struct ExperimentPreview {
             guard let trial = allTrials.first(where: { $0.model.name == model.name }) else { preconditionFailure("every model has a trial") }
             return Model(
                 name: model.name, parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds,
-                byteCount: try experiment.training(of: trial, startingFrom: UnsetWeights(), pool: pool).byteCount)
+                byteCount: try experiment.fold(of: trial).training(of: trial, startingFrom: UnsetWeights(), pool: pool).byteCount)
         }
         var earlier = EarlierRuns(of: experiment.definition.name, results: results, except: Set(allTrials.map(\.name)), registry: experiment.definition.registry)
         var shortNamed = EarlierRuns(
@@ -68,6 +74,32 @@ public struct ExperimentPreview {
             let source = trial.source.flatMap { source in source.trials.first.map { "\(source.name)/\($0.name)" } } ?? trial.train.initialWeights?.file
             return Trial(name: (folder.path as NSString).lastPathComponent, state: Self.state(of: folder), source: source)
         }
+    }
+
+    /// `143`, or `143 to 144`.
+    private static func range(_ counts: [Int]) -> String {
+        let (least, most) = (counts.min() ?? 0, counts.max() ?? 0)
+        return least == most ? grouped(least) : "\(grouped(least)) to \(grouped(most))"
+    }
+
+    private static func treatmentLines(_ experiment: Experiment) -> [String] {
+        let dataset = experiment.dataset, count = dataset.indices(of: .train).count
+        let place = experiment.folds.isEmpty ? "" : " (fold 0)"
+        var lines: [String] = []
+        func list(_ texts: [String]) -> String { texts.prefix(20).joined(separator: ", ") + (texts.count > 20 ? ", …" : "") }
+        if dataset.isTreated { lines.append("training images by class\(place): \(list(dataset.trainingCounts.map(grouped)))") }
+        if !dataset.relabeledImages.isEmpty {
+            lines.append("label noise\(place): \(grouped(dataset.relabeledImages.count)) of \(grouped(count)) training labels are replaced")
+        }
+        if dataset.sampling == .balanced {
+            let batchSize = experiment.definition.train.batchSize, draws = count / batchSize * batchSize
+            let least = draws / dataset.classCount, most = (draws + dataset.classCount - 1) / dataset.classCount
+            lines.append("balanced sampling\(place): an epoch draws each class \(range([least, most])) times")
+        }
+        if let weights = (experiment.task as? Classification)?.classWeights {
+            lines.append("class weights\(place): \(list(weights.map { decimals($0, 4) }))")
+        }
+        return lines
     }
 
     /// What is at a run folder, in a word.

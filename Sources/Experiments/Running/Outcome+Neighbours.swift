@@ -20,7 +20,7 @@ extension Runner.Outcome {
 
 extension RunFolder {
     /// The names of the other runs of this folder's model and seed in its experiment, sorted.
-    fileprivate var neighbours: [String] {
+    var neighbours: [String] {
         let name = (path as NSString).lastPathComponent, parent = (path as NSString).deletingLastPathComponent
         // `<model>-s<seed>-<8 digits>`
         let prefix = name.dropLast(8)

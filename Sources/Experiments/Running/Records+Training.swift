@@ -52,12 +52,17 @@ extension DataDescription {
     init(_ dataset: ImageDataset) {
         let images = dataset.images
         func places(_ split: Split, among part: Range<Int>) -> [Int32] { dataset.indices(of: split).map { $0 - Int32(part.lowerBound) } }
+        let treatment = dataset.isTreated ? TreatmentDescription(
+            classCounts: dataset.trainingCounts, classNumbers: dataset.classNumbers, relabeledImages: dataset.relabeledImages.map { $0 - Int32(images.train.lowerBound) },
+            givenLabels: dataset.relabeledImages.map { dataset.labels[Int($0)] }) : nil
         self.init(
             imageShape: [dataset.shape.height, dataset.shape.width, dataset.shape.channels], mean: dataset.normalization.mean,
             standardDeviation: dataset.normalization.std, classNames: dataset.classNames ?? [],
             split: SplitDescription(
                 training: places(.train, among: images.train), validation: places(.validation, among: images.validation ?? images.train),
-                bringsValidation: images.validation != nil, test: places(.test, among: images.test)))
+                bringsValidation: images.validation != nil, test: places(.test, among: dataset.testIsFold ? images.train : images.test),
+                testIsFold: dataset.testIsFold, treatment: treatment),
+            files: images.files.map { FilesDescription(test: $0.paths(of: dataset.testIsFold ? images.train : images.test), leftOutCount: $0.leftOutCount) })
     }
 }
 

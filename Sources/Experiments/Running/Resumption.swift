@@ -4,10 +4,12 @@ import RunStore
 import TensorCore
 import Training
 
-/// What an unfinished run is resumed from: a checkpoint, and the log up to it.
+/// What a run goes on from: a checkpoint, and the log up to it. They are its own where it was not finished, and the end of another run where it continues that.
 struct Resumption {
     let state: TrainingState
     let contents: RunContents
+    /// The run that this one continues, and of which its own folder has nothing yet; nil: it is its own.
+    let source: RunFolder?
     private let checkpoint: WeightsReader
 
     /// What was found in a run folder.
@@ -34,7 +36,7 @@ struct Resumption {
         try contents.description.checkIdentity(with: description, path: folder.path, registry: registry)
         for file in try folder.checkpoints {
             do {
-                search.resumption = try Resumption(file, of: contents, in: folder, description)
+                search.resumption = try Resumption(file.open(), of: contents, in: folder, description, continues: false)
                 return search
             } catch let error as UserError where error.kind != .io {
                 search.complaints.append("\(error)")
@@ -44,8 +46,33 @@ struct Resumption {
         return search
     }
 
-    private init(_ file: CheckpointFile, of contents: RunContents, in folder: RunFolder, _ description: RunDescription) throws {
-        checkpoint = try file.open()
+    /// What a trial goes on from that continues the finished run in `folder`.
+    ///
+    /// - Parameters:
+    ///   - description: the new run's.
+    ///   - stopping: the early stopping of the finished run, whose count of epochs goes on.
+    /// - Throws: `.data` when the run is damaged, or ended after another epoch than the trial says.
+    init(continuing folder: RunFolder, as trial: Trial, stopping: EarlyStoppingConfiguration?, _ description: RunDescription) throws {
+        let contents = try RunReader(folder).contents(), file = try WeightsReader(folder.weightsFile(.last))
+        guard contents.description.measures == description.measures else {
+            throw UserError(.data, "\(folder.runFile): an earlier version of the program measured other things, which cannot go on here; --fresh trains it again")
+        }
+        let found = try Resumption(file, of: contents, in: folder, description, continues: true)
+        let epoch = found.state.progress.epoch
+        guard found.state.isAtEpochEnd, epoch == trial.train.initialWeights?.afterEpoch else {
+            let expected = trial.train.initialWeights?.afterEpoch.map(grouped) ?? "none"
+            throw UserError(
+                .data, "\(folder.path): ended after \(grouped(epoch)) epochs, expected \(expected) (train.init_from.after_epoch of \(trial.model.name))")
+        }
+        (self.contents, source, checkpoint) = (found.contents, found.source, found.checkpoint)
+        state = found.state.continued(from: stopping, with: trial.train.earlyStopping)
+    }
+
+    private init(
+        _ file: WeightsReader, of contents: RunContents, in folder: RunFolder, _ description: RunDescription, continues isAnother: Bool
+    ) throws {
+        checkpoint = file
+        source = isAnother ? folder : nil
         state = try checkpoint.notes.state(path: file.path)
         let progress = state.progress
         try Self.checkBestWeights(for: state, of: contents, in: folder)
@@ -67,6 +94,9 @@ struct Resumption {
 
     /// Gives a training the arrays of the checkpoint.
     func fill(_ arrays: TrainingArrays) throws { try checkpoint.fill(arrays, includingOptimizer: true) }
+
+    /// Whether the best weights so far are others than those of the checkpoint.
+    var hasOtherBestWeights: Bool { state.progress.bestEpoch != state.progress.epoch - 1 }
 
     /// Checks the weights of the best epoch so far, if they are needed from their file.
     ///

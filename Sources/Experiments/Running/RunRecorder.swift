@@ -23,6 +23,11 @@ final class RunRecorder: TrainingListener {
         data = description.data
         run = try writer.start(resumption?.contents ?? RunContents(description: description))
         guard let resumption else { return }
+        if let source = resumption.source {
+            // From here on the run needs the one that it continues no more.
+            if resumption.hasOtherBestWeights { try writer.copyBestWeights(from: source) }
+            try saveCheckpoint(loop)
+        }
         saved = resumption.state
         // The process may have ended before the checkpoint got its second name.
         if resumption.state.isAtEpochEnd { try writer.nameLast(checkpoint: resumption.state.progress.step) }

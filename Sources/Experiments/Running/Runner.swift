@@ -18,6 +18,10 @@ public final class Runner {
         public var command: [String]
         /// Where the run of the one trial is; nil: where its name says, or an earlier rule of names.
         public var folder: RunFolder?
+        /// Runs that trials start from, by those trials' identities, where they are not where their names say.
+        var sources: [String: RunFolder] = [:]
+        /// Whether sentences name a trial's seed, also where the definition has no other.
+        var namesSeeds = false
         /// After this epoch trainings are interrupted; nil: they go on to their end.
         public var epochLimit: Int?
         /// Held while a trial is trained: one from which several others start is trained by one of them, while the others wait.
@@ -52,6 +56,7 @@ public final class Runner {
     private let terminal: Terminal
     private let pool: WorkerPool
     private let trials: [Trial]
+    private let namesSeeds: Bool
     private let labelWidth: Int
     private let watchers: [any TrainingListener]
 
@@ -67,7 +72,8 @@ public final class Runner {
         let all = experiment.definition.trials
         // What is repeated comes before what starts from it.
         trials = options.startsOver ? all.enumerated().sorted { ($0.element.sourceCount, $0.offset) < ($1.element.sourceCount, $1.offset) }.map(\.element) : all
-        labelWidth = trials.map { Self.label($0, seeds: experiment.definition.seeds).count }.max() ?? 0
+        namesSeeds = options.namesSeeds || experiment.definition.seeds.count > 1
+        labelWidth = trials.map { [namesSeeds] in Self.label($0, withSeed: namesSeeds).count }.max() ?? 0
     }
 
     /// Trains what is not yet done. A trial that diverges does not keep the others from their training.
@@ -96,8 +102,8 @@ public final class Runner {
         return outcome
     }
 
-    private static func label(_ trial: Trial, seeds: [Int]) -> String {
-        seeds.count > 1 ? "\(trial.model.name) s\(trial.seed)" : trial.model.name
+    private static func label(_ trial: Trial, withSeed: Bool) -> String {
+        withSeed ? trial.label : trial.model.name + trial.foldLabel
     }
 
     private func say(_ trial: Trial, _ sentence: String) {
@@ -106,7 +112,7 @@ public final class Runner {
 
     private func label(_ trial: Trial) -> String {
         if let label = options.label { return label }
-        let label = Self.label(trial, seeds: experiment.definition.seeds)
+        let label = Self.label(trial, withSeed: namesSeeds)
         return label + String(repeating: " ", count: labelWidth - label.count)
     }
 
@@ -128,7 +134,7 @@ public final class Runner {
         case .interrupted: return .interrupted
         case .diverged: return .withoutSource
         }
-        let start = ContinuousClock.now
+        let experiment = experiment.fold(of: trial), start = ContinuousClock.now
         var writer = try RunWriter(folder)
         // Another process may have ended the run meanwhile.
         if !options.startsOver, let ending = try earlierEnding(of: trial, folder, description) { return ending }
@@ -140,8 +146,8 @@ public final class Runner {
             trial.model.definition, measuredBy: loop, image: experiment.dataset.shape, task: experiment.task(of: trial.model.name))
         var machine = MachineRecord.here(threads: pool.threadCount, command: options.command)
         machine.dataFile = experiment.dataset.location
-        machine.weightsFile = trial.train.initialWeights.flatMap { $0.file == nil ? nil : URL(filePath: $0.path).path }
-        let resumption = try resumption(of: trial, described, &writer, machine)
+        machine.weightsFile = trial.weightsFile.map { URL(filePath: $0).path }
+        let resumption = try resumption(of: trial, described, &writer, machine) ?? continuation(of: trial, from: sourceFolder, described)
         if let resumption { try restore(loop, resumption, folder) }
         let recorder = try RunRecorder(described, resumption, in: writer, loop)
         try writer.save(machine)
@@ -175,6 +181,16 @@ public final class Runner {
         }
     }
 
+    /// What the trial goes on from when it continues another one; nil when it begins a training of its own.
+    private func continuation(of trial: Trial, from source: RunFolder?, _ description: RunDescription) throws -> Resumption? {
+        guard let source, let start = trial.train.initialWeights?.afterEpoch, let other = trial.source?.trials.first else { return nil }
+        let resumption = try Resumption(continuing: source, as: trial, stopping: other.train.earlyStopping, description)
+        let train = trial.train, count = train.epochs - start
+        let rate = train.schedule.continuation(peak: train.optimizer.learningRate, after: start, for: count)
+        say(trial, "goes on for \(count == 1 ? "one epoch" : "\(grouped(count)) epochs") after the \(grouped(start)) of \((source.path as NSString).lastPathComponent); \(rate)")
+        return resumption
+    }
+
     private func restore(_ loop: TrainingLoop, _ resumption: Resumption, _ folder: RunFolder) throws {
         do {
             try loop.resume(resumption.state, filling: resumption.fill)
@@ -185,6 +201,7 @@ public final class Runner {
     }
 
     private func description(of trial: Trial) throws -> RunDescription {
+        let experiment = experiment.fold(of: trial)
         guard let model = experiment.models.first(where: { $0.name == trial.model.name }) else {
             preconditionFailure("a trial of a model that the experiment does not have")
         }
@@ -209,20 +226,22 @@ public final class Runner {
 
     /// Trains the trial from whose weights another starts, if that is not done yet.
     private func trainSource(of trial: Trial, _ shouldStop: () -> Bool) throws -> SourceEnding {
-        guard let source = try experiment.sourceExperiment(of: trial), let first = source.definition.trials.first else { return .none }
-        let folder = first.folder(experiment: source.definition.name, results: options.results)
+        guard let source = try experiment.fold(of: trial).sourceExperiment(of: trial), let first = source.definition.trials.first else { return .none }
+        let given = options.sources[first.identityDigest]
+        let folder = given ?? first.folder(experiment: source.definition.name, results: options.results)
         return try options.folderLocks.withLock(folder.path) {
+            if given != nil { return .finished(folder) }
             if let run = try? RunReader(folder), run.status == .finished, run.description.trialDigest == first.identityDigest, folder.missingWeights.isEmpty {
                 return .finished(folder)
             }
             var options = options
             (options.startsOver, options.folder, options.epochLimit) = (false, nil, nil)
-            options.label = options.label.map { "\($0)  \(first.model.name) s\(first.seed)" }
-            say(trial, "starts from \(first.model.name) s\(first.seed), which comes first")
+            options.label = options.label.map { "\($0)  \(first.label)" }
+            say(trial, "starts from \(first.label), which comes first")
             let outcome = try Runner(source, options: options, terminal: terminal, watchedBy: watchers).run(shouldStop: shouldStop)
             if outcome.isInterrupted { return .interrupted }
             if !outcome.divergences.isEmpty {
-                say(trial, "cannot start: \(first.model.name) s\(first.seed) diverged")
+                say(trial, "cannot start: \(first.label) diverged")
                 return .diverged
             }
             return outcome.folders.first.map { .finished($0) } ?? .none
@@ -242,8 +261,24 @@ public final class Runner {
         guard folder.missingWeights.isEmpty else { return nil }
         // A process that was killed at the very end has left them.
         if try !folder.checkpoints.isEmpty, !folder.isBeingWritten { try RunWriter(folder).removeCheckpoints() }
-        say(trial, "already done (--fresh repeats it)")
+        let isUpdated = try updateRemarks(of: trial, in: folder, run.description)
+        say(trial, "already done (--fresh repeats it)\(isUpdated ? "; its note and tags are now the definition's" : "")")
         return .finished
+    }
+
+    /// Gives a finished run what the definition says about it now, where nothing else is other in it; whether there was something to give.
+    private func updateRemarks(of trial: Trial, in folder: RunFolder, _ recorded: RunDescription) throws -> Bool {
+        guard recorded.configuration != trial.resolvedDefinition, !folder.isLink,
+            trial.resolvedDefinition(saying: Remarks(recordedIn: recorded.configuration)) == recorded.configuration
+        else { return false }
+        do {
+            try RunWriter(folder).replaceConfiguration(trial.resolvedDefinition)
+            return true
+        } catch let error as UserError where error.kind == .io {
+            // Results that may not be written are read all the same.
+            say(trial, "its note and tags stay as they are: \(error)")
+            return false
+        }
     }
 
     /// What the run goes on from; nil when it starts, be it again. Says which, and moves aside what an earlier run left that may be worth something.

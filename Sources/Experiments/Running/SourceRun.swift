@@ -19,11 +19,7 @@ struct SourceRun {
         shouldStop: () -> Bool
     ) throws {
         guard let source = try experiment.sourceExperiment(of: trial), let first = source.definition.trials.first else { return }
-        // `results/ablations/depth/vit-s0-1f0c93ab`
-        let results = (0...experiment.definition.name.split(separator: "/").count).reduce(URL(filePath: folder.path).standardizedFileURL) { url, _ in
-            url.deletingLastPathComponent()
-        }
-        let known = first.folder(experiment: source.definition.name, results: results)
+        let known = first.folder(experiment: source.definition.name, results: folder.results(of: experiment.definition.name))
         let weights: RunFolder.Weights = trial.train.initialWeights?.weights == .last ? .last : .best
         if let run = try? RunReader(known).contents(), run.status == .finished, run.description.trialDigest == first.identityDigest,
             Diagnosis.complaint(about: known.weightsFile(weights), run) == nil
@@ -33,7 +29,7 @@ struct SourceRun {
         }
         let place = FileManager.default.temporaryDirectory.appending(path: "harness-source-\(UUID().uuidString)")
         temporary = place
-        terminal.line("\(known.path): is not there as it was; \(first.model.name) s\(first.seed), from which the run started, is trained again")
+        terminal.line("\(known.path): is not there as it was; \(first.label), from which the run started, is trained again")
         let options = Runner.Options(threads: threads, results: place, startsOver: false, command: command)
         do {
             let outcome = try Runner(source, options: options, terminal: terminal).run(shouldStop: shouldStop)
@@ -52,16 +48,32 @@ struct SourceRun {
     }
 }
 
+extension RunFolder {
+    /// The folder of results in which a run of an experiment lies: `results` for `results/ablations/depth/vit-s0-1f0c93ab`.
+    func results(of experiment: String) -> URL {
+        (0...experiment.split(separator: "/").count).reduce(URL(filePath: path).standardizedFileURL) { url, _ in url.deletingLastPathComponent() }
+    }
+}
+
 extension Definition {
-    /// Says where the file of weights is that a recorded run started from, when not where its definition says.
+    /// Says where the file of weights is that a recorded run started from, or the run that it starts from, when not where its definition says.
     ///
     /// - Throws: `.usage` when a file is given for a run that started from none.
     mutating func setWeightsPlace(_ file: String?, recordedIn folder: RunFolder) throws {
-        guard models.first?.train.initialWeights?.file != nil else {
-            if file != nil { throw UserError(.usage, "--weights: this run did not start from a file of weights") }
-            return
-        }
         let recorded = (try? MachineRecord(folder))?.weightsFile
-        models[0].train.initialWeights?.found = file ?? recorded.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
+        let isSet = setWeightsPlace(file ?? recorded.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil })
+        if !isSet, file != nil { throw UserError(.usage, "--weights: this run did not start from a file of weights") }
+    }
+
+    /// Whether there is such a file, in the definition of one trial or in those that it starts from.
+    private mutating func setWeightsPlace(_ place: String?) -> Bool {
+        guard let origin = models.first?.train.initialWeights else { return false }
+        if origin.file != nil {
+            models[0].train.initialWeights?.found = place
+            return true
+        }
+        guard var source = models[0].source?.definition, source.setWeightsPlace(place) else { return false }
+        models[0].source = SourceDefinition(source)
+        return true
     }
 }

@@ -55,37 +55,10 @@ public struct Verification {
         _ folder: RunFolder, threads: Int, steps: Int?, dataDirectory: String?, dataFile: String? = nil, weightsFile: String? = nil, registry: Registry = .standard,
         command: [String], terminal: Terminal = .standardError, shouldStop: @escaping () -> Bool
     ) throws {
-        let run = try RunReader(folder).contents()
+        let recorded = try RecordedExperiment(
+            of: folder, dataDirectory: dataDirectory, dataFile: dataFile, weightsFile: weightsFile, hasPlaceOptions: true, registry: registry)
+        let run = recorded.run, experiment = recorded.experiment, trial = recorded.trial
         let description = run.description
-        var definition = try Definition.recorded(run, path: folder.runFile, registry)
-        definition.data.places.found = try Self.dataPlace(definition.data, dataFile, folder)
-        definition.data.places.content = description.dataDigest.map { DataContent(digest: $0, classes: description.classes ?? 0) }
-        try definition.setWeightsPlace(weightsFile, recordedIn: folder)
-        let trial = definition.trials[0]
-        if description.identityVersion != nil, let recorded = description.trialDigest, recorded != trial.identityDigest {
-            throw UserError(
-                .data, """
-                    \(folder.runFile): /config is not the definition with which this run was made: its SHA-256 is \
-                    \(trial.identityDigest.prefix(16))…, the run recorded \(recorded.prefix(16))…
-                    """)
-        }
-        let experiment: Experiment
-        do {
-            experiment = try Experiment(definition, dataDirectory: dataDirectory)
-        } catch let error as UserError where error.kind == .noInput && dataFile == nil {
-            if weightsFile == nil, let origin = trial.train.initialWeights, origin.file != nil, !FileManager.default.fileExists(atPath: origin.path) {
-                throw UserError(.noInput, "\(error); --weights names the file of weights that the run started from where it is now")
-            }
-            guard case .hdf5 = definition.data.source else { throw error }
-            throw UserError(.noInput, "\(error); --data names the file of the run's data where it is now")
-        }
-        if let recorded = description.dataDigest, recorded != experiment.dataDigest {
-            throw UserError(
-                .data, """
-                    \(folder.runFile): was trained on other images or labels than \(experiment.dataset.name) has here: their SHA-256 is \
-                    \(experiment.dataDigest.prefix(16))…, the run recorded \(recorded.prefix(16))…
-                    """)
-        }
         guard let last = run.steps.last?.step, last == run.steps.count else {
             throw UserError(.data, "\(folder.runFile): has no whole list of steps to compare with")
         }
@@ -105,7 +78,19 @@ public struct Verification {
         let replay = Replay(run, path: folder.path)
         let progress = ProgressLine(label: "verify", terminal: terminal)
         do {
-            let outcome = try loop.run([replay, progress]) { shouldStop() || !isWhole && loop.progress.step >= end }
+            let bestWeights = BestWeightsInMemory()
+            if trial.train.initialWeights?.afterEpoch != nil, let origin = source.folder, let other = trial.source?.trials.first {
+                let start = try Resumption(continuing: origin, as: trial, stopping: other.train.earlyStopping, description)
+                try replay.compare(history: start.contents, through: end)
+                if start.hasOtherBestWeights {
+                    try WeightsReader(origin.weightsFile(.best)).fill(loop.arrays, includingOptimizer: false)
+                    bestWeights.keep(loop)
+                }
+                try loop.resume(start.state, filling: start.fill)
+            }
+            let isTrainedAgain = loop.progress.step < end || isWhole
+            let outcome = isTrainedAgain
+                ? try loop.run([replay, progress], keeping: bestWeights) { shouldStop() || !isWhole && loop.progress.step >= end } : .interrupted
             switch outcome {
             case .completed:
                 verdict = .identical(steps: replay.stepCount, digests: replay.digestCount, isWhole: true)
@@ -141,17 +126,6 @@ public struct Verification {
         } ?? ["the run has no machine.json to compare with"]
     }
 
-    /// Where the data are, when not where the definition says.
-    private static func dataPlace(_ data: DataConfiguration, _ file: String?, _ folder: RunFolder) throws -> String? {
-        if let file {
-            guard case .hdf5 = data.source else {
-                throw UserError(.usage, "--data: this run's data are no HDF5 file; --data-dir names the folder of other data sets")
-            }
-            return file
-        }
-        let recorded = (try? MachineRecord(folder))?.dataFile
-        return recorded.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
-    }
 }
 
 /// Compares what happens with what was recorded, and ends the training at the first difference.
@@ -168,6 +142,25 @@ private final class Replay: TrainingListener {
         self.run = run
         self.path = path
         digests = Dictionary(run.digests.map { ($0.step, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// Compares what the run has from the one that it continues, up to a step.
+    func compare(history: RunContents, through end: Int) throws {
+        let measures = run.description.measures
+        for (recorded, now) in zip(run.steps, history.steps) where now.step <= end {
+            try check(step: now.step, pairs(recorded.values, MeasureValues(measures, now.values)) { $0.title } + [
+                ("learning rate", recorded.learningRate, now.learningRate), ("gradient norm", recorded.gradientNorm, now.gradientNorm),
+            ])
+            stepCount = now.step
+        }
+        for digest in history.digests where digest.step <= end {
+            guard let recorded = digests[digest.step] else { continue }
+            let names = run.description.tensors
+            differingTensors = names.indices.filter { recorded.checksums[$0] != digest.checksums[$0] }.map { names[$0] }
+            try check(step: digest.step, [])
+            digestCount += 1
+            lastAgreement = digest.step
+        }
     }
 
     func receive(_ event: TrainingEvent, from loop: TrainingLoop) throws {

@@ -7,7 +7,7 @@ enum SharedRuns {
     ///
     /// A link whose run has been moved away is removed.
     static func link(_ trial: Trial, dataDigest: String, of experiment: String, at folder: RunFolder, results: URL) throws -> RunFolder? {
-        if isLink(folder) {
+        if folder.isLink {
             if folder.hasRun { return nil }
             try FileManager.default.removeItem(atPath: folder.path)
         }
@@ -15,7 +15,7 @@ enum SharedRuns {
         for other in RunFolder.experiments(in: results.path) where other != experiment {
             let found = RunFolder(path: "\(results.path)/\(other)/\(trial.name)")
             // A link to a link would break with either.
-            guard !isLink(found), found.hasRun, let run = try? RunReader(found), run.status == .finished,
+            guard !found.isLink, found.hasRun, let run = try? RunReader(found), run.status == .finished,
                 run.description.trialDigest == trial.identityDigest, run.description.dataDigest == dataDigest, found.missingWeights.isEmpty
             else { continue }
             try link(folder, of: experiment, to: "\(other)/\(trial.name)")
@@ -52,14 +52,10 @@ enum SharedRuns {
 
     /// Takes away a link, so that what is trained here does not go where it leads.
     static func removeLink(at folder: RunFolder) throws {
-        if isLink(folder) { try FileManager.default.removeItem(atPath: folder.path) }
+        if folder.isLink { try FileManager.default.removeItem(atPath: folder.path) }
     }
 
     // MARK: Links
-
-    private static func isLink(_ folder: RunFolder) -> Bool {
-        (try? FileManager.default.destinationOfSymbolicLink(atPath: folder.path)) != nil
-    }
 
     /// Links a run folder of an experiment to another one, `target` from the folder of results.
     ///

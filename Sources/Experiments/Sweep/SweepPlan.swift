@@ -50,7 +50,7 @@ public struct SweepPlan: Sendable {
             try contents.identify(&definition)
             return SweepCell(assignments: cell.assignments, definition: definition)
         }
-        let count = cells.reduce(0) { $0 + $1.definition.seeds.count * $1.definition.models.count }
+        let count = cells.reduce(0) { $0 + $1.definition.seeds.count * $1.definition.foldCount * $1.definition.models.count }
         guard count <= Self.largestTrialCount else {
             throw UserError(
                 .usage, "\(sweep.node.mark): sweep: found \(grouped(count)) trials, expected at most \(grouped(Self.largestTrialCount))")
@@ -66,7 +66,7 @@ public struct SweepPlan: Sendable {
                 }
                 guard names.insert(trial.name).inserted else { continue }
                 bySeed[trial.seed]?.append(SweepFile.Entry(
-                    model: trial.model.name, seed: trial.seed, hash: trial.hash, cell: index, values: values[trial.model.name] ?? [:],
+                    model: trial.model.name, seed: trial.seed, fold: trial.fold, hash: trial.hash, cell: index, values: values[trial.model.name] ?? [:],
                     configuration: trial.resolvedDefinition))
             }
         }
@@ -101,12 +101,13 @@ public struct SweepPlan: Sendable {
         guard cells.indices.contains(entry.cell) else { return try definition(of: entry) }
         var definition = cells[entry.cell].definition
         definition.models.removeAll { $0.name != entry.model }
+        if let fold = entry.fold { definition.data.fold = fold }
         return definition
     }
 
-    /// What is said of an entry: `vit s0  depth=4 learning_rate=0.001`.
+    /// What is said of an entry: `vit s0  depth=4 learning_rate=0.001`, of one of several folds `vit s0 f2  depth=4`.
     static func label(_ entry: SweepFile.Entry) -> String {
-        "\(entry.model) s\(entry.seed)" + (entry.values.isEmpty ? "" : "  \(valueText(entry))")
+        "\(entry.model) s\(entry.seed)" + (entry.fold.map { " f\($0)" } ?? "") + (entry.values.isEmpty ? "" : "  \(valueText(entry))")
     }
 
     /// The values under the last names of their keys: `depth=4 learning_rate=0.001`.
@@ -115,7 +116,7 @@ public struct SweepPlan: Sendable {
     }
 
     func folder(of entry: SweepFile.Entry, results: URL) -> RunFolder {
-        RunFolder(results: results.path, experiment: experiment, model: entry.model, seed: entry.seed, hash: entry.hash)
+        RunFolder(results: results.path, experiment: experiment, model: entry.model, seed: entry.seed, fold: entry.fold, hash: entry.hash)
     }
 
     /// What has become of each entry, in a word or two, in their order.
@@ -151,7 +152,7 @@ public struct SweepPlan: Sendable {
             let fitted = train.parameters.isEmpty && train.initialWeights == nil ? "" : YAML.line(train.completeNode)
             guard seen.insert(key + models[model.name]!.key + fitted).inserted else { continue }
             do {
-                let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key])
+                let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key] ?? loaded.values.sharing(definition.sourceKey))
                 if loaded[key] == nil { loaded[key] = experiment }
                 if let halving = file.halving {
                     _ = try (base ?? definition).placing {
@@ -180,24 +181,37 @@ private struct DataContents {
     /// Reads what a definition's own data hold, by which its trials are known.
     mutating func identify(_ definition: inout Definition) throws {
         try definition.changeSources { try identify(&$0) }
-        guard case .hdf5 = definition.data.source, definition.data.places.content == nil else { return }
-        let key = definition.imagesKey
+        if case .named = definition.data.source { return }
+        guard definition.data.places.content == nil else { return }
+        let key = definition.sourceKey
         if known[key] == nil {
-            let dataset = try definition.placing { try ImageDataset.load(definition.data) }
-            known[key] = DataContent(digest: dataset.images.digest, classes: dataset.classCount)
+            let images = try definition.placing { try definition.data.load() }.images
+            known[key] = DataContent(digest: images.digest, classes: images.classCount)
         }
         definition.data.places.content = known[key]
     }
 }
 
 extension Definition {
-    /// Equal for definitions whose images are the same in memory; augmentation comes later.
+    /// Equal for definitions whose images are the same in memory, and split in the same way; augmentation comes later.
     var imagesKey: String {
         var data = data
         data.augment = []
+        return Self.key(of: data)
+    }
+
+    /// Equal for definitions whose images are the same in memory before they are split.
+    var sourceKey: String { Self.key(of: data.beforeSplit) }
+
+    private static func key(of data: DataConfiguration) -> String {
         let places = [data.places.pathFolder, data.places.directoryFolder].map { $0 ?? "" }
         return YAML.line(data.completeNode) + places.joined(separator: "\n")
     }
+}
+
+extension Collection<Experiment> {
+    /// One whose images are the same before they are split (`Definition.sourceKey`).
+    func sharing(_ sourceKey: String) -> Experiment? { first { $0.images.sourceKey == sourceKey } }
 }
 
 extension SweepCell {

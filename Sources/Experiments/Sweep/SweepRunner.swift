@@ -242,7 +242,7 @@ public final class SweepRunner: Sendable {
         // Whoever comes first loads the images; the others wait for them.
         let known = try loaded.withLock { loaded in
             if let known = loaded[definition.imagesKey] { return known }
-            let experiment = try Experiment(definition, dataDirectory: options.dataDirectory)
+            let experiment = try Experiment(definition, dataDirectory: options.dataDirectory, sharing: loaded.values.sharing(definition.sourceKey))
             loaded[definition.imagesKey] = experiment
             return experiment
         }

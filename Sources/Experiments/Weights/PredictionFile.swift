@@ -1,13 +1,14 @@
 import HDF5
 
 /// A file of predictions: `/logits` `[n, classes]` and the most probable classes, `/classes` and `/probabilities` `[n, top]`, with
-/// `/class_names` where classes have names. Its path holds what it held before until it is finished.
+/// `/class_names` where classes have names and `/paths` of image files. Its path holds what it held before until it is finished.
 public final class PredictionFile {
     private let replacement: FileReplacement
     private var file: HDF5Writer?
     private let logits: HDF5Column<Float>
     private let classes: HDF5Column<Int32>
     private let probabilities: HDF5Column<Float>
+    private var paths: [String] = []
 
     /// Begins a file.
     ///
@@ -23,7 +24,10 @@ public final class PredictionFile {
     }
 
     /// Adds the logits of some images and what comes of them.
-    public func append(_ logits: UnsafeBufferPointer<Float>, _ predictions: [ImagePrediction]) throws {
+    ///
+    /// - Parameter paths: of the images' files, where each has one.
+    public func append(_ logits: UnsafeBufferPointer<Float>, _ predictions: [ImagePrediction], paths: [String] = []) throws {
+        self.paths += paths
         try self.logits.append(Array(logits))
         try classes.append(predictions.flatMap(\.classes))
         try probabilities.append(predictions.flatMap(\.probabilities))
@@ -34,7 +38,9 @@ public final class PredictionFile {
         try logits.close()
         try classes.close()
         try probabilities.close()
-        try file.take()!.close()
+        let file = file.take()!
+        if !paths.isEmpty { try file.write(paths, to: "/paths") }
+        try file.close()
         try replacement.commit()
     }
 }

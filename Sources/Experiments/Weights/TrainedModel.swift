@@ -20,6 +20,8 @@ public struct TrainedModel: Sendable {
     public let normalization: NormalizationConfiguration
     /// How images of another size come to that of the model; nil: they are refused.
     public let resize: ResizeKind?
+    /// What the definition says of the images with which it was trained; nil for a model without a run.
+    private let data: DataConfiguration?
     /// The format of the numbers between operations.
     public let precision: Precision
     private let weights: FileWeights
@@ -31,7 +33,7 @@ public struct TrainedModel: Sendable {
     ///   - weights: a file of weights, HDF5 or safetensors, which is checked wholly.
     /// - Throws: `.usage` when the model does not fit images of the size, `.data` with every tensor of the file that does not fit the model.
     public init(_ name: String, _ definition: ModelDefinition, input: ImageShape, classes: Int, weights path: String, precision: Precision = .fp32) throws {
-        self.init(definition, input, classes, [], .none, nil, precision, FileWeights(path))
+        self.init(definition, input, classes, [], .none, nil, nil, precision, FileWeights(path))
         try check(name, path)
     }
 
@@ -48,19 +50,19 @@ public struct TrainedModel: Sendable {
             throw UserError(.data, "\(run.runFile): does not say how images are normalized and into how many classes they fall, so it predicts nothing")
         }
         if contents.status != .running, let complaint = Diagnosis.complaint(about: path, contents) { throw UserError(.data, complaint) }
-        let shape = ImageShape(height: data.imageShape[0], width: data.imageShape[1], channels: data.imageShape[2])
+        let shape = trial.data.predictedShape(ImageShape(height: data.imageShape[0], width: data.imageShape[1], channels: data.imageShape[2]))
         self.init(
             trial.model.definition, shape, classes, data.classNames, .given(mean: data.mean, std: data.standardDeviation),
-            trial.data.size == nil ? nil : trial.data.resize, precision ?? trial.precision, FileWeights(path))
+            trial.data.size == nil ? nil : trial.data.resize, trial.data, precision ?? trial.precision, FileWeights(path))
         try check(trial.model.name, path)
     }
 
     private init(
         _ definition: ModelDefinition, _ input: ImageShape, _ classes: Int, _ classNames: [String], _ normalization: NormalizationConfiguration,
-        _ resize: ResizeKind?, _ precision: Precision, _ weights: FileWeights
+        _ resize: ResizeKind?, _ data: DataConfiguration?, _ precision: Precision, _ weights: FileWeights
     ) {
         (self.definition, self.input, self.classes, self.classNames) = (definition, input, classes, classNames)
-        (self.normalization, self.resize, self.precision, self.weights) = (normalization, resize, precision, weights)
+        (self.normalization, self.resize, self.data, self.precision, self.weights) = (normalization, resize, data, precision, weights)
     }
 
     private func check(_ name: String, _ path: String) throws {
@@ -70,6 +72,9 @@ public struct TrainedModel: Sendable {
         try FileWeights.checkNumbers(of: path, matching)
     }
 
+    /// Into how many parts a batch is cut.
+    private static let shards = 8
+
     /// How many numbers of images are in memory at a time.
     private static let blockCount = 1 << 24
 
@@ -78,26 +83,57 @@ public struct TrainedModel: Sendable {
     /// - Parameter body: takes the logits of some images `[images, classes]`, valid during the call.
     /// - Throws: `.data` when the images are of another size or damaged, `.internal` when the memory is too small, and what `body` throws.
     public func predict(_ images: UnlabeledImages, threads: Int, _ body: (_ logits: UnsafeBufferPointer<Float>) throws -> Void) throws {
+        if data?.native != nil {
+            throw UserError(.usage, "\(images.path): the run was trained with images in their own sizes; expected image files")
+        }
         guard images.shape == input || resize != nil && images.shape.channels == input.channels else {
             throw UserError(.data, "\(images.path): /images: found images of \(images.shape), expected \(input), as the model takes")
         }
-        // A batch of large images takes much memory, and a small number of images no whole batch.
-        let largest = input.count > 64 * 64 * 3 ? 16 : 64
-        let batchSize = min(largest, (images.count + 7) / 8 * 8)
-        let predictor: Predictor
-        do {
-            let definition = definition, classes = classes
-            predictor = try Predictor(
-                { scope, images in definition.record(images, classes: classes, in: scope) }, outputs: ["logits"],
-                image: [input.height, input.width, input.channels], weights: weights, batchSize: batchSize, precision: precision,
-                pool: WorkerPool(threads: threads, shards: 8))
-        } catch let error as RecordingError {
-            throw UserError(error.isShortOfMemory ? .internal : .usage, "the model: \(error)")
-        }
-        let rows = max(Self.blockCount / input.count / batchSize, 1) * batchSize
+        let (predictor, rows) = try predictor(for: images.count, threads: threads)
         for start in stride(from: 0, to: images.count, by: rows) {
             let block = try images.block(start..<min(start + rows, images.count), normalization: normalization, sizing: resize.map { (Size2D(input.height, input.width), $0) })
             try predictor.forEachBatch(of: block.indices(of: .test), from: block) { try body($0["logits"]!) }
+        }
+    }
+
+    /// Computes the logits of image files in their order; damaged ones are left out.
+    ///
+    /// - Parameters:
+    ///   - onError: is told what is wrong with a file that is left out.
+    ///   - body: takes the paths of some files and their logits `[files, classes]`, valid during the call.
+    /// - Throws: `.data` when no file can be decoded, `.internal` when the memory is too small, and what `body` throws.
+    public func predict(
+        _ files: UnlabeledFiles, threads: Int, onError: (UserError) throws -> Void, _ body: (_ paths: [String], _ logits: UnsafeBufferPointer<Float>) throws -> Void
+    ) throws {
+        let (predictor, rows) = try predictor(for: files.paths.count, threads: threads)
+        var count = 0
+        for start in stride(from: 0, to: files.paths.count, by: rows) {
+            let block = try files.block(
+                start..<min(start + rows, files.paths.count), as: data ?? DataConfiguration(), shape: input, normalization: normalization,
+                places: predictor.batchSize / Self.shards)
+            try block.errors.forEach(onError)
+            guard let images = block.images else { continue }
+            count += block.paths.count
+            try predictor.forEachBatch(of: images.indices(of: .test), from: images) { batch in
+                try body(batch.sampleIndices.map { block.paths[Int($0)] }, batch["logits"]!)
+            }
+        }
+        if count == 0 { throw UserError(.data, "none of the \(grouped(files.paths.count)) files can be decoded") }
+    }
+
+    /// What computes logits, and how many images are in memory at a time.
+    private func predictor(for count: Int, threads: Int) throws -> (Predictor, rows: Int) {
+        // A batch of large images takes much memory, and a small number of images no whole batch.
+        let largest = input.count > 64 * 64 * 3 ? 16 : 64
+        let batchSize = min(largest, (count + 7) / 8 * 8), definition = definition, classes = classes
+        do {
+            let predictor = try Predictor(
+                { scope, images in definition.record(images, classes: classes, in: scope) }, outputs: ["logits"],
+                image: [input.height, input.width, input.channels], weights: weights, batchSize: batchSize, precision: precision,
+                pool: WorkerPool(threads: threads, shards: Self.shards))
+            return (predictor, max(Self.blockCount / input.count / batchSize, 1) * batchSize)
+        } catch let error as RecordingError {
+            throw UserError(error.isShortOfMemory ? .internal : .usage, "the model: \(error)")
         }
     }
 }

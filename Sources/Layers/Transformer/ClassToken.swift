@@ -8,9 +8,12 @@ public struct ClassToken {
     private let scope: Scope
 
     /// Declares `cls_token` in `scope` itself.
-    public init(width: Int, in scope: Scope) {
+    public init(width: Int, in scope: Scope) { self.init("cls_token", .normal(deviation: 1e-6), width: width, in: scope) }
+
+    /// A token of another name and start, such as DeiT's for distillation.
+    public init(_ name: String, _ initialization: Initialization, width: Int, in scope: Scope) {
         self.scope = scope
-        token = scope.parameter("cls_token", [1, 1, width], Initialization.normal(deviation: 1e-6), role: .token)
+        token = scope.parameter(name, [1, 1, width], initialization, role: .token)
     }
 
     public func callAsFunction(_ x: Tensor) -> Tensor {

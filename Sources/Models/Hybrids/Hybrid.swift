@@ -103,12 +103,11 @@ private struct Hybrid: ImageEncoder {
     private let backbone: any Backbone
     private let patchEmbedding: PatchEmbedding
     private let transformer: TransformerEncoder
-    private let pool: TokenPooling
+    private let pool: TokenPool
     private let scope: Scope
 
     init(_ configuration: HybridConfiguration, input: ImageShape, in scope: Scope) {
         let definition = configuration.backbone, patch = configuration.tokens.patch
-        pool = configuration.head.pool
         self.scope = scope
         backbone = definition.network.makeBackbone(input: input, through: definition.cutAfter, in: scope["backbone"])
         // Where images are too small for the backbone, recording it fails and says so.
@@ -116,7 +115,10 @@ private struct Hybrid: ImageEncoder {
         patchEmbedding = PatchEmbedding(
             channels: features[3], patch: patch, width: configuration.transformer.width, in: scope["patch_embed"])
         transformer = TransformerEncoder(
-            configuration.transformer, rows: features[1] / patch, columns: features[2] / patch, hasClassToken: pool == .class, in: scope)
+            configuration.transformer, rows: features[1] / patch, columns: features[2] / patch, hasClassToken: configuration.head.pool == .class, in: scope)
+        pool = TokenPool(
+            configuration.head.pool, width: transformer.width, heads: configuration.transformer.heads, hidden: configuration.transformer.hidden,
+            prefixTokens: transformer.prefixTokens, initialization: configuration.transformer.initialization, in: scope)
     }
 
     var width: Int { transformer.width }
@@ -129,5 +131,5 @@ private struct Hybrid: ImageEncoder {
 
     func featureMap(_ features: Tensor) -> Tensor? { backbone.featureMap(features) ?? transformer.featureMap(features) }
 
-    func pooled(_ features: Tensor) -> Tensor { scope["pool"].record { pool(features) } }
+    func pooled(_ features: Tensor) -> Tensor { pool(features) }
 }

@@ -205,10 +205,41 @@ extension Tensor {
         }
         let (batch, tokens, width) = (shape[0], shape[1], shape[2] / (3 * heads))
         let parts = inGraphPrecision().reshaped([batch, tokens, 3, heads, width]).transposed([2, 0, 3, 1, 4])
-        let (query, key, value) = (parts.part(0), parts.part(1), parts.part(2))
-        let scores = query.matmul(key, transposeB: true, dtype: .float32) * (scale ?? 1 / Float(width).squareRoot()) + bias
-        let attended = scores.softmax().cast(to: value.dtype).matmul(value)
-        return attended.transposed([0, 2, 1, 3]).reshaped([batch, tokens, heads * width])
+        let scaled = Scores(parts.part(0), parts.part(1), scale: scale ?? 1 / Float(width).squareRoot(), bias: bias)
+        return scaled.attended(parts.part(2)).transposed([0, 2, 1, 3]).reshaped([batch, tokens, heads * width])
+    }
+
+    /// Attention of q `[B, N, H, d]` over k and v `[B, M, H, d]` with what fused attention does not know, from ops that keep the scores of all heads: for
+    /// few tokens.
+    ///
+    /// - Parameters:
+    ///   - scale: nil: 1/√d; a tensor `[1]` where it is trained.
+    ///   - bias: `[1 or B, 1 or H, N, M]`, added to the scores.
+    ///   - dropout: of the probabilities, in training.
+    public static func attention(
+        query: Tensor, key: Tensor, value: Tensor, scale: Tensor? = nil, bias: Tensor? = nil, dropout: (rate: Float, stream: PhiloxStream)? = nil
+    ) -> Tensor {
+        guard query.isValid, key.isValid, value.isValid else { return query }
+        let parts = [query, key, value].map { $0.inGraphPrecision().transposed([0, 2, 1, 3]) }
+        let fixed = scale == nil ? 1 / Float(query.shape[-1]).squareRoot() : 1
+        let scores = Scores(scale.map { parts[0] * $0.cast(to: parts[0].dtype) } ?? parts[0], parts[1], scale: fixed, bias: bias)
+        return scores.attended(parts[2], dropout: dropout).transposed([0, 2, 1, 3])
+    }
+
+    /// The scores of heads `[B, H, N, d]` over `[B, H, M, d]`.
+    private struct Scores {
+        let values: Tensor
+
+        init(_ query: Tensor, _ key: Tensor, scale: Float, bias: Tensor?) {
+            let scaled = query.matmul(key, transposeB: true, dtype: .float32) * scale
+            values = bias.map { scaled + $0 } ?? scaled
+        }
+
+        func attended(_ value: Tensor, dropout: (rate: Float, stream: PhiloxStream)? = nil) -> Tensor {
+            var probabilities = values.softmax()
+            if let dropout { probabilities = probabilities.dropout(rate: dropout.rate, stream: dropout.stream) }
+            return probabilities.cast(to: value.dtype).matmul(value)
+        }
     }
 
     /// Number `index` along the first axis, which goes.

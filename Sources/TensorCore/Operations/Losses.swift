@@ -77,6 +77,19 @@ extension Tensor {
         graph.record(CrossEntropy(smoothing: smoothing), [cast(to: .float32), labels])[0]
     }
 
+    /// The same with a weight for each class, as PyTorch has it: `losses[i]` is `weights[labels[i]]` times the cross-entropy, and with smoothing its
+    /// part of all classes is weighted by each class's own weight. The mean over a batch is Σ losses / Σ counts.
+    ///
+    /// - Parameter weights: one number above 0 for each class.
+    /// - Returns: the losses `[B]`, and the weight of each sample `[B]`.
+    public func softmaxCrossEntropy(labels: Tensor, weights: [Float], smoothing: Float = 0) -> (losses: Tensor, counts: Tensor) {
+        let counts = graph.constant(HostTensor([weights.count, 1], weights)).gathered(labels).reshaped(labels.shape)
+        let losses = softmaxCrossEntropy(labels: labels) * counts
+        if smoothing == 0 { return (losses, counts) }
+        let all = (cast(to: .float32).logSoftmax(axis: -1) * graph.constant(HostTensor([weights.count], weights))).sum(axes: [-1])
+        return (losses * (1 - smoothing) - all * (smoothing / Float(weights.count)), counts)
+    }
+
     /// The mean over everything but the first axis: a value for each sample.
     private func sampleMean() -> Tensor { rank > 1 ? mean(axes: Array(1..<rank)) : self }
 

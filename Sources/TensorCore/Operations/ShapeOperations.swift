@@ -321,6 +321,14 @@ extension Tensor {
         }
     }
 
+    /// Elements moved by `distance` places along an axis, upwards where it is positive; what leaves at one end comes in at the other.
+    public func rolled(axis: Int, by distance: Int) -> Tensor {
+        guard isValid else { return self }
+        let length = shape[axis], move = ((distance % length) + length) % length
+        if move == 0 { return self }
+        return .concatenated([sliced(axis: axis, length - move..<length), sliced(axis: axis, 0..<length - move)], axis: axis)
+    }
+
     /// The channels of `[…, C]` dealt out anew: the first of each of `groups` groups, then the second of each, and so on, so that convolutions in groups
     /// that follow one another mix all of them.
     ///

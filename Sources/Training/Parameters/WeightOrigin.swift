@@ -6,6 +6,7 @@ import Configuration
 ///     init_from: {file: vit.h5, except: ["head.*"]}
 ///     init_from: {model: base}                                     # a model of the same definition, at the same seed
 ///     init_from: {experiment: pretrain, model: vit, weights: last} # one of another definition
+///     init_from: {model: base, after_epoch: 8}                     # the training of base goes on, with its optimizer's state
 public struct WeightOrigin: Configurable {
     /// A file of weights; nil: a trial's.
     public var file: String?
@@ -17,6 +18,9 @@ public struct WeightOrigin: Configurable {
     public var seed: Int?
     /// Which of the trial's weights.
     public var weights = Weights.best
+    /// After how many epochs the trial's training ended, which then goes on: with the state of its optimizer, its counts of steps and epochs, its best
+    /// weights and the order of samples that would have followed; nil: a training of its own begins with the weights.
+    public var afterEpoch: Int?
     /// What keeps the values of its initializers, and is looked for neither in the model nor in the source.
     public var except: [String] = []
     /// The SHA-256 of the file, or the trial's identity: what the result depends on.
@@ -49,7 +53,7 @@ public struct WeightOrigin: Configurable {
     }
 
     /// Keys of which those of one set alone may be there.
-    public static let alternatives: [Set<String>] = [["file"], ["experiment", "model", "seed", "weights", "definition"]]
+    public static let alternatives: [Set<String>] = [["file"], ["experiment", "model", "seed", "weights", "after_epoch", "definition"]]
     /// Keys that go with either.
     public static let common: Set<String> = ["except", "sha256"]
 
@@ -64,6 +68,9 @@ public struct WeightOrigin: Configurable {
         Key("model", \.model, .text, use: .clarity, "The trial's model; the trial is trained first."),
         Key("seed", \.seed, .integer(in: 0...), use: .clarity, "The trial's seed; absent: the same seed."),
         Key("weights", \.weights, .choice, writesDefault: false, "Which of the trial's weights: those of its best epoch, or of its last one."),
+        Key("after_epoch", \.afterEpoch, .integer(in: 1...TrainConfiguration.largestEpochCount),
+            "The trial's training goes on after this many epochs, which have to be all that it has: with its optimizer's state, up to the epochs of train. Schedule, "
+                + "learning rate and early stopping may be others. A constant rate and steps go on; a cosine starts again. harness run --more-epochs writes it."),
         Key("except", \.except, .list(of: .text), writesDefault: false,
             "Patterns of names, such as \"head.*\", that keep their initializers' values; * stands for any text, dots included."),
         Key("sha256", \.digest, .text, "The SHA-256 that the file has to have; in what a run keeps also the trial's identity."),
@@ -80,11 +87,17 @@ public struct WeightOrigin: Configurable {
             }
         case (_?, _?): fields.report("found beside 'file', expected one of the two", at: "model")
         case (_?, nil):
-            for key in ["experiment", "seed", "weights", "definition"] where fields.has(key) {
+            for key in ["experiment", "seed", "weights", "after_epoch", "definition"] where fields.has(key) {
                 fields.report("found beside 'file', expected it with 'model' alone", at: key)
             }
         case (nil, _?):
             if digest != nil, definition == nil { fields.report("found beside 'model', expected it with 'file' alone", at: "sha256") }
+        }
+        if afterEpoch != nil {
+            // The end of a training is one: that of its last epoch, at its seed, with all that it has.
+            for key in ["seed", "except"] where fields.has(key) { fields.report("found beside 'after_epoch', expected it in a training of its own alone", at: key) }
+            if fields.has("weights"), weights != .last { fields.report("found best beside 'after_epoch', expected last", at: "weights") }
+            weights = .last
         }
         if let found = definition?.node, found.entries == nil {
             fields.report("expected a definition, as a run keeps it, found \(found.kind)", at: "definition")

@@ -1,0 +1,142 @@
+import ArgumentParser
+import Configuration
+import Experiments
+import Foundation
+import HDF5
+import Reports
+import TensorCore
+import VisionData
+
+struct DataCheckCommand: DefinitionCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Look at every image of a data set, and write a definition for a folder of image files.",
+        discussion: """
+            SOURCE is a folder of image files, a list of them (CSV, TSV), a data set's name, or an HDF5 or .npz file. A folder has a folder for each \
+            class, or train, val and test with folders of classes in them. Every image is looked at: counts, sizes, formats, damaged files, and \
+            duplicates within and across splits are shown.
+
+            Examples:
+              harness data check ~/leaves
+              harness data check ~/leaves --write-definition leaves.yaml
+              harness data check fashion-mnist --html fashion-mnist.html
+            """)
+
+    @Argument(help: "A folder or list of image files, a name, or an HDF5 or .npz file.")
+    var source: String
+
+    @Option(help: ArgumentHelp("Write a definition with three small models for these image files.", valueName: "file"))
+    var writeDefinition: String?
+
+    @Option(help: ArgumentHelp("Write a page with small pictures of each class, for a browser.", valueName: "file"))
+    var html: String?
+
+    @OptionGroup var dataOptions: DataOptions
+    @OptionGroup var wideOption: WideOption
+
+    func run(_ registry: Registry) throws {
+        var source = try DataSource(source, registry)
+        if writeDefinition != nil, source.folder == nil {
+            throw UserError(.usage, "--write-definition: goes with a folder or a list of image files; \(source.text) is none")
+        }
+        let definition = try writeDefinition.map { try OutputFile.path($0) }
+        if let definition, FileManager.default.fileExists(atPath: definition) {
+            throw UserError(.usage, "--write-definition: \(definition) is there already; move it away, or choose another name")
+        }
+        let page = try html.map { try OutputFile.path($0, besides: [source.path].compactMap { $0 }) }
+        let progress = FileProgress(), thumbnailCount = page == nil ? 0 : 10, survey: ImageSurvey
+        if let folder = source.folder {
+            survey = try ImageSurvey(folder: folder.path, thumbnailCount: thumbnailCount, progress: progress.progress.report)
+        } else {
+            // Images of several sizes are looked at as they are, whatever size a model gets.
+            source.configuration.size = source.configuration.size ?? Size2D(64, 64)
+            let found = try FoundImages(source.configuration, dataDirectory: dataOptions.dataDirectory)
+            survey = try ImageSurvey(found, source: source.text, thumbnailCount: thumbnailCount, progress: progress.progress.report)
+        }
+        progress.end()
+        print(Self.text(survey, width: wideOption.width))
+        if let page {
+            try replaceFile(at: page, with: Data(ContactSheet(survey).html.utf8), isForeign: true)
+            print("\nwrote \(page)")
+        }
+        guard let definition, let folder = source.folder else { return }
+        let text = try StarterDefinition(survey, folder: folder.path, at: definition).text
+        try replaceFile(at: definition, with: Data(text.utf8), isForeign: true)
+        print("\nwrote \(definition); next: harness run \(definition)")
+    }
+
+    private static func text(_ survey: ImageSurvey, width: Int?) -> String {
+        var table = TextTable([TextTable.Column("class"), TextTable.Column("name", .left)] + survey.counts.map { TextTable.Column("\($0.split.rawValue)") })
+        for (label, name) in survey.classNames.enumerated() {
+            table.append(["\(label)", name] + survey.counts.map { grouped($0.images[label]) })
+        }
+        table.append(["", "all"] + survey.counts.map { grouped($0.images.reduce(0, +)) })
+        var lines = [table.text(width: width), ""]
+        if !survey.formats.isEmpty { lines.append("formats: " + survey.formats.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\(grouped($0.value)) \($0.key)" }.joined(separator: ", ")) }
+        func size(_ size: Size2D) -> String { "\(size.height)×\(size.width)" }
+        if survey.sizes.count == 1 {
+            lines.append("size: all have \(size(survey.sizes[0].size)) pixels")
+        } else if !survey.sizes.isEmpty {
+            let sides = survey.sizes.map { min($0.size.height, $0.size.width) }
+            let common = survey.sizes.prefix(3).map { "\(size($0.size)) (\(grouped($0.count)))" }.joined(separator: ", ")
+            lines.append("sizes: \(grouped(survey.sizes.count)), shorter sides \(sides.min()!) to \(sides.max()!) pixels; most often \(common)")
+        }
+        func list(_ values: [Double]) -> String { "[" + values.map { decimals($0, 4) }.joined(separator: ", ") + "]" }
+        lines.append("\(survey.areFiles ? "channels at 64×64" : "channels of the training images"): mean \(list(survey.statistics.mean)), standard deviation \(list(survey.statistics.std))")
+        lines += survey.notes
+        func twins(_ all: [ImageSurvey.Twins], _ what: String) {
+            guard !all.isEmpty else { return }
+            let crossing = all.count(where: \.crossesSplits)
+            let example = (all.first(where: \.crossesSplits) ?? all[0]).names.prefix(2).joined(separator: ", ")
+            lines.append("\(grouped(all.count)) groups of \(what)\(crossing > 0 ? ", \(grouped(crossing)) of them across splits" : "") (\(example))")
+        }
+        twins(survey.duplicates, "equal images")
+        twins(survey.nearDuplicates, "images that look alike")
+        if !survey.damaged.isEmpty {
+            lines.append("\(grouped(survey.damaged.count)) damaged files:")
+            lines += survey.damaged.prefix(20).map { "  \($0)" }
+            if survey.damaged.count > 20 { lines.append("  and \(grouped(survey.damaged.count - 20)) more") }
+        }
+        return lines.joined(separator: "\n")
+    }
+}
+
+/// A definition with three small models, to begin with.
+private struct StarterDefinition {
+    let text: String
+
+    init(_ survey: ImageSurvey, folder: String, at file: String) throws {
+        guard survey.classNames.count > 1 else { throw UserError(.data, "\(folder): has one class, expected at least two") }
+        let side = survey.sizes.map { min($0.size.height, $0.size.width) }.min() ?? 64
+        // Small enough to train in minutes.
+        let size = side < 28 ? 28 : side < 64 ? 32 : 64, patch = size == 28 ? 4 : size / 8
+        let count = survey.counts.first?.images.reduce(0, +) ?? 0
+        let home = URL(filePath: file).deletingLastPathComponent().standardizedFileURL.path, full = URL(filePath: folder).standardizedFileURL.path
+        let path = full.hasPrefix(home + "/") ? String(full.dropFirst(home.count + 1)) : full
+        text = """
+            # Three small models on the images in \(path.visible): a ResNet, a vision transformer, and a hybrid of both.
+            # harness explain KEY says what a key means; harness check \(file.visible) shows sizes and memory before anything trains.
+            data:
+              folder:
+                path: \(YAML.line(.text(path)))
+            \(survey.damaged.isEmpty ? "" : "    on_error: skip             # \(grouped(survey.damaged.count)) files cannot be decoded\n")  size: \(size)                     # models get square images of so many pixels
+              resize: shorter              # the shorter side becomes as long, and the middle is taken
+              crop: random_resized         # in training a random part is taken instead
+              augment: [horizontal_flip]   # leave it out where left and right mean something
+            seeds: [0, 1, 2]               # every model is trained with each
+            train:
+              epochs: \(count < 2000 ? 20 : 10)
+              batch_size: \(count < 500 ? 16 : 64)
+              optimizer: {adamw: {learning_rate: 1e-3, weight_decay: 0.05}}
+              schedule: {cosine: {warmup_epochs: 1}}
+            models:
+              resnet: {resnet: {depth: 14, width: 16}}
+              vit: {vit: {patch: \(patch), width: 96, depth: 6, heads: 3}}
+              hybrid:
+                backbone: {resnet: {depth: 14, width: 16, cut_after: stage2}}
+                tokens: {patch: \(size == 64 ? 4 : 2)}
+                transformer: {width: 96, depth: 4, heads: 3}
+
+            """
+    }
+}

@@ -1,0 +1,77 @@
+import ArgumentParser
+import Configuration
+import Experiments
+import Foundation
+import TensorCore
+import VisionData
+
+struct DataConvertCommand: DefinitionCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "convert",
+        abstract: "Write a data set into an HDF5 file, as data.hdf5 reads it.",
+        discussion: """
+            SOURCE is a data set's name, a folder or list of image files, or an HDF5 or .npz file. Image files are decoded once and for all; with --size \
+            they are brought to one size, and those of several sizes are otherwise written one by one, each in its own.
+
+            Examples:
+              harness data convert cifar-10 cifar10.h5 --data-dir ~/cifar-10-batches-bin
+              harness data convert ~/leaves leaves.h5 --size 224 --resize shorter
+              harness data convert pneumoniamnist.npz pneumonia.h5
+            """)
+
+    @Argument(help: "A name, a folder or list of image files, or an HDF5 or .npz file.")
+    var source: String
+
+    @Argument(help: ArgumentHelp("The file to write.", valueName: "file.h5"))
+    var output: String
+
+    @Option(help: ArgumentHelp("The height and width to which image files are brought.", valueName: "pixels"))
+    var size: Int?
+
+    @Option(help: "\(ResizeKind.allCases.map(\.rawValue).joined(separator: ", ")) (default: exact).")
+    var resize: ResizeKind?
+
+    @Option(help: ArgumentHelp("The channels of image files: 1 or 3 (default: 3).", valueName: "n"))
+    var channels: Int?
+
+    @Option(help: ArgumentHelp("The part of each class that goes to the test where image files have no folder test (default: 0.2).", valueName: "part"))
+    var test: Double?
+
+    @OptionGroup var dataOptions: DataOptions
+
+    mutating func validate() throws {
+        if let size, !(1...4096).contains(size) { throw ValidationError("--size: expected a number of pixels from 1 to 4096, found \(size)") }
+        if let channels, ![1, 3].contains(channels) { throw ValidationError("--channels: expected 1 or 3, found \(channels)") }
+        if let test, !(test > 0 && test < 1) { throw ValidationError("--test: expected a part above 0 and below 1, found \(test)") }
+    }
+
+    func run(_ registry: Registry) throws {
+        var source = try DataSource(source, registry)
+        var isOneByOne = false
+        if var folder = source.folder {
+            if let channels { folder.channels = channels }
+            if let test { folder.test = test }
+            source.folder = folder
+            isOneByOne = try size == nil && !folder.hasOneSize
+            if isOneByOne, resize != nil { throw UserError(.usage, "--resize: goes with --size, to which images are brought") }
+            // Of files that are written whole the size does not matter.
+            source.configuration.size = isOneByOne ? Size2D(64, 64) : size.map { Size2D($0, $0) }
+            source.configuration.resize = resize ?? .exact
+        } else if let option = [(size == nil, "--size"), (resize == nil, "--resize"), (channels == nil, "--channels"), (test == nil, "--test")].first(where: { !$0.0 }) {
+            throw UserError(.usage, "\(option.1): goes with a folder of image files")
+        }
+        let output = try OutputFile.path(output, besides: [source.path].compactMap { $0 })
+        let progress = FileProgress()
+        source.configuration.places.progress = progress.progress
+        let found = try FoundImages(source.configuration, dataDirectory: dataOptions.dataDirectory), images = found.images
+        progress.end()
+        for note in found.notes { HarnessProgram.say(note) }
+        try interruptible {
+            try isOneByOne ? images.writeOneByOne(to: output) { try Interrupt.check() } : images.write(to: output) { try Interrupt.check() }
+        }
+        let shape = isOneByOne ? "with sizes of their own" : "of \(images.shape)"
+        print("wrote \(output): \(grouped(images.train.count)) training and \(grouped(images.test.count)) test images \(shape), \(grouped(images.classCount)) classes")
+    }
+}
+
+extension ResizeKind: ExpressibleByArgument {}

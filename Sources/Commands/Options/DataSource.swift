@@ -1,0 +1,40 @@
+import Configuration
+import Experiments
+import Foundation
+import VisionData
+
+/// A data set as a command's words name it: by a name, or by the path of a folder, a list, an HDF5 file or a .npz file.
+struct DataSource {
+    /// What says the same in a definition.
+    var configuration: DataConfiguration
+    /// As messages call it; for a path as it is seen from the current folder.
+    let text: String
+    /// The path, if it is one.
+    let path: String?
+
+    /// - Throws: `.noInput` when it is neither.
+    init(_ word: String, _ registry: Registry) throws {
+        if let dataset = registry.datasets.first(where: { $0.name == word }) {
+            (configuration, text, path) = (DataConfiguration(dataset), word, nil)
+            return
+        }
+        let path = Workspace.current.display(URL(filePath: (word as NSString).expandingTildeInPath))
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            let names = registry.datasets.map(\.name)
+            throw UserError(.noInput, "\(word.shortened()): is no data set's name, and there is no such file or folder\(suggestion(for: word, among: names))")
+        }
+        switch (path as NSString).pathExtension.lowercased() {
+        case _ where isFolder.boolValue, "csv", "tsv": configuration = DataConfiguration(.folder(FolderSource(path: path)))
+        case "npz": configuration = DataConfiguration(.numpy(NumPySource(path: path)))
+        default: configuration = DataConfiguration(.hdf5(HDF5Source(path: path)))
+        }
+        (text, self.path) = (path, path)
+    }
+
+    /// The folder of image files; nil for other sources.
+    var folder: FolderSource? {
+        get { if case .folder(let folder) = configuration.source { folder } else { nil } }
+        set { if let newValue { configuration.source = .folder(newValue) } }
+    }
+}

@@ -1,0 +1,66 @@
+import Configuration
+import VisionData
+
+/// `task: {classification: {class_weights: balanced}}`
+struct ClassificationOptions: Configurable {
+    /// How much samples of each class count in the loss; nil: all alike.
+    var classWeights: ClassWeights?
+
+    static let options: [Key<ClassificationOptions>] = [
+        Key("class_weights", \.classWeights, .classWeights, paper: "King and Zeng, Political Analysis 9, 2001",
+            "How much images of each class count in the training's loss, whose mean over a batch is Σ weight · loss / Σ weight: one number a class, or balanced, n / (classes · images of the class). The losses of validation and test are not weighted. Absent: all alike."),
+    ]
+}
+
+/// How much samples of each class count in the loss.
+enum ClassWeights: Sendable, Equatable {
+    /// All classes count alike together: n / (C · n_c) for each of the n_c training images of a class.
+    case balanced
+    /// A number above 0 for each class.
+    case given([Double])
+
+    /// The weights of the classes of a data set.
+    ///
+    /// - Throws: `UserError(.usage)` when there are more or fewer classes, or one has no images to be balanced.
+    func values(for dataset: ImageDataset) throws -> [Double] {
+        let key = "task.classification.class_weights"
+        switch self {
+        case .given(let weights):
+            guard weights.count == dataset.classCount else {
+                throw UserError(at: key, "found \(grouped(weights.count)) weights, expected \(grouped(dataset.classCount)), one for each class of \(dataset.name)")
+            }
+            return weights
+        case .balanced:
+            let counts = dataset.trainingCounts, total = counts.reduce(0, +)
+            if let empty = counts.firstIndex(of: 0) {
+                let name = dataset.classNames.map { " (\($0[empty]))" } ?? ""
+                throw UserError(at: key, "class \(empty)\(name) of \(dataset.name) has no training images by which its weight could be balanced")
+            }
+            return counts.map { Double(total) / (Double(counts.count) * Double($0)) }
+        }
+    }
+}
+
+extension OptionKind where Value == ClassWeights {
+    private static let balanced = "balanced"
+
+    static let classWeights = OptionKind(
+        "balanced, or a list of numbers above 0", schema: .either([.names([balanced]), .list(of: .range(from: 0, to: nil, isOpen: false), orOne: false)]),
+        read: { fields, key in
+            guard let node = fields.node(key) else { return nil }
+            guard case .list = node.value else {
+                if case .scalar(balanced, _) = node.value { return .balanced }
+                fields.report("expected balanced, or a list of numbers above 0, one a class", at: key)
+                return nil
+            }
+            guard let numbers = fields.numbers(key, in: 0...) else { return nil }
+            if numbers.contains(0) { fields.report("found 0, expected numbers above 0", at: key) }
+            return numbers.isEmpty || numbers.contains(0) ? nil : .given(numbers)
+        },
+        write: { weights in
+            switch weights {
+            case .balanced: .text(balanced)
+            case .given(let numbers): .list(numbers.map { .scalar($0) })
+            }
+        })
+}

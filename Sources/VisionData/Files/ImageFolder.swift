@@ -1,0 +1,304 @@
+import Checksums
+import Configuration
+import Foundation
+import TensorCore
+
+/// A folder of image files, one folder a class:
+///
+///     leaves/oak/1.jpg  leaves/oak/more/2.png  leaves/beech/1.jpg
+///     leaves/train/oak/1.jpg  leaves/val/oak/2.jpg  leaves/test/oak/3.jpg
+///
+/// With a folder `train`, the splits are its and those of `val` (or `validation`, `valid`) and `test`; what is missing is drawn from the training
+/// images, as many of each class. Classes are matched by name, and numbered in the order of their names' bytes. Files are JPEG, PNG and WebP, by
+/// the ends of their names; what begins with a point is passed over.
+struct ImageFolder {
+    /// A file, before anybody looked into it.
+    struct File: Sendable, Equatable {
+        /// Below the folder.
+        let path: String
+        let label: Int32
+        let split: Split
+        /// Of what is never torn apart; nil where nothing is said.
+        var group: String?
+    }
+
+    let root: String
+    let classNames: [String]
+    /// By split, class and path.
+    let files: [File]
+    let hasTest: Bool
+    let hasValidation: Bool
+    /// What was passed over.
+    let notes: [String]
+
+    static let extensions: Set<String> = ["jpg", "jpeg", "jpe", "jfif", "png", "webp"]
+
+    /// The images of a list.
+    private init(_ manifest: Manifest, at file: String) {
+        let folder = (file as NSString).deletingLastPathComponent
+        root = folder.isEmpty ? "." : folder
+        let classNames = Set(manifest.rows.map(\.label)).sorted(by: Self.precedes)
+        self.classNames = classNames
+        let labels = Dictionary(uniqueKeysWithValues: classNames.enumerated().map { ($1, Int32($0)) })
+        files = Self.sorted(manifest.rows.map { File(path: $0.path, label: labels[$0.label]!, split: $0.split ?? .train, group: $0.group) })
+        hasTest = files.contains { $0.split == .test }
+        hasValidation = files.contains { $0.split == .validation }
+        notes = []
+    }
+
+    private static func sorted(_ files: [File]) -> [File] {
+        files.sorted { a, b in
+            (a.split.order, a.label) != (b.split.order, b.label) ? (a.split.order, a.label) < (b.split.order, b.label) : precedes(a.path, b.path)
+        }
+    }
+
+    /// Looks what lies in a folder, or reads a list (`Manifest`) where the path ends in `.csv` or `.tsv`; no image is opened.
+    ///
+    /// - Throws: `.noInput` when it is not there, `.data` when it holds no classes.
+    init(_ path: String) throws {
+        self = ["csv", "tsv"].contains((path as NSString).pathExtension.lowercased())
+            ? ImageFolder(try Manifest(path), at: path) : try ImageFolder(folder: path)
+    }
+
+    private init(folder root: String) throws {
+        self.root = root
+        var status = stat()
+        guard stat(root, &status) == 0 else { throw UserError(.noInput, "\(root): there is no such folder") }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw UserError(.data, "\(root): is not a folder, expected one with a folder for each class") }
+
+        let top = try Listing(root)
+        let splits: [(split: Split, folder: String)] =
+            if top.folders.contains("train") {
+                [(.train, "train")] + ["val", "validation", "valid"].filter(top.folders.contains).prefix(1).map { (.validation, $0) }
+                    + (top.folders.contains("test") ? [(.test, "test")] : [])
+            } else { [(.train, "")] }
+        var hidden = 0, strays: [String] = [], found: [(path: String, name: String, split: Split)] = [], names: Set<String> = []
+        func add(_ listing: Listing, at path: String) {
+            hidden += listing.hiddenCount
+            strays += listing.files.map { ImageFiles.join(path, $0) }
+        }
+        if splits[0].folder != "" {
+            add(top, at: "")
+            strays += top.folders.filter { name in !splits.contains { $0.folder == name } }.map { "\($0)/" }
+        }
+        for (split, folder) in splits {
+            let listing = splits[0].folder == "" ? top : try Listing(ImageFiles.join(root, folder))
+            add(listing, at: folder)
+            for name in listing.folders {
+                names.insert(name)
+                try Self.walk(root, ImageFiles.join(folder, name), depth: 0) { listing, path in
+                    hidden += listing.hiddenCount
+                    for file in listing.files {
+                        let path = ImageFiles.join(path, file)
+                        if Self.extensions.contains((file as NSString).pathExtension.lowercased()) { found.append((path, name, split)) } else { strays.append(path) }
+                    }
+                }
+            }
+        }
+        let used = Set(found.map(\.name)), classNames = used.sorted(by: Self.precedes)
+        self.classNames = classNames
+        guard !found.isEmpty else {
+            throw UserError(.data, "\(root): has no images; expected a folder for each class with JPEG, PNG or WebP files\(Self.advice(strays))")
+        }
+        let labels = Dictionary(uniqueKeysWithValues: classNames.enumerated().map { ($1, Int32($0)) })
+        files = Self.sorted(found.map { File(path: $0.path, label: labels[$0.name]!, split: $0.split) })
+        hasTest = files.contains { $0.split == .test }
+        hasValidation = files.contains { $0.split == .validation }
+        notes = Self.summary(hidden: hidden, strays: strays, empty: names.subtracting(used).sorted(by: Self.precedes)).map { ["\(root): \($0)"] } ?? []
+    }
+
+    /// The order of UTF-8 bytes, which depends on no locale.
+    private static func precedes(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
+
+    private static func advice(_ strays: [String]) -> String {
+        strays.isEmpty ? "" : "; found \(grouped(strays.count)) other files, such as \(strays[0].shortened())"
+    }
+
+    /// One sentence for all that is passed over; nil for nothing.
+    private static func summary(hidden: Int, strays: [String], empty: [String]) -> String? {
+        var parts: [String] = []
+        func examples(_ names: [String]) -> String { names.prefix(3).map { $0.shortened() }.joined(separator: ", ") + (names.count > 3 ? ", …" : "") }
+        if !empty.isEmpty { parts.append("\(grouped(empty.count)) folders without images (\(examples(empty)))") }
+        if !strays.isEmpty { parts.append("\(grouped(strays.count)) files outside classes or of other kinds (\(examples(strays)))") }
+        if hidden > 0 { parts.append("\(grouped(hidden)) hidden files and folders") }
+        return parts.isEmpty ? nil : "passed over: " + parts.joined(separator: "; ")
+    }
+
+    /// What lies directly in a folder, by name.
+    struct Listing {
+        var folders: [String] = []
+        var files: [String] = []
+        var hiddenCount = 0
+
+        init(_ path: String) throws {
+            guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+                throw UserError(.io, "\(path): cannot be read: \(String(cString: strerror(errno)))")
+            }
+            for name in names.sorted(by: ImageFolder.precedes) {
+                if name.hasPrefix(".") {
+                    hiddenCount += 1
+                    continue
+                }
+                var status = stat()
+                let isFolder = stat(ImageFiles.join(path, name), &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+                if isFolder { folders.append(name) } else { files.append(name) }
+            }
+        }
+    }
+
+    /// Deeper folders are a loop of links.
+    private static let deepest = 16
+
+    static func walk(_ root: String, _ path: String, depth: Int, _ visit: (Listing, String) -> Void) throws {
+        guard depth < deepest else { throw UserError(.data, "\(ImageFiles.join(root, path)): lies more than \(deepest) folders deep; is there a loop of links?") }
+        let listing = try Listing(ImageFiles.join(root, path))
+        visit(listing, path)
+        for folder in listing.folders { try walk(root, ImageFiles.join(path, folder), depth: depth + 1, visit) }
+    }
+}
+
+extension Split {
+    /// In which `LabeledImages` has them.
+    fileprivate var order: Int {
+        switch self {
+        case .train: 0
+        case .validation: 1
+        case .test: 2
+        }
+    }
+}
+
+// MARK: The look at all files
+
+extension ImageFolder {
+    /// Decodes every file once: finds damaged ones, digests and the sums for the normalization.
+    ///
+    /// - Parameters:
+    ///   - size: nil: that of the images, which must be one.
+    ///   - holdsOutTest: whether a part of the training images is the test where there is no folder for it.
+    ///   - progress: is told how many files were looked at, of how many.
+    func load(
+        _ source: FolderSource, size: Size2D?, resize: ResizeKind, interpolation: ImageInterpolation, crop: ImageCrop, splitSeed: UInt64, holdsOutTest: Bool = true,
+        progress: (@Sendable (_ done: Int, _ count: Int) -> Void)? = nil
+    ) throws -> (images: LabeledImages, notes: [String]) {
+        var notes = notes
+        let decoding = source.decoding
+        let target = try size ?? commonSize(source)
+        let sizing = ImageSizing(target: target, resize: resize, interpolation: interpolation)
+        let cache = source.cache ? DecodedCache(digests(), decoding, sizing, crop) : nil, earlier = cache?.images
+        let results = SystemThread.results(below: files.count, stopsAtFailure: source.onError == .stop, progress: progress) { index in
+            try look(at: files[index], decoding, sizing, earlier)
+        }
+
+        var kept: [(file: File, entry: ImageFiles.Entry)] = [], damaged: [UserError] = []
+        for (file, result) in zip(files, results) {
+            switch result {
+            case .success(let entry): kept.append((file, entry))
+            case .failure(let error as UserError):
+                // A disk that fails is no damaged file.
+                if source.onError == .stop || error.kind != .data { throw error }
+                damaged.append(error)
+            case .failure(let error): throw error
+            case nil: break
+            }
+        }
+        if let first = damaged.first {
+            notes.append("\(root): \(grouped(damaged.count)) of \(grouped(files.count)) files are left out, since they cannot be decoded; the first: \(first.message)")
+        }
+        if !hasTest, holdsOutTest { kept = Self.holdingOutTest(source.test, of: kept, seed: splitSeed) }
+        let counts = [Split.train, .validation, .test].map { split in kept.count { $0.file.split == split } }
+        guard counts[0] > 0, counts[2] > 0 || !holdsOutTest else {
+            throw UserError(.data, "\(root): has \(grouped(counts[0])) images for training and \(grouped(counts[2])) for the test, expected at least one of each")
+        }
+        let store = ImageFiles(
+            root: root, kept.map(\.entry), decoding, sizing, crop, leftOutCount: damaged.count,
+            place: .files(try cache.flatMap { try earlier ?? keep(kept.map(\.entry), in: $0, notes: &notes) }))
+        let images = LabeledImages(
+            name: (root as NSString).standardizingPath.split(separator: "/").last.map(String.init) ?? root, shape: store.shape, pixels: .files(store),
+            labels: kept.map(\.file.label), classCount: classNames.count, classNames: classNames, train: 0..<counts[0],
+            validation: counts[1] > 0 ? counts[0]..<counts[0] + counts[1] : nil, test: counts[0] + counts[1]..<kept.count)
+        return (images, notes)
+    }
+
+    /// What is kept of the images from now on; nil, with a note, where it cannot be written.
+    private func keep(_ entries: [ImageFiles.Entry], in cache: DecodedCache, notes: inout [String]) throws -> ImageFiles.Cache? {
+        do {
+            try cache.write(entries, below: root)
+        } catch let error as UserError where error.kind == .io {
+            notes.append("decoded images are not kept: \(error.message)")
+        }
+        return cache.images
+    }
+
+    /// Of all files that can be read.
+    private func digests() -> [String] {
+        SystemThread.results(below: files.count) { ImageFiles.digest(of: try ImageFiles.bytes(of: ImageFiles.join(root, files[$0].path))) }
+            .compactMap { try? $0?.get() }
+    }
+
+    private func look(at file: File, _ decoding: ImageDecoding, _ sizing: ImageSizing, _ kept: ImageFiles.Cache?) throws -> ImageFiles.Entry {
+        let full = ImageFiles.join(root, file.path), bytes = try ImageFiles.bytes(of: full), header = try ImageFileHeader(bytes, path: full)
+        let digest = ImageFiles.digest(of: bytes)
+        func entry(_ sums: ChannelSums) -> ImageFiles.Entry {
+            ImageFiles.Entry(path: file.path, digest: digest, size: header.size, sums: sums, group: file.group)
+        }
+        if let kept, let image = kept.image(digest) { return entry(try image.sums(kept.areSized ? ImageSizing(target: sizing.target) : sizing)) }
+        let count = sizing.target.height * sizing.target.width * decoding.channels
+        let sums = try withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { pixels in
+            var draws: PhiloxDraws?
+            try ImageFiles.write(bytes, path: full, decoding, sizing, .center, draws: &draws, to: pixels.baseAddress!)
+            return ChannelSums(UnsafeBufferPointer(pixels), channels: decoding.channels)
+        }
+        return entry(sums)
+    }
+
+    /// The size of all images, where they have one.
+    private func commonSize(_ source: FolderSource) throws -> Size2D {
+        let (first, other) = try sizes(source)
+        if let other {
+            throw UserError(at: "data.size", """
+                is needed, since the images have several sizes: \(first.path) has \(first.size.height)×\(first.size.width) pixels, \
+                \(other.path) \(other.size.height)×\(other.size.width)
+                """)
+        }
+        return first.size
+    }
+
+    /// The size of the first image, and of one of another size, if there is one; by the files' headers.
+    func sizes(_ source: FolderSource) throws -> (first: (size: Size2D, path: String), other: (size: Size2D, path: String)?) {
+        var first: (size: Size2D, path: String)?
+        for file in files {
+            let path = ImageFiles.join(root, file.path)
+            do {
+                let size = try ImageFileHeader(ImageFiles.bytes(of: path), path: path).size
+                if let first, size != first.size { return (first, (size, path)) }
+                if first == nil { first = (size, path) }
+            } catch let error as UserError where source.onError == .skip && error.kind == .data { continue }
+        }
+        guard let first else { throw UserError(.data, "\(root): no file of it can be decoded") }
+        return (first, nil)
+    }
+
+    /// Takes a part of each class for the test, at least one image of a class of two or more; the same for the same names, whatever is added elsewhere.
+    private static func holdingOutTest(
+        _ part: Double, of all: [(file: File, entry: ImageFiles.Entry)], seed: UInt64
+    ) -> [(file: File, entry: ImageFiles.Entry)] {
+        let training = all.indices.filter { all[$0].file.split == .train }
+        let order = shuffled(training.map(Int32.init), stream: PhiloxStream(seed: seed, name: "test split"), time: 0)
+        var chosen: Set<Int> = []
+        let groups = all.map(\.entry.group)
+        if groups.contains(where: { $0 != nil }) {
+            let count = Int((part * Double(training.count)).rounded())
+            chosen = Set(wholeGroups(of: order, by: { groups[Int($0)] }, atLeast: max(1, count)).map(Int.init))
+        } else {
+            for (_, members) in Dictionary(grouping: order, by: { all[Int($0)].file.label }) where members.count > 1 {
+                let count = min(members.count - 1, max(1, Int((part * Double(members.count)).rounded())))
+                chosen.formUnion(members.prefix(count).map(Int.init))
+            }
+        }
+        func moved(_ index: Int) -> (file: File, entry: ImageFiles.Entry) {
+            (File(path: all[index].file.path, label: all[index].file.label, split: .test), all[index].entry)
+        }
+        return all.indices.filter { !chosen.contains($0) }.map { all[$0] } + chosen.sorted().map(moved)
+    }
+}
