@@ -31,6 +31,9 @@ struct DataCheckCommand: DefinitionCommand {
     @Option(help: ArgumentHelp("Write a page with small pictures of each class, for a browser.", valueName: "file"))
     var html: String?
 
+    @Option(help: "The order of an image's axes in an HDF5 or .npz file: nchw or nhwc.")
+    var layout: HDF5Source.Layout?
+
     @OptionGroup var dataOptions: DataOptions
     @OptionGroup var wideOption: WideOption
 
@@ -43,13 +46,14 @@ struct DataCheckCommand: DefinitionCommand {
         if let definition, FileManager.default.fileExists(atPath: definition) {
             throw UserError(.usage, "--write-definition: \(definition) is there already; move it away, or choose another name")
         }
-        let page = try html.map { try OutputFile.path($0, besides: [source.path].compactMap { $0 }) }
+        if let layout { try source.setLayout(layout) }
+        let page = try html.map { try OutputFile.path($0, besides: [source.path].compactMap { $0 }, replacing: ("HTML", Array("<!doctype html>".utf8))) }
         let progress = FileProgress(), thumbnailCount = page == nil ? 0 : 10, survey: ImageSurvey
         if let folder = source.folder {
             survey = try ImageSurvey(folder: folder.path, thumbnailCount: thumbnailCount, progress: progress.progress.report)
         } else {
             // Images of several sizes are looked at as they are, whatever size a model gets.
-            source.configuration.size = source.configuration.size ?? Size2D(64, 64)
+            if try source.holdsSizesOfTheirOwn() { source.configuration.size = Size2D(64, 64) }
             let found = try FoundImages(source.configuration, dataDirectory: dataOptions.dataDirectory)
             survey = try ImageSurvey(found, source: source.text, thumbnailCount: thumbnailCount, progress: progress.progress.report)
         }
@@ -62,13 +66,13 @@ struct DataCheckCommand: DefinitionCommand {
         guard let definition, let folder = source.folder else { return }
         let text = try StarterDefinition(survey, folder: folder.path, at: definition).text
         try replaceFile(at: definition, with: Data(text.utf8), isForeign: true)
-        print("\nwrote \(definition); next: harness run \(definition)")
+        print("\nwrote \(definition); next: harness run \(definition.contains { !$0.isLetter && !$0.isNumber && !"/._-+".contains($0) } ? "'\(definition.replacing("'", with: "'\\''"))'" : definition)")
     }
 
     private static func text(_ survey: ImageSurvey, width: Int?) -> String {
         var table = TextTable([TextTable.Column("class"), TextTable.Column("name", .left)] + survey.counts.map { TextTable.Column("\($0.split.rawValue)") })
         for (label, name) in survey.classNames.enumerated() {
-            table.append(["\(label)", name] + survey.counts.map { grouped($0.images[label]) })
+            table.append(["\(label)", name.visibleOnOneLine] + survey.counts.map { grouped($0.images[label]) })
         }
         table.append(["", "all"] + survey.counts.map { grouped($0.images.reduce(0, +)) })
         var lines = [table.text(width: width), ""]
@@ -87,14 +91,14 @@ struct DataCheckCommand: DefinitionCommand {
         func twins(_ all: [ImageSurvey.Twins], _ what: String) {
             guard !all.isEmpty else { return }
             let crossing = all.count(where: \.crossesSplits)
-            let example = (all.first(where: \.crossesSplits) ?? all[0]).names.prefix(2).joined(separator: ", ")
+            let example = (all.first(where: \.crossesSplits) ?? all[0]).names.prefix(2).map(\.visibleOnOneLine).joined(separator: ", ")
             lines.append("\(grouped(all.count)) groups of \(what)\(crossing > 0 ? ", \(grouped(crossing)) of them across splits" : "") (\(example))")
         }
         twins(survey.duplicates, "equal images")
         twins(survey.nearDuplicates, "images that look alike")
         if !survey.damaged.isEmpty {
             lines.append("\(grouped(survey.damaged.count)) damaged files:")
-            lines += survey.damaged.prefix(20).map { "  \($0)" }
+            lines += survey.damaged.prefix(20).map { "  \($0.visibleOnOneLine)" }
             if survey.damaged.count > 20 { lines.append("  and \(grouped(survey.damaged.count - 20)) more") }
         }
         return lines.joined(separator: "\n")
@@ -109,8 +113,12 @@ private struct StarterDefinition {
         guard survey.classNames.count > 1 else { throw UserError(.data, "\(folder): has one class, expected at least two") }
         let side = survey.sizes.map { min($0.size.height, $0.size.width) }.min() ?? 64
         // Small enough to train in minutes.
-        let size = side < 28 ? 28 : side < 64 ? 32 : 64, patch = size == 28 ? 4 : size / 8
         let count = survey.counts.first?.images.reduce(0, +) ?? 0
+        guard survey.counts.count > 1 || survey.counts.first?.images.contains(where: { $0 > 1 }) == true else {
+            throw UserError(.data, "\(folder): every class has one image, of which none is left for a test; expected at least two")
+        }
+        guard count >= 16 else { throw UserError(.data, "\(folder): has \(count) training images, too few for a definition; expected at least 16") }
+        let size = side < 28 ? 28 : side < 64 || count < 2000 ? 32 : 64, patch = size == 28 ? 4 : size / 8
         let home = URL(filePath: file).deletingLastPathComponent().standardizedFileURL.path, full = URL(filePath: folder).standardizedFileURL.path
         let path = full.hasPrefix(home + "/") ? String(full.dropFirst(home.count + 1)) : full
         text = """
@@ -121,12 +129,12 @@ private struct StarterDefinition {
                 path: \(YAML.line(.text(path)))
             \(survey.damaged.isEmpty ? "" : "    on_error: skip             # \(grouped(survey.damaged.count)) files cannot be decoded\n")  size: \(size)                     # models get square images of so many pixels
               resize: shorter              # the shorter side becomes as long, and the middle is taken
-              crop: random_resized         # in training a random part is taken instead
-              augment: [horizontal_flip]   # leave it out where left and right mean something
+              # crop: random_resized       # in training a random part in its place: for thousands of images
+              augment: [{shift: 2}, horizontal_flip]   # no flip where left and right mean something
             seeds: [0, 1, 2]               # every model is trained with each
             train:
               epochs: \(count < 2000 ? 20 : 10)
-              batch_size: \(count < 500 ? 16 : 64)
+              batch_size: \(count < 40 ? 8 : count < 500 ? 16 : 64)
               optimizer: {adamw: {learning_rate: 1e-3, weight_decay: 0.05}}
               schedule: {cosine: {warmup_epochs: 1}}
             models:

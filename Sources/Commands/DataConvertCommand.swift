@@ -31,6 +31,9 @@ struct DataConvertCommand: DefinitionCommand {
     @Option(help: "\(ResizeKind.allCases.map(\.rawValue).joined(separator: ", ")) (default: exact).")
     var resize: ResizeKind?
 
+    @Option(help: "The order of an image's axes in an HDF5 or .npz file: nchw or nhwc.")
+    var layout: HDF5Source.Layout?
+
     @Option(help: ArgumentHelp("The channels of image files: 1 or 3 (default: 3).", valueName: "n"))
     var channels: Int?
 
@@ -47,20 +50,23 @@ struct DataConvertCommand: DefinitionCommand {
 
     func run(_ registry: Registry) throws {
         var source = try DataSource(source, registry)
-        var isOneByOne = false
+        if let layout { try source.setLayout(layout) }
+        let isFolder = source.folder != nil, isMixed = try source.holdsSizesOfTheirOwn()
         if var folder = source.folder {
             if let channels { folder.channels = channels }
             if let test { folder.test = test }
             source.folder = folder
-            isOneByOne = try size == nil && !folder.hasOneSize
-            if isOneByOne, resize != nil { throw UserError(.usage, "--resize: goes with --size, to which images are brought") }
-            // Of files that are written whole the size does not matter.
-            source.configuration.size = isOneByOne ? Size2D(64, 64) : size.map { Size2D($0, $0) }
-            source.configuration.resize = resize ?? .exact
-        } else if let option = [(size == nil, "--size"), (resize == nil, "--resize"), (channels == nil, "--channels"), (test == nil, "--test")].first(where: { !$0.0 }) {
-            throw UserError(.usage, "\(option.1): goes with a folder of image files")
         }
-        let output = try OutputFile.path(output, besides: [source.path].compactMap { $0 })
+        let unfit = [
+            (size != nil && !isFolder && !isMixed, "--size: goes with images of several sizes"), (resize != nil && size == nil, "--resize: goes with --size, to which images are brought"),
+            (channels != nil && !isFolder, "--channels: goes with image files"), (test != nil && !isFolder, "--test: goes with image files"),
+        ]
+        if let sentence = unfit.first(where: \.0)?.1 { throw UserError(.usage, sentence) }
+        let isOneByOne = size == nil && isMixed
+        // Of images that are written whole the size does not matter.
+        source.configuration.size = isOneByOne ? Size2D(64, 64) : size.map { Size2D($0, $0) }
+        source.configuration.resize = resize ?? .exact
+        let output = try OutputFile.path(output, besides: [source.path].compactMap { $0 }, replacing: ("HDF5", [0x89, 0x48, 0x44, 0x46]))
         let progress = FileProgress()
         source.configuration.places.progress = progress.progress
         let found = try FoundImages(source.configuration, dataDirectory: dataOptions.dataDirectory), images = found.images
@@ -70,8 +76,9 @@ struct DataConvertCommand: DefinitionCommand {
             try isOneByOne ? images.writeOneByOne(to: output) { try Interrupt.check() } : images.write(to: output) { try Interrupt.check() }
         }
         let shape = isOneByOne ? "with sizes of their own" : "of \(images.shape)"
-        print("wrote \(output): \(grouped(images.train.count)) training and \(grouped(images.test.count)) test images \(shape), \(grouped(images.classCount)) classes")
+        print("wrote \(output): \(grouped(images.train.count)) training\(images.validation.map { ", \(grouped($0.count)) validation" } ?? "") and \(grouped(images.test.count)) test images \(shape), \(grouped(images.classCount)) classes")
     }
 }
 
 extension ResizeKind: ExpressibleByArgument {}
+extension HDF5Source.Layout: ExpressibleByArgument {}

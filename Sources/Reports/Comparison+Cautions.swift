@@ -4,7 +4,23 @@ import Foundation
 extension Comparison {
     /// What a reader of the table has to know.
     func cautions() -> [String] {
-        tooFewPairs() + pooled() + mixedArithmetics() + unequalBudgets()
+        tooFewPairs() + pooled() + changedData() + mixedArithmetics() + unequalBudgets()
+    }
+
+    /// Says when runs say the same of their data and had other images: files that changed between them.
+    private func changedData() -> [String] {
+        var first: [String: Run] = [:]
+        for run in rows.flatMap(\.runs) {
+            let said = run.keys.values.filter { $0.key.hasPrefix("data.") && $0.key != RunFold.key }.map { "\($0.key) \($0.value)" }.sorted().joined(separator: "\n")
+            guard let earlier = first[said] else {
+                first[said] = run
+                continue
+            }
+            if earlier.summary.description.dataDigest != run.summary.description.dataDigest {
+                return ["\(earlier.summary.folder.path) and \(run.summary.folder.path) were trained on different images under one definition of the data"]
+            }
+        }
+        return []
     }
 
     /// - Throws: `.usage` when runs were tested on different images, so that no comparison means anything.

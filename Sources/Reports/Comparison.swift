@@ -243,15 +243,16 @@ public struct Comparison {
     /// Makes rows in the order in which runs come; a trial that comes twice counts once.
     private mutating func group(_ runs: [Run]) throws {
         for key in options.by { try requireKnown(key, "--by", in: runs) }
-        var positions: [String: Int] = [:], trials: [String: String] = [:]
+        var positions: [String: Int] = [:], trials: [String: RunSummary] = [:]
         for run in runs {
             let experiment = options.by.isEmpty ? run.summary.description.experiment : ""
             let trial = "\(experiment)\n\(run.summary.description.seed) \(run.fold?.index ?? 0)\n\(run.definition)"
             if let twin = trials[trial] {
-                notes.append("\(run.summary.folder.path): the same trial as \(twin), left out")
+                let isSame = twin.description.dataDigest == run.summary.description.dataDigest
+                notes.append("\(run.summary.folder.path): \(isSame ? "the same trial as" : "the definition and the seed of") \(twin.folder.path)\(isSame ? "" : ", but other images"), left out")
                 continue
             }
-            trials[trial] = run.summary.folder.path
+            trials[trial] = run.summary
             let row = try options.by.isEmpty
                 ? "\(experiment)\n\(run.definition)" : byValues(run).joined(separator: "\n")
             if let position = positions[row] {

@@ -31,7 +31,7 @@ public struct DataDescription: Sendable, Equatable {
 
 /// The image files of a run.
 public struct FilesDescription: Sendable, Equatable {
-    /// The files of the test images, in the order of their places among the data set's test images; below the folder.
+    /// The files of the images among which the test images have their places (`SplitDescription.test`), below the folder.
     public var test: [String]
     /// How many files were left out, since they could not be decoded.
     public var leftOutCount: Int
@@ -125,7 +125,7 @@ extension DataDescription {
         }
         if let files {
             try file.write(files.test, to: "\(group)/test_files")
-            try file.setAttribute("long_name", of: "\(group)/test_files", to: "files of the data set's test images")
+            try file.setAttribute("long_name", of: "\(group)/test_files", to: "files of the images among which the test images have their places")
             try file.write(Int64(files.leftOutCount), to: "\(group)/files_left_out")
             texts.append(("files_left_out", "image files that could not be decoded and were left out", "1"))
         }

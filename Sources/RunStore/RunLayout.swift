@@ -15,7 +15,7 @@ let lastUnsealedRunFormatVersion = 2
 ///     /data/{image_shape,mean,standard_deviation,class_names}     what a user of the model needs; without names in data sets that have none
 ///     /data/split/{training,validation,test}                     places of the images in the data set's own lists
 ///     /data/split/{class_counts,class_numbers,relabeled_images,given_labels}     what was done to the training images, where something was
-///     /data/{test_files,files_left_out}                          of image files: those of the test images, and how many could not be decoded
+///     /data/{test_files,files_left_out}                          of image files: those among which the test images have their places, and how many could not be decoded
 ///     /status                           running, finished, interrupted, diverged
 ///     /metrics/train/{step,epoch,<measure>…,learning_rate,gradient_norm}     the measures of the task, such as loss and accuracy; the
 ///                                       attribute better of each says whether larger or smaller values are, and occasion whether it is of

@@ -40,6 +40,8 @@ public struct DataConfiguration: Configurable {
     public var directory: String?
     /// How much of the official training set is held out; nil: the validation images of an HDF5 file, or 0.1 when it has none.
     public var validation: HeldOut?
+    /// Whether as many images of each class are held out; of image files they always are.
+    public var isStratified = false
     /// The seed by which validation images, folds, subsets and the labels that noise replaces are drawn.
     public var splitSeed: UInt64 = 0
     /// The size of the training split after the validation split was held out; nil: all. Smaller subsets lie within larger ones.
@@ -131,6 +133,7 @@ public struct DataConfiguration: Configurable {
         Key("numpy", \.numpy, .map(orAlone: "path", "the path of a .npz file"), decidesDefaults: true, use: .clarity, "A data set of one's own in a .npz file."),
         Key("directory", \.directory, .text, use: .clarity, "Where the files lie, when not in the usual places; relative to the file that says it."),
         Key("validation", \.validation, .heldOut, "How much of the training images is held out for validation."),
+        Key("stratified", \.isStratified, .flag, writesDefault: false, "Whether as many images of each class are held out for validation as its part of all; of image files they always are."),
         Key("split_seed", \.splitSeed, .seed, "Seeds the choice of the held-out images, of the folds, of the subsets and of the labels that noise replaces."),
         Key("train_examples", \.trainExamples, .integer(in: 1...1_000_000_000), "How many training images are used; absent: all that are left."),
         Key("test_examples", \.testExamples, .integer(in: 1...1_000_000_000), "How many test images are used; absent: all."),
@@ -147,7 +150,7 @@ public struct DataConfiguration: Configurable {
             "Whether every epoch draws each training image once (shuffled), or each class equally often (balanced)."),
         Key("normalization", \.normalization, .normalization, "How pixel values become inputs."),
         Key("size", \.extent, .imageExtent, "The size in which models get the images; native: each in its own, cut into patches that share sequences (navit); absent: that of the images."),
-        Key("resize", \.resize, .choice, writesDefault: false, "How images come to size: stretched, bilinear and antialiased (exact), or with black around them (pad); image files also by their shorter side, of which the middle is taken (shorter)."),
+        Key("resize", \.resize, .choice, writesDefault: false, "How images come to size: stretched, bilinear and antialiased (exact), or with black around them (pad), where smaller images stay as they are; image files also by their shorter side, of which the middle is taken (shorter)."),
         Key("interpolation", \.interpolation, .choice, writesDefault: false, "How pixels between pixels are found when image files are resampled; both as Pillow does."),
         Key("crop", \.crop, .choice, writesDefault: false, paper: "Szegedy et al., CVPR 2015", "What training sees of image files: the middle (center), or a random part of 8 to 100 % of the pixels (random_resized)."),
         Key("augment", \.augment, .list(of: Augmentation.kind), "Random changes of the training images, in their own size."),

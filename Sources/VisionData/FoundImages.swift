@@ -24,7 +24,7 @@ public struct FoundImages: Sendable {
             self.init(try files.load(), files.directory, [isGiven ? nil : directory?.note])
         case .hdf5(let source):
             let file = try configuration.find(source)
-            if try HDF5Reader(file.path).isGroup("/train/images") {
+            if try HDF5Source(path: file.path).holdsSizesOfTheirOwn {
                 self.init(try loadMixedImages(source, at: file.path, configuration), file.path, [file.note])
                 return
             }
@@ -48,6 +48,12 @@ public struct FoundImages: Sendable {
     }
 }
 
-extension HDF5Reader {
-    fileprivate func isGroup(_ object: String) throws -> Bool { try exists(object) && kind(of: object) == .group }
+extension HDF5Source {
+    /// Whether the file at `path` has a dataset for each image, with a size of its own (`loadMixedImages`).
+    public var holdsSizesOfTheirOwn: Bool {
+        get throws {
+            let file = try HDF5Reader(path)
+            return try file.exists("/train/images") && file.kind(of: "/train/images") == .group
+        }
+    }
 }

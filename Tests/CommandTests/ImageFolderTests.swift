@@ -209,6 +209,30 @@ import TestSupport
         #expect(none.exitCode == 64 && none.errors.contains("--write-definition: goes with a folder or a list of image files; digits is none"), "\(none.errors)")
     }
 
+    /// No file of the user's is replaced by one of another kind; images of several sizes go from file to file; lists may name paths anywhere.
+    @Test func othersFilesStay() throws {
+        let folder = try TemporaryFolder()
+        try Self.fill(folder, count: 4)
+        try folder.add("notes.txt", "mine")
+        for words in [["data", "convert", "leaves", "notes.txt"], ["data", "convert", "leaves", "leaves/down/0.png"], ["data", "check", "leaves", "--html", "notes.txt"]] {
+            let refused = try Program.run(words, in: folder.url, environment: ["HARNESS_HOME": ""])
+            #expect(refused.exitCode == 64 && refused.errors.contains("is there already and is no"), "\(refused.errors)")
+        }
+        #expect(try String(contentsOf: folder.url.appending(path: "notes.txt"), encoding: .utf8) == "mine")
+        for words in [["leaves", "a.h5"], ["a.h5", "b.h5"], ["a.h5", "c.h5", "--size", "16"], ["leaves", "c.h5", "--size", "16"]] {
+            let written = try Program.run(["data", "convert"] + words, in: folder.url, environment: ["HARNESS_HOME": ""])
+            #expect(written.exitCode == 0, "\(written.errors)")
+        }
+        let whole = folder.url.appending(path: "leaves").path
+        let rows = ["across", "down", "plain"].flatMap { name in (0..<4).map { "\(whole)/\(name)/\($0).png, \(name)" } }
+        try folder.add("list.csv", (["path,label", "gone.png,plain"] + rows).joined(separator: "\n") + "\n")
+        let looked = try run(folder, "data", "check", "list.csv")
+        #expect(looked.exitCode == 0 && looked.output.contains("formats: 12 PNG") && looked.output.contains("gone.png: there is no such file"), "\(looked.output)")
+        try folder.add("list.yaml", "data: {folder: {path: list.csv, on_error: skip}, size: 8, validation: 0}\ntrain: {epochs: 1, batch_size: 8}\nmodels: {line: logistic-regression}\n")
+        let skipped = try run(folder, "check", "list.yaml")
+        #expect(skipped.exitCode == 0 && (skipped.output + skipped.errors).contains("1 of 13 files are left out"), "\(skipped.errors)")
+    }
+
     /// Files that are left out are counted in the run.
     @Test func filesLeftOutAreCounted() throws {
         let folder = try TemporaryFolder()

@@ -21,7 +21,7 @@ import Testing
 
     @Test(arguments: [
         ("", "list.csv: is empty, expected a line that names the columns path and label"),
-        ("file,label\na,b\n", "list.csv:1: found the columns file, label, expected path and label"),
+        ("file,label\na,b\n", "list.csv:1: found the columns file, label, expected path and label, with commas between them"),
         ("path,label\na.png\n", "list.csv:2: found 1 fields, expected 2"),
         ("path,label\na.png,x\nb.png,\n", "list.csv:3: the label is empty"),
         ("path,label\na.png,x\na.png,y\n", "list.csv:3: names a.png again, after line 2"),

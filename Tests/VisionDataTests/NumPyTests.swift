@@ -32,6 +32,21 @@ import Testing
         }
     }
 
+    /// Arrays in files of their own are those of the archive, which holds these files.
+    @Test func aFolderOfFiles() throws {
+        let folder = try TemporaryFolder(), archive = try NumPyFile("\(Self.folder)/keras_uint8.npz")
+        for name in archive.names {
+            let array = try #require(try archive.array(name))
+            var header = "{'descr': '|\(array.type)', 'fortran_order': False, 'shape': (\(array.shape.map { "\($0)," }.joined())), }"
+            header += String(repeating: " ", count: 118 - header.utf8.count - 1) + "\n"
+            let bytes: [UInt8] = [0x93] + Array("NUMPY".utf8) + [1, 0, 118, 0] + Array(header.utf8) + array.elements
+            try Data(bytes).write(to: URL(filePath: folder.path("\(name).npy")))
+        }
+        #expect(NumPySource.isFolder(folder.path) && !NumPySource.isFolder(Self.folder))
+        let found = try loadNumPyImages(NumPySource(path: ""), at: folder.path).images
+        #expect(try found.digest == loadNumPyImages(NumPySource(path: ""), at: "\(Self.folder)/keras_uint8.npz").images.digest)
+    }
+
     /// Cut or changed at any place: right, or a sentence.
     @Test func damagedFilesAreRefused() throws {
         let folder = try TemporaryFolder(), path = folder.path("a.npz"), whole = [UInt8](try Data(contentsOf: URL(filePath: "\(Self.folder)/medmnist.npz")))

@@ -24,12 +24,40 @@ struct DataSource {
             let names = registry.datasets.map(\.name)
             throw UserError(.noInput, "\(word.shortened()): is no data set's name, and there is no such file or folder\(suggestion(for: word, among: names))")
         }
+        if isFolder.boolValue, NumPySource.isFolder(path) {
+            (configuration, text, self.path) = (DataConfiguration(.numpy(NumPySource(path: path))), path, path)
+            return
+        }
         switch (path as NSString).pathExtension.lowercased() {
         case _ where isFolder.boolValue, "csv", "tsv": configuration = DataConfiguration(.folder(FolderSource(path: path)))
         case "npz": configuration = DataConfiguration(.numpy(NumPySource(path: path)))
         default: configuration = DataConfiguration(.hdf5(HDF5Source(path: path)))
         }
         (text, self.path) = (path, path)
+    }
+
+    /// Says in which order an array's axes are.
+    ///
+    /// - Throws: `.usage` for other sources.
+    mutating func setLayout(_ layout: HDF5Source.Layout) throws {
+        switch configuration.source {
+        case .hdf5(var file):
+            file.layout = layout
+            configuration.source = .hdf5(file)
+        case .numpy(var file):
+            file.layout = layout
+            configuration.source = .numpy(file)
+        default: throw UserError(.usage, "--layout: goes with an HDF5 or .npz file; \(text) is none")
+        }
+    }
+
+    /// Whether the images have several sizes.
+    func holdsSizesOfTheirOwn() throws -> Bool {
+        switch configuration.source {
+        case .folder(let folder): try !folder.hasOneSize
+        case .hdf5(let file): try file.holdsSizesOfTheirOwn
+        default: false
+        }
     }
 
     /// The folder of image files; nil for other sources.

@@ -7,9 +7,11 @@ import Foundation
 enum OutputFile {
     /// The path to write to: the same, or where a link at that path leads.
     ///
-    /// - Parameter inputs: files that the command reads.
-    /// - Throws: `.usage` when that would take away one of the inputs, a file of a run, or what is no regular file.
-    static func path(_ path: String, besides inputs: [String] = []) throws -> String {
+    /// - Parameters:
+    ///   - inputs: files and folders that the command reads.
+    ///   - kind: what a file that is there has to be, so that it may be replaced: how it is called, and how it begins.
+    /// - Throws: `.usage` when that would take away one of the inputs, a file of a run, a file of another kind, or what is no regular file.
+    static func path(_ path: String, besides inputs: [String] = [], replacing kind: (name: String, start: [UInt8])? = nil) throws -> String {
         var status = stat()
         guard stat(path, &status) == 0 else { return path }
         if status.st_mode & S_IFMT == S_IFDIR { throw UserError(.usage, "\(path): is a folder, expected a new file or one to replace") }
@@ -18,6 +20,12 @@ enum OutputFile {
             var other = stat()
             if stat(input, &other) == 0, other.st_dev == status.st_dev, other.st_ino == status.st_ino {
                 throw UserError(.usage, "\(path): is what is read, expected another file to write")
+            }
+        }
+        if let kind, status.st_size > 0, let file = FileHandle(forReadingAtPath: path) {
+            let start = (try? file.read(upToCount: kind.start.count)) ?? Data()
+            guard start.elementsEqual(kind.start) else {
+                throw UserError(.usage, "\(path): is there already and is no \(kind.name) file, which alone is replaced; expected another name")
             }
         }
         guard let resolved = realpath(path, nil) else { throw UserError(.io, "\(path): cannot be looked up: \(String(cString: strerror(errno)))") }

@@ -67,6 +67,7 @@ public struct Experiment: Sendable {
         let images = Images(key: definition.imagesKey, sourceKey: definition.sourceKey, dataset: dataset, digest: dataDigest)
         sources = try Self.findSources(of: &definition, dataDirectory, images)
         self.definition = definition
+        try Self.requireSizes(of: definition, dataset)
         let prepared = try definition.placing { try tasks.prepare(definition.task, dataset: dataset, training: definition.train) }
         (task, source) = (prepared.task, prepared.source)
         let measures = try definition.placing { try prepared.task.measures(of: prepared.source) }
@@ -81,16 +82,7 @@ public struct Experiment: Sendable {
         })
         let input = dataset.shape, outputs = prepared.task.outputShape.elementCount
         let errors = ConfigurationErrors()
-        for model in definition.models {
-            if type(of: model.definition.configuration).takesSequences != dataset.sharesSequences {
-                let sentence = dataset.sharesSequences
-                    ? "takes images of one size, and data.size: native gives each in its own; say data.size in pixels, or take navit"
-                    : "takes images in their own sizes, which data.size: native gives, of a folder or an HDF5 file"
-                errors.report(sentence, at: model.node.mark, path: model.path)
-            } else {
-                model.validate(input: input, classes: outputs, errors: errors)
-            }
-        }
+        for model in definition.models { model.validate(input: input, classes: outputs, errors: errors) }
         try errors.throwIfAny()
         models = try definition.models.map { model in
             (model.name, try ModelSummary(model.definition, input: input, classes: outputs))
@@ -101,6 +93,18 @@ public struct Experiment: Sendable {
             _ = try definition.placing(in: model) { try model.train.parameters.treatments(of: declared.parameters.map(\.name), in: model.path) }
             try checkSource(of: model, (declared.parameters + declared.buffers).shapes)
         }
+    }
+
+    /// - Throws: `.usage` with every model that takes images of one size where they have several, or the reverse.
+    private static func requireSizes(of definition: Definition, _ dataset: ImageDataset) throws {
+        let errors = ConfigurationErrors()
+        for model in definition.models where type(of: model.definition.configuration).takesSequences != dataset.sharesSequences {
+            let sentence = dataset.sharesSequences
+                ? "takes images of one size, and data.size: native gives each in its own; say data.size in pixels, or take navit"
+                : "takes images in their own sizes, which data.size: native gives, of a folder or an HDF5 file"
+            errors.report(sentence, at: model.node.mark, path: model.path)
+        }
+        try errors.throwIfAny()
     }
 
     /// The experiment of the fold on which a trial is tested; this one where there are no folds.

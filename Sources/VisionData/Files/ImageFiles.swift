@@ -135,7 +135,7 @@ public final class ImageFiles: Sendable {
 
     // MARK: Files
 
-    static func join(_ root: String, _ path: String) -> String { root.isEmpty ? path : root.hasSuffix("/") ? root + path : "\(root)/\(path)" }
+    static func join(_ root: String, _ path: String) -> String { root.isEmpty || path.hasPrefix("/") ? path : root.hasSuffix("/") ? root + path : "\(root)/\(path)" }
 
     static func digest(of bytes: [UInt8]) -> String {
         let digest = SHA256()
@@ -150,7 +150,7 @@ public final class ImageFiles: Sendable {
     static func bytes(of path: String) throws -> [UInt8] {
         let file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard file >= 0 else {
-            throw UserError(errno == ENOENT ? .noInput : .io, "\(path): \(errno == ENOENT ? "there is no such file" : "cannot be read: \(String(cString: strerror(errno)))")")
+            throw UserError([ENOENT, EACCES, ELOOP].contains(errno) ? .noInput : .io, "\(path): \(errno == ENOENT ? "there is no such file" : "cannot be read: \(String(cString: strerror(errno)))")")
         }
         defer { close(file) }
         var status = stat()

@@ -72,7 +72,7 @@ struct ImageFolder {
                 [(.train, "train")] + ["val", "validation", "valid"].filter(top.folders.contains).prefix(1).map { (.validation, $0) }
                     + (top.folders.contains("test") ? [(.test, "test")] : [])
             } else { [(.train, "")] }
-        var hidden = 0, strays: [String] = [], found: [(path: String, name: String, split: Split)] = [], names: Set<String> = []
+        var emptySplits: [String] = [], hidden = 0, strays: [String] = [], found: [(path: String, name: String, split: Split)] = [], names: Set<String> = []
         func add(_ listing: Listing, at path: String) {
             hidden += listing.hiddenCount
             strays += listing.files.map { ImageFiles.join(path, $0) }
@@ -84,6 +84,7 @@ struct ImageFolder {
         for (split, folder) in splits {
             let listing = splits[0].folder == "" ? top : try Listing(ImageFiles.join(root, folder))
             add(listing, at: folder)
+            if listing.folders.isEmpty, folder != "" { emptySplits.append(folder) }
             for name in listing.folders {
                 names.insert(name)
                 try Self.walk(root, ImageFiles.join(folder, name), depth: 0) { listing, path in
@@ -104,14 +105,16 @@ struct ImageFolder {
         files = Self.sorted(found.map { File(path: $0.path, label: labels[$0.name]!, split: $0.split) })
         hasTest = files.contains { $0.split == .test }
         hasValidation = files.contains { $0.split == .validation }
-        notes = Self.summary(hidden: hidden, strays: strays, empty: names.subtracting(used).sorted(by: Self.precedes)).map { ["\(root): \($0)"] } ?? []
+        notes = Self.summary(hidden: hidden, strays: strays, empty: emptySplits + names.subtracting(used).sorted(by: Self.precedes)).map { ["\(root): \($0)"] } ?? []
     }
 
     /// The order of UTF-8 bytes, which depends on no locale.
     private static func precedes(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
 
     private static func advice(_ strays: [String]) -> String {
-        strays.isEmpty ? "" : "; found \(grouped(strays.count)) other files, such as \(strays[0].shortened())"
+        let images = strays.filter { extensions.contains(($0 as NSString).pathExtension.lowercased()) }
+        if let first = images.first { return "; found \(grouped(images.count)) images outside of such folders, such as \(first.shortened())" }
+        return strays.isEmpty ? "" : "; found \(grouped(strays.count)) other files, such as \(strays[0].shortened())"
     }
 
     /// One sentence for all that is passed over; nil for nothing.
@@ -196,7 +199,7 @@ extension ImageFolder {
             case .success(let entry): kept.append((file, entry))
             case .failure(let error as UserError):
                 // A disk that fails is no damaged file.
-                if source.onError == .stop || error.kind != .data { throw error }
+                if source.onError == .stop || ![.data, .noInput].contains(error.kind) { throw error }
                 damaged.append(error)
             case .failure(let error): throw error
             case nil: break
@@ -208,7 +211,9 @@ extension ImageFolder {
         if !hasTest, holdsOutTest { kept = Self.holdingOutTest(source.test, of: kept, seed: splitSeed) }
         let counts = [Split.train, .validation, .test].map { split in kept.count { $0.file.split == split } }
         guard counts[0] > 0, counts[2] > 0 || !holdsOutTest else {
-            throw UserError(.data, "\(root): has \(grouped(counts[0])) images for training and \(grouped(counts[2])) for the test, expected at least one of each")
+            let reason = kept.contains { $0.file.group != nil } ? "; images of one group never come into two splits"
+                : counts[2] == 0 ? "; a class of one image gives none to the test" : ""
+            throw UserError(.data, "\(source.path): has \(grouped(counts[0])) images for training and \(grouped(counts[2])) for the test, expected at least one of each\(reason)")
         }
         let store = ImageFiles(
             root: root, kept.map(\.entry), decoding, sizing, crop, leftOutCount: damaged.count,
@@ -273,7 +278,7 @@ extension ImageFolder {
                 let size = try ImageFileHeader(ImageFiles.bytes(of: path), path: path).size
                 if let first, size != first.size { return (first, (size, path)) }
                 if first == nil { first = (size, path) }
-            } catch let error as UserError where source.onError == .skip && error.kind == .data { continue }
+            } catch let error as UserError where source.onError == .skip && [.data, .noInput].contains(error.kind) { continue }
         }
         guard let first else { throw UserError(.data, "\(root): no file of it can be decoded") }
         return (first, nil)

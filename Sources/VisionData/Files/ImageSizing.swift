@@ -64,9 +64,9 @@ struct ImageSizing: Sendable, Equatable {
     private func fitting(_ image: Size2D) -> Size2D {
         if image.height <= target.height, image.width <= target.width { return image }
         if image.width * target.height >= image.height * target.width {
-            return Size2D(max(1, target.width * image.height / image.width), target.width)
+            return Size2D(max(1, (2 * target.width * image.height + image.width) / (2 * image.width)), target.width)
         }
-        return Size2D(target.height, max(1, target.height * image.width / image.height))
+        return Size2D(target.height, max(1, (2 * target.height * image.width + image.height) / (2 * image.height)))
     }
 }
 

@@ -22,13 +22,14 @@ struct Manifest {
         let names = header.fields.map { $0.trimmingCharacters(in: .whitespaces).lowercased() }
         func column(_ name: String) -> Int? { names.firstIndex(of: name) }
         guard let path = column("path"), let label = column("label") else {
-            throw UserError(.data, "\(file):1: found the columns \(names.joined(separator: ", ").shortened()), expected path and label")
+            throw UserError(.data, "\(file):1: found the columns \(names.joined(separator: ", ").shortened()), expected path and label, with \(file.lowercased().hasSuffix(".tsv") ? "tabs" : "commas") between them")
         }
         let split = column("split"), group = column("group")
         var seen: [String: Int] = [:]
         rows = try records.dropFirst().map { line, fields in
             func fail(_ sentence: String) -> UserError { UserError(.data, "\(file):\(line): \(sentence)") }
             guard fields.count == names.count else { throw fail("found \(fields.count) fields, expected \(names.count)") }
+            let fields = fields.map { $0.trimmingCharacters(in: .whitespaces) }
             guard !fields[path].isEmpty else { throw fail("the path is empty") }
             guard !fields[label].isEmpty else { throw fail("the label is empty") }
             if let earlier = seen.updateValue(line, forKey: fields[path]) { throw fail("names \(fields[path].shortened()) again, after line \(earlier)") }

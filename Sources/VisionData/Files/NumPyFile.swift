@@ -2,11 +2,14 @@ import CZlib
 import Configuration
 import Foundation
 
-/// Arrays in NumPy's form: a `.npz` file, which is a ZIP archive of `.npy` files, stored or deflated (PKWARE's APPNOTE 6.3, NumPy's NEP 1).
+/// Arrays in NumPy's form: a `.npz` file, which is a ZIP archive of `.npy` files, stored or deflated (PKWARE's APPNOTE 6.3, NumPy's NEP 1), or a folder of
+/// `.npy` files.
 struct NumPyFile {
     let path: String
     private let bytes: [UInt8]
     private let members: [String: Member]
+    /// Of a folder.
+    private let files: Set<String>
 
     private struct Member {
         let method: Int
@@ -27,14 +30,20 @@ struct NumPyFile {
     }
 
     /// Names of arrays.
-    var names: [String] { members.keys.sorted() }
+    var names: [String] { members.keys.sorted() + files.sorted() }
 
     /// Reads a file's list of arrays.
     ///
     /// - Throws: `.data` with the path when it is no such file, or damaged.
     init(_ path: String) throws {
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+            let files = try ImageFolder.Listing(path).files.filter { $0.hasSuffix(".npy") }
+            (self.path, bytes, members, self.files) = (path, [], [:], Set(files.map { String($0.dropLast(4)) }))
+            return
+        }
         let bytes = try ImageFiles.bytes(of: path)
-        (self.path, self.bytes) = (path, bytes)
+        (self.path, self.bytes, files) = (path, bytes, [])
         func number(_ place: Int, _ length: Int) -> Int {
             place >= 0 && place + length <= bytes.count ? (0..<length).reduce(0) { $0 | Int(bytes[place + $1]) << (8 * $1) } : 0
         }
@@ -71,8 +80,12 @@ struct NumPyFile {
 
     /// Reads an array; nil where there is none of the name.
     func array(_ name: String) throws -> Array? {
-        guard let member = members[name] else { return nil }
-        let content = try content(of: member, name)
+        let content: ArraySlice<UInt8>
+        if let member = members[name] {
+            content = try self.content(of: member, name)
+        } else if files.contains(name) {
+            content = try ImageFiles.bytes(of: ImageFiles.join(path, "\(name).npy"))[...]
+        } else { return nil }
         func fail(_ sentence: String) -> UserError { UserError(.data, "\(path): \(name.shortened()): \(sentence)") }
         guard content.count >= 10, content.starts(with: [0x93] + Swift.Array("NUMPY".utf8)), (1...3).contains(content[6]) else {
             throw fail("is no array in NumPy's form")

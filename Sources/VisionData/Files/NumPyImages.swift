@@ -18,13 +18,20 @@ public struct NumPySource: Configurable {
     public init() { self.init(path: "") }
 
     public static let options: [Key<NumPySource>] = [
-        .required("path", \.path, .text, missing: "expected a path", "The .npz file, relative to the one that says it."),
+        .required("path", \.path, .text, missing: "expected a path", "The .npz file, or a folder of .npy files, relative to the file that says it."),
         Key("classes", \.classes, .integer(in: 1...HDF5Source.largestClassCount), "How many classes there are; absent: the largest label + 1."),
         Key("layout", \.layout, .choice, "The order of an image's axes."),
     ]
 }
 
-/// Reads a data set from a `.npz` file with `train_images`, `train_labels`, `test_images`, `test_labels` and, where it brings its own validation images,
+extension NumPySource {
+    /// Whether a folder holds such arrays as `.npy` files.
+    public static func isFolder(_ path: String) -> Bool {
+        ["train_images", "x_train", "X_train"].contains { FileManager.default.fileExists(atPath: ImageFiles.join(path, "\($0).npy")) }
+    }
+}
+
+/// Reads a data set from a `.npz` file, or a folder of `.npy` files, with `train_images`, `train_labels`, `test_images`, `test_labels` and, where it brings its own validation images,
 /// `val_images` and `val_labels`, as MedMNIST calls them; or `x_train`, `y_train`, `x_test`, `y_test`, as Keras does. Images are `[n, height, width]` or
 /// `[n, height, width, channels]`: uint8 and uint16 stand for 0 to 1, float32 and float64 are used as they are, in float32. Labels are integers from 0,
 /// `[n]` or `[n, 1]`.

@@ -57,7 +57,7 @@ struct DataSplit {
         guard heldOut < pool.count else {
             throw UserError(at: "data.validation", "\(heldOut) images held out, but \(images.name) has only \(pool.count) training images")
         }
-        if case .files = images.pixels, heldOut > 0 {
+        if images.files != nil || configuration.isStratified, heldOut > 0 {
             if let groups {
                 let front = wholeGroups(of: shuffledPool, by: groups, atLeast: heldOut), chosen = Set(front)
                 (shuffledPool, heldOut) = (front + shuffledPool.filter { !chosen.contains($0) }, front.count)
