@@ -24,9 +24,6 @@ public struct PositionEmbedding {
         /// A trained number for each head and distance is added to the scores of every block (`RelativePositionBias`); none for prefix tokens.
         case relative
         case none
-
-        /// Whether positions are added to the tokens, before the first block.
-        public var isAdded: Bool { self != .rotary && self != .relative && self != .none }
     }
 
     private let embedding: Tensor?

@@ -45,8 +45,11 @@ public final class ImageFiles: Sendable {
     /// The size of images after resampling, and their channels.
     var shape: ImageShape { ImageShape(height: sizing.target.height, width: sizing.target.width, channels: decoding.channels) }
 
-    /// The samples that a run keeps in memory: names and sums.
-    var byteCount: Int { entries.reduce(0) { $0 + $1.path.utf8.count + 160 } }
+    /// What a run keeps in memory: names and sums, and for each thread that decodes the largest image, decoded and on its way to its size.
+    var byteCount: Int {
+        let largest = entries.map { $0.size.height * $0.size.width }.max() ?? 0
+        return entries.reduce(0) { $0 + $1.path.utf8.count + 160 } + 2 * largest * decoding.channels * MachineLimits.current.processors
+    }
 
     init(
         root: String, _ entries: [Entry], _ decoding: ImageDecoding, _ sizing: ImageSizing, _ crop: ImageCrop, leftOutCount: Int = 0, place: Place = .files(nil)

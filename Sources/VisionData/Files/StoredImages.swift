@@ -16,8 +16,6 @@ public final class StoredImages: Sendable {
         file = try HDF5Reader(path)
     }
 
-    func has(_ name: String) -> Bool { file.exists(name) }
-
     /// An image's height and width, and its channels.
     func shape(of name: String) throws -> ImageShape {
         let lengths = try file.shape(of: name), type = try file.elementType(of: name)
