@@ -71,11 +71,16 @@ struct DataCheckCommand: DefinitionCommand {
 
     private static func text(_ survey: ImageSurvey, width: Int?) -> String {
         var table = TextTable([TextTable.Column("class"), TextTable.Column("name", .left)] + survey.counts.map { TextTable.Column("\($0.split.rawValue)") })
-        for (label, name) in survey.classNames.enumerated() {
+        // The labels of arrays may be few and far apart.
+        let used = survey.classNames.indices.filter { label in survey.counts.contains { $0.images[label] > 0 } }
+        for label in used {
+            let name = survey.classNames[label]
             table.append(["\(label)", name.visibleOnOneLine] + survey.counts.map { grouped($0.images[label]) })
         }
         table.append(["", "all"] + survey.counts.map { grouped($0.images.reduce(0, +)) })
-        var lines = [table.text(width: width), ""]
+        var lines: [String] = []
+        let unused = survey.classNames.count - used.count
+        if unused > 0 { lines.append("\(counted(unused, "class", "classes")) without images") }
         if !survey.formats.isEmpty { lines.append("formats: " + survey.formats.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\(grouped($0.value)) \($0.key)" }.joined(separator: ", ")) }
         func size(_ size: Size2D) -> String { "\(size.height)×\(size.width)" }
         if survey.sizes.count == 1 {
@@ -92,16 +97,16 @@ struct DataCheckCommand: DefinitionCommand {
             guard !all.isEmpty else { return }
             let crossing = all.count(where: \.crossesSplits)
             let example = (all.first(where: \.crossesSplits) ?? all[0]).names.prefix(2).map(\.visibleOnOneLine).joined(separator: ", ")
-            lines.append("\(grouped(all.count)) groups of \(what)\(crossing > 0 ? ", \(grouped(crossing)) of them across splits" : "") (\(example))")
+            lines.append("\(counted(all.count, "group", "groups")) of \(what)\(crossing > 0 ? ", \(grouped(crossing)) of them across splits" : "") (\(example))")
         }
         twins(survey.duplicates, "equal images")
         twins(survey.nearDuplicates, "images that look alike")
         if !survey.damaged.isEmpty {
-            lines.append("\(grouped(survey.damaged.count)) damaged files:")
+            lines.append("\(counted(survey.damaged.count, "damaged file", "damaged files")):")
             lines += survey.damaged.prefix(20).map { "  \($0.visibleOnOneLine)" }
             if survey.damaged.count > 20 { lines.append("  and \(grouped(survey.damaged.count - 20)) more") }
         }
-        return lines.joined(separator: "\n")
+        return ([table.text(width: width), ""] + lines.flatMap { broken($0, width: width) }).joined(separator: "\n")
     }
 }
 
@@ -127,7 +132,7 @@ private struct StarterDefinition {
             data:
               folder:
                 path: \(YAML.line(.text(path)))
-            \(survey.damaged.isEmpty ? "" : "    on_error: skip             # \(grouped(survey.damaged.count)) files cannot be decoded\n")  size: \(size)                     # models get square images of so many pixels
+            \(survey.damaged.isEmpty ? "" : "    on_error: skip             # \(counted(survey.damaged.count, "file", "files")) cannot be decoded\n")  size: \(size)                     # models get square images of so many pixels
               resize: shorter              # the shorter side becomes as long, and the middle is taken
               # crop: random_resized       # in training a random part in its place: for thousands of images
               augment: [{shift: 2}, horizontal_flip]   # no flip where left and right mean something

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Experiments
+import Reports
 import VisionData
 
 struct DataCommand: DefinitionCommand {
@@ -15,8 +16,13 @@ struct DataCommand: DefinitionCommand {
             """, subcommands: [DataCheckCommand.self, DataConvertCommand.self])
 
     @OptionGroup var dataOptions: DataOptions
+    @OptionGroup var wideOption: WideOption
 
     func run(_ registry: Registry) {
-        print(registry.datasets.map { DatasetSurvey($0, dataDirectory: dataOptions.dataDirectory).description }.joined(separator: "\n\n"))
+        let text = registry.datasets.map { DatasetSurvey($0, dataDirectory: dataOptions.dataDirectory).description }.joined(separator: "\n\n")
+        print(text.split(separator: "\n", omittingEmptySubsequences: false).flatMap { line in
+            // An address stays one word.
+            line.hasPrefix("  from ") ? [String(line)] : broken(String(line), width: wideOption.width)
+        }.joined(separator: "\n"))
     }
 }

@@ -40,6 +40,9 @@ struct DataConvertCommand: DefinitionCommand {
     @Option(help: ArgumentHelp("The part of each class that goes to the test where image files have no folder test (default: 0.2).", valueName: "part"))
     var test: Double?
 
+    @Option(help: ArgumentHelp("Whether an image file that cannot be decoded ends everything or is left out: stop or skip (default: stop).", valueName: "action"))
+    var onError: FolderSource.OnError?
+
     @OptionGroup var dataOptions: DataOptions
 
     mutating func validate() throws {
@@ -51,15 +54,18 @@ struct DataConvertCommand: DefinitionCommand {
     func run(_ registry: Registry) throws {
         var source = try DataSource(source, registry)
         if let layout { try source.setLayout(layout) }
-        let isFolder = source.folder != nil, isMixed = try source.holdsSizesOfTheirOwn()
+        let isFolder = source.folder != nil
         if var folder = source.folder {
             if let channels { folder.channels = channels }
             if let test { folder.test = test }
+            if let onError { folder.onError = onError }
             source.folder = folder
         }
+        let isMixed = try source.holdsSizesOfTheirOwn()
         let unfit = [
             (size != nil && !isFolder && !isMixed, "--size: goes with images of several sizes"), (resize != nil && size == nil, "--resize: goes with --size, to which images are brought"),
             (channels != nil && !isFolder, "--channels: goes with image files"), (test != nil && !isFolder, "--test: goes with image files"),
+            (onError != nil && !isFolder, "--on-error: goes with image files"),
         ]
         if let sentence = unfit.first(where: \.0)?.1 { throw UserError(.usage, sentence) }
         let isOneByOne = size == nil && isMixed
@@ -82,3 +88,4 @@ struct DataConvertCommand: DefinitionCommand {
 
 extension ResizeKind: ExpressibleByArgument {}
 extension HDF5Source.Layout: ExpressibleByArgument {}
+extension FolderSource.OnError: ExpressibleByArgument {}

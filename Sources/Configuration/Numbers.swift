@@ -12,6 +12,9 @@ public func grouped(_ value: Int) -> String {
     return (value < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
 }
 
+/// `1 file`, `1,200 files`.
+public func counted(_ count: Int, _ one: String, _ many: String) -> String { "\(grouped(count)) \(count == 1 ? one : many)" }
+
 /// With a fixed number of decimals; the whole part in groups of three.
 public func decimals(_ value: Double, _ count: Int) -> String {
     guard value.isFinite else { return value.isNaN ? "NaN" : value < 0 ? "-∞" : "∞" }

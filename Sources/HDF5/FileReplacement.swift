@@ -26,9 +26,23 @@ public final class FileReplacement {
         self.path = path
         let folder = (path as NSString).deletingLastPathComponent as NSString
         temporaryPath = isForeign ? folder.appendingPathComponent(".\((path as NSString).lastPathComponent).\(getpid()).tmp") : path + ".tmp"
+        if isForeign { Self.removeLeftovers(of: path) }
         let temporaryPath = temporaryPath
         descriptor = uninterrupted { open(temporaryPath, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666) }
         guard descriptor >= 0 else { throw failure("cannot be created") }
+    }
+
+    /// Removes hidden temporary files that processes left which were killed: theirs are an hour old, and no process has their number.
+    private static func removeLeftovers(of path: String) {
+        let folder = (path as NSString).deletingLastPathComponent, beginning = ".\((path as NSString).lastPathComponent)."
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? [] {
+            guard name.hasPrefix(beginning), name.hasSuffix(".tmp"), let process = pid_t(name.dropFirst(beginning.count).dropLast(4)), process > 0,
+                kill(process, 0) != 0, errno == ESRCH
+            else { continue }
+            let file = (folder as NSString).appendingPathComponent(name)
+            var status = stat()
+            if lstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG, time(nil) - status.st_mtim.tv_sec > 3600 { unlink(file) }
+        }
     }
 
     deinit {

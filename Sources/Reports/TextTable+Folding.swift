@@ -50,6 +50,10 @@ extension TextTable {
 /// A sentence in lines of at most `width` characters, broken between words; nil for one line.
 public func broken(_ text: String, width: Int?) -> [String] {
     guard let width, text.count > width else { return [text] }
+    let indentation = text.prefix { $0 == " " }
+    if !indentation.isEmpty, indentation.count < width {
+        return broken(String(text.dropFirst(indentation.count)), width: width - indentation.count).map { indentation + $0 }
+    }
     var lines: [String] = [], line = ""
     for word in text.split(separator: " ", omittingEmptySubsequences: false) {
         if !line.isEmpty, line.count + 1 + word.count > width {

@@ -86,9 +86,11 @@ import TestSupport
         try folder.add("leaves/down/notes.txt")
         try folder.add("leaves/.ipynb_checkpoints/x.png")
         try FileManager.default.createDirectory(at: folder.url.appending(path: "leaves/empty"), withIntermediateDirectories: true)
+        // A name in Latin-1, which no text can hold.
+        #expect(mkdir(Array((folder.url.path + "/leaves/fr").utf8CString.dropLast()) + [CChar(bitPattern: 0xE9), 0], 0o777) == 0)
         let noted = try run(folder, "check", "small.yaml")
         #expect(noted.exitCode == 0, "\(noted.errors)")
-        let sentence = "leaves: passed over: 1 folders without images (empty); 1 files outside classes or of other kinds (down/notes.txt); 1 hidden files and folders"
+        let sentence = "leaves: passed over: 1 folder without images (empty); 1 file outside classes or of other kinds (down/notes.txt); 1 file or folder whose name is not UTF-8 (fr\u{FFFD}); 1 hidden file or folder"
         #expect((noted.output + noted.errors).contains(sentence), "\(noted.output)\(noted.errors)")
 
         let whole = try Data(contentsOf: folder.url.appending(path: "leaves/plain/photo.JPG"))
@@ -97,6 +99,9 @@ import TestSupport
         #expect(stopped.exitCode == 65 && stopped.errors.hasPrefix("harness: leaves/plain/photo.JPG: is "), "\(stopped.errors)")
         let skipped = try run(folder, "check", "small.yaml", "data.folder={path: leaves, on_error: skip}")
         #expect(skipped.exitCode == 0 && (skipped.output + skipped.errors).contains("leaves: 1 of 39 files are left out, since they cannot be decoded"), "\(skipped.errors)")
+        #expect(try run(folder, "data", "convert", "leaves", "leaves.h5").exitCode == 65)
+        let converted = try run(folder, "data", "convert", "leaves", "leaves.h5", "--on-error", "skip")
+        #expect(converted.exitCode == 0 && converted.output.contains("wrote leaves.h5: 30 training and 8 test images"), "\(converted.output)\(converted.errors)")
 
         let sizes = try run(folder, "check", "small.yaml", "~data.size", "data.resize=exact", "data.crop=center")
         #expect(sizes.exitCode == 64 && sizes.errors.contains("data.size: is needed, since the images have several sizes"), "\(sizes.errors)")

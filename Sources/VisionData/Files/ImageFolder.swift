@@ -72,9 +72,10 @@ struct ImageFolder {
                 [(.train, "train")] + ["val", "validation", "valid"].filter(top.folders.contains).prefix(1).map { (.validation, $0) }
                     + (top.folders.contains("test") ? [(.test, "test")] : [])
             } else { [(.train, "")] }
-        var emptySplits: [String] = [], hidden = 0, strays: [String] = [], found: [(path: String, name: String, split: Split)] = [], names: Set<String> = []
+        var emptySplits: [String] = [], hidden = 0, strays: [String] = [], unreadable: [String] = [], found: [(path: String, name: String, split: Split)] = [], names: Set<String> = []
         func add(_ listing: Listing, at path: String) {
             hidden += listing.hiddenCount
+            unreadable += listing.unreadable.map { ImageFiles.join(path, $0) }
             strays += listing.files.map { ImageFiles.join(path, $0) }
         }
         if splits[0].folder != "" {
@@ -89,6 +90,7 @@ struct ImageFolder {
                 names.insert(name)
                 try Self.walk(root, ImageFiles.join(folder, name), depth: 0) { listing, path in
                     hidden += listing.hiddenCount
+                    unreadable += listing.unreadable.map { ImageFiles.join(path, $0) }
                     for file in listing.files {
                         let path = ImageFiles.join(path, file)
                         if Self.extensions.contains((file as NSString).pathExtension.lowercased()) { found.append((path, name, split)) } else { strays.append(path) }
@@ -105,7 +107,7 @@ struct ImageFolder {
         files = Self.sorted(found.map { File(path: $0.path, label: labels[$0.name]!, split: $0.split) })
         hasTest = files.contains { $0.split == .test }
         hasValidation = files.contains { $0.split == .validation }
-        notes = Self.summary(hidden: hidden, strays: strays, empty: emptySplits + names.subtracting(used).sorted(by: Self.precedes)).map { ["\(root): \($0)"] } ?? []
+        notes = Self.summary(hidden: hidden, strays: strays, unreadable: unreadable, empty: emptySplits + names.subtracting(used).sorted(by: Self.precedes)).map { ["\(root): \($0)"] } ?? []
     }
 
     /// The order of UTF-8 bytes, which depends on no locale.
@@ -113,17 +115,20 @@ struct ImageFolder {
 
     private static func advice(_ strays: [String]) -> String {
         let images = strays.filter { extensions.contains(($0 as NSString).pathExtension.lowercased()) }
-        if let first = images.first { return "; found \(grouped(images.count)) images outside of such folders, such as \(first.shortened())" }
-        return strays.isEmpty ? "" : "; found \(grouped(strays.count)) other files, such as \(strays[0].shortened())"
+        if let first = images.first { return "; found \(counted(images.count, "image", "images")) outside of such folders, such as \(first.shortened())" }
+        return strays.isEmpty ? "" : "; found \(counted(strays.count, "other file", "other files")), such as \(strays[0].shortened())"
     }
 
     /// One sentence for all that is passed over; nil for nothing.
-    private static func summary(hidden: Int, strays: [String], empty: [String]) -> String? {
+    private static func summary(hidden: Int, strays: [String], unreadable: [String], empty: [String]) -> String? {
         var parts: [String] = []
         func examples(_ names: [String]) -> String { names.prefix(3).map { $0.shortened() }.joined(separator: ", ") + (names.count > 3 ? ", …" : "") }
-        if !empty.isEmpty { parts.append("\(grouped(empty.count)) folders without images (\(examples(empty)))") }
-        if !strays.isEmpty { parts.append("\(grouped(strays.count)) files outside classes or of other kinds (\(examples(strays)))") }
-        if hidden > 0 { parts.append("\(grouped(hidden)) hidden files and folders") }
+        if !empty.isEmpty { parts.append("\(counted(empty.count, "folder", "folders")) without images (\(examples(empty)))") }
+        if !strays.isEmpty { parts.append("\(counted(strays.count, "file", "files")) outside classes or of other kinds (\(examples(strays)))") }
+        if !unreadable.isEmpty {
+            parts.append("\(counted(unreadable.count, "file or folder whose name is", "files and folders whose names are")) not UTF-8 (\(examples(unreadable)))")
+        }
+        if hidden > 0 { parts.append("\(counted(hidden, "hidden file or folder", "hidden files and folders"))") }
         return parts.isEmpty ? nil : "passed over: " + parts.joined(separator: "; ")
     }
 
@@ -132,14 +137,18 @@ struct ImageFolder {
         var folders: [String] = []
         var files: [String] = []
         var hiddenCount = 0
+        /// Names that are not UTF-8, with marks in place of what cannot be read.
+        var unreadable: [String] = []
 
         init(_ path: String) throws {
-            guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
-                throw UserError(.io, "\(path): cannot be read: \(String(cString: strerror(errno)))")
-            }
-            for name in names.sorted(by: ImageFolder.precedes) {
-                if name.hasPrefix(".") {
+            for bytes in try ImageFolder.entries(of: path) {
+                if bytes.first == UInt8(ascii: ".") {
                     hiddenCount += 1
+                    continue
+                }
+                // Class names and paths are stored as UTF-8.
+                guard let name = String(validating: bytes, as: UTF8.self) else {
+                    unreadable.append(String(decoding: bytes, as: UTF8.self))
                     continue
                 }
                 var status = stat()
@@ -147,6 +156,22 @@ struct ImageFolder {
                 if isFolder { folders.append(name) } else { files.append(name) }
             }
         }
+    }
+
+    /// The names in a folder, in the order of their bytes.
+    private static func entries(of path: String) throws -> [[UInt8]] {
+        func failure() -> UserError { UserError(.io, "\(path): cannot be read: \(String(cString: strerror(errno)))") }
+        guard let folder = opendir(path) else { throw failure() }
+        defer { closedir(folder) }
+        var names: [[UInt8]] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(folder) else { break }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if name != [0x2E], name != [0x2E, 0x2E] { names.append(name) }
+        }
+        guard errno == 0 else { throw failure() }
+        return names.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
     /// Deeper folders are a loop of links.

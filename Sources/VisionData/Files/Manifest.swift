@@ -24,6 +24,9 @@ struct Manifest {
         guard let path = column("path"), let label = column("label") else {
             throw UserError(.data, "\(file):1: found the columns \(names.joined(separator: ", ").shortened()), expected path and label, with \(file.lowercased().hasSuffix(".tsv") ? "tabs" : "commas") between them")
         }
+        for name in ["path", "label", "split", "group"] where names.count(where: { $0 == name }) > 1 {
+            throw UserError(.data, "\(file):1: names the column \(name) twice")
+        }
         let split = column("split"), group = column("group")
         var seen: [String: Int] = [:]
         rows = try records.dropFirst().map { line, fields in

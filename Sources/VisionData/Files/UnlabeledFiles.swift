@@ -14,7 +14,12 @@ public struct UnlabeledFiles: Sendable {
         var paths: [String] = []
         for place in places {
             var status = stat()
-            guard stat(place, &status) == 0 else { throw UserError(.noInput, "\(place): there is no such file") }
+            guard stat(place, &status) == 0 else {
+                // A link that leads nowhere is a file that cannot be read.
+                guard lstat(place, &status) == 0 else { throw UserError(.noInput, "\(place): there is no such file") }
+                paths.append(place)
+                continue
+            }
             guard status.st_mode & S_IFMT == S_IFDIR else {
                 paths.append(place)
                 continue
