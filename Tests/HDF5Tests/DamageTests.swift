@@ -101,4 +101,19 @@ struct DamageTests {
             #expect(try String(contentsOfFile: path, encoding: .utf8) == "new")
         }
     }
+
+    /// What a killed process left is removed after an hour, by whoever writes the same file; what belongs to somebody stays.
+    @Test func leftoversOfKilledProcessesAreRemoved() throws {
+        try withTemporaryFolder { folder in
+            // No process has a number above the kernel's limit of 4,194,304.
+            let old = ".a.txt.4194999.tmp", others = [".a.txt.4194998.tmp", ".a.txt.1.tmp", ".a.txt.x.tmp", ".b.txt.4194999.tmp", "a.txt.4194999.tmp"]
+            for name in [old] + others { try Data("x".utf8).write(to: URL(filePath: "\(folder)/\(name)")) }
+            let hours = Date(timeIntervalSinceNow: -7200)
+            for name in [old] + others.dropFirst() {
+                try FileManager.default.setAttributes([.modificationDate: hours], ofItemAtPath: "\(folder)/\(name)")
+            }
+            try replaceFile(at: "\(folder)/a.txt", with: Data("new".utf8), isForeign: true)
+            #expect(try Set(FileManager.default.contentsOfDirectory(atPath: folder)) == Set(others + ["a.txt"]))
+        }
+    }
 }
