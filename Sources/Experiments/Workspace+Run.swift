@@ -4,7 +4,7 @@ import RunStore
 
 extension Workspace {
     /// The one run that a word names: its folder, its run.h5, a folder with no other run in it, or the beginning of its name in the nearest
-    /// `Results`, with or without its experiment before it (`quickstart/vit`, `vit-s0-1f`).
+    /// `Results`, with or without its experiment before it (`quickstart/vit`, `vit-s0-1f`), or of its path.
     ///
     /// - Throws: `.noInput` when there is none, `.usage` when there are several.
     public func run(_ word: String) throws -> RunFolder {
@@ -24,12 +24,18 @@ extension Workspace {
     }
 
     private func run(beginningWith word: String) throws -> RunFolder? {
-        guard !word.isEmpty, !word.hasPrefix("/") else { return nil }
-        let results = results.path
-        let found = try RunFolder.experiments(in: results).flatMap { experiment in
-            try RunFolder.runs(of: "\(results)/\(experiment)").filter { folder in
-                let name = (folder.path as NSString).lastPathComponent
-                return name.hasPrefix(word) || "\(experiment)/\(name)".hasPrefix(word)
+        guard !word.isEmpty, !word.hasSuffix("/") else { return nil }
+        func runs(in folder: String, _ isMeant: (_ name: String) -> Bool) throws -> [RunFolder] {
+            try RunFolder.runs(of: folder).filter { isMeant(($0.path as NSString).lastPathComponent) }
+        }
+        let place = (word as NSString).deletingLastPathComponent, beginning = (word as NSString).lastPathComponent, results = results.path
+        var found: [RunFolder] = []
+        if !place.isEmpty, FileManager.default.fileExists(atPath: place) {
+            found = try runs(in: place) { $0.hasPrefix(beginning) }.filter { ($0.path as NSString).deletingLastPathComponent == place }
+        }
+        if found.isEmpty, !word.hasPrefix("/") {
+            found = try RunFolder.experiments(in: results).flatMap { experiment in
+                try runs(in: "\(results)/\(experiment)") { $0.hasPrefix(word) || "\(experiment)/\($0)".hasPrefix(word) }
             }
         }
         let folders = Set(found).sorted { $0.path < $1.path }

@@ -44,7 +44,7 @@ import Testing
         let place = try TemporaryFolder()
         try FileManager.default.createDirectory(at: place.url.appending(path: "Results/e"), withIntermediateDirectories: true)
         try FileManager.default.copyItem(at: run, to: place.url.appending(path: "Results/e/\(run.lastPathComponent)"))
-        for word in ["e/vit", "vit-s0", run.lastPathComponent.dropLast(3).description, "e"] {
+        for word in ["e/vit", "Results/e/vit-s", "\(place.url.path)/Results/e/v", "vit-s0", run.lastPathComponent.dropLast(3).description, "e"] {
             #expect(try predict(word, "--format", "csv", "--top", "2", in: place.url).output == csv.output, "\(word)")
         }
         let second = run.lastPathComponent.dropLast() + (run.lastPathComponent.hasSuffix("0") ? "1" : "0")
