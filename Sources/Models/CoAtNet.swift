@@ -75,7 +75,7 @@ public struct CoAtNetConfiguration: BackboneConfiguration {
     public mutating func check(_ fields: inout FieldReader) {
         if blocks.isEmpty || blocks.count > 6 {
             fields.report("found \(blocks.count) stages, expected 1 to 6", at: "blocks")
-            blocks = [1]
+            (blocks, convolutionStages) = ([1], min(convolutionStages, 1))
         }
         if convolutionStages > blocks.count {
             fields.report("found \(convolutionStages) stages of convolutions, expected at most the \(blocks.count) that there are", at: "convolution_stages")

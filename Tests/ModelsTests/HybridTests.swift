@@ -93,7 +93,7 @@ struct HybridTests {
         (#"{"stages": ["stage3", "stage2", "stage3"]}"#, "", "{}", ["tokens.stages: found stage2 behind stage3, expected each once and in the order of the network"]),
         (#"{"stages": ["stage3", "stage3"]}"#, "", "{}", ["tokens.stages: found stage3 behind stage3, expected each once and in the order of the network"]),
         (#"{"stages": ["stage2", "stage3"], "patches": [1]}"#, "", "{}", ["tokens.patches: found 1 patches, expected 2, one for each of the stages"]),
-        (#"{"stages": ["stage2", "stage3"], "patches": [1, 1], "patch": 1}"#, "", "{}", ["tokens.patches: the squares of cells are given twice; expected either patch or patches"]),
+        (#"{"stages": ["stage2", "stage3"], "patches": [1, 1], "patch": 7}"#, "", "{}", ["tokens.patches: the squares of cells are given twice; expected either patch or patches"]),
         (#"{"stages": ["stage2", "stage3"], "patches": [3, 1]}"#, "", "{}", ["tokens.patches[0]: a patch of 3 does not divide the feature map after stage2 of 14×14; these do: 1, 2, 7, 14"]),
         (#"{"stages": ["stage2", "stage3"], "patch": 2}"#, "", "{}", ["tokens.patch: a patch of 2 does not divide the feature map after stage3 of 7×7; these do: 1, 7"]),
         (#"{"stages": ["stage2", "stage3"]}"#, #", "position": "rotary""#, "{}", [
@@ -117,7 +117,9 @@ struct HybridTests {
     }
 
     @Test("What does not fit together in CoAtNet and LeViT is said", arguments: [
-        (#"{"coatnet": {"width": 40}}"#, ["coatnet.head_width: heads of 32 channels do not divide the width 80 of stage 2"] as [String], 2),
+        (#"{"coatnet": {"width": 12}}"#, [
+            "coatnet.head_width: heads of 32 channels do not divide the width 48 of stage 3"
+        ] as [String], 1),
         (#"{"coatnet": {"blocks": [1, 1, 1], "width": 24, "convolution_stages": 1}}"#, [
             "coatnet.head_width: heads of 32 channels do not divide the width 48 of stage 2"
         ], 1),

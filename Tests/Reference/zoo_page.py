@@ -70,7 +70,7 @@ def reference(name):
         options = {"aux_logits": False, "init_weights": False} if made in WITHOUT_AUXILIARY_HEADS else {}
         library, network = "torchvision", getattr(torchvision.models, made)(**options)
     elif name in TIMM:
-        library, network = "timm", timm.create_model(TIMM[name])
+        library, network = "timm", timm.create_model(TIMM[name], num_classes=1000)
     else:
         return None
     for key, tensor in network.state_dict().items():

@@ -50,7 +50,7 @@ public struct HybridTokens: Configurable {
         if !patches.isEmpty, patches.count != max(stages.count, 1) {
             fields.report("found \(patches.count) patches, expected \(max(stages.count, 1)), one for each of the stages", at: "patches")
         }
-        if !patches.isEmpty, fields.has("patch") { fields.report("the squares of cells are given twice; expected either patch or patches", at: "patches") }
+        if !patches.isEmpty, patch != HybridTokens().patch { fields.report("the squares of cells are given twice; expected either patch or patches", at: "patches") }
         if fields.errors.messages.count > misfits { (stages, patches) = ([], []) }
     }
 }
