@@ -44,7 +44,7 @@ public struct ModelPreset: Sendable {
 
     /// All presets, in the order in which `harness models` lists them.
     public static let all: [ModelPreset] = baselines + convolutional + inception + efficient + smallResNets + resNets + bottlenecks + preactivated + wide
-        + visionTransformers + deit + compactTransformers + swin + hybrids + workloads
+        + visionTransformers + deit + compactTransformers + swin + mixed + hybrids + workloads
 
     private static let baselines = [
         ModelPreset("logistic-regression", "one linear map", LogisticRegressionConfiguration(), size: 28, channels: 1),
@@ -160,13 +160,27 @@ public struct ModelPreset: Sendable {
     private static let hybrids = [
         ("r26-s-32", "R26+S/32", [2, 2, 2, 2], 384, 12, 6), ("r50-b-16", "R50+B/16", [3, 4, 9], 768, 12, 12), ("r50-l-32", "R50+L/32", [3, 4, 6, 3], 1024, 24, 16),
     ].map { name, summary, blocks, width, depth, heads in
-        imageNet(
-            name, summary,
-            HybridConfiguration(
-                backbone: BackboneDefinition(StandardizedResNetConfiguration(blocks: blocks), cutAfter: "stage\(blocks.count)"),
-                transformer: TransformerConfiguration(width: width, depth: depth, heads: heads)),
-            paper: "Dosovitskiy et al., ICLR 2021")
+        hybrid(
+            name, summary, BackboneDefinition(StandardizedResNetConfiguration(blocks: blocks), cutAfter: "stage\(blocks.count)"),
+            TransformerConfiguration(width: width, depth: depth, heads: heads))
+    } + [
+        // R stands for the stem alone, whose cells of 4×4 pixels make tokens by squares of 8×8.
+        hybrid(
+            "r-ti-16", "R+Ti/16", BackboneDefinition(StandardizedResNetConfiguration(), cutAfter: "stem"), patch: 8,
+            TransformerConfiguration(width: 192, depth: 12, heads: 3), paper: "Steiner et al., TMLR 2022")
+    ]
+
+    private static func hybrid(
+        _ name: String, _ summary: String, _ backbone: BackboneDefinition, patch: Int = 1, _ transformer: TransformerConfiguration,
+        paper: String = "Dosovitskiy et al., ICLR 2021"
+    ) -> ModelPreset {
+        imageNet(name, summary, HybridConfiguration(backbone: backbone, patch: patch, transformer: transformer), paper: paper)
     }
+
+    /// Convolutions and attention in one network.
+    private static let mixed = [
+        imageNet("coatnet-0", "CoAtNet-0", CoAtNetConfiguration()), imageNet("levit-128s", "LeViT-128S", LeViTConfiguration(.s128)),
+    ]
 
     private static let deit = [("deit-tiny-distilled", "DeiT-Ti", 192, 3), ("deit-small-distilled", "DeiT-S", 384, 6), ("deit-base-distilled", "DeiT-B", 768, 12)].map {
         name, summary, width, heads in

@@ -23,7 +23,7 @@ public struct ModelRegistry: Sendable {
         SqueezeNetConfiguration.self, DenseNetConfiguration.self, MobileNetV2Configuration.self, GoogLeNetConfiguration.self, ConvNeXtConfiguration.self,
         EfficientNetConfiguration.self, WideResNetConfiguration.self, ResNetV2Configuration.self, MobileNetConfiguration.self,
         MNISTNetworkConfiguration.self, InceptionV3Configuration.self, InceptionResNetV2Configuration.self, XceptionConfiguration.self, SwinTransformerConfiguration.self,
-        StandardizedResNetConfiguration.self,
+        StandardizedResNetConfiguration.self, CoAtNetConfiguration.self, LeViTConfiguration.self,
     ]
 
     private init(families: [any ModelConfiguration.Type], presets: [ModelPreset]) {

@@ -86,37 +86,20 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
     }
 
     public func makeHead(inputs: Int, outputs: Int, in scope: Scope) -> any Layer {
-        func head(_ name: String, _ inputs: Int) -> Linear { Linear(inputs, outputs, initialization: transformer.initialization, in: scope[name]) }
-        guard hasDistillationToken else { return head("head", inputs) }
-        return DistillationHead(head("head", inputs / 2), head("head_dist", inputs / 2), in: scope)
+        DistillationHead.make(inputs: inputs, outputs: outputs, isDistilled: hasDistillationToken, initialization: transformer.initialization, in: scope)
     }
 }
 
-/// The mean of two heads, each on one half of the vector.
-private struct DistillationHead: Layer {
-    private let first, second: Linear
-    private let scope: Scope
-
-    init(_ first: Linear, _ second: Linear, in scope: Scope) { (self.first, self.second, self.scope) = (first, second, scope) }
-
-    func callAsFunction(_ x: Tensor) -> Tensor {
-        guard x.isValid else { return x }
-        let half = x.shape[1] / 2, parts = scope.record { (x.sliced(axis: 1, 0..<half), x.sliced(axis: 1, half..<2 * half)) }
-        let logits = (first(parts.0), second(parts.1))
-        return scope.record { (logits.0 + logits.1) / 2 }
-    }
-}
-
-/// Reports at `patch` when it does not divide both sides, and says which patches do, or which powers of two from 2 up.
+/// Reports at `key` when the patch does not divide both sides, and says which patches do, or which powers of two from 2 up.
 func reportPatch(
-    _ patch: Int, dividing size: (height: Int, width: Int), of what: String, onlyPowersOfTwo: Bool = false, at fields: FieldReader
+    _ patch: Int, dividing size: (height: Int, width: Int), of what: String, onlyPowersOfTwo: Bool = false, key: String = "patch", at fields: FieldReader
 ) {
     guard size.height % patch != 0 || size.width % patch != 0 else { return }
     var divisors = (1...max(min(size.height, size.width), 1)).filter { size.height % $0 == 0 && size.width % $0 == 0 }
     if onlyPowersOfTwo { divisors = divisors.filter { $0 > 1 && $0.nonzeroBitCount == 1 } }
     let list = divisors.map(String.init).joined(separator: ", ")
     let advice = list.isEmpty ? "no power of two does" : onlyPowersOfTwo ? "these powers of two do: \(list)" : "these do: \(list)"
-    fields.report("a patch of \(patch) does not divide \(what) of \(size.height)×\(size.width); \(advice)", at: "patch")
+    fields.report("a patch of \(patch) does not divide \(what) of \(size.height)×\(size.width); \(advice)", at: key)
 }
 
 /// Patches as tokens, and the transformer on them; stages are the transformer's.
@@ -151,7 +134,6 @@ private struct VisionTransformer: ImageEncoder {
     func featureMap(_ features: Tensor) -> Tensor? { transformer.featureMap(features) }
 
     func pooled(_ features: Tensor) -> Tensor {
-        guard hasDistillationToken, features.isValid else { return pool(features) }
-        return scope["pool"].record { features.sliced(axis: 1, 0..<2).reshaped([features.shape[0], width]) }
+        hasDistillationToken ? DistillationHead.input(features, in: scope["pool"]) : pool(features)
     }
 }

@@ -14,6 +14,10 @@ extension ModelDefinition {
 
     /// The conventions into which the model's own names can be translated, with its own.
     public var knownWeightNames: [WeightNames] {
-        configuration is VisionTransformerConfiguration ? WeightNames.allCases : weightNames
+        switch configuration {
+        case is VisionTransformerConfiguration: WeightNames.allCases
+        case let hybrid as HybridConfiguration: hybrid.hasNamesOfTimm ? [.timm] : []
+        default: weightNames
+        }
     }
 }

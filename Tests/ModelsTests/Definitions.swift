@@ -108,6 +108,13 @@ let smallDefinitions = [
     #"{"backbone": {"densenet": {"depth": 10, "growth": 4, "cut_after": "stage2"}}, "transformer": {"width": 16, "depth": 1, "heads": 2}}"#,
     #"{"backbone": {"lenet5": {"cut_after": "stage1"}}, "tokens": {"patch": 2}, "transformer": {"width": 16, "depth": 1, "heads": 2, "attention_scale": false}}"#,
     #"{"backbone": {"plain": {"depth": 18, "width": 4, "cut_after": "stem"}}, "tokens": {"patch": 4}, "transformer": {"width": 16, "depth": 1, "heads": 2, "position": "sincos"}}"#,
+    #"{"backbone": {"resnet": {"depth": 8, "width": 4, "cut_after": "stage3"}}, "tokens": {"stages": ["stage2", "stage3"], "patches": [2, 1]}, "transformer": {"width": 16, "depth": 1, "heads": 2}, "head": {"pool": "sequence"}}"#,
+    #"{"backbone": {"resnet": {"depth": 8, "width": 4, "cut_after": "stage3"}}, "tokens": {"stages": ["stage1", "stage2", "stage3"], "patch": 7}, "transformer": {"width": 16, "depth": 1, "heads": 2, "position": "sincos", "registers": 2}, "head": {"distillation": true}}"#,
+    #"{"backbone": {"levit": {"widths": [16, 16], "heads": [1, 2], "blocks": [1, 1], "patch": 4, "cut_after": "stage1"}}, "transformer": {"width": 16, "depth": 1, "heads": 2, "position": "rotary", "mlp": "swiglu", "block": "parallel"}}"#,
+    #"{"coatnet": {"blocks": [1, 2], "convolution_stages": 1, "width": 8, "stem_width": 4, "stem_stride": 1, "head_width": 4, "drop_path": 0.1}}"#,
+    #"{"coatnet": {"blocks": [2, 1], "width": 8, "stem_width": 4, "expansion": 2, "drop_path": 0}}"#,
+    #"{"levit": {"widths": [16, 32], "heads": [1, 2], "blocks": [1, 1], "key_width": 8, "patch": 4, "drop_path": 0.1}}"#,
+    #"{"levit": {"size": "128", "widths": [16], "heads": [2], "blocks": [1], "patch": 4, "mlp_ratio": 1, "distillation": false}}"#,
 ]
 
 extension ModelDefinition {

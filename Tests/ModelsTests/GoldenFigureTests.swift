@@ -25,8 +25,14 @@ struct GoldenFigureTests {
         _ model: String, _ configuration: some ModelConfiguration, _ size: Int, _ channels: Int, _ classes: Int, _ parameters: Int,
         _ multiplyAdds: (Double, Double)? = nil
     ) -> Figure {
+        figure(model, ModelDefinition(configuration), size, channels, classes, parameters, multiplyAdds)
+    }
+
+    private static func figure(
+        _ model: String, _ definition: ModelDefinition, _ size: Int, _ channels: Int, _ classes: Int, _ parameters: Int, _ multiplyAdds: (Double, Double)? = nil
+    ) -> Figure {
         Figure(
-            model: model, definition: ModelDefinition(configuration), size: size, channels: channels, classes: classes,
+            model: model, definition: definition, size: size, channels: channels, classes: classes,
             parameters: parameters, multiplyAdds: multiplyAdds)
     }
 
@@ -108,13 +114,24 @@ struct GoldenFigureTests {
         // timm's resnet26 and seresnet50.
         preset("resnet26", 15_995_176),
         preset("se-resnet50", 28_088_024),
-        // timm's and torchvision's networks; ViT-L/16, 304,326,632, is below.
+        // timm's and torchvision's networks; ViT-L/16, 304,326,632, is below. Hybrids, CoAtNet and LeViT to the last product, by timm's networks and the
+        // counter of torch.utils.flop_counter.
         preset("vit-b-8", 86_576_872),
         preset("vit-b-32", 88_224_232, (4.409, 0.0005)),
         preset("deit-base-distilled", 87_338_192),
         preset("swin-tiny", 28_288_354, (4.49, 0.02)),
         preset("swin-small", 49_606_258),
-        preset("r26-s-32", 36_431_912, (3.464, 0.002)),
+        preset("r26-s-32", 36_431_912, (3.463851008, 5e-10)),
+        preset("r50-b-16", 98_659_112, (21.535358976, 5e-10)),
+        figure("R50+B/16", ModelPreset.named("r50-b-16")!.definition, 384, 3, 1000, 98_950_952, (67.156, 0.0005)),
+        preset("r50-l-32", 328_994_856, (19.413295104, 5e-10)),
+        preset("r-ti-16", 6_337_704, (0.433681920, 5e-10)),
+        preset("coatnet-0", 25_036_820, (4.546507776, 5e-10)),
+        preset("levit-128s", 7_777_058, (0.304660832, 5e-10)),
+        figure("LeViT-128", LeViTConfiguration(.m128), 224, 3, 1000, 9_213_936, (0.405321728, 5e-10)),
+        figure("LeViT-192", LeViTConfiguration(.m192), 224, 3, 1000, 10_947_069, (0.657022080, 5e-10)),
+        figure("LeViT-256", LeViTConfiguration(.m256), 224, 3, 1000, 18_893_876, (1.127257344, 5e-10)),
+        figure("LeViT-384", LeViTConfiguration(.m384), 224, 3, 1000, 39_128_836, (2.351786880, 5e-10)),
         // The authors' counts (Hassani et al. 2021), for 10 classes.
         preset("cct-2-3x2", 283_723, (0.0353, 0.00005)),
         preset("cct-7-3x1", 3_760_139, (1.1816, 0.00005)),

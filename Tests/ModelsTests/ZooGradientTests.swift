@@ -5,7 +5,7 @@ import Testing
 
 @testable import Models
 
-/// Gradients of a training-mode loss of whole networks, parameter by parameter, against torchvision in float64 (`Tests/Reference/zoo_gradients.py`).
+/// Gradients of a training-mode loss of whole networks, parameter by parameter, against torchvision and timm in float64 (`Tests/Reference/zoo_gradients.py`).
 struct ZooGradientTests {
     struct Case: Decodable, CustomTestStringConvertible, Sendable {
         struct Gradient: Decodable, Sendable {
@@ -27,9 +27,11 @@ struct ZooGradientTests {
         var testDescription: String { definition }
     }
 
-    static let cases = try! JSONDecoder().decode(
-        [Case].self,
-        from: Data(contentsOf: URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Fixtures/zoo_gradients.json")))
+    static let cases = ["zoo_gradients", "zoo_hybrid_gradients"].flatMap { name in
+        try! JSONDecoder().decode(
+            [Case].self,
+            from: Data(contentsOf: URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Fixtures/\(name).json")))
+    }
 
     /// How far a gradient may be from the reference, relative to it; where the reference is less than a millionth of all, relative to all.
     private static let tolerance = 1e-3, negligible = 1e-6
@@ -44,7 +46,11 @@ struct ZooGradientTests {
         for name in ["aux1", "aux2"] where outputs[name] != nil { loss = try loss + crossEntropy(name) * 0.3 }
         let found = gradients(of: loss, withRespectTo: graph.parameterTensors)
         let store = ParameterStore(graph, seed: 0)
-        for parameter in graph.parameters { store.set(HostTensor(parameter.shape, Self.values(parameter.name, parameter.shape)), named: parameter.name) }
+        // A hybrid has names of its own, but for the reference those of timm.
+        let names = HybridNames.timm(of: graph.parameters.map(\.name))
+        for (name, parameter) in zip(names, graph.parameters) {
+            store.set(HostTensor(parameter.shape, Self.values(name, parameter.shape)), named: parameter.name)
+        }
         let values = try evaluate(
             [loss] + found,
             feeding: [
@@ -53,7 +59,7 @@ struct ZooGradientTests {
             ], store: store)
         #expect(abs(Double(values[0].floats[0]) - reference.loss) < 1e-4 * reference.loss)
 
-        let byName = Dictionary(uniqueKeysWithValues: zip(graph.parameters.map(\.name), values.dropFirst()))
+        let byName = Dictionary(uniqueKeysWithValues: zip(names, values.dropFirst()))
         #expect(Set(byName.keys) == Set(reference.gradients.map(\.name)))
         for expected in reference.gradients {
             let gradient = try #require(byName[expected.name]).floats.map { Double($0) }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Models
 
-/// The networks of torchvision under their names, against torchvision (`Tests/Reference/zoo.py`).
+/// The networks of torchvision and timm under their names, against these libraries (`Tests/Reference/zoo.py`).
 struct ZooTests {
     struct Case: Decodable, CustomTestStringConvertible, Sendable {
         let definition: String
@@ -16,7 +16,7 @@ struct ZooTests {
         var testDescription: String { definition }
     }
 
-    static let cases = try! JSONDecoder().decode([Case].self, from: Data(contentsOf: fixture("zoo.json")))
+    static let cases = ["zoo.json", "zoo_hybrids.json"].flatMap { try! JSONDecoder().decode([Case].self, from: Data(contentsOf: fixture($0))) }
 
     private static func fixture(_ name: String) -> URL {
         URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Fixtures/\(name)")
@@ -29,8 +29,10 @@ struct ZooTests {
         let logits = try definition(reference.definition).logits(images)
         let store = ParameterStore(graph, seed: 0)
         let tensors = (graph.parameters.map { ($0.name, $0.shape) } + store.bufferEntries.map { ($0.name, $0.shape) })
-        #expect(Set(tensors.map { "\($0) \($1.dimensions)" }) == Set(reference.tensors))
-        for (name, shape) in tensors { store.set(HostTensor(shape, FormulaValues.values(name, shape)), named: name) }
+        // A hybrid has names of its own, but for the reference those of timm.
+        let names = HybridNames.timm(of: tensors.map(\.0))
+        #expect(Set(zip(names, tensors).map { "\($0) \($1.1.dimensions)" }) == Set(reference.tensors))
+        for (name, (own, shape)) in zip(names, tensors) { store.set(HostTensor(shape, FormulaValues.values(name, shape)), named: own) }
         let input = HostTensor(images.shape, FormulaValues.values("images", images.shape))
         let found = try evaluate([logits], feeding: [(images, input)], store: store)[0].floats
         let range = reference.logits.max()! - reference.logits.min()!

@@ -1,4 +1,5 @@
-"""Writes Fixtures/zoo.json: names, shapes and logits of torchvision's and timm's networks, and of one written here, to which those of the same names are compared.
+"""Writes Fixtures/zoo.json and Fixtures/zoo_hybrids.json: names, shapes and logits of torchvision's and timm's networks, and of one written here, to which
+those of the same names are compared. The second file has the networks of convolutions and attention.
 
     python zoo.py            # in an environment with torch 2.13.0, torchvision 0.28.0 and timm 1.0.31
 
@@ -153,6 +154,76 @@ def small_swin(side, **settings):
         img_size=side, patch_size=2, embed_dim=24, depths=(2, 2), num_heads=(2, 4), window_size=4, num_classes=num_classes, **settings)
 
 
+def small_coatnet(**settings):
+    """timm's CoAtNet of two stages of convolutions and two of attention."""
+    transformer = timm.models.maxxvit.MaxxVitTransformerCfg(dim_head=8)
+    network = dict(embed_dim=(16, 32, 64, 128), depths=(1, 2, 2, 1), stem_width=8, head_hidden_size=128, transformer_cfg=transformer) | settings
+    return lambda num_classes: timm.models.maxxvit.MaxxVit(timm.models.maxxvit.MaxxVitCfg(**network), img_size=64, num_classes=num_classes)
+
+
+def small_levit(network, side, **settings):
+    return lambda num_classes: network(img_size=side, embed_dim=(32, 48, 64), key_dim=16, num_heads=(2, 3, 4), depth=(1, 2, 1), num_classes=num_classes, **settings)
+
+
+def small_hybrid(backbone, patch):
+    """timm's vision transformer behind a standardized residual network, or its stem."""
+    return lambda num_classes: timm.models.vision_transformer.VisionTransformer(
+        img_size=64, patch_size=patch, embed_dim=48, depth=2, num_heads=3, num_classes=num_classes,
+        embed_layer=functools.partial(timm.layers.HybridEmbed, backbone=backbone()))
+
+
+STANDARDIZED = dict(
+    preact=False, stem_type="same", conv_layer=functools.partial(timm.layers.StdConv2dSame, eps=1e-8),
+    norm_layer=functools.partial(timm.layers.GroupNormAct, num_groups=8))
+
+
+def standardized():
+    return timm.models.resnetv2.ResNetV2(layers=(1, 2), channels=(64, 128), stem_chs=16, num_classes=0, global_pool="", **STANDARDIZED)
+
+
+def standardized_stem():
+    return timm.models.resnetv2.create_resnetv2_stem(3, 16, **STANDARDIZED)
+
+
+class SeveralStages(torch.nn.Module):
+    """A transformer on the cells of two stages, each projected, with positions and a vector of its own, behind a class token."""
+
+    class Level(torch.nn.Module):
+        def __init__(self, channels, patch, tokens, width):
+            super().__init__()
+            self.proj = torch.nn.Conv2d(channels, width, patch, patch)
+            self.pos_embed = torch.nn.Parameter(torch.empty(1, tokens, width))
+            self.level_embed = torch.nn.Parameter(torch.empty(1, 1, width))
+
+        def forward(self, x):
+            return self.proj(x).flatten(2).transpose(1, 2) + self.pos_embed + self.level_embed
+
+    def __init__(self, num_classes, width=48):
+        super().__init__()
+        self.cls_token = torch.nn.Parameter(torch.empty(1, 1, width))
+        self.patch_embed = torch.nn.Module()
+        self.patch_embed.backbone = standardized()
+        self.patch_embed.stage1 = self.Level(64, 4, 16, width)
+        self.patch_embed.stage2 = self.Level(128, 2, 16, width)
+        norm = functools.partial(torch.nn.LayerNorm, eps=1e-6)
+        self.blocks = torch.nn.Sequential(*[timm.models.vision_transformer.Block(width, 3, qkv_bias=True, norm_layer=norm) for _ in range(2)])
+        self.norm = norm(width)
+        self.head = torch.nn.Linear(width, num_classes)
+
+    def forward(self, x):
+        first = self.patch_embed.backbone.stages[0](self.patch_embed.backbone.stem(x))
+        second = self.patch_embed.backbone.norm(self.patch_embed.backbone.stages[1](first))
+        tokens = [self.cls_token.expand(len(x), -1, -1), self.patch_embed.stage1(first), self.patch_embed.stage2(second)]
+        return self.head(self.norm(self.blocks(torch.cat(tokens, 1)))[:, 0])
+
+
+def hybrid(cut_after, **options):
+    network = {"resnet_standardized": {"blocks": [1, 2], "width": 16, "groups": 8, "cut_after": cut_after}}
+    return {"backbone": network, "transformer": {"width": 48, "depth": 2, "heads": 3}} | options
+
+
+COATNET = {"blocks": [1, 2, 2, 1], "width": 16, "stem_width": 8, "head_width": 8, "drop_path": 0}
+LEVIT = {"widths": [32, 48, 64], "heads": [2, 3, 4], "blocks": [1, 2, 1]}
 RMS = functools.partial(timm.layers.RmsNorm, eps=1e-6)
 
 
@@ -198,6 +269,16 @@ CASES = [
     ({"swin": {"blocks": [2, 2], "width": 24, "heads": [2, 4], "window": 4, "patch": 2}}, small_swin(22), 22),
     (vit(position="rotary", qkv_bias=False), small_eva(use_abs_pos_emb=False, use_rot_pos_emb=True), 32),
 ]
+# Networks of convolutions and attention.
+HYBRIDS = [
+    ({"coatnet": COATNET}, small_coatnet(), 64),
+    ({"coatnet": COATNET | {"convolution_stages": 1}}, small_coatnet(block_type=("C", "T", "T", "T")), 64),
+    ({"levit": LEVIT}, small_levit(timm.models.levit.LevitDistilled, 80), 80),
+    ({"levit": LEVIT | {"patch": 8, "distillation": False}}, small_levit(timm.models.levit.Levit, 40, stem_type="s8"), 40),
+    (hybrid("stage2"), small_hybrid(standardized, 1), 64),
+    (hybrid("stem", tokens={"patch": 4}), small_hybrid(standardized_stem, 4), 64),
+    (hybrid("stage2", tokens={"stages": ["stage1", "stage2"], "patches": [4, 2]}), SeveralStages, 64),
+]
 CLASSES = 10
 
 
@@ -217,5 +298,6 @@ def case(definition, make, side):
 
 
 if __name__ == "__main__":
-    path = pathlib.Path(__file__).parent.parent / "Fixtures/zoo.json"
-    path.write_text(json.dumps([case(*entry) for entry in CASES], indent=1) + "\n")
+    for name, entries in [("zoo", CASES), ("zoo_hybrids", HYBRIDS)]:
+        path = pathlib.Path(__file__).parent.parent / f"Fixtures/{name}.json"
+        path.write_text(json.dumps([case(*entry) for entry in entries], indent=1) + "\n")

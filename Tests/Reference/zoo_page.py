@@ -42,6 +42,11 @@ TIMM = {
     "convnext-tiny": "convnext_tiny", "convnext-small": "convnext_small", "convnext-base": "convnext_base", "mobilenet-v1": "mobilenetv1_100",
     "resnet-v2-50": "resnetv2_50", "resnet-v2-101": "resnetv2_101", "resnet-v2-152": "resnetv2_152", "vit-tiny-16": "vit_tiny_patch16_224",
     "vit-s-16": "vit_small_patch16_224", "vit-b-16": "vit_base_patch16_224", "vit-l-16": "vit_large_patch16_224",
+    "vit-b-8": "vit_base_patch8_224", "vit-b-32": "vit_base_patch32_224", "vit-l-32": "vit_large_patch32_224", "deit-tiny-distilled": "deit_tiny_distilled_patch16_224",
+    "deit-small-distilled": "deit_small_distilled_patch16_224", "deit-base-distilled": "deit_base_distilled_patch16_224",
+    "swin-tiny": "swin_tiny_patch4_window7_224", "swin-small": "swin_small_patch4_window7_224", "swin-base": "swin_base_patch4_window7_224",
+    "coatnet-0": "coatnet_0_224", "levit-128s": "levit_128s", "r26-s-32": "vit_small_r26_s32_224", "r50-b-16": "vit_base_r50_s16_224",
+    "r50-l-32": "vit_large_r50_s32_224", "r-ti-16": "vit_tiny_r_s16_p8_224",
 }
 WITHOUT_AUXILIARY_HEADS = {"googlenet", "inception_v3"}
 
@@ -65,7 +70,7 @@ def reference(name):
         options = {"aux_logits": False, "init_weights": False} if made in WITHOUT_AUXILIARY_HEADS else {}
         library, network = "torchvision", getattr(torchvision.models, made)(**options)
     elif name in TIMM:
-        library, network = "timm", timm.create_model(TIMM[name])
+        library, network = "timm", timm.create_model(TIMM[name], num_classes=1000)
     else:
         return None
     for key, tensor in network.state_dict().items():

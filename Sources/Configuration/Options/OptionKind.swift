@@ -34,6 +34,21 @@ public struct OptionKind<Value: Equatable & Sendable>: Sendable {
     }
 }
 
+extension OptionKind {
+    /// The same but for maps with keys of which is known what was meant: that is said, and nothing of the map is read.
+    ///
+    /// - Parameter complaint: what to say of a map with these keys; nil: nothing.
+    public func refusing(_ complaint: @escaping @Sendable (_ keys: [String]) -> String?) -> Self {
+        Self(
+            summary, schema: schema, children: children,
+            read: { fields, key in
+                guard let sentence = complaint(fields.node(key)?.entries?.map(\.key) ?? []) else { return read(&fields, key) }
+                fields.report(sentence, at: key)
+                return nil
+            }, write: write, identity: identity, difference: difference)
+    }
+}
+
 extension OptionKind where Value == Int {
     /// An integer from one bound to the other.
     public static func integer(in range: ClosedRange<Int>) -> Self {

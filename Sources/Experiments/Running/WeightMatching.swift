@@ -14,8 +14,8 @@ struct NamedShape: Equatable {
 
 /// Which arrays of a model have their values from which of a source: those of the same name, which have to have the same shape.
 ///
-/// A name in torchvision's convention for vision transformers goes for that of timm's where the model has this one. Position embeddings for a
-/// square grid go for those of another grid, for which they are resampled.
+/// A name in torchvision's convention for vision transformers goes for that of timm's where the model has this one, and one in timm's for hybrids for this
+/// library's. Position embeddings for a square grid go for those of another grid, for which they are resampled.
 struct WeightMatching {
     /// An array of the model, and the one of the source from which it has its values.
     struct Pair {
@@ -72,13 +72,13 @@ struct WeightMatching {
         return Pair(target: index, source: place, grids: (old, new))
     }
 
-    /// The sources, those of torchvision's convention under the names that the targets have.
+    /// The sources, those of another convention under the names that the targets have.
     private static func named(as targets: [NamedShape], _ sources: [NamedShape]) -> [NamedShape] {
         let wanted = Set(targets.map(\.name)), present = Set(sources.map(\.name))
         return sources.map { source in
-            guard !wanted.contains(source.name), let name = VisionTransformerNames.timm(of: source.name), wanted.contains(name), !present.contains(name)
-            else { return source }
-            return NamedShape(name: name, shape: source.shape)
+            guard !wanted.contains(source.name) else { return source }
+            let others = [VisionTransformerNames.timm(of: source.name)].compactMap(\.self) + HybridNames.own(of: source.name)
+            return others.first { wanted.contains($0) && !present.contains($0) }.map { NamedShape(name: $0, shape: source.shape) } ?? source
         }
     }
 

@@ -119,9 +119,9 @@ public struct WeightConversion {
         guard network != nil || own.contains("blocks.0.attn.qkv.weight") else {
             throw UserError(.usage, "--names: \(path) holds no vision transformer, whose names alone are translated; --model says whose weights these are")
         }
+        let translated: [String?] = names == .timm ? HybridNames.timm(of: own) : own.map(VisionTransformerNames.torchvision)
         var unknown: [String] = []
-        for index in items.indices {
-            let name = names == .timm ? own[index] : VisionTransformerNames.torchvision(of: own[index])
+        for (index, name) in translated.enumerated() {
             if let name { items[index].name = name } else { unknown.append(items[index].name) }
         }
         guard unknown.isEmpty else {

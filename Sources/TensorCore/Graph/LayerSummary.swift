@@ -28,7 +28,8 @@ extension Graph {
     /// The multiply-adds of convolutions alone, for one shard.
     public var convolutionMultiplyAdds: Int { nodes.reduce(0) { $0 + ($1.operation is Convolution ? multiplyAdds($1) : 0) } }
 
-    /// What modules recorded, in order, neighbouring ops of one module as one row. Ops on parameters alone are left out.
+    /// What modules recorded, in order, neighbouring ops of one module as one row. Ops on parameters alone are left out;
+    /// the parameters of a module that has no others count for the one around it.
     public func layerSummary() -> [LayerSummary] {
         var own: [String: Int] = [:]
         for parameter in parameters {
@@ -43,6 +44,13 @@ extension Graph {
             } else {
                 rows.append([node])
             }
+        }
+        let paths = Set(rows.map { $0[0].path })
+        for (path, count) in own where !paths.contains(path) {
+            var around = path[...]
+            while !around.isEmpty, !paths.contains(String(around)) { around = around.lastIndex(of: ".").map { around[..<$0] } ?? "" }
+            own[path] = nil
+            own[String(around), default: 0] += count
         }
         var places: [Int: Int] = [:]
         for (place, nodes) in rows.enumerated() {
