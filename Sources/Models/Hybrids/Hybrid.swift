@@ -30,12 +30,15 @@ public struct HybridConfiguration: ModelConfiguration {
     public struct Tokens: Configurable {
         /// The side of a square of feature cells that makes one token.
         public var patch = 1
+        /// Whether feature maps that squares do not fill are continued with zeros.
+        public var isPadded = false
 
         /// One cell, one token.
         public init() {}
 
         public static let options: [Key<Tokens>] = [
-            Key("patch", \.patch, .count, "The side of a square of feature cells that makes one token.")
+            Key("patch", \.patch, .count, "The side of a square of feature cells that makes one token."),
+            paddingOption(\.isPadded, "Whether feature maps that squares do not fill are continued with zeros at the bottom and the right."),
         ]
     }
 
@@ -86,9 +89,10 @@ public struct HybridConfiguration: ModelConfiguration {
             backbone.network.validate(input: input, at: FieldReader(options, path: path, errors: fields.errors))
         }
         guard let features = backbone.network.featureShape(input: input, after: backbone.cutAfter) else { return }
+        if tokens.isPadded { return }
         let place = fields.fields("tokens") ?? fields
         reportPatch(
-            tokens.patch, dividing: (features[1], features[2]), of: "the feature map after \(backbone.cutAfter)", at: place)
+            tokens.patch, dividing: (features[1], features[2]), of: "the feature map after \(backbone.cutAfter)", hasPadding: true, at: place)
     }
 
     public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder { Hybrid(self, input: input, in: scope) }
@@ -102,20 +106,24 @@ public struct HybridConfiguration: ModelConfiguration {
 private struct Hybrid: ImageEncoder {
     private let backbone: any Backbone
     private let patchEmbedding: PatchEmbedding
+    /// The side of the squares that a feature map is filled with; 1 where it stays as it is.
+    private let filling: Int
     private let transformer: TransformerEncoder
     private let pool: TokenPool
     private let scope: Scope
 
     init(_ configuration: HybridConfiguration, input: ImageShape, in scope: Scope) {
-        let definition = configuration.backbone, patch = configuration.tokens.patch
+        let definition = configuration.backbone, patch = configuration.tokens.patch, isPadded = configuration.tokens.isPadded
         self.scope = scope
+        filling = isPadded ? patch : 1
         backbone = definition.network.makeBackbone(input: input, through: definition.cutAfter, in: scope["backbone"])
         // Where images are too small for the backbone, recording it fails and says so.
         let features = definition.network.featureShape(input: input, after: definition.cutAfter) ?? [1, 1, 1, 1]
         patchEmbedding = PatchEmbedding(
             channels: features[3], patch: patch, width: configuration.transformer.width, in: scope["patch_embed"])
+        func patches(_ length: Int) -> Int { (isPadded ? length + patch - 1 : length) / patch }
         transformer = TransformerEncoder(
-            configuration.transformer, rows: features[1] / patch, columns: features[2] / patch, hasClassToken: configuration.head.pool == .class, in: scope)
+            configuration.transformer, rows: patches(features[1]), columns: patches(features[2]), hasClassToken: configuration.head.pool == .class, in: scope)
         pool = TokenPool(
             configuration.head.pool, width: transformer.width, heads: configuration.transformer.heads, hidden: configuration.transformer.hidden,
             prefixTokens: transformer.prefixTokens, initialization: configuration.transformer.initialization, in: scope)
@@ -125,7 +133,8 @@ private struct Hybrid: ImageEncoder {
 
     func callAsFunction(_ images: Tensor) -> NamedOutputs {
         var stages = backbone(images)
-        for entry in transformer(patchEmbedding(stages.last)).entries { stages.add(entry.name, entry.tensor) }
+        let cells = scope["patch_embed"].record { stages.last.filled(bySquaresOf: filling) }
+        for entry in transformer(patchEmbedding(cells)).entries { stages.add(entry.name, entry.tensor) }
         return stages
     }
 
