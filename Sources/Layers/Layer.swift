@@ -27,4 +27,5 @@ extension MLPBlock: Layer {}
 extension MultiHeadAttention: Layer {}
 extension PatchEmbedding: Layer {}
 extension PositionEmbedding: Layer {}
+extension ShiftedPatchTokenization: Layer {}
 extension TransformerBlock: Layer {}

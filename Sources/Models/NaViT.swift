@@ -64,6 +64,7 @@ public struct NaViTConfiguration: ModelConfiguration {
             fields.report("found \(transformer.position.rawValue), expected factorized, coordinates or none, which images of any size have", at: "position")
         }
         if transformer.registers > 0 { fields.report("images in one sequence have no registers", at: "registers") }
+        if transformer.patchDropout > 0 { fields.report("images in one sequence keep all their patches", at: "patch_dropout") }
     }
 
     public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder { NaViT(self, input: input, in: scope) }

@@ -97,6 +97,10 @@ public struct SwinTransformerConfiguration: BackboneConfiguration {
 
     public func validate(input: ImageShape, at fields: FieldReader) {
         reportPatch(patch, dividing: (input.height, input.width), of: "the image", at: fields)
+        let rows = input.height / patch, columns = input.width / patch
+        if window > max(rows, columns), rows > 0, columns > 0 {
+            fields.report("a window of \(window) cells does not fit the \(rows)×\(columns) cells of the image, expected at most \(max(rows, columns))", at: "window")
+        }
     }
 
     public func makeBackbone(input: ImageShape, through stage: String, in scope: Scope) -> any Backbone {

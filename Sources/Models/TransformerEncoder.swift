@@ -38,6 +38,8 @@ public struct TransformerConfiguration: Configurable {
     public var dropout: Double
     /// The share of attention's probabilities that are dropped.
     public var attentionDropout = 0.0
+    /// The share of an image's patches that a training step leaves out.
+    public var patchDropout = 0.0
     /// The rate of the last block; it rises from 0 linearly over depth.
     public var dropPath: Double
     /// The ε of every layer norm.
@@ -65,7 +67,10 @@ public struct TransformerConfiguration: Configurable {
         .required("depth", \.depth, .depth, missing: missingCount, "How many blocks there are."),
         .required("heads", \.heads, .count, role: .widthDivisor, paper: "Vaswani et al., NeurIPS 2017", missing: missingCount, "H: how many heads attention has; they divide the width."),
         Key("mlp_ratio", \.mlpRatio, .number(in: 0.01...1000), "The width of a block's hidden layer over its own."),
-        Key("position", \.position, .choice, "What tells tokens where they are."),
+        Key("position", \.position, .choice,
+            paper: "learned: Dosovitskiy et al., ICLR 2021; sincos: Beyer et al., 2022 (arXiv:2205.01580); sincos_mae: He et al., CVPR 2022; factorized and coordinates: Dehghani et al., NeurIPS 2023; "
+                + "rotary: Su et al., 2021 (arXiv:2104.09864), Fang et al., 2023 (arXiv:2303.11331); relative: Liu et al., ICCV 2021",
+            "What tells tokens where they are."),
         Key("registers", \.registers, .integer(in: 0...1024), paper: "Darcet et al., ICLR 2024", "How many learned tokens stand between the class token and the patches, for blocks to write to."),
         Key("qkv_bias", \.hasQueryKeyValueBias, .flag, "Whether queries, keys and values have biases."),
         Key("qk_norm", \.queryKeyNorm, .choice, paper: "Dehghani et al., ICML 2023", "What normalizes each head's queries and keys."),
@@ -75,6 +80,8 @@ public struct TransformerConfiguration: Configurable {
         Key("mlp", \.mlp, .choice, paper: "Shazeer, 2020 (arXiv:2002.05202)", "What is between the layers of a block's perceptron: GELU, or one half of the values that gates the other (swiglu)."),
         Key("layer_scale", \.layerScale, .number(in: 1e-12...10), paper: "Touvron et al., ICCV 2021", "Where the trained factors of the residual branches begin; absent: there are none."),
         Key("attention_dropout", \.attentionDropout, .rate, "The share of attention's probabilities that a step leaves out."),
+        Key("patch_dropout", \.patchDropout, .rate, writesDefault: false, paper: "Liu et al., WACV 2023 (arXiv:2208.07220)",
+            "The share of each image's patches that a training step leaves out, so that the blocks work on fewer tokens; evaluation sees all."),
         Key("attention_scale", \.scalesAttention, .flag, "Whether attention divides its scores by √d, d being the width of a head."),
         Key("dropout", \.dropout, .rate, paper: "Srivastava et al., JMLR 15, 2014", "The share of activations that a step leaves out."),
         Key("drop_path", \.dropPath, .rate, paper: "Huang et al., \"Deep Networks with Stochastic Depth\", ECCV 2016",
@@ -128,12 +135,12 @@ public enum QueryKeyNorm: String, CaseIterable, Sendable {
 
 /// Class token, registers, positions, transformer blocks and the final norm: what ViT and hybrids do with tokens before they pool them.
 ///
-///     z   = [class token; distillation token; registers; tokens] + positions
+///     z   = [class token; distillation token; registers; tokens] + positions      in training some patches may be left out here
 ///     z  ← block_i(z),  i = 0 … depth − 1       stage block1, block2, …
 ///     LayerNorm(z)                              stage tokens
 ///
 /// Shapes: tokens `[B, N, D]` for N = rows · columns patches → each stage `[B, P + N, D]`, with P the number of class token, which comes
-/// first, distillation token and registers. Parameters as in timm, in the scope itself: `cls_token`, `dist_token`, `reg_token`, `pos_embed`, `blocks.i.…`, `norm`.
+/// first, distillation token and registers; where a training step leaves patches out, N of the stages is smaller. Parameters as in timm, in the scope itself: `cls_token`, `dist_token`, `reg_token`, `pos_embed`, `blocks.i.…`, `norm`.
 public struct TransformerEncoder {
     private let classToken: ClassToken?
     private let distillationToken: ClassToken?
@@ -145,6 +152,7 @@ public struct TransformerEncoder {
     private let biases: [RelativePositionBias]
     private let position: PositionEmbedding
     private let dropout: Dropout
+    private let patchDropout: PatchDropout
     private let blocks: [TransformerBlock]
     private let norm: TokenNorm
     private let rows: Int
@@ -172,6 +180,7 @@ public struct TransformerEncoder {
         rotary = configuration.position == .rotary
             ? RotaryPositions(rows: rows, columns: columns, prefixTokens: prefix, headWidth: width / max(heads, 1), in: scope["rotary"]) : nil
         dropout = Dropout(rate: configuration.dropout, in: scope["pos_drop"])
+        patchDropout = PatchDropout(rate: configuration.patchDropout, prefixTokens: prefix, in: scope["patch_drop"])
         blocks = (0..<configuration.depth).map { index in
             TransformerBlock(
                 width: configuration.width, heads: heads, hidden: configuration.hidden, options: options, dropout: configuration.dropout,
@@ -186,9 +195,11 @@ public struct TransformerEncoder {
 
     /// Records one call: tokens `[B, N, D]` → every stage by name, the last of which is `tokens`.
     public func callAsFunction(_ tokens: Tensor) -> NamedOutputs {
-        var stages = NamedOutputs(), z = dropout(position(withPrefix(tokens)))
+        let (kept, subset) = patchDropout(dropout(position(withPrefix(tokens))))
+        let positions = subset.flatMap { rotary?.taken(of: $0) } ?? rotary
+        var stages = NamedOutputs(), z = kept
         for (index, block) in blocks.enumerated() {
-            z = block(z, bias: biases.isEmpty ? nil : bias(biases[index]), positions: rotary)
+            z = block(z, bias: biases.isEmpty ? nil : bias(biases[index], of: subset), positions: positions)
             stages.add("block\(index + 1)", z)
         }
         stages.add("tokens", norm(z))
@@ -205,11 +216,14 @@ public struct TransformerEncoder {
         return classToken?(all) ?? all
     }
 
-    /// A block's bias `[1, H, P + N, P + N]`, zero for tokens without a place.
-    private func bias(_ relative: RelativePositionBias) -> Tensor {
+    /// A block's bias `[1, H, P + N, P + N]`, zero for tokens without a place; of a subset that of its tokens, `[B, H, K, K]`.
+    private func bias(_ relative: RelativePositionBias, of subset: TokenSubset?) -> Tensor {
         let cells = relative()
-        guard cells.isValid, prefixTokens > 0 else { return cells }
-        return scope.record { cells.padded(before: [0, 0, prefixTokens, prefixTokens], after: [0, 0, 0, 0]) }
+        guard cells.isValid else { return cells }
+        return scope.record {
+            let all = prefixTokens == 0 ? cells : cells.padded(before: [0, 0, prefixTokens, prefixTokens], after: [0, 0, 0, 0])
+            return subset?.taken(ofPairs: all) ?? all
+        }
     }
 
     /// The tokens of a stage `[B, P + N, D]` at their places, `[B, rows, columns, D]`; nil for anything else.

@@ -16,27 +16,37 @@ import TensorCore
 /// `stem: convolutions` puts a `ConvolutionalStem` in place of the linear map, for the same number of tokens. In Xiao et al. it replaces
 /// one transformer block, which keeps the multiply-adds equal; here the depth is what the definition says.
 ///
+/// `stem: shifted_patch` lets each patch see half of its neighbours too (`ShiftedPatchTokenization`); with `local_attention` this is Lee et al.'s ViT for small
+/// data sets.
+///
+/// With `pad: true` images that patches do not fill are continued with zeros at the bottom and the right.
+///
 /// With `distillation: true` a second token stands beside the class token and has a head of its own; the logits are the mean of both (DeiT).
 ///
 /// Parameters as in timm: `patch_embed.proj`, `cls_token`, `pos_embed`, `blocks.i.{norm1, attn.qkv, attn.proj, norm2, mlp.fc1, mlp.fc2}`,
-/// `norm`, `head`, with distillation also `dist_token` and `head_dist`; of a convolutional stem also `patch_embed.stem.i.{conv, bn}`. Layer norms have ε = 10⁻⁶, GELU is exact. With
+/// `norm`, `head`, with distillation also `dist_token` and `head_dist`; of a convolutional stem also `patch_embed.stem.i.{conv, bn}`, of shifted patches `patch_embed.norm`. Layer norms have ε = 10⁻⁶, GELU is exact. With
 /// `pool: mean` there is no class token, and the mean is taken over normalized tokens.
 /// Initialization: truncated normal with σ = 0.02 for linear layers, head and positions; LeCun normal for the patches, He normal for a
 /// stem's convolutions; biases 0.
 ///
 /// Dosovitskiy et al., "An Image Is Worth 16x16 Words: Transformers for Image Recognition at Scale", ICLR 2021; the sizes Ti and S are
-/// from Touvron et al., "Training Data-Efficient Image Transformers", ICML 2021, the stem from Xiao et al., "Early Convolutions Help
-/// Transformers See Better", NeurIPS 2021.
+/// from Touvron et al., "Training Data-Efficient Image Transformers", ICML 2021, the stems from Xiao et al., "Early Convolutions Help
+/// Transformers See Better", NeurIPS 2021, and Lee, Lee and Song, "Vision Transformer for Small-Size Datasets", 2021 (arXiv:2112.13492).
 public struct VisionTransformerConfiguration: ModelConfiguration {
     public static let family = "vit"
 
     /// What makes tokens of an image.
-    public enum Stem: String, CaseIterable, Sendable { case patchify, convolutions }
+    public enum Stem: String, CaseIterable, Sendable {
+        case patchify, convolutions
+        case shiftedPatch = "shifted_patch"
+    }
 
     /// The side of a square of pixels that makes one token.
     public var patch: Int
     /// What makes tokens of an image.
     public var stem: Stem
+    /// Whether images that patches do not fill are continued with zeros.
+    public var isPadded = false
     /// What works on the tokens.
     public var transformer: TransformerConfiguration
     /// How the tokens become one vector for the head.
@@ -61,7 +71,9 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
     public static let options: [Key<VisionTransformerConfiguration>] =
         [
             .required("patch", \.patch, .count, missing: missingCount, "The side of a square of pixels that makes one token."),
-            Key("stem", \.stem, .choice, paper: "Xiao et al., NeurIPS 2021", "What makes tokens of an image."),
+            Key("stem", \.stem, .choice, paper: "Xiao et al., NeurIPS 2021; Lee et al., 2021 (arXiv:2112.13492)",
+                "What makes tokens of an image: a linear map of each patch, convolutions that overlap, or a linear map of each patch and of the image moved by half a patch four ways (shifted_patch)."),
+            paddingOption(\.isPadded, "Whether images that patches do not fill are continued with zeros at the bottom and the right, as timm's dynamic_img_pad does."),
         ] + TransformerConfiguration.options.map { $0.beside(\.transformer) } + [
             Key("pool", \.pool, .choice, "How the tokens become one vector for the head."),
             Key("distillation", \.hasDistillationToken, .flag, paper: "Touvron et al., ICML 2021", "Whether a second token with a head of its own stands beside the class token; the logits are the mean of both heads'."),
@@ -74,11 +86,15 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
         if isKnown, stem == .convolutions, let misfit = ConvolutionalStem.misfit(patch: patch, width: transformer.width) {
             fields.report(misfit, at: "stem")
         }
+        if isKnown, stem == .shiftedPatch, patch < 2 {
+            fields.report("patches move by half of their side, which takes a patch of at least 2, found \(patch)", at: "stem")
+        }
     }
 
     public func validate(input: ImageShape, at fields: FieldReader) {
+        if isPadded { return }
         reportPatch(
-            patch, dividing: (input.height, input.width), of: "the image", onlyPowersOfTwo: stem == .convolutions, at: fields)
+            patch, dividing: (input.height, input.width), of: "the image", onlyPowersOfTwo: stem == .convolutions, hasPadding: true, at: fields)
     }
 
     public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder {
@@ -90,16 +106,33 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
     }
 }
 
+/// The key `pad`.
+func paddingOption<Root>(_ property: WritableKeyPath<Root, Bool> & Sendable, _ documentation: String) -> Key<Root> {
+    Key("pad", property, .flag, writesDefault: false, documentation)
+}
+
+extension Tensor {
+    /// A map `[B, H, W, C]` continued with zeros at the bottom and the right, until squares of a side fill it.
+    func filled(bySquaresOf side: Int) -> Tensor {
+        guard isValid else { return self }
+        return padded(before: [0, 0, 0, 0], after: [0, (side - shape[1] % side) % side, (side - shape[2] % side) % side, 0])
+    }
+}
+
 /// Reports at `key` when the patch does not divide both sides, and says which patches do, or which powers of two from 2 up.
+///
+/// - Parameter hasPadding: whether there is a key `pad` beside it.
 func reportPatch(
-    _ patch: Int, dividing size: (height: Int, width: Int), of what: String, onlyPowersOfTwo: Bool = false, key: String = "patch", at fields: FieldReader
+    _ patch: Int, dividing size: (height: Int, width: Int), of what: String, onlyPowersOfTwo: Bool = false, hasPadding: Bool = false, key: String = "patch",
+    at fields: FieldReader
 ) {
     guard size.height % patch != 0 || size.width % patch != 0 else { return }
     var divisors = (1...max(min(size.height, size.width), 1)).filter { size.height % $0 == 0 && size.width % $0 == 0 }
     if onlyPowersOfTwo { divisors = divisors.filter { $0 > 1 && $0.nonzeroBitCount == 1 } }
     let list = divisors.map(String.init).joined(separator: ", ")
     let advice = list.isEmpty ? "no power of two does" : onlyPowersOfTwo ? "these powers of two do: \(list)" : "these do: \(list)"
-    fields.report("a patch of \(patch) does not divide \(what) of \(size.height)×\(size.width); \(advice)", at: key)
+    let padding = hasPadding ? "; pad: true fills it up with zeros" : ""
+    fields.report("a patch of \(patch) does not divide \(what) of \(size.height)×\(size.width); \(advice)\(padding)", at: key)
 }
 
 /// Patches as tokens, and the transformer on them; stages are the transformer's.
@@ -108,18 +141,26 @@ private struct VisionTransformer: ImageEncoder {
     private let transformer: TransformerEncoder
     private let pool: TokenPool
     private let hasDistillationToken: Bool
+    /// The side of the squares that an image is filled with; 1 where it stays as it is.
+    private let filling: Int
     private let scope: Scope
 
     init(_ configuration: VisionTransformerConfiguration, input: ImageShape, in scope: Scope) {
         let patch = configuration.patch, width = configuration.transformer.width, place = scope["patch_embed"]
         self.scope = scope
+        filling = configuration.isPadded ? patch : 1
         tokens =
             switch configuration.stem {
             case .patchify: PatchEmbedding(channels: input.channels, patch: patch, width: width, in: place)
             case .convolutions: ConvolutionalStem(channels: input.channels, patch: patch, width: width, in: place)
+            case .shiftedPatch:
+                ShiftedPatchTokenization(
+                    channels: input.channels, patch: patch, width: width, epsilon: Float(configuration.transformer.normEpsilon),
+                    initialization: configuration.transformer.initialization, in: place)
             }
+        func patches(_ length: Int) -> Int { (configuration.isPadded ? length + patch - 1 : length) / patch }
         transformer = TransformerEncoder(
-            configuration.transformer, rows: input.height / patch, columns: input.width / patch, hasClassToken: configuration.pool == .class,
+            configuration.transformer, rows: patches(input.height), columns: patches(input.width), hasClassToken: configuration.pool == .class,
             hasDistillationToken: configuration.hasDistillationToken, in: scope)
         hasDistillationToken = configuration.hasDistillationToken
         pool = TokenPool(
@@ -129,7 +170,7 @@ private struct VisionTransformer: ImageEncoder {
 
     var width: Int { hasDistillationToken ? 2 * transformer.width : transformer.width }
 
-    func callAsFunction(_ images: Tensor) -> NamedOutputs { transformer(tokens(images)) }
+    func callAsFunction(_ images: Tensor) -> NamedOutputs { transformer(tokens(scope["patch_embed"].record { images.filled(bySquaresOf: filling) })) }
 
     func featureMap(_ features: Tensor) -> Tensor? { transformer.featureMap(features) }
 

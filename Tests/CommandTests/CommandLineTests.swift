@@ -160,8 +160,8 @@ import Testing
             harness: Experiments/unfit.yaml:2: train.epoch: unknown key 'epoch'; did you mean 'epochs'?
             harness: Experiments/unfit.yaml:5: models.half.vit.depth: missing; expected an integer of at least 1
             harness: Experiments/unfit.yaml:5: models.half.vit.heads: 3 heads do not divide the width 8
-            harness: Experiments/unfit.yaml:4: models.vit.vit.patch: a patch of 3 does not divide the image of 8×8; these do: 1, 2, 4, 8
-            harness: Experiments/unfit.yaml:5: models.half.vit.patch: a patch of 3 does not divide the image of 8×8; these do: 1, 2, 4, 8
+            harness: Experiments/unfit.yaml:4: models.vit.vit.patch: a patch of 3 does not divide the image of 8×8; these do: 1, 2, 4, 8; pad: true fills it up with zeros
+            harness: Experiments/unfit.yaml:5: models.half.vit.patch: a patch of 3 does not divide the image of 8×8; these do: 1, 2, 4, 8; pad: true fills it up with zeros
 
             """)
         // Whatever the data do not have is said too; data that are not there hide nothing.

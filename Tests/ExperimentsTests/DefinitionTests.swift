@@ -75,7 +75,7 @@ let small = """
             "x.yaml:5: models.a.vit.heads: 3 heads do not divide the width 97",
             "x.yaml:6: models.b: unknown model 'resnt'; did you mean 'resnet'?",
             "x.yaml:8: models.c.backbone.resnet.cut_after: resnet has no stage 'stage9'; its stages: stem, stage1, stage2, stage3",
-            "x.yaml:9: models.c.transformer.hats: unknown key 'hats'; known: attention_dropout, attention_scale, block, depth, drop_path, dropout, heads, initialization, layer_scale, local_attention, mlp, mlp_ratio, norm, norm_epsilon, position, qk_norm, qkv_bias, registers, width",
+            "x.yaml:9: models.c.transformer.hats: unknown key 'hats'; known: attention_dropout, attention_scale, block, depth, drop_path, dropout, heads, initialization, layer_scale, local_attention, mlp, mlp_ratio, norm, norm_epsilon, patch_dropout, position, qk_norm, qkv_bias, registers, width",
             "x.yaml:3: seed: unknown key 'seed'; did you mean 'seeds'?",
         ])
     }

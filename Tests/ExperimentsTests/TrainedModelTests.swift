@@ -200,7 +200,10 @@ import VisionData
             let index = try #require(odd.parameters.firstIndex { $0.name == "pos_embed" })
             odd.parameters[index] = NamedArray(name: "pos_embed", shape: [1, 16, 16], values: [Float](repeating: 0, count: 256))
             try odd.write(to: "\(folder)/odd.h5")
-            #expect(throws: UserError.self) { try model("\(folder)/odd.h5", side: 12) }
+            #expect(throws: UserError(.data, """
+                \(folder)/odd.h5: does not fit vit with 10 classes for images of 12×12×1:
+                pos_embed has the shape [1, 16, 16], expected [1, 37, 16], or [1, 1 + n · n, 16] of a square grid
+                """)) { try model("\(folder)/odd.h5", side: 12) }
         }
     }
 

@@ -1,8 +1,11 @@
+import Checksums
 import Configuration
 import Foundation
 import HDF5
+import Layers
 import Reports
 import RunStore
+import TensorCore
 import TestSupport
 import Testing
 import Training
@@ -119,6 +122,38 @@ import Training
             // The run keeps the other's definition, so it is repeated without it.
             let verification = try Verification(moved, threads: 1, steps: nil, dataDirectory: nil, command: [], terminal: .silent) { false }
             #expect(verification.failure == nil)
+        }
+    }
+
+    @Test("Positions of a trial on images of another size are resampled between the two grids, which are no squares; a hybrid's too")
+    func positionsOfAnotherSize() throws {
+        try withTemporaryFolder { folder in
+            let models = ["vit": "vit: {patch: 4, width: 16, depth: 1, heads: 2}",
+                "hybrid": "backbone: {resnet: {depth: 8, width: 4, cut_after: stage3}}, transformer: {width: 16, depth: 1, heads: 2}"]
+            for (name, height, width) in [("wide", 8, 12), ("tall", 12, 8)] {
+                let file = try HDF5Writer("\(folder)/\(name).h5")
+                for part in ["train", "test"] {
+                    try file.write((0..<32 * height * width).map { UInt8(truncatingIfNeeded: $0 * $0 * 31 + $0 / 96 * 90) }, to: "/\(part)/images", shape: [32, 1, height, width])
+                    try file.write((0..<32).map { UInt8($0 % 2) }, to: "/\(part)/labels")
+                }
+                try file.close()
+            }
+            let head = "train: {epochs: 1, batch_size: 16}\nmodels:\n", first = models.map { "  \($0): {\($1)}\n" }.joined()
+            let then = models.map { "  \($0): {\($1), train: {init_from: {experiment: first, model: \($0)}}}\n" }.joined()
+            try "data: {hdf5: {path: wide.h5}}\n\(head)\(first)".write(toFile: "\(folder)/first.yaml", atomically: true, encoding: .utf8)
+            try "data: {hdf5: {path: tall.h5}}\n\(head)\(then)".write(toFile: "\(folder)/then.yaml", atomically: true, encoding: .utf8)
+            let definition = try read("\(folder)/then.yaml"), results = URL(filePath: "\(folder)/r"), experiment = try Experiment(definition, dataDirectory: nil)
+            let tuned = try run(definition, in: results.path)
+            #expect(tuned.count == 2)
+            for (trial, folder) in zip(experiment.definition.trials, tuned) {
+                let source = try #require(try experiment.sourceExperiment(of: trial)).definition
+                let base = try #require(source.trials.first).folder(experiment: source.name, results: results)
+                let stored = try #require(try StoredWeights(reading: base.weightsFile(.best)).parameters.first { $0.name == "pos_embed" })
+                #expect(stored.shape == [1, 7, 16])
+                let expected = PositionEmbedding.resampled(
+                    stored.values, from: TokenGrid(prefixTokens: 1, rows: 2, columns: 3), to: TokenGrid(prefixTokens: 1, rows: 3, columns: 2), width: 16)
+                #expect(try expected != stored.values && start(folder)["pos_embed"] == expected.withUnsafeBufferPointer { TensorChecksum.whole($0) }, "\(trial.name)")
+            }
         }
     }
 

@@ -6,7 +6,7 @@ import Testing
 
 /// Layers' values and gradients against PyTorch.
 struct LayerFixtureTests {
-    static let cases = ["multi_head_attention", "transformer_block", "patch_embedding", "convolutional_stem"].flatMap { layer in
+    static let cases = ["multi_head_attention", "transformer_block", "patch_embedding", "convolutional_stem", "shifted_patch"].flatMap { layer in
         (try? FixtureFile("layers.h5").cases(of: layer)) ?? []
     } + [
         "local_response_norm", "adaptive_average_pool", "ceil_max_pool", "squeeze_excitation", "feature_map_attention", "instance_norm",
@@ -16,7 +16,7 @@ struct LayerFixtureTests {
     }
 
     @Test func fixturesAreThere() {
-        #expect(Set(Self.cases.map(\.operation)).count == 11)
+        #expect(Set(Self.cases.map(\.operation)).count == 12)
     }
 
     @Test(arguments: cases)
@@ -68,6 +68,7 @@ struct LayerFixtureTests {
         let width = try arguments.integer("width")
         var attention = MultiHeadAttention.Options()
         attention.isScaled = try arguments["scaled"] == nil || arguments.boolean("scaled")
+        attention.isLocal = try arguments["local"] != nil && arguments.boolean("local")
         switch fixture.operation {
         case "multi_head_attention":
             return MultiHeadAttention(width: width, heads: try arguments.integer("heads"), options: attention, in: scope)(x)
@@ -76,6 +77,8 @@ struct LayerFixtureTests {
             (options.attention, options.epsilon) = (attention, Float(try arguments.number("epsilon")))
             return TransformerBlock(
                 width: width, heads: try arguments.integer("heads"), hidden: width * (try arguments.integer("mlp_ratio")), options: options, in: scope)(x)
+        case "shifted_patch":
+            return ShiftedPatchTokenization(channels: x.shape[3], patch: try arguments.integer("patch"), width: width, in: scope)(x)
         case "convolutional_stem":
             return ConvolutionalStem(channels: x.shape[3], patch: try arguments.integer("patch"), width: width, in: scope)(x)
         default:

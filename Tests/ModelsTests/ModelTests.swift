@@ -91,6 +91,8 @@ struct ModelTests {
         ("resnet20", #"{"resnet": {"depth": 20}}"#),
         ("vit", #"{"vit": {"patch": 7, "width": 32, "depth": 2, "heads": 2}}"#),
         ("hybrid", #"{"backbone": {"resnet": {"depth": 20, "width": 8, "cut_after": "stage2"}}, "transformer": {"width": 32, "depth": 2, "heads": 2}, "head": {"pool": "mean"}}"#),
+        ("swin", #"{"swin": {"blocks": [2, 2], "width": 16, "heads": [2, 4], "window": 4, "patch": 2, "mlp_ratio": 2}}"#),
+        ("cct", #"{"cct": {"convolutions": 2, "width": 32, "depth": 2, "heads": 2, "mlp_ratio": 1}}"#),
     ])
     func namesAndShapesAreTheReferences(model: String, json: String) throws {
         let expected = try TrainingFixture(model).initialParameters.mapValues(\.shape)
@@ -306,6 +308,27 @@ struct ModelTests {
             assertClose(gradient, try #require(fixture.parameterGradients[parameter.name]), "gradient of \(parameter.name)")
         }
         for (name, expected) in fixture.buffersAfter { assertClose(try #require(store.tensor(named: name)), expected, name) }
+    }
+
+    /// Half of 7 × 7 patches stay beside two prefix tokens, all in evaluation; which, depends on seed, step and image alone.
+    @Test(arguments: ["learned", "rotary", "relative"])
+    func patchDropout(position: String) throws {
+        let model = try definition(#"{"vit": {"patch": 4, "width": 16, "depth": 2, "heads": 2, "registers": 1, "patch_dropout": 0.5, "position": "\#(position)"}}"#)
+        func tokens(_ mode: Graph.Mode) -> [Shape?] {
+            let graph = Graph(mode: mode), outputs = model.record(graph.input("images", [2, 28, 28, 1]), classes: 10, in: graph.root)
+            return ["block1", "block2", "tokens"].map { outputs["features.\($0)"]?.shape }
+        }
+        #expect(tokens(.training) == Array(repeating: [2, 26, 16], count: 3) && tokens(.evaluation) == Array(repeating: [2, 51, 16], count: 3))
+        func results(shards: Int, threads: Int, step: UInt64 = 1) throws -> [HostTensor] {
+            let graph = Graph(mode: .training, shardCount: shards, seed: 5), input = graph.input("images", [8 / shards, 28, 28, 1])
+            let logits = model.logits(input), loss = logits.square().sum(axes: [1]).batchMean()
+            let found = gradients(of: loss, withRespectTo: graph.parameterTensors)
+            return try evaluate([logits, loss] + found, feeding: [(input, images(8))], store: ParameterStore(graph, seed: 5), threads: threads, step: step)
+        }
+        let one = try results(shards: 4, threads: 1)
+        #expect(try results(shards: 4, threads: 3) == one)
+        #expect(try results(shards: 4, threads: 1, step: 2)[0] != one[0])
+        assertClose(try results(shards: 1, threads: 1)[0], one[0])
     }
 
     /// Drop path rises over depth: the first block keeps every branch, so its graph has no such op.

@@ -190,7 +190,7 @@ struct ReadingTests {
         ),
         (
             #"{"vit": {"patch": 5, "width": 64, "depth": 6, "heads": 4}}"#,
-            ["models.m.vit.patch: a patch of 5 does not divide the image of 28×28; these do: 1, 2, 4, 7, 14, 28"]
+            ["models.m.vit.patch: a patch of 5 does not divide the image of 28×28; these do: 1, 2, 4, 7, 14, 28; pad: true fills it up with zeros"]
         ),
         (
             #"{"vit": {"patch": 7, "width": 64, "depth": 6, "heads": 4, "stem": "convolutions"}}"#,
@@ -206,7 +206,7 @@ struct ReadingTests {
         ),
         (
             #"{"vit": {"patch": 8, "width": 64, "depth": 6, "heads": 4, "stem": "convolutions"}}"#,
-            ["models.m.vit.patch: a patch of 8 does not divide the image of 28×28; these powers of two do: 2, 4"]
+            ["models.m.vit.patch: a patch of 8 does not divide the image of 28×28; these powers of two do: 2, 4; pad: true fills it up with zeros"]
         ),
         // No word about the stem where its patch or width is not known.
         (
@@ -219,7 +219,7 @@ struct ReadingTests {
         (
             #"{"vit": {"patch": 4, "width": 64, "depth": 6, "heads": 4, "stem": "conv", "attention_scale": 0.5}}"#,
             [
-                "models.m.vit.stem: unknown value 'conv'; known: convolutions, patchify",
+                "models.m.vit.stem: unknown value 'conv'; known: convolutions, patchify, shifted_patch",
                 "models.m.vit.attention_scale: expected true or false, found 0.5",
             ]
         ),
@@ -280,8 +280,40 @@ struct ReadingTests {
         ),
         (
             #"{"backbone": {"resnet": {"depth": 20, "cut_after": "stage3"}}, "tokens": {"patch": 2}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#,
-            ["models.m.tokens.patch: a patch of 2 does not divide the feature map after stage3 of 7×7; these do: 1, 7"]
+            ["models.m.tokens.patch: a patch of 2 does not divide the feature map after stage3 of 7×7; these do: 1, 7; pad: true fills it up with zeros"]
         ),
+        (#"{"vit": {"patch": 5, "pad": true, "width": 64, "depth": 6, "heads": 4}}"#, []),
+        (
+            #"{"vit": {"patch": 1, "width": 64, "depth": 6, "heads": 4, "stem": "shifted_patch", "patch_dropout": 1}}"#,
+            [
+                "models.m.vit.stem: patches move by half of their side, which takes a patch of at least 2, found 1",
+                "models.m.vit.patch_dropout: expected a value from 0.0 up to but not 1.0, found 1.0",
+            ]
+        ),
+        (
+            #"{"vit": {"patch": 4, "width": 36, "depth": 6, "heads": 6, "position": "rotary"}}"#,
+            ["models.m.vit.position: rotary positions need a multiple of 4 channels a head, found 6"]
+        ),
+        (#"{"cct": {"width": 64, "depth": 1, "heads": 3}}"#, ["models.m.cct.heads: 3 heads do not divide the width 64"]),
+        (
+            #"{"backbone": {"resnet": {"depth": 20, "cut_after": "stage3"}}, "transformer": {"width": 8, "depth": 1, "heads": 3}}"#,
+            ["models.m.transformer.heads: 3 heads do not divide the width 8"]
+        ),
+        (
+            #"{"navit": {"width": 64, "depth": 1, "heads": 3, "position": "learned", "registers": 1, "patch_dropout": 0.5}}"#,
+            [
+                "models.m.navit.heads: 3 heads do not divide the width 64",
+                "models.m.navit.position: found learned, expected factorized, coordinates or none, which images of any size have",
+                "models.m.navit.registers: images in one sequence have no registers", "models.m.navit.patch_dropout: images in one sequence keep all their patches",
+            ]
+        ),
+        (
+            #"{"swin": {"width": 64, "heads": [2, 4, 8, 3]}}"#,
+            ["models.m.swin.heads: 3 heads do not divide the width 512 of stage 4"]
+        ),
+        (#"{"swin": {"blocks": [2, 2]}}"#, ["models.m.swin.heads: found 4 numbers of heads, expected 2, one for each stage"]),
+        (#"{"swin": {"window": 8}}"#, ["models.m.swin.window: a window of 8 cells does not fit the 7×7 cells of the image, expected at most 7"]),
+        (#"{"swin": {"patch": 3}}"#, ["models.m.swin.patch: a patch of 3 does not divide the image of 28×28; these do: 1, 2, 4, 7, 14, 28"]),
     ])
     func errorsSayWhatIsWrong(json: String, expected: [String]) {
         #expect(Set(errors(json)) == Set(expected))
@@ -309,7 +341,7 @@ struct ReadingTests {
         let vit = #"{"vit": {"patch": 2, "width": 64, "depth": 6, "heads": 4, "stem": "convolutions"}}"#
         #expect(
             errors(vit, ImageShape(height: 27, width: 28, channels: 1))
-                == ["models.m.vit.patch: a patch of 2 does not divide the image of 27×28; no power of two does"])
+                == ["models.m.vit.patch: a patch of 2 does not divide the image of 27×28; no power of two does; pad: true fills it up with zeros"])
     }
 
     @Test(arguments: smallDefinitions)

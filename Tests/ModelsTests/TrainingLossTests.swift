@@ -12,6 +12,8 @@ struct TrainingLossTests {
         "vit": #"{"vit": {"patch": 7, "width": 32, "depth": 2, "heads": 2}}"#,
         "hybrid":
             #"{"backbone": {"resnet": {"depth": 20, "width": 8, "cut_after": "stage2"}}, "transformer": {"width": 32, "depth": 2, "heads": 2}, "head": {"pool": "mean"}}"#,
+        "swin": #"{"swin": {"blocks": [2, 2], "width": 16, "heads": [2, 4], "window": 4, "patch": 2, "mlp_ratio": 2, "drop_path": 0}}"#,
+        "cct": #"{"cct": {"convolutions": 2, "width": 32, "depth": 2, "heads": 2, "mlp_ratio": 1}}"#,
     ]
 
     private func sgd(_ arguments: FixtureArguments) throws -> OptimizerConfiguration {
@@ -95,8 +97,9 @@ struct TrainingLossTests {
         try train(fixture, run, try sgd(run.arguments), shards: division.shards, threads: division.threads, tolerance: 1e-4)
     }
 
-    @Test func adamWithDecoupledDecay() throws {
-        let fixture = try TrainingFixture("vit"), run = try fixture.run("adamw")
+    @Test(arguments: ["vit", "swin"])
+    func adamWithDecoupledDecay(model: String) throws {
+        let fixture = try TrainingFixture(model), run = try fixture.run("adamw")
         try train(fixture, run, try adamW(run.arguments), shards: 4, threads: 2, tolerance: 1e-3)
     }
 }

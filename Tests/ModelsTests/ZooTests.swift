@@ -9,14 +9,18 @@ import Testing
 struct ZooTests {
     struct Case: Decodable, CustomTestStringConvertible, Sendable {
         let definition: String
+        /// Of the images, which are squares unless there is a width.
         let side: Int
+        let width: Int?
         let tensors: [String]
         let logits: [Float]
 
         var testDescription: String { definition }
     }
 
-    static let cases = ["zoo.json", "zoo_hybrids.json"].flatMap { try! JSONDecoder().decode([Case].self, from: Data(contentsOf: fixture($0))) }
+    static let cases = try! ["zoo.json", "zoo_hybrids.json", "image_sizes.json"].flatMap {
+        try JSONDecoder().decode([Case].self, from: Data(contentsOf: fixture($0)))
+    }
 
     private static func fixture(_ name: String) -> URL {
         URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Fixtures/\(name)")
@@ -25,7 +29,7 @@ struct ZooTests {
     @Test("Names, shapes and logits are those of the reference", arguments: cases)
     func reference(_ reference: Case) throws {
         let graph = Graph()
-        let images = graph.input("images", [2, reference.side, reference.side, 3])
+        let images = graph.input("images", [2, reference.side, reference.width ?? reference.side, 3])
         let logits = try definition(reference.definition).logits(images)
         let store = ParameterStore(graph, seed: 0)
         let tensors = (graph.parameters.map { ($0.name, $0.shape) } + store.bufferEntries.map { ($0.name, $0.shape) })

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from fixtures import FixtureFile, Source, exact, float32, images_first, images_last, magnitude
-from models import Attention, BasicBlock, ConvolutionalStem, PatchEmbedding, TransformerBlock, randomize
+from models import Attention, BasicBlock, ConvolutionalStem, LocalAttention, PatchEmbedding, ShiftedPatchTokenization, TransformerBlock, randomize
 
 
 def compute(module, x, upstream, dtype):
@@ -87,6 +87,7 @@ if __name__ == "__main__":
             write(file, name, "patch_embedding", PatchEmbedding(image[3], patch, width), image, patch=patch, width=width)
         # With 1 in place of 1/√d.
         write(file, "multi_head_attention_unscaled", "multi_head_attention", Attention(32, 2, scale=1.0), (2, 7, 32), width=32, heads=2, scaled=False)
+        write(file, "local_attention", "multi_head_attention", LocalAttention(24, 3), (2, 7, 24), width=24, heads=3, local=True)
         write(
             file, "transformer_block_unscaled", "transformer_block", TransformerBlock(32, 2, 2, scale=1.0), (2, 7, 32), width=32, heads=2,
             mlp_ratio=2, epsilon=1e-6, scaled=False)
@@ -94,6 +95,8 @@ if __name__ == "__main__":
             ("convolutional_stem", (2, 8, 12, 1), 4, 12), ("convolutional_stem_one", (2, 4, 6, 3), 2, 5), ("convolutional_stem_three", (3, 16, 8, 2), 8, 8),
         ]:
             write(file, name, "convolutional_stem", ConvolutionalStem(image[3], patch, width), image, patch=patch, width=width)
+        for name, image, patch, width in [("shifted_patch", (2, 8, 12, 1), 4, 6), ("shifted_patch_odd", (2, 6, 9, 2), 3, 5)]:
+            write(file, name, "shifted_patch", ShiftedPatchTokenization(image[3], patch, width), image, patch=patch, width=width)
         for name, image, channels, stride, option in [
             ("basic_block_identity", (3, 5, 5, 6), 6, 1, "A"), ("basic_block_a", (3, 6, 6, 4), 8, 2, "A"), ("basic_block_a_odd", (2, 7, 5, 3), 6, 2, "A"),
             ("basic_block_b", (3, 6, 6, 4), 8, 2, "B"), ("basic_block_b_odd", (2, 7, 5, 3), 6, 2, "B"),

@@ -27,6 +27,24 @@ class Attention(nn.Module):
         return self.proj(attended.transpose(1, 2).reshape(batch, tokens, width))
 
 
+class LocalAttention(nn.Module):
+    """Lee et al. 2021: no token attends to itself, and the scale is trained."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.temperature = nn.Parameter(torch.ones(1))
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x):
+        batch, tokens, width = x.shape
+        query, key, value = self.qkv(x).reshape(batch, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        scores = self.temperature * query @ key.transpose(-1, -2)
+        scores = scores.masked_fill(torch.eye(tokens, dtype=torch.bool), -torch.inf)
+        return self.proj((scores.softmax(-1) @ value).transpose(1, 2).reshape(batch, tokens, width))
+
+
 class MLP(nn.Module):
     def __init__(self, width, hidden):
         super().__init__()
@@ -82,6 +100,25 @@ class ConvolutionalStem(nn.Module):
 
     def forward(self, image):
         return self.proj(self.stem(images_first(image))).flatten(2).transpose(1, 2)
+
+
+class ShiftedPatchTokenization(nn.Module):
+    """[N, H, W, C] → [N, H/p · W/p, D] (Lee et al. 2021): the image and four copies moved by half a patch, layer norm, a linear map."""
+
+    def __init__(self, channels, patch, width):
+        super().__init__()
+        self.patch = patch
+        self.norm = nn.LayerNorm(5 * channels * patch ** 2, eps=1e-5)
+        self.proj = nn.Linear(5 * channels * patch ** 2, width)
+
+    def forward(self, image):
+        x, shift, patch = images_first(image), self.patch // 2, self.patch
+        height, width = x.shape[2:]
+        wide = F.pad(x, (shift,) * 4)
+        corners = [wide[:, :, top:top + height, left:left + width] for top in (0, 2 * shift) for left in (0, 2 * shift)]
+        x = torch.cat([x, *corners], 1)
+        pieces = x.reshape(*x.shape[:2], height // patch, patch, width // patch, patch).permute(0, 2, 4, 3, 5, 1)
+        return self.proj(self.norm(pieces.flatten(3).flatten(1, 2)))
 
 
 def normalization(kind, channels):
@@ -198,6 +235,43 @@ class Hybrid(nn.Module):
         cells = self.backbone(image).permute(0, 2, 3, 1)
         tokens = self.patch_embed(cells) + self.pos_embed
         return self.head(self.norm(self.blocks(tokens)).mean(1))
+
+
+class CompactBlock(TransformerBlock):
+    """Without biases of queries, keys and values; the stream itself is normalized before the perceptron's branch (Hassani et al. 2021)."""
+
+    def __init__(self, width, heads, ratio):
+        super().__init__(width, heads, ratio)
+        self.attn.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.norm1.eps = self.norm2.eps = 1e-5
+
+    def forward(self, x):
+        x = self.norm2(x + self.attn(self.norm1(x)))
+        return x + self.mlp(x)
+
+
+class CompactTransformer(nn.Module):
+    """CCT: convolutions, ReLU and max-pools make the tokens; a trained weight for each token makes their mean."""
+
+    def __init__(self, size, convolutions, width, depth, heads, channels=1, classes=10, ratio=1, kernel=3):
+        super().__init__()
+        self.tokenizer = nn.ModuleList()
+        for index in range(convolutions):
+            outputs = width if index == convolutions - 1 else 64
+            self.tokenizer.append(nn.Conv2d(channels, outputs, kernel, stride=max(1, kernel // 2 - 1), padding=kernel // 2, bias=False))
+            channels, size = outputs, (size - 1) // max(1, kernel // 2 - 1) // 2 + 1
+        self.pos_embed = nn.Parameter(torch.zeros(1, size ** 2, width))
+        self.blocks = nn.Sequential(*[CompactBlock(width, heads, ratio) for _ in range(depth)])
+        self.norm = nn.LayerNorm(width, eps=1e-5)
+        self.attention_pool = nn.Linear(width, 1)
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, image):
+        x = images_first(image)
+        for convolution in self.tokenizer:
+            x = F.max_pool2d(F.relu(convolution(x)), 3, stride=2, padding=1)
+        x = self.norm(self.blocks(x.flatten(2).transpose(1, 2) + self.pos_embed))
+        return self.head((self.attention_pool(x).softmax(1).transpose(1, 2) @ x).squeeze(1))
 
 
 class ImageNetBasicBlock(nn.Module):

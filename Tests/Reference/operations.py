@@ -432,6 +432,14 @@ case(
 )
 
 
+for width in [1, 7, 64]:
+    case(
+        f"rms_norm_{width}", "rms_norm", lambda s, width=width: [s.normal(2, 3, width, scale=2.0, shift=0.5), s.normal(width, shift=1.0)],
+        lambda x, weight: F.rms_norm(x, x.shape[-1:], weight, 1e-6), epsilon=1e-6,
+    )
+case("rms_norm_small", "rms_norm", lambda s: [s.normal(5, 16, scale=1e-3), s.normal(16)], lambda x, weight: F.rms_norm(x, (16,), weight, 1e-5), epsilon=1e-5)
+
+
 # Softmax and losses
 
 SOFTMAX = {
@@ -525,6 +533,61 @@ for name, shape, heads, scale in [
     )
 
 
+def philox(counter, key):
+    """Philox4x32-10 (Salmon et al. 2011): four words for each row of counters [n, 4]."""
+    c, k = [numpy.uint64(word) for word in numpy.asarray(counter, dtype=numpy.uint32).T], [numpy.uint64(word) for word in key]
+    low, high = numpy.uint64(0xFFFFFFFF), numpy.uint64(32)
+    for _ in range(10):
+        first, second = c[0] * numpy.uint64(0xD2511F53), c[2] * numpy.uint64(0xCD9E8D57)
+        c = [(second >> high) ^ c[1] ^ k[0], second & low, (first >> high) ^ c[3] ^ k[1], first & low]
+        k = [(k[0] + numpy.uint64(0x9E3779B9)) & low, (k[1] + numpy.uint64(0xBB67AE85)) & low]
+    return numpy.stack(c, axis=1)
+
+
+def dropout_mask(shape, rate, key, step):
+    """What dropout multiplies with: of each sample, elements in order, four a draw at the counter (number of the draw, sample, 0, step)."""
+    elements = math.prod(shape[1:])
+    counters = [(draw, sample, 0, step) for sample in range(shape[0]) for draw in range((elements + 3) // 4)]
+    words = philox(counters, key).reshape(shape[0], -1)[:, :elements]
+    kept = (words >> numpy.uint64(8)) >= int(numpy.float32(rate) * numpy.float32(1 << 24))
+    return torch.from_numpy((kept / (1 - float(numpy.float32(rate)))).reshape(shape))
+
+
+def general_attention(has_scale, has_bias, dropout, key, step):
+    """softmax(scale · q kᵀ + bias) v with a mask on the probabilities; operands [B, N, H, d]."""
+    def apply(query, key_, value, *more):
+        more = list(more)
+        query, key_, value = [x.transpose(1, 2) for x in (query, key_, value)]
+        scale = more.pop(0) if has_scale else query.shape[-1] ** -0.5
+        scores = scale * query @ key_.transpose(-1, -2)
+        probabilities = (scores + more.pop(0) if has_bias else scores).softmax(-1)
+        if dropout:
+            probabilities = probabilities * dropout_mask(probabilities.shape, dropout, key, step).to(probabilities.dtype)
+        return (probabilities @ value).transpose(1, 2)
+    return apply
+
+
+def image_mask(*images):
+    """0 between tokens of one image of a sequence, −10⁹ elsewhere, [1, 1, N, N]."""
+    numbers = numpy.repeat(numpy.arange(len(images)), images)
+    return numpy.float32(numpy.where(numbers[:, None] == numbers[None, :], 0, -1e9))[None, None]
+
+
+for name, batch, queries, keys, heads, width, scale, bias, dropout in [
+    ("one_element", 1, 1, 1, 1, 1, False, None, 0.0), ("bias", 2, 5, 5, 3, 8, False, (1, 3, 5, 5), 0.0), ("bias_by_sample", 2, 5, 7, 2, 4, False, (2, 1, 5, 7), 0.0),
+    ("scale", 2, 6, 6, 2, 8, True, None, 0.0), ("scale_bias", 1, 17, 17, 2, 7, True, (1, 2, 17, 17), 0.0), ("images", 1, 9, 9, 2, 8, False, image_mask(2, 4, 3), 0.0),
+    ("dropout", 3, 5, 7, 2, 8, False, None, 0.25), ("everything", 2, 9, 9, 3, 8, True, (1, 3, 9, 9), 0.5),
+]:
+    case(
+        f"attention_{name}", "attention",
+        lambda s, b=batch, q=queries, k=keys, h=heads, d=width, scale=scale, bias=bias:
+            [s.normal(b, q, h, d), s.normal(b, k, h, d), s.normal(b, k, h, d)] + ([s.uniform(1, low=0.2, high=0.6)] if scale else [])
+            + ([] if bias is None else [s.normal(*bias) if isinstance(bias, tuple) else bias]),
+        general_attention(scale, bias is not None, dropout, (0x243F6A88, 0x85A308D3), 3),
+        scale=scale, bias=bias is not None, dropout=dropout, key=[0x243F6A88, 0x85A308D3], step=3,
+    )
+
+
 # Reductions
 
 REDUCTIONS = {
@@ -607,6 +670,12 @@ for name, shape, result in [
     case(
         f"broadcast_to_{name}", "broadcast_to", lambda s, shape=shape: [s.normal(*shape)],
         lambda x, result=result: x.expand(result), shape=list(result),
+    )
+for name, shape, axis, distance in [
+    ("one_element", (1,), 0, 1), ("window", (2, 7, 5, 3), 1, -3), ("columns", (2, 7, 5, 3), 2, 2), ("whole", (3, 4), 1, 4), ("around", (2, 5), 1, -13),
+]:
+    case(
+        f"roll_{name}", "roll", lambda s, shape=shape: [s.normal(*shape)], lambda x, axis=axis, d=distance: torch.roll(x, d, axis), axis=axis, distance=distance,
     )
 for name, shape, axis, sizes in [
     ("one_element", (1,), 0, [1]), ("qkv", (2, 5, 12), 2, [4, 4, 4]), ("uneven", (7, 3), 0, [1, 4, 2]), ("middle", (2, 6, 3), 1, [5, 1]),

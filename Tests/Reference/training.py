@@ -1,16 +1,19 @@
-"""Ten training steps of four networks and five steps of each optimizer, by PyTorch.
+"""Ten training steps of six networks and five steps of each optimizer, by PyTorch.
+
+    python training.py [MODEL …]            # without models all, and the optimizers; swin needs timm 1.0.31
 
 Writes Tests/Fixtures/training_batches.h5, training_<model>.h5 and optimizers.h5.
 """
 
 import copy
+import sys
 
 import numpy
 import torch
 import torch.nn.functional as F
 
 from fixtures import FixtureFile, Source, exact
-from models import CIFARResNet, Hybrid, LeNet5, VisionTransformer, randomize
+from models import CIFARResNet, CompactTransformer, Hybrid, LeNet5, VisionTransformer, images_first, randomize
 
 STEPS, BATCH, SIZE, CLASSES = 10, 16, 28, 10
 
@@ -37,16 +40,34 @@ def batches():
 
 # Networks
 
+def swin(size, patch, width, depths, heads, window, ratio):
+    """timm's Swin Transformer on [N, H, W, C], without drop path."""
+    from vision_libraries import timm
+
+    class Swin(timm.models.swin_transformer.SwinTransformer):
+        def forward(self, image):
+            return super().forward(images_first(image))
+
+    return Swin(
+        img_size=size, patch_size=patch, in_chans=1, num_classes=CLASSES, embed_dim=width, depths=depths, num_heads=heads, window_size=window,
+        mlp_ratio=ratio, drop_path_rate=0.0)
+
+
 MODELS = {
     "lenet5": (LeNet5, {}),
     "resnet20": (CIFARResNet, {"depth": 20, "width": 16, "option": "A"}),
     "vit": (VisionTransformer, {"size": 28, "patch": 7, "width": 32, "depth": 2, "heads": 2}),
     "hybrid": (Hybrid, {"size": 28, "backbone_width": 8, "width": 32, "depth": 2, "heads": 2}),
+    # 14×14 cells in windows of 4, which do not fill them; the second stage has 7×7.
+    "swin": (swin, {"size": 28, "patch": 2, "width": 16, "depths": [2, 2], "heads": [2, 4], "window": 4, "ratio": 2}),
+    "cct": (CompactTransformer, {"size": 28, "convolutions": 2, "width": 32, "depth": 2, "heads": 2}),
 }
 KEPT_WHOLE = {  # parameters whose final values are stored; of the others, the norm
     "lenet5": ["conv1.weight", "conv2.bias", "fc3.weight", "fc3.bias"],
     "resnet20": ["conv1.weight", "bn1.weight", "layer2.0.bn2.bias", "layer3.2.bn2.weight", "fc.weight", "fc.bias"],
     "vit": ["cls_token", "pos_embed", "patch_embed.proj.bias", "blocks.1.attn.qkv.bias", "norm.weight", "head.weight", "head.bias"],
+    "swin": ["patch_embed.norm.weight", "layers.0.blocks.1.attn.relative_position_bias_table", "layers.1.downsample.reduction.weight", "norm.bias", "head.fc.weight"],
+    "cct": ["tokenizer.0.weight", "blocks.0.norm2.weight", "attention_pool.weight", "norm.bias", "head.weight", "head.bias"],
     "hybrid": ["backbone.conv1.weight", "backbone.layer2.0.bn1.weight", "patch_embed.proj.weight", "norm.weight", "head.weight", "head.bias"],
 }
 SGD = {"learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.0}
@@ -54,7 +75,7 @@ ADAMW = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "
 
 
 def is_decayed(name, parameter):
-    return parameter.ndim >= 2 and name not in ("cls_token", "pos_embed")
+    return parameter.ndim >= 2 and name not in ("cls_token", "pos_embed") and not name.endswith("relative_position_bias_table")
 
 
 def sgd(model):
@@ -101,14 +122,16 @@ def write_run(file, name, optimizer, arguments, initial, make_optimizer, images,
     print(f"  {optimizer}: {double[0]:.4f} → {double[-1]:.4f}, float32 against float64 within {error:.1e}")
 
 
-def write_models():
+def write_models(names):
     images, labels = batches()
-    with FixtureFile("training_batches.h5") as file:
-        file.array("/images", images)
-        file.array("/labels", labels)
+    if not names:
+        with FixtureFile("training_batches.h5") as file:
+            file.array("/images", images)
+            file.array("/labels", labels)
     images = torch.from_numpy(images.astype(numpy.float32) / numpy.float32(255))
     labels = torch.from_numpy(labels)
-    for name, (network, arguments) in MODELS.items():
+    for name in names or MODELS:
+        network, arguments = MODELS[name]
         model = network(**arguments)
         randomize(model, Source(name))
         with FixtureFile(f"training_{name}.h5") as file:
@@ -116,7 +139,7 @@ def write_models():
             for key, parameter in model.named_parameters():
                 file.array(f"/initial_parameters/{key}", parameter)
             write_run(file, name, "sgd", SGD, model, sgd, images, labels)
-            if name == "vit":
+            if name in ("vit", "swin"):
                 write_run(file, name, "adamw", ADAMW, model, adamw, images, labels)
 
 
@@ -181,5 +204,6 @@ def write_optimizers():
 
 
 if __name__ == "__main__":
-    write_models()
-    write_optimizers()
+    write_models(sys.argv[1:])
+    if not sys.argv[1:]:
+        write_optimizers()

@@ -32,13 +32,14 @@ struct OperationFixtureTests {
     /// How many of an op's operands flow between ops; those after them are parameters.
     private func activationCount(_ fixture: FixtureCase) -> Int {
         switch fixture.operation {
-        case "linear", "conv2d", "conv_transpose2d", "layer_norm", "batch_norm", "group_norm", "instance_norm", "global_response_norm": 1
+        case "linear", "conv2d", "conv_transpose2d", "layer_norm", "rms_norm", "batch_norm", "group_norm", "instance_norm", "global_response_norm": 1
+        case "attention": 3
         default: fixture.inputs.count
         }
     }
 
     private func check(_ fixture: FixtureCase, _ precision: Precision, tolerance: Double) throws {
-        let isTraining = try fixture.operation == "batch_norm" && fixture.arguments.boolean("training")
+        let isTraining = try fixture.operation == "attention" || fixture.operation == "batch_norm" && fixture.arguments.boolean("training")
         let graph = Graph(mode: isTraining ? .training : .evaluation, precision: precision)
         let leaves = fixture.inputs.enumerated().map { index, value in
             // Running statistics are buffers of a module, everything else is fed.
@@ -63,7 +64,8 @@ struct OperationFixtureTests {
             store.set(fixture.inputs[4], named: "running_variance")
         }
         let fed = zip(leaves, fixture.inputs).prefix(fixture.operation == "batch_norm" ? 3 : leaves.count)
-        let values = try evaluate(results, feeding: Array(fed), store: store)
+        let step = fixture.arguments["step"] == nil ? 0 : UInt64(try fixture.arguments.integer("step"))
+        let values = try evaluate(results, feeding: Array(fed), store: store, step: step)
         for (index, expected) in (fixture.outputs + fixture.gradients).enumerated() {
             let what = index < outputs.count ? "output \(index)" : "gradient \(index - outputs.count)"
             assertClose(values[index], expected, tolerance: tolerance, what)
@@ -139,6 +141,8 @@ struct OperationFixtureTests {
             let interpolation = try #require(Interpolation(rawValue: try arguments.text("mode")))
             return [x.resized(to: try size("size"), interpolation, antialias: try arguments.boolean("antialias"))]
         case "channel_shuffle": return [x.channelsShuffled(groups: try arguments.integer("groups"))]
+        case "rms_norm": return [x.rootMeanSquareNorm(scale: leaves[1], epsilon: try number("epsilon"))]
+        case "roll": return [x.rolled(axis: try arguments.integer("axis"), by: try arguments.integer("distance"))]
         case "instance_norm": return [x.groupNorm(groups: x.shape[3], scale: leaves[1], offset: leaves[2], epsilon: try number("epsilon"))]
         case "global_response_norm": return [x.globalResponseNorm(scale: leaves[1], offset: leaves[2], epsilon: try number("epsilon"))]
         case "max_pool": return [x.maxPool(window: try size("kernel"), stride: try size("stride"), padding: try padding())]
@@ -174,6 +178,11 @@ struct OperationFixtureTests {
         case "self_attention":
             let scale = arguments["scale"] == nil ? nil : try number("scale")
             return [x.selfAttention(heads: try arguments.integer("heads"), scale: scale)]
+        case "attention":
+            var more = leaves.dropFirst(3)
+            let scale = try arguments.boolean("scale") ? more.removeFirst() : nil, bias = try arguments.boolean("bias") ? more.removeFirst() : nil
+            let rate = try number("dropout"), stream = PhiloxStream(key: SIMD2(try arguments.integers("key").map { UInt32($0) }))
+            return [.attention(query: x, key: leaves[1], value: leaves[2], scale: scale, bias: bias, dropout: rate > 0 ? (rate, stream) : nil)]
         case "sum", "mean", "max", "variance":
             let axes = try arguments.integers("axes"), keeps = try arguments.boolean("keep_dimensions")
             return switch fixture.operation {

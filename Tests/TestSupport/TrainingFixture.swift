@@ -32,7 +32,7 @@ public struct TrainingFixture: Sendable {
         public let finalBuffers: [String: HostTensor]
     }
 
-    /// Loads `lenet5`, `resnet20`, `vit` or `hybrid`.
+    /// Loads `lenet5`, `resnet20`, `vit`, `hybrid`, `swin` or `cct`.
     public init(_ model: String) throws {
         file = try FixtureFile("training_\(model).h5")
         self.model = model
@@ -52,7 +52,7 @@ public struct TrainingFixture: Sendable {
         }
     }
 
-    /// The run with `sgd`, or for the ViT also `adamw`.
+    /// The run with `sgd`, or for ViT and Swin also `adamw`.
     public func run(_ optimizer: String) throws -> Run {
         Run(
             arguments: try file.arguments(of: "/\(optimizer)"),

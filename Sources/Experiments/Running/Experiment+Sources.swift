@@ -53,10 +53,8 @@ extension Experiment {
         let mark = definition.mark(of: definition.trainPath(of: model, "train.init_from.\(key)"))
         let matching: WeightMatching, name: String
         if let source = sources[model.name]?.experiment {
-            let declared = source.definition.models[0].definition.declarations(
-                input: source.dataset.shape, classes: source.task.outputShape.elementCount)
             if let start = origin.afterEpoch { try checkContinuation(of: source.definition, by: model, after: start) }
-            matching = WeightMatching(targets, from: (declared.parameters + declared.buffers).shapes, except: origin.except, of: "model")
+            matching = WeightMatching(targets, from: source.shapes, except: origin.except, of: "model")
             name = "the weights of \(source.definition.models[0].name) do not fit"
         } else {
             do {
@@ -106,7 +104,9 @@ extension Experiment {
     func weights(of trial: Trial, from folder: RunFolder?) throws -> FileWeights? {
         guard let origin = trial.train.initialWeights else { return nil }
         let path: String
+        var grids: [String: TokenGrid] = [:]
         if let folder {
+            for place in sources[trial.model.name]?.experiment.shapes ?? [] { grids[place.name] = place.grid }
             path = folder.weightsFile(origin.weights == .best ? .best : .last)
             if let complaint = try Diagnosis.complaint(about: path, RunReader(folder).contents()), let source = trial.source {
                 throw UserError(
@@ -116,7 +116,13 @@ extension Experiment {
             try origin.checkFile()
             path = origin.path
         }
-        return FileWeights(path: path, origin: origin, initializers: Initializers(seed: UInt64(trial.seed)))
+        return FileWeights(path: path, origin: origin, initializers: Initializers(seed: UInt64(trial.seed)), grids: grids)
+    }
+
+    /// Names and shapes of the first model's parameters and buffers.
+    private var shapes: [NamedShape] {
+        let declared = definition.models[0].definition.declarations(input: dataset.shape, classes: task.outputShape.elementCount)
+        return (declared.parameters + declared.buffers).shapes
     }
 }
 

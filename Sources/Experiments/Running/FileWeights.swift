@@ -11,9 +11,11 @@ public struct FileWeights: WeightSource {
     let origin: WeightOrigin
     /// The values of what is left out.
     let initializers: Initializers
+    /// The places of the file's position embeddings, where they are known.
+    let grids: [String: TokenGrid]
 
-    init(path: String, origin: WeightOrigin, initializers: Initializers) {
-        (self.path, self.origin, self.initializers) = (path, origin, initializers)
+    init(path: String, origin: WeightOrigin, initializers: Initializers, grids: [String: TokenGrid] = [:]) {
+        (self.path, self.origin, self.initializers, self.grids) = (path, origin, initializers, grids)
     }
 
     /// The weights of a file for all parameters and buffers of a model.
@@ -38,7 +40,8 @@ public struct FileWeights: WeightSource {
     public func fill(_ store: ParameterStore, declaredBy graph: Graph) throws {
         let file = try WeightsReader(path), stored = file.parameters + file.buffers
         let entries = store.entries.map { ($0, store.values(of: $0)) } + store.bufferEntries.map { ($0, store.values(ofBuffer: $0)) }
-        let matching = WeightMatching((graph.parameters + graph.buffers).shapes, from: stored.shapes, except: origin.except, of: "model")
+        let sources = stored.map { NamedShape(name: $0.name, shape: $0.shape, grid: grids[$0.name]) }
+        let matching = WeightMatching((graph.parameters + graph.buffers).shapes, from: sources, except: origin.except, of: "model")
         if let complaint = matching.complaint { throw UserError(.data, "\(path): does not fit the model: \(complaint)") }
         initializers.fill(store, declaredBy: graph)
         for pair in matching.pairs { try file.read(stored[pair.source], for: pair, into: entries[pair.target].1) }

@@ -8,14 +8,15 @@ import TensorCore
 struct NamedShape: Equatable {
     let name: String
     let shape: [Int]
-    /// The places of position embeddings, for which others may be resampled; nil for all else.
+    /// The places of position embeddings, between which they may be resampled; nil for all else, and where nobody says them.
     var grid: TokenGrid?
 }
 
 /// Which arrays of a model have their values from which of a source: those of the same name, which have to have the same shape.
 ///
 /// A name in torchvision's convention for vision transformers goes for that of timm's where the model has this one, and one in timm's for hybrids for this
-/// library's. Position embeddings for a square grid go for those of another grid, for which they are resampled.
+/// library's. Position embeddings go for those of another grid, for which they are resampled; where nobody says for which grid they are, as in a file, it has
+/// to be a square.
 struct WeightMatching {
     /// An array of the model, and the one of the source from which it has its values.
     struct Pair {
@@ -48,8 +49,7 @@ struct WeightMatching {
                 continue
             }
             differingNames.append(target.name)
-            differences.append(
-                found.map { "\(target.name) has the shape \(sources[$0].shape), expected \(target.shape)" } ?? "\(target.name) is missing")
+            differences.append(found.map { Self.difference(target, sources[$0]) } ?? "\(target.name) is missing")
         }
         let unknown = named.keys.filter { !isExcepted($0) }.sorted()
         differences += unknown.map { "\($0) is not in the \(what)" }
@@ -65,11 +65,23 @@ struct WeightMatching {
 
     /// nil where the shapes do not go together.
     private static func pair(_ target: NamedShape, at index: Int, _ source: NamedShape, at place: Int) -> Pair? {
-        if source.shape == target.shape { return Pair(target: index, source: place) }
-        guard let new = target.grid, source.shape.count == 3, source.shape[0] == 1, source.shape[2] == target.shape[2],
-            source.shape[1] <= mostTokens, let old = new.square(tokenCount: source.shape[1])
+        let isSameGrid = source.grid == nil || target.grid == nil || source.grid == target.grid
+        if source.shape == target.shape, isSameGrid { return Pair(target: index, source: place) }
+        guard let new = target.grid, isPositions(source, like: target), let old = source.grid ?? new.square(tokenCount: source.shape[1]),
+            old.prefixTokens == new.prefixTokens
         else { return nil }
         return Pair(target: index, source: place, grids: (old, new))
+    }
+
+    private static func isPositions(_ source: NamedShape, like target: NamedShape) -> Bool {
+        source.shape.count == 3 && source.shape[0] == 1 && source.shape[2] == target.shape[2] && source.shape[1] <= mostTokens
+    }
+
+    /// In what two arrays of one name are not the same.
+    private static func difference(_ target: NamedShape, _ source: NamedShape) -> String {
+        let shapes = "\(target.name) has the shape \(source.shape), expected \(target.shape)"
+        guard let new = target.grid, source.grid == nil, isPositions(source, like: target), source.shape[1] > new.prefixTokens else { return shapes }
+        return "\(shapes), or [1, \(new.prefixTokens) + n · n, \(target.shape[2])] of a square grid"
     }
 
     /// The sources, those of another convention under the names that the targets have.

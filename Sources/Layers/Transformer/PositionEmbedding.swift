@@ -9,10 +9,11 @@ public struct PositionEmbedding {
     public enum Kind: String, CaseIterable, Sendable {
         /// One trained vector a token, prefix included: `pos_embed [1, P + N, D]`, truncated normal with σ = 0.02 at the start.
         case learned
-        /// Fixed sines and cosines of row and column; zero for prefix tokens. The width must be a multiple of 4 and at least 8.
+        /// Fixed sines and cosines of row and column; zero for prefix tokens. The width must be a multiple of 4 and at least 8. Beyer, Zhai and Kolesnikov,
+        /// "Better Plain ViT Baselines for ImageNet-1k", 2022 (arXiv:2205.01580).
         case sinCos = "sincos"
-        /// The same with timm's and MAE's frequencies and order; the width must be a multiple of 4. He et al., "Masked Autoencoders Are Scalable Vision
-        /// Learners", CVPR 2022.
+        /// The same with MAE's frequencies, which never reach 1/10000; the width must be a multiple of 4. timm has the same numbers in another order. He et
+        /// al., "Masked Autoencoders Are Scalable Vision Learners", CVPR 2022.
         case sinCosMAE = "sincos_mae"
         /// One trained vector for each row and one for each column, which are added: `pos_embed_rows [rows, D]`, `pos_embed_columns [columns, D]`. Dehghani
         /// et al., "Patch n' Pack: NaViT", NeurIPS 2023, section 2.1.
@@ -95,12 +96,12 @@ public struct PositionEmbedding {
         return scope.record { behindPrefix(vectors, prefixTokens) }
     }
 
-    /// The 2-D sine-cosine embedding of timm and MAE, `[rows · columns, width]`, row by row.
+    /// The 2-D sine-cosine embedding of MAE, `[rows · columns, width]`, row by row.
     ///
     ///     ω_i = 10000^(−i / (D/4)),  i = 0 … D/4 − 1
     ///     [sin x·ω, cos x·ω, sin y·ω, cos y·ω]
     ///
-    /// with x the column and y the row.
+    /// with x the column and y the row; timm's order is sin y·ω, sin x·ω, cos y·ω, cos x·ω.
     static func sinCosMAE(rows: Int, columns: Int, width: Int) -> [Float] {
         let quarter = width / 4
         return waves(rows, columns, (0..<quarter).map { pow(10_000, -Double($0) / Double(quarter)) })

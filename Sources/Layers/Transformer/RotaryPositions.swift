@@ -12,8 +12,8 @@ import TensorCore
 /// Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", 2021 (arXiv:2104.09864), in two dimensions as in Fang et al., "EVA-02",
 /// 2023 (arXiv:2303.11331).
 public struct RotaryPositions {
-    private let cosines: Tensor
-    private let sines: Tensor
+    private var cosines: Tensor
+    private var sines: Tensor
     /// Takes (a, b) of each pair to (−b, a).
     private let turn: Tensor
     private let scope: Scope
@@ -42,6 +42,19 @@ public struct RotaryPositions {
         self.cosines = constant([1, tokens, 1, headWidth], cosines)
         self.sines = constant([1, tokens, 1, headWidth], sines)
         self.turn = constant([headWidth, headWidth], turn)
+    }
+
+    /// The angles of the tokens that stay, `K` of each sample: for `[B, K, H, d]`.
+    public func taken(of kept: TokenSubset) -> RotaryPositions {
+        func taken(_ x: Tensor) -> Tensor {
+            guard x.isValid, kept.places.isValid else { return x }
+            return scope.record {
+                x.reshaped([x.shape[1], x.shape[3]]).gathered(kept.places).reshaped([kept.places.shape[0], kept.places.shape[1], 1, x.shape[3]])
+            }
+        }
+        var result = self
+        (result.cosines, result.sines) = (taken(cosines), taken(sines))
+        return result
     }
 
     /// Records one call: `[B, P + N, H, d]` → `[B, P + N, H, d]`.

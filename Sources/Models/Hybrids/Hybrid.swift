@@ -100,10 +100,11 @@ public struct HybridConfiguration: ModelConfiguration {
         {
             backbone.network.validate(input: input, at: FieldReader(options, path: path, errors: fields.errors))
         }
+        if tokens.isPadded { return }
         let place = fields.fields("tokens") ?? fields
         for (stage, patch, key) in tokens.parts(of: backbone) {
             guard let features = backbone.network.featureShape(input: input, after: stage) else { return }
-            reportPatch(patch, dividing: (features[1], features[2]), of: "the feature map after \(stage)", key: key, at: place)
+            reportPatch(patch, dividing: (features[1], features[2]), of: "the feature map after \(stage)", hasPadding: true, key: key, at: place)
         }
     }
 
@@ -131,7 +132,9 @@ private struct Hybrid: ImageEncoder {
         levels = configuration.tokens.parts(of: definition).map { stage, patch, _ in
             // Where images are too small for the backbone, recording it fails and says so.
             let features = definition.network.featureShape(input: input, after: stage) ?? [1, 1, 1, 1]
-            return HybridLevel(stage, features: features, patch: patch, settings, isOneOfSeveral: hasSeveralLevels, in: scope["patch_embed"])
+            return HybridLevel(
+                stage, features: features, patch: patch, isPadded: configuration.tokens.isPadded, settings, isOneOfSeveral: hasSeveralLevels,
+                in: scope["patch_embed"])
         }
         // Several stages have positions of their own, and their tokens no common grid.
         if hasSeveralLevels { settings.position = .none }

@@ -10,6 +10,8 @@ public struct HybridTokens: Configurable {
     public var stages: [String] = []
     /// The side of a square for each of the stages; empty: `patch` for all.
     public var patches: [Int] = []
+    /// Whether feature maps that squares do not fill are continued with zeros.
+    public var isPadded = false
 
     /// One cell of the last stage, one token.
     public init() {}
@@ -19,6 +21,7 @@ public struct HybridTokens: Configurable {
         Key("stages", \.stages, .list(of: .text), writesDefault: false, paper: "Zhu et al., \"Deformable DETR\", ICLR 2021, section 4.1",
             "The stages whose features become tokens, each with a projection, positions and a level embedding of its own; absent: the last stage alone."),
         Key("patches", \.patches, .integers(in: 1...65_536), writesDefault: false, "The side of a square of cells for each of the stages; absent: patch for all."),
+        paddingOption(\.isPadded, "Whether feature maps that squares do not fill are continued with zeros at the bottom and the right."),
     ]
 
     /// Whether tokens are told apart by stages.
@@ -63,6 +66,8 @@ struct HybridLevel {
     let stage: String
     /// Height and width of the tokens' grid.
     let grid: Size2D
+    /// The side of the squares that the map is filled with; 1 where it stays as it is.
+    private let filling: Int
     private let embedding: PatchEmbedding
     private let position: PositionEmbedding?
     private let level: Tensor?
@@ -70,11 +75,13 @@ struct HybridLevel {
 
     /// Declares the parameters in `scope`, or below it where the stage is one of several.
     init(
-        _ stage: String, features: Shape, patch: Int, _ transformer: TransformerConfiguration, isOneOfSeveral: Bool, in scope: Scope
+        _ stage: String, features: Shape, patch: Int, isPadded: Bool, _ transformer: TransformerConfiguration, isOneOfSeveral: Bool, in scope: Scope
     ) {
         let place = isOneOfSeveral ? scope[stage] : scope, width = transformer.width
         (self.stage, self.scope) = (stage, place)
-        grid = Size2D(features[1] / patch, features[2] / patch)
+        filling = isPadded ? patch : 1
+        func patches(_ length: Int) -> Int { (isPadded ? length + patch - 1 : length) / patch }
+        grid = Size2D(patches(features[1]), patches(features[2]))
         embedding = PatchEmbedding(channels: features[3], patch: patch, width: width, in: place)
         position = isOneOfSeveral
             ? PositionEmbedding(
@@ -87,7 +94,7 @@ struct HybridLevel {
     var count: Int { grid.height * grid.width }
 
     func callAsFunction(_ features: Tensor) -> Tensor {
-        let tokens = embedding(features)
+        let tokens = embedding(scope.record { features.filled(bySquaresOf: filling) })
         guard let position, let level else { return tokens }
         let placed = position(tokens)
         return scope.record { placed + level }
