@@ -49,6 +49,7 @@ struct CheckCommand: DefinitionCommand {
         var trials = TextTable((["trial", "state"] + (haveSources ? ["starts from"] : [])).map { TextTable.Column($0, .left) })
         for trial in preview.trials { trials.append([trial.name, trial.state] + (haveSources ? [trial.source ?? ""] : [])) }
         print(trials.text(width: wideOption.width))
+        if let line = definition.ensembleLine { print("\n\(line)") }
     }
 
     /// Which widths meet the first model's budget, where the definition has `match`.

@@ -35,7 +35,7 @@ struct PredictCommand: DefinitionCommand {
     @Option(help: ArgumentHelp("The model's number of classes (default: its usual one).", valueName: "n"))
     var classes: Int?
 
-    @Option(help: ArgumentHelp("The model's weights, HDF5 or safetensors; or which of the run's: best or last (default: best).", valueName: "file"))
+    @Option(help: ArgumentHelp("The model's weights, HDF5 or safetensors; or which of the run's: best, last, or an average, ema or swa (default: best).", valueName: "file"))
     var weights: String?
 
     @Option(help: ArgumentHelp("An HDF5 file with images, instead of image files.", valueName: "file"))
@@ -74,7 +74,7 @@ struct PredictCommand: DefinitionCommand {
             }
             if classes != nil { throw ValidationError("--classes goes with --model: a run knows its classes") }
             if let weights, RunFolder.Weights(rawValue: weights) == nil {
-                throw ValidationError("--weights: expected best or last of the run's, found '\(weights.shortened())'; a file goes with --model")
+                throw ValidationError("--weights: expected best, last, ema or swa of the run's, found '\(weights.shortened())'; a file goes with --model")
             }
         }
     }

@@ -53,11 +53,14 @@ struct RunCommand: DefinitionCommand {
             command: CommandLine.arguments))
         for note in experiment.notes { HarnessProgram.say("note: \(note)") }
         Interrupt.listen()
-        let outcome = try runner.run { Interrupt.isRequested }
+        var outcome = try runner.run { Interrupt.isRequested }
+        let complaints = try outcome.isInterrupted ? [] : runner.makeEnsembles(of: outcome) { Interrupt.isRequested }
+        if complaints == nil { outcome.isInterrupted = true }
 
         try Comparison(outcome.folders).printAll(width: wideOption.width)
         for line in outcome.neighbours { HarnessProgram.say(line) }
         try end(outcome)
+        if let complaints, !complaints.isEmpty { throw UserError(.data, complaints.joined(separator: "\n")) }
     }
 
     // MARK: Longer trainings

@@ -10,7 +10,7 @@ extension Comparison {
         case .table: ([readable().text(width: width)] + (caption + remarks).flatMap { broken($0, width: width) }).joined(separator: "\n")
         case .markdown: remarks.isEmpty ? readable().markdown : readable().markdown + "\n\n" + remarks.map { "- \($0)" }.joined(separator: "\n")
         case .csv: exact().csv
-        case .json: try json(rows.map(record))
+        case .json: try json(rows.map(record) + ensembles.map(record))
         }
     }
 
@@ -20,7 +20,7 @@ extension Comparison {
 
     /// What the columns are.
     private var caption: [String] {
-        guard hasSpread else { return metric == usualMetric ? [] : [metric.explanation(among: measures)] }
+        guard hasSpread else { return (metric == usualMetric ? [] : [metric.explanation(among: measures)]) + [ensembleNote].compactMap(\.self) }
         let hasSeeds = rows.contains { $0.measured.count > $0.sample.count }
         let units = hasFolds ? "folds\(hasSeeds ? " (each the mean over its seeds)" : "")" : "runs"
         let mean = "\(metric.explanation(among: measures)): mean and standard deviation over n \(units), 95% confidence interval (Student's t)"
@@ -28,7 +28,7 @@ extension Comparison {
             "Δ: mean difference to \(rows[$0].label), by \(hasFolds ? "fold" : "seed"); "
                 + "p: \(hasFolds ? "corrected resampled t-test" : "paired permutation test"), two-sided, with Holm's correction"
         } : nil
-        return [mean] + [clippingNote, test, overlapNote].compactMap(\.self)
+        return [mean] + [clippingNote, test, overlapNote, ensembleNote].compactMap(\.self)
     }
 
     /// Says how intervals and tests of folds differ from those of seeds.
@@ -80,7 +80,7 @@ extension Comparison {
         columns += ["parameters", "MACs", metric.title].map { TextTable.Column($0) }
         if hasSpread { columns += ["sd", "95% CI"].map { TextTable.Column($0) } }
         if hasTests { columns += ["Δ", "95% CI of Δ", "p"].map { TextTable.Column($0) } }
-        let others = options.others + [Metric.secondsPerEpoch, .imagesPerSecond].filter { $0 != metric && !options.others.contains($0) }
+        let others = self.others + [Metric.secondsPerEpoch, .imagesPerSecond].filter { $0 != metric && !self.others.contains($0) }
         columns += others.map { TextTable.Column($0.title) }
         var table = TextTable(columns)
 
@@ -102,6 +102,12 @@ extension Comparison {
             cells += others.map { number(mean(of: $0, row), $0) }
             table.append(cells)
         }
+        for ensemble in ensembles {
+            let file = ensemble.file
+            table.append(
+                cells(of: ensemble) + (hasSpread ? [none] : []) + [grouped(file.parameters), grouped(file.multiplyAdds), number(ensemble.value(of: metric), metric)]
+                    + [String](repeating: none, count: (hasSpread ? 2 : 0) + (hasTests ? 3 : 0)) + others.map { number(ensemble.value(of: $0), $0) })
+        }
         return table
     }
 
@@ -118,7 +124,7 @@ extension Comparison {
         let columns = ["experiment", "model"] + own.map { titles[$0] } + [
             "metric", "n", "mean", "sd", "ci95_low", "ci95_high", "min", "max", "seeds", "values", "pairs", "difference", "difference_ci95_low",
             "difference_ci95_high", "p", "p_holm",
-        ] + options.others.map(\.rawValue) + (haveRemarks ? ["tags", "note"] : [])
+        ] + others.map(\.rawValue) + (haveRemarks ? ["tags", "note"] : []) + (ensembles.isEmpty ? [] : ["ensemble", "members"])
         var table = TextTable(columns.map { TextTable.Column($0, .left) })
         func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
         for row in rows {
@@ -130,7 +136,14 @@ extension Comparison {
                 row.measured.map { "\($0.run.summary.description.seed)" }.joined(separator: " "),
                 row.measured.map { "\($0.value)" }.joined(separator: " "), differences.map { "\($0.count)" } ?? "", number(differences?.mean),
                 number(difference?.lowerBound), number(difference?.upperBound), number(row.test?.p), number(row.correctedP),
-            ] + options.others.map { number(mean(of: $0, row)) } + (haveRemarks ? [row.tags.joined(separator: " "), row.notes.joined(separator: " ")] : []))
+            ] + others.map { number(mean(of: $0, row)) } + (haveRemarks ? [row.tags.joined(separator: " "), row.notes.joined(separator: " ")] : []) + (ensembles.isEmpty ? [] : ["", ""]))
+        }
+        for ensemble in ensembles {
+            let file = ensemble.file
+            table.append(
+                [file.experiment, file.name] + own.map { _ in "" } + [metric.rawValue, "", number(ensemble.value(of: metric))] + [String](repeating: "", count: 13)
+                    + others.map { number(ensemble.value(of: $0)) } + (haveRemarks ? ["", ""] : [])
+                    + [file.kind.rawValue, file.members.filter(\.isTaken).map(\.run).joined(separator: " ")])
         }
         return table
     }
@@ -169,6 +182,24 @@ extension Comparison {
         /// What the definitions say about the runs, where they say something.
         let tags, notes: [String]?
         let runs: [Run]
+        /// Absent of a row of runs.
+        var ensemble: Ensemble?
+    }
+
+    /// Several runs that were tested as one.
+    private struct Ensemble: Encodable {
+        let kind: String
+        /// The paths of the runs that are part of it, from the folder of the experiment's runs.
+        let members: [String]
+    }
+
+    private func record(_ ensemble: EnsembleRow) -> Record {
+        let file = ensemble.file, values = others.compactMap { other in ensemble.value(of: other).map { (other.rawValue, $0) } }
+        return Record(
+            row: Dictionary(uniqueKeysWithValues: zip(titles, cells(of: ensemble))), experiment: file.experiment, model: file.name, metric: metric.rawValue,
+            parameters: file.parameters, multiplyAdds: file.multiplyAdds, n: 1, mean: ensemble.value(of: metric), sd: nil, confidenceInterval: nil,
+            difference: nil, others: others.isEmpty ? nil : Dictionary(values, uniquingKeysWith: { $1 }), tags: nil, notes: nil, runs: [],
+            ensemble: Ensemble(kind: file.kind.rawValue, members: file.members.filter(\.isTaken).map(\.run)))
     }
 
     private func record(_ row: Row) -> Record {
@@ -183,8 +214,8 @@ extension Comparison {
                     pairs: test.differences.count, mean: test.differences.mean, confidenceInterval: pair(differenceInterval(row)),
                     p: test.p, pHolm: row.correctedP, isExact: test.isExact, test: hasFolds ? "corrected resampled t" : nil)
             },
-            others: options.others.isEmpty
-                ? nil : Dictionary(options.others.map { ($0.rawValue, mean(of: $0, row)) }, uniquingKeysWith: { $1 }).compactMapValues(\.self),
+            others: others.isEmpty
+                ? nil : Dictionary(others.map { ($0.rawValue, mean(of: $0, row)) }, uniquingKeysWith: { $1 }).compactMapValues(\.self),
             tags: row.tags.isEmpty ? nil : row.tags, notes: row.notes.isEmpty ? nil : row.notes,
             runs: row.measured.map { Record.Run(seed: $0.run.summary.description.seed, fold: $0.run.fold?.index, value: $0.value, path: $0.run.summary.folder.path) })
     }

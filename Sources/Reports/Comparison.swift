@@ -115,6 +115,8 @@ public struct Comparison {
     private(set) var baseline: Int?
     /// What was left out and why, and what to beware of, one sentence each.
     public private(set) var notes: [String] = []
+    /// Runs that were tested as one.
+    private(set) var ensembles: [EnsembleRow] = []
     /// What is wrong with runs that cannot be read, one sentence each.
     private(set) var damages: [String] = []
 
@@ -123,6 +125,11 @@ public struct Comparison {
     let usualMetric: Metric
     /// What is measured by any of the runs, each once.
     let measures: [Measure]
+    /// Further metrics of which the table shows means: those that were asked for, or without any the metric of averaged weights.
+    var others: [Metric] {
+        guard options.others.isEmpty, case .test(let name) = metric else { return options.others }
+        return WeightAverage.all(in: measures).map { Metric.test($0.name(name)) }.filter(Metric.known(measures).contains)
+    }
 
     /// The finished runs under some paths.
     ///
@@ -177,6 +184,10 @@ public struct Comparison {
         measure()
         try testAgainstBaseline()
         notes += cautions()
+        guard options.by.isEmpty else { return }
+        let found = Self.ensembles(of: rows.flatMap(\.runs))
+        ensembles = found.rows
+        notes += found.notes
     }
 
     /// - Throws: `.usage` when no run measures one of the metrics.

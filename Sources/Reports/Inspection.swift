@@ -2,7 +2,7 @@ import Configuration
 import Foundation
 import RunStore
 
-/// `harness inspect`: what is in a run folder, a folder of runs, a run file, a weights file or the plan of a sweep.
+/// `harness inspect`: what is in a run folder, a folder of runs, a run file, a weights file, the plan of a sweep or an ensemble.
 public struct Inspection {
     /// For people.
     public let text: String
@@ -30,6 +30,8 @@ public struct Inspection {
             return
         }
         switch try StoredFile(path) {
+        case .ensemble:
+            (text, json) = try EnsembleInspection(path).rendered(width: width)
         case .sweep:
             (text, json) = try SweepInspection(path).rendered(width: width)
         case .weights:

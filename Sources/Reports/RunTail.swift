@@ -55,8 +55,16 @@ public final class RunTail {
     }
 
     private static func line(_ epoch: EpochRecord, _ measures: [Measure]) -> String {
-        let validation = epoch.validation.compactMap(\.self).map { decimals($0, 4) }
-        return "epoch \(epoch.epoch)  \(text(epoch.training, measures))" + (validation.isEmpty ? "" : "  validation \(validation.joined(separator: " "))")
+        /// The values of the weights, or of an average of them.
+        func validation(_ average: WeightAverage?) -> String {
+            let averages = WeightAverage.all(in: measures)
+            let values = zip(measures, epoch.validation).compactMap { measure, value in
+                averages.first { measure.name.hasPrefix($0.name("")) } == average ? value.map { decimals($0, 4) } : nil
+            }
+            return values.isEmpty ? "" : "  \(average?.rawValue ?? "validation") \(values.joined(separator: " "))"
+        }
+        let averages = WeightAverage.all(in: measures).map(validation).joined()
+        return "epoch \(epoch.epoch)  \(text(epoch.training, measures))" + validation(nil) + averages
     }
 
     private static func text(_ values: [Double], _ measures: [Measure]) -> String {

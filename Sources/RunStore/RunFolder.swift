@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Measures
 
 /// A run's folder: `Results/<experiment>/<model>-s<seed>-<8 hex of the trial's hash>`, with the number of a fold behind the seed, `-f<fold>`.
 public struct RunFolder: Sendable, Hashable {
@@ -30,18 +31,35 @@ public struct RunFolder: Sendable, Hashable {
         case last
         /// After the epoch with the best validation accuracy.
         case best
+        /// The moving average at the end of the training, of a run that keeps one.
+        case ema
+        /// The equal average over epochs, likewise.
+        case swa
+
+        /// Those of an average.
+        public init(_ average: WeightAverage) { self = average == .ema ? .ema : .swa }
+
+        /// Which average they are; nil for weights of the training itself.
+        public var average: WeightAverage? { WeightAverage(rawValue: rawValue) }
+
+        /// Those that every finished run has.
+        public static let always: [Weights] = [.last, .best]
     }
 
     /// The path of its weights.
     public func weightsFile(_ which: Weights) -> String { "\(path)/weights/\(which.rawValue).h5" }
 
     /// The weights files that are not there.
-    public var missingWeights: [String] {
-        Weights.allCases.map(weightsFile).filter { !FileManager.default.fileExists(atPath: $0) }
+    ///
+    /// - Parameter averages: which averages the run keeps.
+    public func missingWeights(averages: [WeightAverage]) -> [String] {
+        (Weights.always + averages.map(Weights.init)).map(weightsFile).filter { !FileManager.default.fileExists(atPath: $0) }
     }
 
     /// Whether there are weights or checkpoints of a run.
-    public var hasWeights: Bool { get throws { try missingWeights.count < Weights.allCases.count || !checkpoints.isEmpty } }
+    public var hasWeights: Bool {
+        get throws { try Weights.allCases.map(weightsFile).contains(where: FileManager.default.fileExists) || !checkpoints.isEmpty }
+    }
 
     /// Whether a run was begun here.
     public var hasRun: Bool { FileManager.default.fileExists(atPath: runFile) }

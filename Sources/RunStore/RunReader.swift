@@ -117,6 +117,11 @@ public final class RunReader {
         try read { try EvaluationColumns.readValues(from: $0, .test, measures: description.measures) }
     }
 
+    /// The averages of the weights that the run kept to its end; none before that.
+    public func averages() throws -> [WeightAverage] {
+        WeightAverage.all(in: description.measures).isEmpty ? [] : try description.averages(test: testValues())
+    }
+
     /// The description with all that the file says of the run.
     public func wholeDescription() throws -> RunDescription {
         var description = try descriptionWithoutLayouts()

@@ -87,6 +87,18 @@ public struct RunDescription: Sendable, Equatable {
     }
 }
 
+extension RunDescription {
+    /// The averages of the weights that a run kept to its end.
+    ///
+    /// - Parameter test: its measures of the test, in the order of `measures`; an average that never began has none.
+    public func averages(test: [Double?]?) -> [WeightAverage] {
+        guard let test else { return [] }
+        return WeightAverage.all(in: measures).filter { average in
+            zip(measures, test).contains { $0.name == average.name(Measure.lossName) && $1?.isNaN == false }
+        }
+    }
+}
+
 /// Checksums of all weights after a step, by which a repetition of the run is compared with it tensor by tensor.
 public struct DigestRecord: Sendable, Equatable {
     /// Finished steps; 0 stands for the initial weights.

@@ -7,7 +7,7 @@ import HDF5
 ///     let writer = try RunWriter(folder)                        // makes the folder and locks it
 ///     let live = try writer.start(RunContents(description: …))  // run.h5 is there, with status running
 ///     try live.append(StepRecord(…)); …
-///     let weights = try writer.makeBestWeights() …              // arrays, then notes
+///     let weights = try writer.makeWeights(.best) …              // arrays, then notes
 ///     try live.finish(.finished)
 ///     try writer.save(machine)
 public final class RunWriter {
@@ -89,8 +89,8 @@ public final class RunWriter {
     /// Copies the best weights of the run that this one continues.
     public func copyBestWeights(from other: RunFolder) throws { try copyFile(from: other.weightsFile(.best), to: folder.weightsFile(.best)) }
 
-    /// Begins another `weights/best.h5`, which is there once its writer is finished.
-    public func makeBestWeights() throws -> WeightsWriter { try WeightsWriter(folder.weightsFile(.best)) }
+    /// Begins another `weights/best.h5`, or that of an average, which is there once its writer is finished.
+    public func makeWeights(_ which: RunFolder.Weights) throws -> WeightsWriter { try WeightsWriter(folder.weightsFile(which)) }
 
     /// Replaces `machine.json`.
     public func save(_ machine: MachineRecord) throws {

@@ -2,7 +2,7 @@ import HDF5
 
 /// What this program stores in HDF5, and safetensors of weights.
 public enum StoredFile: Sendable {
-    case run, weights, sweep
+    case run, weights, sweep, ensemble
 
     /// Tells by its content what `path` is.
     ///
@@ -19,8 +19,10 @@ public enum StoredFile: Sendable {
             self = .weights
         } else if file.exists("/trials"), file.exists("/sweep") {
             self = .sweep
+        } else if file.exists(EnsembleFile.mark) {
+            self = .ensemble
         } else {
-            throw file.error("is neither a run file (it has no /status) nor a weights file (it has no /parameters) nor a sweep's plan (it has no /trials)")
+            throw file.error("is neither a run file (it has no /status) nor a weights file (it has no /parameters) nor a sweep's plan (it has no /trials) nor an ensemble (it has no /members)")
         }
     }
 }

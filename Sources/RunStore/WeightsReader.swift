@@ -1,6 +1,7 @@
 import Checksums
 import Configuration
 import HDF5
+import Measures
 
 /// A weights file, open for reading: this program's, any HDF5 file with `/parameters`, or a safetensors file.
 ///
@@ -30,6 +31,8 @@ public final class WeightsReader {
     public let counts: [String: Int64]
     /// The optimizer's arrays by their slot; none in `best.h5` and in published weights.
     public let optimizer: [(slot: String, arrays: [Entry])]
+    /// The averages of the weights that a training keeps; none but in its checkpoints and in `last.h5`.
+    public let averages: [(name: String, parameters: [Entry], buffers: [Entry])]
     /// What the file says beside the tensors.
     public let notes: WeightsNotes
     private let file: Storage
@@ -79,6 +82,11 @@ public final class WeightsReader {
         }
         let slots = file.exists("/optimizer") ? try file.children(of: "/optimizer") : []
         optimizer = try slots.filter { try file.kind(of: "/optimizer/\($0)") == .group }.map { ($0, try Self.arrays(under: "/optimizer/\($0)", file)) }
+        let names = file.exists(Self.averagesGroup) ? try file.children(of: Self.averagesGroup) : []
+        averages = try names.map { name in
+            let group = "\(Self.averagesGroup)/\(name)"
+            return (name, try Self.arrays(under: "\(group)/parameters", file), try Self.arrays(under: "\(group)/buffers", file))
+        }
         var progress: [String: WeightsScalar] = [:]
         for name in file.exists("/progress") ? try file.children(of: "/progress") : [] {
             progress[name] = try Self.scalar("/progress/\(name)", file)
@@ -96,7 +104,7 @@ public final class WeightsReader {
         parameters = entries.filter { !$0.isCount && !$0.isStatistic }
         buffers = entries.filter(\.isStatistic)
         counts = try Self.counts(entries) { try tensors[$0.dataset].flatMap(file.integer) }
-        optimizer = []
+        (optimizer, averages) = ([], [])
         notes = WeightsNotes()
     }
 
@@ -144,14 +152,22 @@ public final class WeightsReader {
         }
     }
 
+    /// Where the averages of a training lie in its checkpoints.
+    public static let averagesGroup = "/averages"
+
     /// The first of the parameters and buffers that are not as `record` has them, by name; nil when all agree.
     ///
-    /// - Parameter tensors: the names that go with the record's checksums.
-    public func firstDifference(from record: DigestRecord, tensors: [String]) throws -> String? {
+    /// - Parameters:
+    ///   - tensors: the names that go with the record's checksums.
+    ///   - average: which average of the weights the file holds; nil: the weights themselves.
+    public func firstDifference(from record: DigestRecord, tensors: [String], of average: WeightAverage? = nil) throws -> String? {
         let stored = Dictionary((parameters + buffers).map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         let scratch = UnsafeMutableBufferPointer<Float>.allocate(capacity: stored.values.map(\.count).max() ?? 0)
         defer { scratch.deallocate() }
-        for (name, checksum) in zip(tensors, record.checksums) {
+        for (tensor, checksum) in zip(tensors, record.checksums) {
+            let parts = tensor.split(separator: "/", maxSplits: 1)
+            guard parts.count == (average == nil ? 1 : 2), average.map({ parts[0] == $0.rawValue }) ?? true else { continue }
+            let name = String(parts[parts.count - 1])
             guard let array = stored[name] else { return name }
             let values = UnsafeMutableBufferPointer(rebasing: scratch[..<array.count])
             try read(array, into: values)

@@ -56,6 +56,7 @@ public struct WeightsNotes: Sendable, Equatable {
 ///     /parameters/blocks/0/attn/qkv/weight     nested by the dotted name
 ///     /buffers/…                               running statistics
 ///     /optimizer/<slot>/blocks/0/…             such as the first and second moments; not in best.h5
+///     /averages/<name>/{parameters,buffers}/…  what a training keeps of averages; not in best.h5
 ///     /progress/<scalar>                       epoch, step, best validation accuracy, …
 ///     /data/{image_shape,mean,…}               what a user of the model needs (`DataDescription`)
 ///     /log/sha256                              in checkpoints

@@ -35,7 +35,10 @@ extension TrainingLoop {
     /// in preparation, and the samples. Weights go to files from where they lie, and the best ones are kept there.
     public var byteCount: Int {
         let batches = BatchPipeline.slotCount * configuration.batchSize * fields.reduce(0) { $0 + $1.byteCount }
-        return MemoryEstimate.program + MemoryEstimate.recording + trainingStep.byteCount + evaluator.plan.byteCount + (layerProbe?.byteCount ?? 0) + batches
+        // Statistics of an average are of batches of their own.
+        let rest = batches * (configuration.swa == nil ? 1 : 2)
+        return MemoryEstimate.program + MemoryEstimate.recording + trainingStep.byteCount + evaluator.plan.byteCount + averages.byteCount
+            + (layerProbe?.byteCount ?? 0) + rest
             + source.byteCount
     }
 }

@@ -34,14 +34,16 @@ struct RecordedModel {
 
     /// - Parameters:
     ///   - fields: the graph's inputs: the model's, then the task's targets (`TrainingTask.fields`).
+    ///   - keepsBatchStatistics: whether a run leaves in the running statistics those of its own batch.
     ///   - freezing: whether the parameter of a name keeps its value.
     init(
         _ model: ModelRecorder, _ task: some TrainingTask, fields: [Field], mode: Graph.Mode, batchSize: Int, shardCount: Int, seed: UInt64,
-        precision: Precision, freezing: @escaping (_ name: String) -> Bool = { _ in false }
+        precision: Precision, keepsBatchStatistics: Bool = false, freezing: @escaping (_ name: String) -> Bool = { _ in false }
     ) {
         precondition(batchSize.isMultiple(of: shardCount), "a batch of \(batchSize) cannot be cut into \(shardCount) equal shards")
         let count = batchSize / shardCount
-        let graph = Graph(mode: mode, shardCount: shardCount, seed: seed, precision: precision, freezing: freezing)
+        let graph = Graph(
+            mode: mode, shardCount: shardCount, seed: seed, precision: precision, keepsBatchStatistics: keepsBatchStatistics, freezing: freezing)
         let inputs = fields.map { graph.input($0.name, Shape([count] + $0.shape.dimensions), $0.dtype) }
         let outputs = model(graph.root, inputs[0]).outputs(head: task.head)
         self.graph = graph

@@ -67,6 +67,18 @@ public struct ScheduleConfiguration: Sendable, Equatable {
     }
 }
 
+extension TrainConfiguration {
+    /// What the learning rate does when a training continues another one for `count` epochs, in words.
+    ///
+    /// - Parameter start: after how many epochs the other one ended.
+    public func rateOfContinuation(after start: Int, for count: Int) -> String {
+        guard let swa, let rate = swa.learningRate, swa.startEpoch <= start else {
+            return schedule.continuation(peak: optimizer.learningRate, after: start, for: count)
+        }
+        return "the learning rate of train.swa goes on, at \(String(format: "%.4g", rate))"
+    }
+}
+
 /// The learning rate as a pure function of the step.
 public struct LearningRateSchedule: Sendable {
     private let shape: ScheduleConfiguration.Shape
@@ -75,11 +87,18 @@ public struct LearningRateSchedule: Sendable {
     private let stepCount: Int
     private let warmupSteps: Int
     private let firstStep: Int
+    /// What ends the schedule, where it has a learning rate of its own.
+    private let average: StochasticAverageConfiguration?
 
     /// - Parameters:
     ///   - peak: the optimizer's learning rate.
     ///   - start: after how many epochs the training ended that this one continues; 0 where it continues none.
-    public init(_ configuration: ScheduleConfiguration, peak: Double, stepsPerEpoch: Int, epochs: Int, after start: Int = 0) {
+    ///   - average: an average over epochs, which may have a learning rate of its own.
+    public init(
+        _ configuration: ScheduleConfiguration, peak: Double, stepsPerEpoch: Int, epochs: Int, after start: Int = 0,
+        averaging average: StochasticAverageConfiguration? = nil
+    ) {
+        self.average = average
         shape = configuration.shape
         self.peak = peak
         self.stepsPerEpoch = stepsPerEpoch
@@ -91,8 +110,18 @@ public struct LearningRateSchedule: Sendable {
     /// The learning rate of the update of `step`, counted from 0 over the whole training.
     ///
     /// The warm-up's last step has the full rate. Milestones count from the beginning, warm-up included; the cosine starts after it, and in a training that
-    /// continues another one at its first step.
+    /// continues another one at its first step. Where an average over epochs has a learning rate, the rate goes there from what it is at the first step of the
+    /// first of these epochs.
     public func learningRate(at step: Int) -> Double {
+        guard let average, let target = average.learningRate, case let start = (average.startEpoch - 1) * stepsPerEpoch, step >= start else {
+            return scheduledRate(at: step)
+        }
+        let length = average.annealEpochs * stepsPerEpoch
+        let progress = average.anneal.progress(length == 0 ? 1 : min(1, Double(step - start) / Double(length)))
+        return target * progress + scheduledRate(at: start) * (1 - progress)
+    }
+
+    private func scheduledRate(at step: Int) -> Double {
         let warmup = step < warmupSteps ? Double(step + 1) / Double(warmupSteps) : 1
         let factor: Double
         switch shape {

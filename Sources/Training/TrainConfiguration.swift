@@ -15,6 +15,8 @@ import TensorCore
 ///       label_smoothing: 0
 ///       recompute: blocks             # transformer blocks are computed again in the backward pass: the same bits in less memory and more time
 ///       layer_statistics: true        # before the first step and after every epoch, see `LayerStatistics`; absent: never
+///       ema: {decay: 0.9998}          # averages of the weights that are evaluated beside them, see `MovingAverageConfiguration` and
+///       swa: {start_epoch: 3}         # `StochasticAverageConfiguration`; absent: none
 ///       early_stopping: {patience: 3, metric: val_accuracy, min_delta: 0}
 ///       parameters:                   # rules by name, the first that matches counts, see `ParameterRule`
 ///         - {match: "head.*", learning_rate_factor: 10}
@@ -48,6 +50,10 @@ public struct TrainConfiguration: Configurable {
     public var recompute = Recomputation.none
     /// Whether activations and gradients are measured layer by layer.
     public var layerStatistics = false
+    /// The moving average of the weights; nil for none.
+    public var ema: MovingAverageConfiguration?
+    /// The equal average of the weights at the ends of epochs; nil for none.
+    public var swa: StochasticAverageConfiguration?
     /// When training ends before its last epoch; nil for never.
     public var earlyStopping: EarlyStoppingConfiguration?
     /// How parameters are trained otherwise than the rest, by their names.
@@ -82,6 +88,10 @@ public struct TrainConfiguration: Configurable {
             "What is computed again in the backward pass: the same bits in less memory and more time."),
         Key("layer_statistics", \.layerStatistics, .flag, writesDefault: false,
             "Whether the layers' signals and gradients are measured before the first step and after every epoch."),
+        Key("ema", \.ema, .map, paper: "Polyak and Juditsky, SIAM Journal on Control and Optimization 30, 1992",
+            "An exponential moving average of the weights, which is evaluated beside them and kept as weights/ema.h5; absent: none."),
+        Key("swa", \.swa, .map, paper: "Izmailov et al., \"Averaging Weights Leads to Wider Optima and Better Generalization\", UAI 2018",
+            "Stochastic weight averaging: the equal average of the weights at the ends of epochs, evaluated beside them and kept as weights/swa.h5; absent: none."),
         Key("early_stopping", \.earlyStopping, .map, "Ends the training when it does not get better any more; absent: never."),
         Key("parameters", \.parameters, .list(of: .map), writesDefault: false,
             "Rules by which some parameters are trained otherwise than the rest; the first that matches a parameter counts."),
@@ -101,6 +111,11 @@ public struct TrainConfiguration: Configurable {
         }
         if schedule.warmupEpochs > Double(epochs) {
             fields.report("found \(schedule.warmupEpochs) warm-up epochs, expected at most the \(epochs) of the training", at: "schedule")
+        }
+        if let swa, swa.startEpoch > epochs, let own = fields.node["swa"] {
+            fields.errors.report(
+                "found \(grouped(swa.startEpoch)), expected at most the \(grouped(epochs)) epochs of the training", at: own["start_epoch"]?.mark ?? own.mark,
+                path: fields.path(of: "swa.start_epoch"))
         }
         if let start = initialWeights?.afterEpoch, start >= epochs {
             fields.report("goes on after \(grouped(start)) epochs, expected fewer than the \(grouped(epochs)) of the training", at: "init_from")

@@ -32,13 +32,15 @@ public final class TrainingLoop {
 
     private let hasValidationTables: Bool
     private var pipeline: BatchPipeline
-    private let makePipeline: (_ start: (epoch: Int, batch: Int)) throws -> BatchPipeline
+    /// Batches from a place on, to the end of the training or of an epoch.
+    private let makePipeline: (_ start: (epoch: Int, batch: Int), _ isOneEpoch: Bool) throws -> BatchPipeline
     private var epochMeans = RunningMeans()
     private let digester: WeightDigester
     private let schedule: LearningRateSchedule
     let trainingStep: TrainingStep
     let evaluator: Evaluator
     let layerProbe: LayerProbe?
+    let averages: WeightAverages
     /// Whether samples are held out, by which the best epoch is found.
     public let hasValidation: Bool
 
@@ -71,25 +73,31 @@ public final class TrainingLoop {
         hasValidationTables = !task.layout(of: .validation).columns.isEmpty
         let fields = try task.fields(of: source)
         self.fields = fields
-        makePipeline = { start in
+        makePipeline = { start, isOneEpoch in
             try BatchPipeline(
                 training: source, fields: fields, batchSize: configuration.batchSize, seed: seed, augmentations: augmentations,
-                epochs: 0..<configuration.epochs, startingAt: start)
+                epochs: 0..<(isOneEpoch ? start.epoch + 1 : configuration.epochs), startingAt: start)
         }
-        pipeline = try makePipeline((0, 0))
+        pipeline = try makePipeline((0, 0), false)
         stepsPerEpoch = pipeline.batchesPerEpoch
         schedule = LearningRateSchedule(
             configuration.schedule, peak: configuration.optimizer.learningRate, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs,
-            after: configuration.initialWeights?.afterEpoch ?? 0)
-        trainingStep = try TrainingStep(
+            after: configuration.initialWeights?.afterEpoch ?? 0, averaging: configuration.swa)
+        let step = try TrainingStep(
             model, task, fields: fields, configuration: configuration, stepsPerEpoch: stepsPerEpoch, seed: seed, weights: weights, pool: pool)
-        evaluator = try Evaluator(
-            model, task, source: source, fields: fields, configuration: configuration, seed: seed, trained: trainingStep.measures,
-            store: trainingStep.store, pool: pool)
+        trainingStep = step
+        func makeEvaluator(_ store: ParameterStore) throws -> Evaluator {
+            try Evaluator(
+                model, task, source: source, fields: fields, configuration: configuration, seed: seed, trained: step.measures, store: store, pool: pool)
+        }
+        evaluator = try makeEvaluator(step.store)
+        averages = try WeightAverages(configuration, of: step.store, stepsPerEpoch: stepsPerEpoch, pool: pool, makeEvaluator) { store in
+            try BatchStatisticsPass(model, task, fields: fields, configuration: configuration, seed: seed, store: store, pool: pool)
+        }
         let evaluated = evaluator.measures
         var measures = trainingStep.measures
         for place in measures.indices where !evaluated.contains(where: { $0.name == measures[place].name }) { measures[place].occasion = .training }
-        measures += evaluated.filter { $0.occasion == .evaluation }
+        measures = configuration.measures(measures + evaluated.filter { $0.occasion == .evaluation })
         self.measures = measures
         guard let monitored = measures.first(where: { $0.name == task.monitored }) else {
             preconditionFailure("the task \(task.name) finds the best weights by \(task.monitored), which it does not measure")
@@ -98,7 +106,7 @@ public final class TrainingLoop {
         stoppingMonitor = try configuration.earlyStopping.map { stopping in
             try Monitor(named: stopping.metric, among: measures, of: task.name, at: "train.early_stopping.metric")
         }
-        digester = WeightDigester(trainingStep.store, pool: pool)
+        digester = WeightDigester(trainingStep.store, averages: averages.stores, pool: pool)
         layerProbe = configuration.layerStatistics
             ? try LayerProbe(model, task, source: source, fields: fields, configuration: configuration, seed: seed, store: trainingStep.store, pool: pool)
             : nil
@@ -146,7 +154,7 @@ public final class TrainingLoop {
     }
 
     /// The arrays from which the training continues, where they lie.
-    public var arrays: TrainingArrays { TrainingArrays(trainingStep.store, trainingStep.optimizer) }
+    public var arrays: TrainingArrays { TrainingArrays(trainingStep.store, trainingStep.optimizer, averages.stores) }
 
     /// The model's parameters and buffers as they are; others get copies of them (`WeightSource`).
     public var weights: ParameterStore { trainingStep.store }
@@ -163,7 +171,8 @@ public final class TrainingLoop {
     /// Whether the weights of the last finished epoch are the best.
     private var isBestEpochLast: Bool { progress.bestEpoch == progress.epoch - 1 }
 
-    /// The names of the parameters, then of the buffers, in the order of a digest's checksums.
+    /// The names of the parameters, then of the buffers, in the order of a digest's checksums; then those of the averages
+    /// (`WeightAverage.tensorName`), which have no buffers where these are only recomputed at the ends of epochs.
     public var tensorNames: [String] { digester.names }
 
     /// The layers that are measured, in the order of `LayerStatistics`; none where the configuration does not ask for it.
@@ -188,7 +197,7 @@ public final class TrainingLoop {
         try fill(arrays)
         self.progress = progress
         epochMeans = state.epochMeans
-        pipeline = try makePipeline((progress.epoch, epochMeans.stepCount))
+        pipeline = try makePipeline((progress.epoch, epochMeans.stepCount), false)
     }
 
     // MARK: The parts of a training
@@ -213,6 +222,7 @@ public final class TrainingLoop {
             guard result.isFinite else { throw divergence(loss: result.loss, gradientNorm: result.gradientNorm) }
 
             progress.step += 1
+            averages.update(after: progress.step)
             clock.finishStep()
             epochMeans.add(trainingStep.sums, of: trainingStep.measures)
             let isLast = epochMeans.stepCount == stepsPerEpoch
@@ -226,13 +236,15 @@ public final class TrainingLoop {
 
         let trainSeconds = clock.secondsInEpoch, stepCount = clock.stepsInEpoch
         let waitingSeconds = pipeline.secondsWaited - secondsBefore.waited, stepSeconds = trainingStep.secondsRun - secondsBefore.run
+        try recomputeStatistics(of: epoch, shouldStop)
         try emit(.epochTrained)
         let validation = hasValidation ? try evaluate(.validation, makesTables: false, shouldStop).values : nil
         let training = epochMeans.values(of: measures)
         epochMeans = RunningMeans()
         progress.epoch += 1
         let isBest = progress.isBest(validation?[monitor.measure.name], by: monitor, epoch: epoch)
-        if let stopping = configuration.earlyStopping, let stoppingMonitor, let value = validation?[stoppingMonitor.measure.name] {
+        // An average of the weights has no value before it begins.
+        if let stopping = configuration.earlyStopping, let stoppingMonitor, let value = validation?[stoppingMonitor.measure.name], !value.isNaN {
             progress.add(value, of: stoppingMonitor, for: stopping)
         }
         let metrics = EpochMetrics(
@@ -267,8 +279,16 @@ public final class TrainingLoop {
         guard let result = try evaluator.evaluate(split, makesTables: makesTables, shouldStop: shouldStop) else { throw Ending.interrupted }
         let loss = result.values.values[0]
         guard loss.isFinite else { throw divergence(loss: loss, gradientNorm: 0) }
+        guard let averaged = try averages.evaluate(split, after: progress.step, shouldStop: shouldStop) else { throw Ending.interrupted }
         return EvaluationResult(
-            split: split, values: MeasureValues(measures, measures.map { result.values[$0.name] ?? .nan }), tables: result.tables)
+            split: split, values: MeasureValues(measures, measures.map { result.values[$0.name] ?? averaged[$0.name] ?? .nan }), tables: result.tables)
+    }
+
+    /// Gives the averages of the weights their running statistics, where somebody looks at them: without validation at the end of the training alone.
+    private func recomputeStatistics(of epoch: Int, _ shouldStop: () -> Bool) throws {
+        guard hasValidation || epoch == configuration.epochs - 1 else { return }
+        let isDone = try averages.recomputeStatistics(epoch: epoch, after: progress.step, { try makePipeline((epoch, 0), true) }, shouldStop: shouldStop)
+        if !isDone { throw Ending.interrupted }
     }
 
     private func divergence(loss: Double, gradientNorm: Double) -> Ending {

@@ -1,3 +1,4 @@
+import Measures
 import TensorCore
 
 /// A named array of a training where it lies: a parameter, a buffer, or what an optimizer keeps for a parameter.
@@ -20,18 +21,28 @@ public struct TrainingArrays {
     public let buffers: [TrainingArray]
     /// The optimizer's arrays by PyTorch's names (`exp_avg`), each with one for every trained parameter.
     public let optimizer: [(slot: String, arrays: [TrainingArray])]
+    /// The averages of the parameters and buffers.
+    public let averages: [(name: WeightAverage, parameters: [TrainingArray], buffers: [TrainingArray])]
 
-    init(_ store: ParameterStore, _ optimizer: Optimizer) {
-        func views(_ entries: [ParameterStore.Entry], _ values: UnsafeMutableBufferPointer<Float>) -> [TrainingArray] {
-            entries.map { entry in
-                TrainingArray(
-                    name: entry.name, shape: entry.shape,
-                    values: UnsafeMutableBufferPointer(rebasing: values[entry.offset..<entry.offset + entry.count]))
-            }
+    init(_ store: ParameterStore, _ optimizer: Optimizer, _ averages: [(name: WeightAverage, store: ParameterStore)]) {
+        (parameters, buffers) = Self.arrays(of: store)
+        self.optimizer = optimizer.slots.map { (slot: $0.name, arrays: Self.views(store.trainedEntries, $0.values)) }
+        self.averages = averages.map { name, store in
+            let (parameters, buffers) = Self.arrays(of: store)
+            return (name: name, parameters: parameters, buffers: buffers)
         }
-        parameters = views(store.entries, store.values)
-        buffers = views(store.bufferEntries, store.bufferValues)
-        self.optimizer = optimizer.slots.map { (slot: $0.name, arrays: views(store.trainedEntries, $0.values)) }
+    }
+
+    /// The parameters and buffers of a store, as long as that lives.
+    static func arrays(of store: ParameterStore) -> (parameters: [TrainingArray], buffers: [TrainingArray]) {
+        (views(store.entries, store.values), views(store.bufferEntries, store.bufferValues))
+    }
+
+    private static func views(_ entries: [ParameterStore.Entry], _ values: UnsafeMutableBufferPointer<Float>) -> [TrainingArray] {
+        entries.map { entry in
+            TrainingArray(
+                name: entry.name, shape: entry.shape, values: UnsafeMutableBufferPointer(rebasing: values[entry.offset..<entry.offset + entry.count]))
+        }
     }
 }
 

@@ -137,7 +137,7 @@ import Testing
         (["convert", "images.h5", "x.h5", "--names", "jax"], 64, "'--names <names>'"),
         (["predict", "--input", "images.h5"], 64, "expected a run, or --model and --weights"), (["predict", "r", "--model", "lenet5", "--input", "images.h5"], 64, "found both"),
         (["predict", "--model", "lenet5", "--input", "images.h5"], 64, "expected --weights with it"), (["predict", "r", "--classes", "3", "--input", "images.h5"], 64, "--classes goes with --model"),
-        (["predict", "r", "--weights", "x.h5", "--input", "images.h5"], 64, "expected best or last of the run's, found 'x.h5'"),
+        (["predict", "r", "--weights", "x.h5", "--input", "images.h5"], 64, "expected best, last, ema or swa of the run's, found 'x.h5'"),
         (["predict", "r", "--top", "0", "--input", "images.h5"], 64, "--top: expected a number from 1, found 0"),
         (["predict", "--model", "lenet5", "--weights", "images.h5", "--input", "none.h5"], 66, "there is no file or folder 'none.h5'"),
         (["predict", "--model", "lenet5", "--weights", "images.h5", "--input", "model.pth"], 65, "model.pth: is not an HDF5 file"),

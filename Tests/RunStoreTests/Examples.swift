@@ -81,7 +81,7 @@ enum Example {
             if isMeasured { try live.append(layers(index / 100)) }
             try live.append(epoch(index / 100))
         }
-        try weights.write(with: writer.makeBestWeights())
+        try weights.write(with: writer.makeWeights(.best))
         if status == .finished { try live.append(evaluation) }
         try live.finish(status)
         try writer.save(machine)

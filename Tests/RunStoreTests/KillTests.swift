@@ -25,7 +25,7 @@ import Testing
                 try live.append(Example.epoch(index / 100))
                 // Written after the flush: the epoch named here has to be in the run file.
                 try replaceFile(at: "\(results)/flushed", with: Data("\(index / 100)".utf8))
-                try Example.weights.write(with: writer.makeBestWeights())
+                try Example.weights.write(with: writer.makeWeights(.best))
             }
         }
         let folder = RunFolder(path: "\(results)/run")

@@ -104,7 +104,7 @@ struct RunFileTests {
                 try live.append(Example.epoch(1))
                 try live.append(Example.epoch(2))
                 try live.finish(.interrupted)
-                try Example.weights.write(with: writer.makeBestWeights())
+                try Example.weights.write(with: writer.makeWeights(.best))
             }
             let writer = try RunWriter(resumed)
             var contents = try RunReader(resumed).contents()

@@ -61,7 +61,7 @@ public struct FixtureFile: Sendable {
     }
 
     /// The arguments in a group's attribute `attributes`.
-    func arguments(of group: String, attribute: String = "attributes") throws -> FixtureArguments {
+    public func arguments(of group: String, attribute: String = "attributes") throws -> FixtureArguments {
         let text = try reader.attributeStrings(attribute, of: group)?.first ?? "{}"
         return FixtureArguments(values: try JSONDecoder().decode([String: FixtureValue].self, from: Data(text.utf8)), place: "\(name)\(group)")
     }

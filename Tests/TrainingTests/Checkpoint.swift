@@ -6,6 +6,8 @@ import TensorCore
 struct Checkpoint: Equatable {
     let parameters, buffers: [NamedValues]
     let optimizer: [String: [NamedValues]]
+    /// Parameters and buffers of the averages, by their names.
+    let averages: [String: [NamedValues]]
     let state: TrainingState
 
     var progress: TrainingProgress { state.progress }
@@ -23,7 +25,8 @@ extension TrainingLoop {
         }
         return Checkpoint(
             parameters: copies(arrays.parameters), buffers: copies(arrays.buffers),
-            optimizer: Dictionary(uniqueKeysWithValues: arrays.optimizer.map { ($0.slot, copies($0.arrays)) }), state: state)
+            optimizer: Dictionary(uniqueKeysWithValues: arrays.optimizer.map { ($0.slot, copies($0.arrays)) }),
+            averages: Dictionary(uniqueKeysWithValues: arrays.averages.map { ($0.name.rawValue, copies($0.parameters + $0.buffers)) }), state: state)
     }
 
     /// - Parameter best: of the best epoch, when that is not the checkpoint's; goes into `bestWeights`.
@@ -40,6 +43,7 @@ extension TrainingLoop {
             fill(arrays.parameters, checkpoint.parameters)
             fill(arrays.buffers, checkpoint.buffers)
             for (slot, arrays) in arrays.optimizer { fill(arrays, checkpoint.optimizer[slot]!) }
+            for (name, parameters, buffers) in arrays.averages { fill(parameters + buffers, checkpoint.averages[name.rawValue]!) }
         }
     }
 }

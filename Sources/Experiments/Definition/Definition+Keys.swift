@@ -15,6 +15,7 @@ extension Definition {
             "train", "a map", train.schema,
             "What is other in the training of this model (a preset's: {resnet20: null, train: {…}}): the keys of train, merged over the definition's own.")
         let model = registry.models.description(beside: [own] + Remarks.descriptions)
+        let ensemble = map("<name>", EnsembleConfiguration.self, "An ensemble, under a name of letters, digits, '_', '-' and '+'.")
         return [
             OptionDescription(
                 "extends", "a path, or a list of paths", .list(of: .text, orOne: true),
@@ -31,6 +32,9 @@ extension Definition {
                 "models", "a map of at least one model", .named(model.schema), "The models, under names of one's own.", isRequired: true,
                 children: { [model] }),
         ] + Remarks.descriptions + [
+            OptionDescription(
+                Ensemble.key, "a map of names and ensembles", .named(ensemble.schema), Ensemble.documentation, "Dietterich, \"Ensemble Methods in Machine Learning\", 2000",
+                children: { [ensemble] }),
             OptionDescription("sweep", "a map", .map(SweepDefinition.keys), "What harness sweep varies.", children: { SweepDefinition.keys }),
         ]
     }

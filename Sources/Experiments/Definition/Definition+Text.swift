@@ -17,6 +17,7 @@ extension Definition {
         if let match { entries.append(entry("match", .text(match.rawValue))) }
         entries += remarks.entries.map { entry($0.key, $0.node) }
         entries.append(entry("models", ConfigurationNode(.map(models.map { entry($0.name, resolved($0)) }), mark: mark)))
+        if !ensembles.isEmpty { entries.append(entry(Ensemble.key, ConfigurationNode(.map(ensembles.map { entry($0.name, $0.configuration.node) }), mark: mark))) }
         if let sweep { entries.append(entry("sweep", sweep.node)) }
         return ConfigurationNode(.map(entries), mark: mark)
     }

@@ -15,6 +15,7 @@ import VisionData
 ///     task:      classification      # the default; or the name of another task, or {name: {options}}
 ///     match:     parameters          # or macs, none: what the models are meant to have in common; absent: nothing is said
 ///     note:      what there is to say about it            # and tags: [names]; they change no hash (`Remarks`)
+///     ensembles: {all: {models: [small]}}                 # runs that are tested as one (`EnsembleConfiguration`)
 ///     sweep:     {grid: {train.epochs: [2, 4]}}           # what harness sweep varies
 ///     models:                        # at least one, under names of one's own
 ///       small: {vit: {patch: 4, width: 96, depth: 6, heads: 3}}
@@ -67,6 +68,8 @@ public struct Definition: Sendable {
     public var models: [Model]
     /// Those, and the ones that are left out and may be what others start from.
     var allModels: [Model]
+    /// Which of its runs are tested as one.
+    public private(set) var ensembles: [Ensemble] = []
     /// What `harness sweep` varies.
     public let sweep: SweepDefinition?
     /// What it can name.
@@ -135,6 +138,7 @@ public struct Definition: Sendable {
         models = Self.models(from: &fields, registry, train)
         allModels = models
         if var sweepFields = fields.fields("sweep") { sweep = SweepDefinition(from: &sweepFields) } else { sweep = nil }
+        ensembles = Ensemble.all(from: &fields, self)
         fields.finish()
         if let images, !errors.messages.isEmpty, !errors.hasAny(under: "data") { reportMisfits(to: images, errors) }
         try errors.throwIfAny()
@@ -217,7 +221,7 @@ public struct Definition: Sendable {
     }
 
     /// A file name has at most 255 bytes, and a run folder's also has the seed and the hash.
-    private static let largestNameLength = 200
+    static let largestNameLength = 200
 
     /// Whether a text is of letters, digits, '_', '-' and '+', and begins with one of the first three.
     static func isName(_ text: String) -> Bool {

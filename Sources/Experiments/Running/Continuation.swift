@@ -145,8 +145,8 @@ public struct Continuation {
         if let digest = run.description.dataDigest, digest != experiment.dataDigest {
             throw UserError(.data, "\(folder.path): was trained on other images or labels than the data set of that name has now")
         }
-        for path in [RunFolder.Weights.last, .best].map(folder.weightsFile) {
-            if let complaint = Diagnosis.complaint(about: path, run) { throw UserError(.data, complaint) }
+        for which in RunFolder.Weights.always {
+            if let complaint = Diagnosis.complaint(about: which, of: folder, run) { throw UserError(.data, complaint) }
         }
         return run.epochs.count
     }

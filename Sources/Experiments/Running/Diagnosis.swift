@@ -68,8 +68,9 @@ public struct Diagnosis {
     private mutating func examine(finished run: RunContents) {
         findings.append("finished, with \(grouped(run.steps.count)) steps in \(grouped(run.epochs.count)) epochs")
         if run.evaluations[.test] == nil { add(damage: "\(folder.runFile): has no results on the test set") }
-        for path in RunFolder.Weights.allCases.map(folder.weightsFile) {
-            if let complaint = Self.complaint(about: path, run) { add(damage: complaint) }
+        let averages = run.description.averages(test: run.evaluations[.test]?.values).map(RunFolder.Weights.init)
+        for which in RunFolder.Weights.always + averages {
+            if let complaint = Self.complaint(about: which, of: folder, run) { add(damage: complaint) }
         }
         let leftover = (try? folder.checkpoints.count) ?? 0
         if leftover > 0 { findings.append("\(leftover) checkpoints are left over; the next run of the experiment removes them") }
@@ -93,7 +94,8 @@ public struct Diagnosis {
     }
 
     /// What is wrong with the weights file of a run that has ended, or nil.
-    static func complaint(about path: String, _ run: RunContents) -> String? {
+    static func complaint(about which: RunFolder.Weights, of folder: RunFolder, _ run: RunContents) -> String? {
+        let path = folder.weightsFile(which)
         guard FileManager.default.fileExists(atPath: path) else { return "\(path): is missing" }
         do {
             let file = try WeightsReader(path), step = try file.notes.state(path: path).progress.step
@@ -101,7 +103,7 @@ public struct Diagnosis {
             guard let record = run.digests.first(where: { $0.step == step }) else {
                 return run.digests.isEmpty ? nil : "\(path): holds the weights of step \(grouped(step)), which the run did not record"
             }
-            return try file.firstDifference(from: record, tensors: run.description.tensors).map {
+            return try file.firstDifference(from: record, tensors: run.description.tensors, of: which.average).map {
                 "\(path): \($0) is not what the run recorded after step \(grouped(step))"
             }
         } catch {

@@ -54,6 +54,7 @@ extension Experiment {
         let matching: WeightMatching, name: String
         if let source = sources[model.name]?.experiment {
             if let start = origin.afterEpoch { try checkContinuation(of: source.definition, by: model, after: start) }
+            try checkAverage(of: source.definition, for: model)
             matching = WeightMatching(targets, from: source.shapes, except: origin.except, of: "model")
             name = "the weights of \(source.definition.models[0].name) do not fit"
         } else {
@@ -72,6 +73,15 @@ extension Experiment {
         guard let complaint = matching.complaint else { return }
         let remedy = matching.exception.map { "; except: [\"\($0)\"] leaves that out" } ?? ""
         throw UserError(.usage, "\(mark): \(path): \(name) \(model.name): \(complaint)\(remedy)")
+    }
+
+    /// Checks that the trial that a model starts from keeps the average of its weights that it starts from.
+    private func checkAverage(of source: Definition, for model: Definition.Model) throws {
+        let other = source.models[0]
+        guard let average = model.train.initialWeights.flatMap({ RunFolder.Weights($0.weights).average }), !other.train.averages.contains(average) else { return }
+        let path = definition.trainPath(of: model, "train.init_from.weights")
+        throw UserError(
+            .usage, "\(definition.mark(of: path)): \(path): found \(average.rawValue), but \(other.name) keeps no such average of its weights; its training needs train.\(average.rawValue)")
     }
 
     /// Checks that a model's training can go on where that of `source` ends: nothing but its schedule, learning rate and early stopping may be other.
@@ -107,8 +117,9 @@ extension Experiment {
         var grids: [String: TokenGrid] = [:]
         if let folder {
             for place in sources[trial.model.name]?.experiment.shapes ?? [] { grids[place.name] = place.grid }
-            path = folder.weightsFile(origin.weights == .best ? .best : .last)
-            if let complaint = try Diagnosis.complaint(about: path, RunReader(folder).contents()), let source = trial.source {
+            let which = RunFolder.Weights(origin.weights)
+            path = folder.weightsFile(which)
+            if let complaint = try Diagnosis.complaint(about: which, of: folder, RunReader(folder).contents()), let source = trial.source {
                 throw UserError(
                     .data, "\(complaint); harness run \(source.name) --only \(source.models[0].name) --fresh trains it again for \(trial.name)")
             }
@@ -137,6 +148,18 @@ extension Definition {
         throw UserError(
             .usage, "\(mark(of: path)): \(path): \(source.models[0].name) of \(source.name) is trained on other folds than \(model.name); "
                 + "expected the same data.folds, data.split_seed and data.classes, or data without folds of another data set")
+    }
+}
+
+extension RunFolder.Weights {
+    /// Those that a model starts from.
+    init(_ weights: WeightOrigin.Weights) {
+        switch weights {
+        case .best: self = .best
+        case .last: self = .last
+        case .ema: self = .ema
+        case .swa: self = .swa
+        }
     }
 }
 

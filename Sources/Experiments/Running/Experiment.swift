@@ -75,7 +75,7 @@ public struct Experiment: Sendable {
         modelTasks = try Dictionary(uniqueKeysWithValues: definition.models.map { model in
             try definition.placing(in: model) {
                 if let stopping = model.train.earlyStopping {
-                    _ = try Monitor(named: stopping.metric, among: measures, of: prepared.task.name, at: "train.early_stopping.metric")
+                    _ = try Monitor(named: stopping.metric, among: model.train.measures(measures), of: prepared.task.name, at: "train.early_stopping.metric")
                 }
                 return (model.name, try tasks.prepare(definition.task, dataset: dataset, training: model.train).task)
             }
@@ -93,6 +93,7 @@ public struct Experiment: Sendable {
             _ = try definition.placing(in: model) { try model.train.parameters.treatments(of: declared.parameters.map(\.name), in: model.path) }
             try checkSource(of: model, (declared.parameters + declared.buffers).shapes)
         }
+        try checkEnsembles()
     }
 
     /// - Throws: `.usage` with every model that takes images of one size where they have several, or the reverse.
@@ -160,6 +161,7 @@ extension Definition {
         changeTrain { train in
             train.epochs = 1
             train.schedule = ScheduleConfiguration()
+            train.swa?.startEpoch = 1
             train.batchSize = 8 * train.shards
             // Where its trial's training ends is other here, so that it starts from its weights alone.
             train.initialWeights?.afterEpoch = nil

@@ -1,3 +1,4 @@
+import Measures
 import RunStore
 import Training
 
@@ -55,6 +56,7 @@ final class RunRecorder: TrainingListener {
         case .validated(let result):
             try run.append(EvaluationRecord(result), of: .validation)
         case .tested(let result):
+            try saveAverages(of: loop, test: result)
             try run.append(EvaluationRecord(result))
         case .interrupted:
             try run.synchronize()
@@ -86,6 +88,16 @@ final class RunRecorder: TrainingListener {
         try writer.removeOldCheckpoints()
     }
 
+    /// Writes the weights of those averages that have been evaluated.
+    private func saveAverages(of loop: TrainingLoop, test: EvaluationResult) throws {
+        for average in loop.arrays.averages where test.values[average.name.name(Measure.lossName)]?.isNaN == false {
+            let file = try writer.makeWeights(RunFolder.Weights(average.name))
+            try file.write(average.parameters, under: "/parameters")
+            try file.write(average.buffers, under: "/buffers")
+            try file.finish(WeightsNotes(loop.state, monitor: loop.monitor, data: data))
+        }
+    }
+
     /// Adds what the training took since `start`.
     ///
     /// An epoch's seconds are a mean, validation included; 0 before the first one has ended. An epoch of which only a part was timed counts by its steps.
@@ -103,7 +115,7 @@ final class RunRecorder: TrainingListener {
 /// The best weights are kept in `weights/best.h5`.
 extension RunRecorder: BestWeights {
     func keep(_ loop: TrainingLoop) throws {
-        let file = try writer.makeBestWeights()
+        let file = try writer.makeWeights(.best)
         try file.write(loop.arrays, includingOptimizer: false)
         try file.finish(WeightsNotes(loop.state, monitor: loop.monitor, data: data))
     }

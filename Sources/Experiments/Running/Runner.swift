@@ -45,16 +45,18 @@ public final class Runner {
     public struct Outcome: Sendable {
         /// The folders of all trials that were trained now or before, in the order of the trials.
         public var folders: [RunFolder] = []
+        /// Those of finished trials, by the trials' identities.
+        var finished: [String: RunFolder] = [:]
         /// The names of the trials that diverged.
         public var divergences: [String] = []
         /// Whether a request to end stopped the run before its last epoch.
         public var isInterrupted = false
     }
 
-    private let experiment: Experiment
-    private let options: Options
-    private let terminal: Terminal
-    private let pool: WorkerPool
+    let experiment: Experiment
+    let options: Options
+    let terminal: Terminal
+    let pool: WorkerPool
     private let trials: [Trial]
     private let namesSeeds: Bool
     private let labelWidth: Int
@@ -94,7 +96,7 @@ public final class Runner {
             let folder = options.folder ?? earlier.folder(of: trial)
             outcome.folders.append(folder)
             switch try options.folderLocks.withLock(folder.path, { try train(trial, in: folder, shouldStop) }) {
-            case .finished: break
+            case .finished: outcome.finished[trial.identityDigest] = folder
             case .interrupted: outcome.isInterrupted = true
             case .diverged, .withoutSource: outcome.divergences.append(trial.name)
             }
@@ -186,7 +188,7 @@ public final class Runner {
         guard let source, let start = trial.train.initialWeights?.afterEpoch, let other = trial.source?.trials.first else { return nil }
         let resumption = try Resumption(continuing: source, as: trial, stopping: other.train.earlyStopping, description)
         let train = trial.train, count = train.epochs - start
-        let rate = train.schedule.continuation(peak: train.optimizer.learningRate, after: start, for: count)
+        let rate = train.rateOfContinuation(after: start, for: count)
         say(trial, "goes on for \(count == 1 ? "one epoch" : "\(grouped(count)) epochs") after the \(grouped(start)) of \((source.path as NSString).lastPathComponent); \(rate)")
         return resumption
     }
@@ -231,7 +233,8 @@ public final class Runner {
         let folder = given ?? first.folder(experiment: source.definition.name, results: options.results)
         return try options.folderLocks.withLock(folder.path) {
             if given != nil { return .finished(folder) }
-            if let run = try? RunReader(folder), run.status == .finished, run.description.trialDigest == first.identityDigest, folder.missingWeights.isEmpty {
+            if let run = try? RunReader(folder), run.status == .finished, run.description.trialDigest == first.identityDigest,
+                try folder.missingWeights(averages: run.averages()).isEmpty {
                 return .finished(folder)
             }
             var options = options
@@ -258,7 +261,7 @@ public final class Runner {
             say(trial, "diverged before, at step \(grouped(try run.stepCount() + 1)) (--fresh repeats it)")
             return .diverged
         }
-        guard folder.missingWeights.isEmpty else { return nil }
+        guard try folder.missingWeights(averages: run.averages()).isEmpty else { return nil }
         // A process that was killed at the very end has left them.
         if try !folder.checkpoints.isEmpty, !folder.isBeingWritten { try RunWriter(folder).removeCheckpoints() }
         let isUpdated = try updateRemarks(of: trial, in: folder, run.description)
@@ -291,8 +294,8 @@ public final class Runner {
             say(trial, "the earlier run moves to \(try moveAside(&writer))")
             return nil
         }
-        if let status = try? RunReader(folder).status, status == .finished {
-            let missing = folder.missingWeights.joined(separator: " and ")
+        if let run = try? RunReader(folder), run.status == .finished {
+            let missing = try folder.missingWeights(averages: run.averages()).joined(separator: " and ")
             say(trial, "is finished, but \(missing) is missing; that run moves to \(try moveAside(&writer)), and it is trained again")
             return nil
         }

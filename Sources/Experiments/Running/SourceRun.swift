@@ -20,9 +20,9 @@ struct SourceRun {
     ) throws {
         guard let source = try experiment.sourceExperiment(of: trial), let first = source.definition.trials.first else { return }
         let known = first.folder(experiment: source.definition.name, results: folder.results(of: experiment.definition.name))
-        let weights: RunFolder.Weights = trial.train.initialWeights?.weights == .last ? .last : .best
+        let weights = trial.train.initialWeights?.weights ?? .best
         if let run = try? RunReader(known).contents(), run.status == .finished, run.description.trialDigest == first.identityDigest,
-            Diagnosis.complaint(about: known.weightsFile(weights), run) == nil
+            Diagnosis.complaint(about: RunFolder.Weights(weights), of: known, run) == nil
         {
             self.folder = known
             return

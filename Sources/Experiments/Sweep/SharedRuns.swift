@@ -16,7 +16,8 @@ enum SharedRuns {
             let found = RunFolder(path: "\(results.path)/\(other)/\(trial.name)")
             // A link to a link would break with either.
             guard !found.isLink, found.hasRun, let run = try? RunReader(found), run.status == .finished,
-                run.description.trialDigest == trial.identityDigest, run.description.dataDigest == dataDigest, found.missingWeights.isEmpty
+                run.description.trialDigest == trial.identityDigest, run.description.dataDigest == dataDigest,
+                let averages = try? run.averages(), found.missingWeights(averages: averages).isEmpty
             else { continue }
             try link(folder, of: experiment, to: "\(other)/\(trial.name)")
             return found

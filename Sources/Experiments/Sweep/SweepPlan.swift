@@ -149,7 +149,7 @@ public struct SweepPlan: Sendable {
             if models[model.name]?.value != model.definition { models[model.name] = (model.definition, YAML.line(model.definition.node)) }
             // Rules and weights have to fit the model, too.
             let key = data!.key, train = model.train
-            let fitted = train.parameters.isEmpty && train.initialWeights == nil ? "" : YAML.line(train.completeNode)
+            let fitted = train.parameters.isEmpty && train.initialWeights == nil && train.averages.isEmpty ? "" : YAML.line(train.completeNode)
             guard seen.insert(key + models[model.name]!.key + fitted).inserted else { continue }
             do {
                 let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key] ?? loaded.values.sharing(definition.sourceKey))
@@ -157,7 +157,7 @@ public struct SweepPlan: Sendable {
                 if let halving = file.halving {
                     _ = try (base ?? definition).placing {
                         try Monitor(
-                            named: halving.metric, among: experiment.measures, of: experiment.task.name, at: "sweep.halving.metric")
+                            named: halving.metric, among: train.measures(experiment.measures), of: experiment.task.name, at: "sweep.halving.metric")
                     }
                 }
             } catch let error as UserError where error.kind == .usage {

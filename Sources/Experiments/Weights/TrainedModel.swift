@@ -49,7 +49,10 @@ public struct TrainedModel: Sendable {
         guard let trial = definition.trials.first, let classes = description.classes, let data = description.data, data.imageShape.count == 3 else {
             throw UserError(.data, "\(run.runFile): does not say how images are normalized and into how many classes they fall, so it predicts nothing")
         }
-        if contents.status != .running, let complaint = Diagnosis.complaint(about: path, contents) { throw UserError(.data, complaint) }
+        if let average = which.average, !contents.description.averages(test: contents.evaluations[.test]?.values).contains(average) {
+            throw UserError(.usage, "\(run.runFile): the run has no average of its weights by train.\(average.rawValue)")
+        }
+        if contents.status != .running, let complaint = Diagnosis.complaint(about: which, of: run, contents) { throw UserError(.data, complaint) }
         let shape = trial.data.predictedShape(ImageShape(height: data.imageShape[0], width: data.imageShape[1], channels: data.imageShape[2]))
         self.init(
             trial.model.definition, shape, classes, data.classNames, .given(mean: data.mean, std: data.standardDeviation),

@@ -47,10 +47,14 @@ public final class Graph {
     public private(set) var parameterTensors: [Tensor] = []
     /// The tensors of the parameters that are not frozen, in the same order: a training needs their gradients.
     public var trainedParameterTensors: [Tensor] { zip(parameters, parameterTensors).filter { !$0.0.isFrozen }.map(\.1) }
+    /// Whether a run leaves in the running statistics those of its own batch, whatever they were before and whatever momentum a layer has.
+    public let keepsBatchStatistics: Bool
     /// Which parameters keep their values, by their names.
     private let freezes: (_ name: String) -> Bool
     /// The newest value of each buffer that gets one, written back at the end of a step.
     private(set) var bufferUpdates: [(buffer: Int, value: Tensor)] = []
+    /// How often each buffer was updated so far.
+    private var updateCounts: [Int: Int] = [:]
     /// How often the random stream of a path was asked for.
     private var streamCounts: [String: Int] = [:]
     private(set) var inputs: [(name: String, tensor: Tensor)] = []
@@ -66,10 +70,12 @@ public final class Graph {
 
     /// An empty graph. `shardCount` must be at least 1.
     ///
-    /// - Parameter freezing: whether the parameter of a name is frozen: it has no gradient, and a batch norm whose parameters are all frozen
-    ///   normalizes with its running statistics as they are, in training too.
+    /// - Parameters:
+    ///   - keepsBatchStatistics: whether a run leaves in the running statistics those of its own batch.
+    ///   - freezing: whether the parameter of a name is frozen: it has no gradient, and a batch norm whose parameters are all frozen
+    ///     normalizes with its running statistics as they are, in training too.
     public init(
-        mode: Mode = .evaluation, shardCount: Int = 1, seed: UInt64 = 0, precision: Precision = .fp32,
+        mode: Mode = .evaluation, shardCount: Int = 1, seed: UInt64 = 0, precision: Precision = .fp32, keepsBatchStatistics: Bool = false,
         freezing: @escaping (_ name: String) -> Bool = { _ in false }
     ) {
         precondition(shardCount > 0, "a batch needs at least one shard")
@@ -77,6 +83,7 @@ public final class Graph {
         self.shardCount = shardCount
         self.seed = seed
         self.precision = precision
+        self.keepsBatchStatistics = keepsBatchStatistics
         freezes = freezing
     }
 
@@ -133,6 +140,7 @@ public final class Graph {
         guard buffer.isValid, value.isValid else { return }
         precondition(value.placement == .shared && value.type == buffer.type, "a buffer is updated to a shared value of its own shape")
         let index = bufferIndex(buffer)
+        updateCounts[index, default: 0] += 1
         if let place = bufferUpdates.firstIndex(where: { $0.buffer == index }) {
             bufferUpdates[place].value = value
         } else {
@@ -145,6 +153,13 @@ public final class Graph {
         guard buffer.isValid else { return buffer }
         let index = bufferIndex(buffer)
         return bufferUpdates.first { $0.buffer == index }?.value ?? buffer
+    }
+
+    /// How far a running statistic moves to the batch's: by a layer's momentum; or where the batch's own are kept all the way, and of a layer that is
+    /// called k times by 1/k in the k-th call, which leaves the mean of its calls.
+    func momentum(of buffer: Tensor, usually momentum: Float) -> Float {
+        guard keepsBatchStatistics, buffer.isValid else { return momentum }
+        return 1 / Float(1 + updateCounts[bufferIndex(buffer), default: 0])
     }
 
     private func bufferIndex(_ tensor: Tensor) -> Int {

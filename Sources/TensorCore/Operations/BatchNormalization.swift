@@ -214,6 +214,7 @@ extension Tensor {
             let moments = graph.record(one: ShardMoments(), graph.record(one: ChannelMoments(), self))
             // A layer that is called again moves on from where its last call left the running statistics.
             let running = [graph.newestValue(of: runningMean), graph.newestValue(of: runningVariance)]
+            let momentum = graph.momentum(of: runningMean, usually: momentum)
             let statistics = graph.record(BatchStatistics(count: count, epsilon: epsilon, momentum: momentum), [moments] + running)
             graph.update(runningMean, to: statistics[2])
             graph.update(runningVariance, to: statistics[3])

@@ -48,16 +48,28 @@ public final class ParameterStore: @unchecked Sendable {
         Initializers(seed: seed).fill(self, declaredBy: graph)
     }
 
+    /// Allocates the parameters and buffers of another store in the same places, without gradients; all is zero.
+    public convenience init(like other: ParameterStore) {
+        let entries = other.entries.map { entry in
+            Entry(name: entry.name, shape: entry.shape, role: entry.role, offset: entry.offset, count: entry.count, isTrained: false)
+        }
+        self.init(entries, other.bufferEntries, counts: [other.values.count, 0, other.bufferValues.count])
+    }
+
     /// Allocates what `graph` declares; all is zero.
-    private init(_ graph: Graph) {
+    private convenience init(_ graph: Graph) {
         let layouts = [Self.layOut(graph.parameters, areTrained: true), Self.layOut(graph.buffers, areTrained: false)]
-        let counts = [layouts[0].count, layouts[0].trainedCount, layouts[1].count]
+        self.init(layouts[0].entries, layouts[1].entries, counts: [layouts[0].count, layouts[0].trainedCount, layouts[1].count])
+    }
+
+    /// - Parameter counts: of the elements of parameters, gradients and buffers.
+    private init(_ entries: [Entry], _ bufferEntries: [Entry], counts: [Int]) {
         memory = counts.map { PageMemory($0 * MemoryLayout<Float>.size) }
         let arrays = zip(memory, counts).map { memory, count in
             UnsafeMutableBufferPointer(start: memory.start.assumingMemoryBound(to: Float.self), count: count)
         }
         (values, gradients, bufferValues) = (arrays[0], arrays[1], arrays[2])
-        (entries, bufferEntries) = (layouts[0].entries, layouts[1].entries)
+        (self.entries, self.bufferEntries) = (entries, bufferEntries)
     }
 
     /// The places of parameters one behind the other, the frozen ones last; the elements that all of them take, and those before the frozen.

@@ -38,6 +38,10 @@ public struct WeightOrigin: Configurable {
         case best
         /// After the last epoch.
         case last
+        /// Their moving average at the end (`train.ema`).
+        case ema
+        /// Their equal average over epochs (`train.swa`).
+        case swa
     }
 
     /// A definition within a definition, equal to another by what it says.
@@ -67,7 +71,7 @@ public struct WeightOrigin: Configurable {
             "The definition with the trial: a path from the file that says it, or a name in Experiments; absent: the same definition."),
         Key("model", \.model, .text, use: .clarity, "The trial's model; the trial is trained first."),
         Key("seed", \.seed, .integer(in: 0...), use: .clarity, "The trial's seed; absent: the same seed."),
-        Key("weights", \.weights, .choice, writesDefault: false, "Which of the trial's weights: those of its best epoch, or of its last one."),
+        Key("weights", \.weights, .choice, writesDefault: false, "Which of the trial's weights: those of its best epoch, of its last one, or an average that it keeps."),
         Key("after_epoch", \.afterEpoch, .integer(in: 1...TrainConfiguration.largestEpochCount),
             "The trial's training goes on after this many epochs, which have to be all that it has: with its optimizer's state, up to the epochs of train. Schedule, "
                 + "learning rate and early stopping may be others. A constant rate and steps go on; a cosine starts again. harness run --more-epochs writes it."),
@@ -96,7 +100,7 @@ public struct WeightOrigin: Configurable {
         if afterEpoch != nil {
             // The end of a training is one: that of its last epoch, at its seed, with all that it has.
             for key in ["seed", "except"] where fields.has(key) { fields.report("found beside 'after_epoch', expected it in a training of its own alone", at: key) }
-            if fields.has("weights"), weights != .last { fields.report("found best beside 'after_epoch', expected last", at: "weights") }
+            if fields.has("weights"), weights != .last { fields.report("found \(weights.rawValue) beside 'after_epoch', expected last", at: "weights") }
             weights = .last
         }
         if let found = definition?.node, found.entries == nil {
