@@ -50,7 +50,7 @@ public struct HybridConfiguration: ModelConfiguration {
         /// On the class token.
         public init() {}
 
-        public static let options: [Key<Head>] = [Key("pool", \.pool, .choice, "How the tokens become one vector for the head.")]
+        public static let options: [Key<Head>] = [poolingOption(\.pool)]
     }
 
     /// A hybrid of a network cut after a stage and a transformer; `patch` is the side of a square of cells that makes one token.
