@@ -54,7 +54,7 @@ public struct CompactConvolutionalTransformerConfiguration: ModelConfiguration {
             Key("convolutions", \.convolutions, .integer(in: 1...8), "How many convolutions make the tokens; each is followed by a max-pool that halves the image."),
             Key("kernel", \.kernel, .one(of: [3, 5, 7]), "The side of their kernels; 7×7 steps by 2."),
         ] + TransformerConfiguration.options.map { $0.beside(\.transformer).startingAt { Self() } } + [
-            Key("pool", \.pool, .choice, "How the tokens become one vector for the head.")
+            poolingOption(\.pool)
         ]
 
     public mutating func check(_ fields: inout FieldReader) { transformer.check(&fields) }

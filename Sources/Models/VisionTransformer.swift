@@ -75,7 +75,7 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
                 "What makes tokens of an image: a linear map of each patch, convolutions that overlap, or a linear map of each patch and of the image moved by half a patch four ways (shifted_patch)."),
             paddingOption(\.isPadded, "Whether images that patches do not fill are continued with zeros at the bottom and the right, as timm's dynamic_img_pad does."),
         ] + TransformerConfiguration.options.map { $0.beside(\.transformer) } + [
-            Key("pool", \.pool, .choice, "How the tokens become one vector for the head."),
+            poolingOption(\.pool),
             Key("distillation", \.hasDistillationToken, .flag, paper: "Touvron et al., ICML 2021", "Whether a second token with a head of its own stands beside the class token; the logits are the mean of both heads'."),
         ]
 
@@ -104,6 +104,12 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
     public func makeHead(inputs: Int, outputs: Int, in scope: Scope) -> any Layer {
         DistillationHead.make(inputs: inputs, outputs: outputs, isDistilled: hasDistillationToken, initialization: transformer.initialization, in: scope)
     }
+}
+
+/// The key `pool`.
+func poolingOption<Root>(_ property: WritableKeyPath<Root, TokenPooling> & Sendable) -> Key<Root> {
+    Key("pool", property, .choice, paper: "attention: Zhai et al., CVPR 2022; sequence: Hassani et al., 2021 (arXiv:2104.05704)",
+        "How the tokens become one vector for the head.")
 }
 
 /// The key `pad`.

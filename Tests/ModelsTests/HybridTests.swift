@@ -94,8 +94,8 @@ struct HybridTests {
         (#"{"stages": ["stage3", "stage3"]}"#, "", "{}", ["tokens.stages: found stage3 behind stage3, expected each once and in the order of the network"]),
         (#"{"stages": ["stage2", "stage3"], "patches": [1]}"#, "", "{}", ["tokens.patches: found 1 patches, expected 2, one for each of the stages"]),
         (#"{"stages": ["stage2", "stage3"], "patches": [1, 1], "patch": 7}"#, "", "{}", ["tokens.patches: the squares of cells are given twice; expected either patch or patches"]),
-        (#"{"stages": ["stage2", "stage3"], "patches": [3, 1]}"#, "", "{}", ["tokens.patches[0]: a patch of 3 does not divide the feature map after stage2 of 14×14; these do: 1, 2, 7, 14"]),
-        (#"{"stages": ["stage2", "stage3"], "patch": 2}"#, "", "{}", ["tokens.patch: a patch of 2 does not divide the feature map after stage3 of 7×7; these do: 1, 7"]),
+        (#"{"stages": ["stage2", "stage3"], "patches": [3, 1]}"#, "", "{}", ["tokens.patches[0]: a patch of 3 does not divide the feature map after stage2 of 14×14; these do: 1, 2, 7, 14; pad: true fills it up with zeros"]),
+        (#"{"stages": ["stage2", "stage3"], "patch": 2}"#, "", "{}", ["tokens.patch: a patch of 2 does not divide the feature map after stage3 of 7×7; these do: 1, 7; pad: true fills it up with zeros"]),
         (#"{"stages": ["stage2", "stage3"]}"#, #", "position": "rotary""#, "{}", [
             "transformer.position: rotary positions are those of one grid, but tokens come from several stages; expected one of learned, sincos, sincos_mae, factorized, coordinates, none"
         ]),

@@ -35,8 +35,9 @@ struct ZooGradientTests {
         return try JSONDecoder().decode([Case].self, from: Data(contentsOf: tests.appending(path: "Fixtures/\(name).json")))
     }
 
-    /// How far a gradient may be from the reference, relative to it; where the reference is less than a millionth of all, relative to all.
-    private static let tolerance = 1e-3, negligible = 1e-6
+    /// How far a gradient may be from the reference: relative to it, but not less than a few roundings of all; where the reference is less than a millionth
+    /// of all, relative to all.
+    private static let tolerance = 1e-3, rounding = 2e-7, negligible = 1e-6
 
     @Test(arguments: cases)
     func reference(_ reference: Case) throws {
@@ -66,7 +67,8 @@ struct ZooGradientTests {
         #expect(Set(byName.keys) == Set(reference.gradients.map(\.name)))
         for expected in reference.gradients {
             let gradient = try #require(byName[expected.name]).floats.map { Double($0) }
-            let allowed = expected.norm < Self.negligible * reference.norm ? Self.negligible * reference.norm : Self.tolerance * expected.norm
+            let isNegligible = expected.norm < Self.negligible * reference.norm
+            let allowed = isNegligible ? Self.negligible * reference.norm : max(Self.tolerance * expected.norm, Self.rounding * reference.norm)
             let norm = gradient.reduce(0) { $0 + $1 * $1 }.squareRoot()
             #expect(abs(norm - expected.norm) <= allowed, "\(expected.name): norm \(norm), expected \(expected.norm)")
             let direction = FormulaValues.uniform("direction of \(expected.name)", gradient.count)

@@ -115,8 +115,8 @@ def write_run(file, name, optimizer, arguments, initial, make_optimizer, images,
         file.double(f"{optimizer}/final_norms/{key}", parameter.detach().norm().numpy())
         if key in KEPT_WHOLE[name]:
             file.array(f"{optimizer}/final_parameters/{key}", parameter)
-    for key, buffer in reference.named_buffers():
-        if buffer.ndim:
+    for key, buffer in reference.state_dict().items():
+        if key in dict(reference.named_buffers()) and buffer.ndim:
             file.array(f"{optimizer}/final_buffers/{key}", buffer)
     error = max(abs(a - b) / b for a, b in zip(single, double))
     print(f"  {optimizer}: {double[0]:.4f} → {double[-1]:.4f}, float32 against float64 within {error:.1e}")

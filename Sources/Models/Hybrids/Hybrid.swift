@@ -45,7 +45,7 @@ public struct HybridConfiguration: ModelConfiguration {
         public init() {}
 
         public static let options: [Key<Head>] = [
-            Key("pool", \.pool, .choice, "How the tokens become one vector for the head."),
+            poolingOption(\.pool),
             Key("distillation", \.hasDistillationToken, .flag, writesDefault: false, paper: "Touvron et al., ICML 2021",
                 "Whether a second token with a head of its own stands beside the class token; the logits are the mean of both heads'."),
         ]
