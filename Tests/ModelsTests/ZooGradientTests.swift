@@ -21,6 +21,8 @@ struct ZooGradientTests {
         let definition: String
         let batch: Int
         let side: Int
+        /// The name of the images; nil: `images`.
+        let images: String?
         /// Whether no ReLU makes much of rounding.
         let isSmooth: Bool?
         let loss: Double
@@ -58,7 +60,7 @@ struct ZooGradientTests {
         let values = try evaluate(
             [loss] + found,
             feeding: [
-                (images, HostTensor(images.shape, FormulaValues.values("images", images.shape))),
+                (images, HostTensor(images.shape, FormulaValues.values(reference.images ?? "images", images.shape))),
                 (labels, HostTensor([reference.batch], (0..<reference.batch).map { Int32($0 * 3 % 10) })),
             ], store: store)
         #expect(abs(Double(values[0].floats[0]) - reference.loss) < 1e-4 * reference.loss)
