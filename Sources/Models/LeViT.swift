@@ -77,7 +77,7 @@ public struct LeViTConfiguration: BackboneConfiguration {
     public static let paper: String? = "Graham et al., ICCV 2021"
     public static let weightNames: [WeightNames] = [.timm]
     public static let options: [Key<LeViTConfiguration>] = [
-        Key("size", \.size, .choice, decidesDefaults: true, use: .clarity, "Which of the paper's networks gives the other options their defaults."),
+        Key("size", \.size, .choice, decidesDefaults: true, "Which of the paper's networks gives the other options their defaults."),
         Key("widths", \.widths, .integers(in: 1...65_536), "The channels of each stage; attention halves the resolution between stages."),
         Key("heads", \.heads, .integers(in: 1...65_536), "How many heads attention has in each stage."),
         Key("blocks", \.blocks, .integers(in: 1...1024), "How many blocks each stage has."),

@@ -64,7 +64,7 @@ public struct SwinTransformerConfiguration: BackboneConfiguration {
     public static let paper: String? = "Liu et al., \"Swin Transformer\", ICCV 2021"
     public static let weightNames: [WeightNames] = [.timm]
     public static let options: [Key<SwinTransformerConfiguration>] = [
-        Key("size", \.size, .choice, decidesDefaults: true, use: .clarity, "Which of the paper's networks gives the other options their defaults."),
+        Key("size", \.size, .choice, decidesDefaults: true, "Which of the paper's networks gives the other options their defaults."),
         Key("blocks", \.blocks, .integers(in: 1...1024), "How many blocks each stage has; the resolution halves between stages."),
         Key("width", \.width, .count, "The channels of the first stage; they double from stage to stage."),
         Key("heads", \.heads, .integers(in: 1...65_536), "How many heads attention has in each stage."),

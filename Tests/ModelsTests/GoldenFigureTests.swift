@@ -188,6 +188,12 @@ struct GoldenFigureTests {
         #expect(Set(ModelPreset.all.map(\.name)).count == ModelPreset.all.count)
     }
 
+    /// A trial's hash tells apart what differs, sizes that only set other options' defaults too.
+    @Test func presetsThatDifferHaveDifferentIdentities() {
+        let groups = Dictionary(grouping: ModelPreset.all) { "\($0.definition.identity)" }
+        for presets in groups.values { #expect(presets.allSatisfy { $0.definition == presets[0].definition }, "\(presets.map(\.name))") }
+    }
+
     @Test func summaryAsText() throws {
         let input = ImageShape(height: 28, width: 28, channels: 1)
         let text = try ModelSummary(ModelDefinition(LeNet5Configuration()), input: input, classes: 10).text

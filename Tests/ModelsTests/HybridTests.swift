@@ -64,6 +64,19 @@ struct HybridTests {
         }
     }
 
+    @Test("Any network can be cut after any of its stages", arguments: smallDefinitions.filter { !$0.contains("backbone") && !$0.contains("auxiliary") })
+    func everyCut(json: String) throws {
+        guard let network = try definition(json).configuration as? any BackboneConfiguration else { return }
+        let transformer = TransformerConfiguration(width: 8, depth: 1, heads: 1)
+        for (index, stage) in network.stageNames.enumerated() {
+            let hybrid = ModelDefinition(HybridConfiguration(backbone: BackboneDefinition(network, cutAfter: stage), transformer: transformer))
+            let graph = Graph(), outputs = hybrid.record(graph.input("images", [1, 28, 28, 1]), classes: 10, in: graph.root)
+            try graph.validate()
+            #expect(outputs["logits"]?.shape == [1, 10])
+            #expect(outputs.names.prefix(index + 1) == network.stageNames.prefix(index + 1).map { "features.\($0)" }[...])
+        }
+    }
+
     // MARK: Names
 
     @Test func namesOfHybrids() {

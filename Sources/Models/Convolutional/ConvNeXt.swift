@@ -63,7 +63,7 @@ public struct ConvNeXtConfiguration: BackboneConfiguration {
     public static let paper: String? = "Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, CVPR 2022"
     public static let weightNames: [WeightNames] = [.timm]
     public static let options: [Key<ConvNeXtConfiguration>] = [
-        Key("size", \.size, .choice, decidesDefaults: true, use: .clarity, "Which of the paper's networks gives the other options their defaults."),
+        Key("size", \.size, .choice, decidesDefaults: true, "Which of the paper's networks gives the other options their defaults."),
         Key("blocks", \.blocks, .integers(in: 1...1024), "How many blocks each stage has; the resolution halves between stages."),
         Key("width", \.width, .count, role: .width, "The channels of the first stage; they double from stage to stage."),
         Key("patch", \.patch, .integer(in: 1...64), "The side of the squares of pixels that the stem makes; 1 or 2 for small images."),

@@ -54,7 +54,7 @@ public struct VGGConfiguration: BackboneConfiguration {
     public static let paper: String? = "Simonyan and Zisserman, ICLR 2015"
     public static let weightNames: [WeightNames] = [.torchvision]
     public static let options: [Key<VGGConfiguration>] = [
-        Key("depth", \.depth, .one(of: [11, 13, 16, 19]), decidesDefaults: true, use: .clarity, "Which of the paper's networks gives blocks its default."),
+        Key("depth", \.depth, .one(of: [11, 13, 16, 19]), decidesDefaults: true, "Which of the paper's networks gives blocks its default."),
         Key("blocks", \.blocks, .integers(in: 1...64), "How many convolutions each block has; a 2×2 max-pool ends it."),
         Key("width", \.width, .count, role: .width, "The channels of the first block; they double up to 8 times as many."),
         Key("norm", \.norm, .normalization, "What normalizes features."),
