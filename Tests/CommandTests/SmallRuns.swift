@@ -9,7 +9,7 @@ final class SmallRuns: Sendable {
         case transformer
         /// Running statistics, momentum, no validation split.
         case convolution
-        /// Both kinds of layers, a growing sum of squares, erased pixels, clipping.
+        /// Both kinds of layers, a growing sum of squares, erased pixels, clipping, averages of the weights with their statistics.
         case hybrid
     }
 
@@ -38,7 +38,14 @@ final class SmallRuns: Sendable {
             """,
         .hybrid: """
             data:  {name: digits, augment: [random_erasing, {rotation: 10}]}
-            train: {epochs: 6, batch_size: 32, clip_gradient_norm: 1, optimizer: {adagrad: {learning_rate: 0.02}}, checkpoint_every_steps: 5}
+            train:
+              epochs: 6
+              batch_size: 32
+              clip_gradient_norm: 1
+              optimizer: {adagrad: {learning_rate: 0.02}}
+              checkpoint_every_steps: 5
+              ema: {decay: 0.98, warmup: true}
+              swa: {start_epoch: 3}
             models:
               hybrid:
                 backbone:    {resnet: {depth: 8, width: 8, cut_after: stage2}}
@@ -63,7 +70,8 @@ final class SmallRuns: Sendable {
         seconds = (.now - start) / .seconds(1)
         precondition(result.exitCode == 0, result.errors)
         expected = try Self.files(under: folder.url.appending(path: "whole"))
-        precondition(Set(expected.keys.map { ($0 as NSString).lastPathComponent }) == ["run.h5", "last.h5", "best.h5", "machine.json"])
+        let averages: Set = name == .hybrid ? ["ema.h5", "swa.h5"] : []
+        precondition(Set(expected.keys.map { ($0 as NSString).lastPathComponent }) == averages.union(["run.h5", "last.h5", "best.h5", "machine.json"]))
     }
 
     /// The words that run it into a folder of results.

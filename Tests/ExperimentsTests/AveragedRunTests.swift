@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import Measures
+import Reports
 import RunStore
 import TensorCore
 import TestSupport
@@ -90,7 +91,7 @@ import Training
             }
             // 52 steps; of each epoch the validation of the weights and of each average, three times the statistics; validation and test in the end.
             #expect(count > 52 + 3 * 13)
-            for moment in stride(from: 20, to: count, by: 17) {
+            for moment in stride(from: 20, to: count, by: 31) {
                 var rest = moment
                 _ = try run(in: "\(results)/\(moment)") {
                     rest -= 1
@@ -122,6 +123,13 @@ import Training
             #expect(try WeightsReader(plain.weightsFile(.last)).averages.isEmpty && RunFolder.Weights.allCases.filter { FileManager.default.fileExists(atPath: plain.weightsFile($0)) } == [.last, .best])
 
             #expect(try verify(folder).failure == nil)
+            // Tables and lines for people name them.
+            let table = try Comparison([folder]).rendered(as: .table), test = two.evaluations[.test]!.values
+            #expect(table.contains("test accuracy  test ema accuracy  test swa accuracy") && [1, 3, 5].allSatisfy { table.contains(decimals(test[$0]!, 4)) }, "\(table)")
+            let inspection = try Inspection(folder.path).text
+            #expect(inspection.contains("val swa accuracy") && inspection.contains("test ema loss") && inspection.contains("weights/ema.h5 after epoch 4"), "\(inspection)")
+            let last = try #require(try RunTail(folder, lastRows: 1).next().lines.last), shown = two.epochs[3].validation.map { decimals($0!, 4) }
+            #expect(last.hasSuffix("  validation \(shown[0]) \(shown[1])  ema \(shown[2]) \(shown[3])  swa \(shown[4]) \(shown[5])"), "\(last)")
 
             // What the files of the averages hold gives the recorded measures, of the test and of the last epoch's validation.
             let experiment = try Experiment(definition(Self.text(averages)), dataDirectory: nil), trial = experiment.definition.trials[0]
