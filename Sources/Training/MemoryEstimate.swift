@@ -33,7 +33,8 @@ extension TrainingLoop {
     /// in preparation, and the samples. Weights go to files from where they lie, and the best ones are kept there.
     public var byteCount: Int {
         let batches = BatchPipeline.slotCount * configuration.batchSize * fields.reduce(0) { $0 + $1.byteCount }
-        return MemoryEstimate.program + trainingStep.byteCount + evaluator.plan.byteCount + (layerProbe?.byteCount ?? 0) + batches
+        let features = [trainingStep.features, evaluator.features].reduce(0) { $0 + ($1?.byteCount ?? 0) }
+        return MemoryEstimate.program + trainingStep.byteCount + evaluator.plan.byteCount + (layerProbe?.byteCount ?? 0) + features + batches
             + source.byteCount
     }
 }

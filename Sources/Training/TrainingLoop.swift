@@ -32,7 +32,7 @@ public final class TrainingLoop {
 
     private let hasValidationTables: Bool
     private var pipeline: BatchPipeline
-    private let makePipeline: (_ start: (epoch: Int, batch: Int)) throws -> BatchPipeline
+    private let makePipeline: (_ source: any SampleSource, _ fields: [Field], _ start: (epoch: Int, batch: Int)) throws -> BatchPipeline
     private var epochMeans = RunningMeans()
     private let digester: WeightDigester
     private let schedule: LearningRateSchedule
@@ -46,13 +46,14 @@ public final class TrainingLoop {
     ///
     /// - Parameters:
     ///   - model: recorded in training and in evaluation mode, and again in the epochs from which on other parameters are frozen.
+    ///   - layers: into which layers its parameters fall, for `train.layer_decay`.
     ///   - task: what it is trained for.
     ///   - seed: of the initial weights, the order of the images, augmentation and dropout, each with streams of its own.
     ///   - weights: where the parameters and buffers have their first values from; nil: from their initializers.
     /// - Throws: `RecordingError` when the model does not fit the images or the memory, `UserError` when the data are too few for the
     ///   configuration, or the task does not measure what it asks for.
     public init(
-        _ model: @escaping ModelRecorder, task: any TrainingTask, configuration: TrainConfiguration, source: any SampleSource,
+        _ model: @escaping ModelRecorder, layers: LayerOrder = LayerOrder(), task: any TrainingTask, configuration: TrainConfiguration, source: any SampleSource,
         augmentations: [Augmentation], seed: UInt64, startingFrom weights: (any WeightSource)? = nil, pool: WorkerPool
     ) throws {
         hasValidation = !source.indices(of: .validation).isEmpty
@@ -71,21 +72,35 @@ public final class TrainingLoop {
         hasValidationTables = !task.layout(of: .validation).columns.isEmpty
         let fields = try task.fields(of: source)
         self.fields = fields
-        makePipeline = { start in
+        makePipeline = { source, fields, start in
             try BatchPipeline(
                 training: source, fields: fields, batchSize: configuration.batchSize, seed: seed, augmentations: augmentations,
                 epochs: 0..<configuration.epochs, startingAt: start)
         }
-        pipeline = try makePipeline((0, 0))
+        pipeline = try makePipeline(source, fields, (0, 0))
         stepsPerEpoch = pipeline.batchesPerEpoch
         schedule = LearningRateSchedule(
             configuration.schedule, peak: configuration.optimizer.learningRate, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs,
             after: configuration.initialWeights?.afterEpoch ?? 0)
+        // A quarter of the memory for the features of both splits; all of it where they have to be kept.
+        let isCaching = try configuration.mayCacheFeatures(of: source, augmentations: augmentations), isRequired = configuration.featureCache == .always
+        let budget = isRequired ? Int.max : MachineLimits.memory() / 4
         trainingStep = try TrainingStep(
-            model, task, fields: fields, configuration: configuration, stepsPerEpoch: stepsPerEpoch, seed: seed, weights: weights, pool: pool)
+            model, task, fields: fields, configuration: configuration, layers: layers, stepsPerEpoch: stepsPerEpoch, seed: seed, weights: weights,
+            caching: isCaching ? { recordings, store in
+                try CachedFeatures(recordings, of: source, fields: fields, split: .train, configuration: configuration, budget: budget, store: store, pool: pool)
+            } : nil, pool: pool)
+        let store = trainingStep.store, features = trainingStep.features
+        if isRequired, features == nil { throw configuration.noFeatures }
         evaluator = try Evaluator(
-            model, task, source: source, fields: fields, configuration: configuration, seed: seed, trained: trainingStep.measures,
-            store: trainingStep.store, pool: pool)
+            model, task, source: source, fields: fields, configuration: configuration, seed: seed, trained: trainingStep.measures, store: store,
+            caching: features.map { features in
+                { recorded in
+                    try CachedFeatures(
+                        [recorded], of: source, fields: fields, split: .validation, configuration: configuration, budget: budget - features.byteCount,
+                        store: store, pool: pool)
+                }
+            }, pool: pool)
         let evaluated = evaluator.measures
         var measures = trainingStep.measures
         for place in measures.indices where !evaluated.contains(where: { $0.name == measures[place].name }) { measures[place].occasion = .training }
@@ -129,6 +144,7 @@ public final class TrainingLoop {
             }
             while progress.epoch < configuration.epochs, !progress.isPatienceOver(configuration.earlyStopping) {
                 if let epochLimit, progress.epoch >= epochLimit { throw Ending.interrupted }
+                try fillFeatures(shouldStop)
                 try trainEpoch(&clock, bestWeights, emit, shouldStop)
             }
             if !isBestEpochLast { try bestWeights.restore(to: self) }
@@ -153,6 +169,9 @@ public final class TrainingLoop {
 
     /// How many threads train.
     public var threadCount: Int { evaluator.plan.summary.workerCount }
+
+    /// Of how many training samples features are computed once; nil where the steps take images.
+    public var cachedFeatureCount: Int? { trainingStep.features?.sampleCount }
 
     /// Multiply-adds of one sample's forward pass.
     public var multiplyAdds: Int { evaluator.multiplyAdds }
@@ -188,7 +207,8 @@ public final class TrainingLoop {
         try fill(arrays)
         self.progress = progress
         epochMeans = state.epochMeans
-        pipeline = try makePipeline((progress.epoch, epochMeans.stepCount))
+        for features in [trainingStep.features, evaluator.features] { features?.forget() }
+        pipeline = try makePipeline(source, fields, (progress.epoch, epochMeans.stepCount))
     }
 
     // MARK: The parts of a training
@@ -197,6 +217,19 @@ public final class TrainingLoop {
     private enum Ending: Error {
         case interrupted
         case diverged(Divergence)
+    }
+
+    /// What a batch is made of, with features in the place of images where these are known.
+    var samples: (source: any SampleSource, fields: [Field]) {
+        guard let features = trainingStep.features, features.isFilled else { return (source, fields) }
+        return (features.source, features.batchFields(fields.dropFirst()))
+    }
+
+    /// Computes the features of the training samples, where there are features and they are not known yet.
+    private func fillFeatures(_ shouldStop: () -> Bool) throws {
+        guard let features = trainingStep.features, !features.isFilled else { return }
+        guard try features.fill(shouldStop: shouldStop) else { throw Ending.interrupted }
+        pipeline = try makePipeline(samples.source, samples.fields, (progress.epoch, epochMeans.stepCount))
     }
 
     /// Trains an epoch, or what is left of it, and validates it.
