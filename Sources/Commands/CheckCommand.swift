@@ -31,7 +31,7 @@ struct CheckCommand: DefinitionCommand {
             experiment, results: resultsOptions.folder, threads: threadOptions.count)
 
         print("# \(definition.name): the definition, with every default\n\(definition.resolvedText)")
-        print(([preview.dataLine] + (preview.classLine.map { [$0] } ?? []) + preview.treatmentLines + preview.notes.map { "note: \($0)" }).joined(separator: "\n") + "\n")
+        print(([preview.dataLine] + (preview.classLine.map { [$0] } ?? []) + preview.treatmentLines + preview.ownDataLines + preview.notes.map { "note: \($0)" }).joined(separator: "\n") + "\n")
         var models = TextTable([TextTable.Column("model", .left)] + ["parameters", "MACs", "memory (MB)"].map { TextTable.Column($0) })
         for model in preview.models {
             models.append([model.name, grouped(model.parameters), grouped(model.multiplyAdds), grouped(model.byteCount >> 20)])

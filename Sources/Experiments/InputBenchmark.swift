@@ -39,8 +39,7 @@ public struct InputBenchmark: Codable, Sendable {
         let results = FileManager.default.temporaryDirectory.appending(path: "harness-input-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: results) }
         return try definition.models.map { model in
-            var definition = definition
-            try definition.keep(models: [model.name])
+            var definition = definition.part(of: model)
             definition.seeds = Array(definition.seeds.prefix(1))
             let experiment = try Experiment(definition, dataDirectory: dataDirectory)
             let batchMilliseconds = try batchMilliseconds(experiment)

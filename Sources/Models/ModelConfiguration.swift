@@ -22,6 +22,9 @@ public protocol ModelConfiguration: Configurable {
     /// The path of the option that says how wide the model is, below the family's key; nil where no option does.
     static var widthPath: [String]? { get }
 
+    /// Into which layers its parameters fall, for learning rates that decay from layer to layer.
+    var layerOrder: LayerOrder { get }
+
     /// Whether it takes images of several sizes that share sequences, `[tokens, 1, numbers of a token]`; others take images of one size.
     static var takesSequences: Bool { get }
 
@@ -42,6 +45,7 @@ extension ModelConfiguration {
     public static var paper: String? { nil }
     public static var weightNames: [WeightNames] { [] }
     public static var takesSequences: Bool { false }
+    public var layerOrder: LayerOrder { LayerOrder() }
     public static var widthPath: [String]? { options.first { $0.description.role == .width }.map { [$0.name] } }
     public func validate(input: ImageShape, at fields: FieldReader) {}
 

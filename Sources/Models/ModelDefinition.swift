@@ -32,6 +32,9 @@ public struct ModelDefinition: Equatable, Sendable {
         configuration is HybridConfiguration ? options : .map([(family, options)])
     }
 
+    /// Into which layers its parameters fall, from the images up.
+    public var layerOrder: LayerOrder { configuration.layerOrder }
+
     /// The key of the family.
     public var family: String { type(of: configuration).family }
 

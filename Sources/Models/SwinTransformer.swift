@@ -103,6 +103,8 @@ public struct SwinTransformerConfiguration: BackboneConfiguration {
         }
     }
 
+    public var layerOrder: LayerOrder { LayerOrder([["patch_embed"], ["layers.#.downsample", "layers.#.blocks.#"], ["norm+"]]) }
+
     public func makeBackbone(input: ImageShape, through stage: String, in scope: Scope) -> any Backbone {
         var backbone = LayerSequence(), index = 0, map = Size2D(max(1, input.height / patch), max(1, input.width / patch))
         let stem = scope["patch_embed"], side = Size2D(patch, patch), last = max(blocks.reduce(0, +) - 1, 1)

@@ -91,6 +91,11 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
         }
     }
 
+    public var layerOrder: LayerOrder {
+        let stem = ["patch_embed", "cls_token", "dist_token", "reg_token", "pos_embed", "pos_embed_rows", "pos_embed_columns"]
+        return LayerOrder([stem, ["blocks.#"], ["norm+"]])
+    }
+
     public func validate(input: ImageShape, at fields: FieldReader) {
         if isPadded { return }
         reportPatch(

@@ -4,7 +4,7 @@ import Foundation
 extension Comparison {
     /// What a reader of the table has to know.
     func cautions() -> [String] {
-        tooFewPairs() + pooled() + changedData() + mixedArithmetics() + unequalBudgets()
+        otherClasses() + tooFewPairs() + pooled() + changedData() + mixedArithmetics() + unequalBudgets()
     }
 
     /// Says when runs say the same of their data and had other images: files that changed between them.
@@ -39,10 +39,20 @@ extension Comparison {
                 + " (--by data.name puts them into one table all the same)")
     }
 
+    /// Says which rows were tested on other classes than the baseline.
+    private func otherClasses() -> [String] {
+        guard let baseline else { return [] }
+        let own = testedClasses(rows[baseline]), others = rows.filter { !$0.measured.isEmpty && testedClasses($0) != own }
+        let names = others.map { "\($0.label) (\(testedClasses($0) ?? "all"))" }.joined(separator: ", ")
+        return others.isEmpty ? [] : ["tested on other classes than \(rows[baseline].label) (\(own ?? "all")), so without a difference to it: \(names)"]
+    }
+
     /// Says when the number of pairs rules out a small p from the start.
     private func tooFewPairs() -> [String] {
         guard let baseline else { return [] }
-        var notes = rows.indices.filter { $0 != baseline && rows[$0].test == nil && !rows[$0].measured.isEmpty }.map { index in
+        var notes = rows.indices.filter {
+            $0 != baseline && rows[$0].test == nil && !rows[$0].measured.isEmpty && testedClasses(rows[$0]) == testedClasses(rows[baseline])
+        }.map { index in
             let unit = hasFolds ? "fold" : "seed"
             let common = options.by.isEmpty ? unit : "pair of runs that agree in the \(unit) and all other keys"
             return "\(rows[index].label) and \(rows[baseline].label) have no \(common) in common"

@@ -396,7 +396,7 @@ public struct Comparison {
         guard let baseline = try baselineRow() else { return }
         self.baseline = baseline
         let reference = units(of: rows[baseline])
-        for index in rows.indices where index != baseline {
+        for index in rows.indices where index != baseline && testedClasses(rows[index]) == testedClasses(rows[baseline]) {
             let units = units(of: rows[index])
             let differences = units.sorted { $0.key < $1.key }.compactMap { unit, values -> Double? in
                 let others = reference[unit] ?? [:]
@@ -409,6 +409,9 @@ public struct Comparison {
         let tested = rows.indices.filter { rows[$0].test.map { $0.differences.count > 1 } ?? false }
         for (index, p) in zip(tested, holmCorrected(tested.map { rows[$0].test!.p })) { rows[index].correctedP = p }
     }
+
+    /// The classes of a row's test images, where the definition names some: a difference between rows with others says nothing.
+    func testedClasses(_ row: Row) -> String? { row.runs.first?.keys.values["data.classes"] }
 
     private func baselineRow() throws -> Int? {
         guard let name = options.baseline else { return rows.count > 1 ? rows.firstIndex { !$0.measured.isEmpty } : nil }

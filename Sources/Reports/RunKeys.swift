@@ -39,11 +39,11 @@ struct RunKeys: Sendable {
         self.values = values
     }
 
-    /// A sweep's values under the paths of the run: what is set for its model's training stands in the definition of the run as that of all.
+    /// A sweep's values under the paths of the run: what is set for its model's training or data stands in the definition of the run as that of all.
     func own(swept: [String: String]) -> [String: String] {
         let own = "models.\(model)."
         return swept.reduce(into: [:]) { result, entry in
-            result[entry.key.hasPrefix(own + "train.") ? String(entry.key.dropFirst(own.count)) : entry.key] = entry.value
+            result[["train.", "data."].contains { entry.key.hasPrefix(own + $0) } ? String(entry.key.dropFirst(own.count)) : entry.key] = entry.value
         }
     }
 

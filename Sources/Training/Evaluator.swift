@@ -33,14 +33,18 @@ final class Evaluator {
     private let partCount: Int
     private let weights: [Double]
     private let reader: MeasureReader
+    /// Of the validation samples, in the place of their images, where there are features.
+    let features: CachedFeatures?
     /// The places of the plan's outputs from which the task makes its tables.
     private let tablePlaces: Range<Int>
 
-    /// - Parameter trained: the measures of the training: where that gives the parts of its loss by their names, so does the evaluation.
+    /// - Parameters:
+    ///   - trained: the measures of the training: where that gives the parts of its loss by their names, so does the evaluation.
+    ///   - caching: makes the features of the validation samples; nil: each evaluation takes their images.
     /// - Throws: `RecordingError` when the model does not fit the images.
     init(
         _ model: ModelRecorder, _ task: any TrainingTask, source: any SampleSource, fields: [Field], configuration: TrainConfiguration, seed: UInt64,
-        trained: [Measure] = [], store: ParameterStore, pool: WorkerPool
+        trained: [Measure] = [], store: ParameterStore, caching: ((RecordedModel) throws -> CachedFeatures?)? = nil, pool: WorkerPool
     ) throws {
         let recorded = RecordedModel(
             model, task, fields: fields, mode: .evaluation, batchSize: configuration.batchSize, shardCount: configuration.shards, seed: seed,
@@ -50,9 +54,11 @@ final class Evaluator {
         reader = MeasureReader(recorded.task, at: losses.count)
         let outputs = losses.map(\.values) + reader.tensors
         tablePlaces = outputs.count..<outputs.count + recorded.task.outputs.count
-        plan = try Plan(recorded.graph, outputs: outputs + recorded.task.outputs, gradients: [], store: store, pool: pool)
         batchSize = configuration.batchSize
         multiplyAdds = recorded.graph.multiplyAdds * configuration.shards / batchSize
+        features = try caching?(recorded)
+        features?.feed(recorded)
+        plan = try Plan(recorded.graph, outputs: outputs + recorded.task.outputs, gradients: [], store: store, pool: pool)
         self.source = source
         self.fields = fields
         self.task = task
@@ -70,14 +76,17 @@ final class Evaluator {
     func evaluate(_ split: Split, makesTables: Bool, shouldStop: () -> Bool) throws -> EvaluationResult? {
         var sums = [MeasureSum](repeating: MeasureSum(), count: 1 + partCount + reader.count)
         let tables = makesTables || !task.splitMeasures.isEmpty ? task.makeTables(of: split) : nil
-        let pipeline = BatchPipeline(evaluating: source, fields: fields, split: split, batchSize: batchSize)
+        let known = split == .validation ? features : nil
+        if let known, !known.isFilled, try !known.fill(shouldStop: shouldStop) { return nil }
+        let samples: any SampleSource = known?.source ?? source, sampleFields = known?.batchFields(fields.dropFirst()) ?? fields
+        let pipeline = BatchPipeline(evaluating: samples, fields: sampleFields, split: split, batchSize: batchSize)
         while let batch = try pipeline.next() {
             if shouldStop() { return nil }
-            try plan.run(feeding: batch.fields)
+            try plan.run(feeding: known == nil ? features?.computed(batch) ?? batch.fields : batch.fields)
             addLosses(batch.sampleIndices, to: &sums)
             reader.add(plan, count: batch.count, to: &sums, from: 1 + partCount)
             tables?.add(
-                outputs: tablePlaces.map(plan.outputPointer), targets: Array(batch.fields.dropFirst()), count: batch.count)
+                outputs: tablePlaces.map(plan.outputPointer), targets: Array(batch.fields[1..<fields.count]), count: batch.count)
         }
         let splitValues = tables?.splitValues() ?? [:]
         let values = sums.map(\.mean) + task.splitMeasures.map { splitValues[$0.name] ?? .nan }

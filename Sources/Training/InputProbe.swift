@@ -49,8 +49,9 @@ public final class InputProbe: TrainingListener {
         stepsInBlock = 0
 
         if batch == nil {
+            let (source, fields) = loop.samples
             pipeline = try BatchPipeline(
-                training: loop.source, fields: loop.fields, batchSize: loop.configuration.batchSize, seed: 0, augmentations: [], epochs: 0..<1)
+                training: source, fields: fields, batchSize: loop.configuration.batchSize, seed: 0, augmentations: [], epochs: 0..<1)
             batch = try pipeline?.next()
         }
         guard let batch else { return }

@@ -37,8 +37,9 @@ extension TrainingLoop {
         let batches = BatchPipeline.slotCount * configuration.batchSize * fields.reduce(0) { $0 + $1.byteCount }
         // Statistics of an average are of batches of their own.
         let rest = batches * (configuration.swa == nil ? 1 : 2)
+        let features = [trainingStep.features, evaluator.features].reduce(0) { $0 + ($1?.byteCount ?? 0) }
         return MemoryEstimate.program + MemoryEstimate.recording + trainingStep.byteCount + evaluator.plan.byteCount + averages.byteCount
-            + (layerProbe?.byteCount ?? 0) + rest
+            + (layerProbe?.byteCount ?? 0) + features + rest
             + source.byteCount
     }
 }

@@ -30,6 +30,8 @@ extension Tensor: ModelOutput {
 /// A recorded model with its inputs and what its task makes of its output, for one shard.
 struct RecordedModel {
     let graph: Graph
+    /// The image, then the task's targets.
+    let inputs: [Tensor]
     let task: RecordedTask
 
     /// - Parameters:
@@ -47,7 +49,19 @@ struct RecordedModel {
         let inputs = fields.map { graph.input($0.name, Shape([count] + $0.shape.dimensions), $0.dtype) }
         let outputs = model(graph.root, inputs[0]).outputs(head: task.head)
         self.graph = graph
+        self.inputs = inputs
         self.task = task.record(outputs, Array(inputs.dropFirst()), count: count, in: graph.root)
+    }
+}
+
+extension RecordedModel {
+    /// What the model makes of the images before anything that is trained, where that is the same at every step; nil where there is nothing to save.
+    ///
+    /// - Parameter keeps: whether the parameter of a name keeps its value to the end.
+    func features(keeping keeps: (_ name: String) -> Bool) -> [Tensor]? {
+        let losses = task.losses.flatMap { [$0.values] + ($0.counts.map { [$0] } ?? []) }
+        let measures = task.measures.flatMap { [$0.values] + ($0.counts.map { [$0] } ?? []) }
+        return graph.fixedFeatures(of: inputs[0], for: losses + measures + task.outputs, keeping: keeps)
     }
 }
 

@@ -20,6 +20,8 @@ import TensorCore
 ///       early_stopping: {patience: 3, metric: val_accuracy, min_delta: 0}
 ///       parameters:                   # rules by name, the first that matches counts, see `ParameterRule`
 ///         - {match: "head.*", learning_rate_factor: 10}
+///       layer_decay: 0.75             # the rate of each layer is this part of that of the next one, which is nearer to the head; absent: 1
+///       cache_features: auto          # what frozen parameters make of the images is computed once, see `CachedFeatures`; changes no result
 ///       init_from: {file: vit.h5}     # initial values from weights or another trial, see `WeightOrigin`; absent: from the initializers
 ///       store_outputs: true           # the model's outputs for validation and test, such as logits, in the run file
 ///       checkpoint_every_steps: 500   # besides those at the end of every epoch; changes no result
@@ -58,6 +60,10 @@ public struct TrainConfiguration: Configurable {
     public var earlyStopping: EarlyStoppingConfiguration?
     /// How parameters are trained otherwise than the rest, by their names.
     public var parameters: [ParameterRule] = []
+    /// By what the learning rate of each layer is multiplied for the layer before it.
+    public var layerDecay = 1.0
+    /// Whether what no step changes is computed once.
+    public var featureCache = FeatureCaching.auto
     /// Where initial values come from; nil: from the initializers.
     public var initialWeights: WeightOrigin?
     /// A checkpoint is due after every epoch, and after this many steps.
@@ -65,6 +71,15 @@ public struct TrainConfiguration: Configurable {
 
     /// What the backward pass computes again instead of keeping it.
     public enum Recomputation: String, CaseIterable, Sendable { case none, blocks }
+
+    /// When the features of frozen parameters are computed once and kept.
+    public enum FeatureCaching: String, CaseIterable, Sendable {
+        /// Where it can be done and saves something.
+        case auto
+        /// Always: where it cannot be done, that is an error.
+        case always
+        case never
+    }
 
     /// A training has at most so many epochs.
     public static let largestEpochCount = 1_000_000
@@ -95,6 +110,11 @@ public struct TrainConfiguration: Configurable {
         Key("early_stopping", \.earlyStopping, .map, "Ends the training when it does not get better any more; absent: never."),
         Key("parameters", \.parameters, .list(of: .map), writesDefault: false,
             "Rules by which some parameters are trained otherwise than the rest; the first that matches a parameter counts."),
+        Key("layer_decay", \.layerDecay, .decay, writesDefault: false, paper: "Clark et al., ICLR 2020; Bao et al., ICLR 2022",
+            "By what the learning rate is multiplied from layer to layer, from the head down to the images; it goes with the factors of parameters. The layers are timm's."),
+        Key("cache_features", \.featureCache, .choice, writesDefault: false, use: .effort,
+            "Whether what frozen parameters make of the images before anything that is trained is computed once and kept in memory: the same bits in less time, "
+                + "without augmentation. auto: where that saves something and takes no more than a quarter of the memory."),
         Key("init_from", \.initialWeights, .map(orAlone: "file", "the path of a file of weights"),
             "Where the initial values of parameters and buffers come from: a file of weights or another trial; absent: from the initializers."),
         Key("store_outputs", \.storesOutputs, .flag, writesDefault: false, use: .effort,
@@ -141,4 +161,15 @@ public struct EarlyStoppingConfiguration: Configurable {
         Key("metric", \.metric, .text, "What has to improve: a measure of the task, with `val_` before it."),
         Key("min_delta", \.minDelta, .number(in: 0...), "By how much it has to improve."),
     ]
+}
+
+extension OptionKind where Value == Double {
+    fileprivate static let decay = Self(
+        "a number above 0, up to 1", schema: .range(from: 0, to: 1, isOpen: false),
+        read: { fields, key in
+            guard let number = fields.number(key) else { return nil }
+            if number > 0, number <= 1 { return number }
+            fields.report("found \(YAML.line(.scalar(number))), expected a number above 0, up to 1", at: key)
+            return nil
+        }, write: { .scalar($0) })
 }

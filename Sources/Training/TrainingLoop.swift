@@ -32,8 +32,8 @@ public final class TrainingLoop {
 
     private let hasValidationTables: Bool
     private var pipeline: BatchPipeline
-    /// Batches from a place on, to the end of the training or of an epoch.
-    private let makePipeline: (_ start: (epoch: Int, batch: Int), _ isOneEpoch: Bool) throws -> BatchPipeline
+    /// Batches of samples from a place on, to the end of the training or of an epoch.
+    private let makePipeline: (_ source: any SampleSource, _ fields: [Field], _ start: (epoch: Int, batch: Int), _ isOneEpoch: Bool) throws -> BatchPipeline
     private var epochMeans = RunningMeans()
     private let digester: WeightDigester
     private let schedule: LearningRateSchedule
@@ -48,13 +48,14 @@ public final class TrainingLoop {
     ///
     /// - Parameters:
     ///   - model: recorded in training and in evaluation mode, and again in the epochs from which on other parameters are frozen.
+    ///   - layers: into which layers its parameters fall, for `train.layer_decay`.
     ///   - task: what it is trained for.
     ///   - seed: of the initial weights, the order of the images, augmentation and dropout, each with streams of its own.
     ///   - weights: where the parameters and buffers have their first values from; nil: from their initializers.
     /// - Throws: `RecordingError` when the model does not fit the images or the memory, `UserError` when the data are too few for the
     ///   configuration, or the task does not measure what it asks for.
     public init(
-        _ model: @escaping ModelRecorder, task: any TrainingTask, configuration: TrainConfiguration, source: any SampleSource,
+        _ model: @escaping ModelRecorder, layers: LayerOrder = LayerOrder(), task: any TrainingTask, configuration: TrainConfiguration, source: any SampleSource,
         augmentations: [Augmentation], seed: UInt64, startingFrom weights: (any WeightSource)? = nil, pool: WorkerPool
     ) throws {
         hasValidation = !source.indices(of: .validation).isEmpty
@@ -73,25 +74,39 @@ public final class TrainingLoop {
         hasValidationTables = !task.layout(of: .validation).columns.isEmpty
         let fields = try task.fields(of: source)
         self.fields = fields
-        makePipeline = { start, isOneEpoch in
+        makePipeline = { source, fields, start, isOneEpoch in
             try BatchPipeline(
                 training: source, fields: fields, batchSize: configuration.batchSize, seed: seed, augmentations: augmentations,
                 epochs: 0..<(isOneEpoch ? start.epoch + 1 : configuration.epochs), startingAt: start)
         }
-        pipeline = try makePipeline((0, 0), false)
+        pipeline = try makePipeline(source, fields, (0, 0), false)
         stepsPerEpoch = pipeline.batchesPerEpoch
         schedule = LearningRateSchedule(
             configuration.schedule, peak: configuration.optimizer.learningRate, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs,
             after: configuration.initialWeights?.afterEpoch ?? 0, averaging: configuration.swa)
+        // A quarter of the memory for the features of both splits; all of it where they have to be kept.
+        let isCaching = try configuration.mayCacheFeatures(of: source, augmentations: augmentations), isRequired = configuration.featureCache == .always
+        let budget = isRequired ? Int.max : MachineLimits.memory() / 4
         let step = try TrainingStep(
-            model, task, fields: fields, configuration: configuration, stepsPerEpoch: stepsPerEpoch, seed: seed, weights: weights, pool: pool)
+            model, task, fields: fields, configuration: configuration, layers: layers, stepsPerEpoch: stepsPerEpoch, seed: seed, weights: weights,
+            caching: isCaching ? { recordings, store in
+                try CachedFeatures(recordings, of: source, fields: fields, split: .train, configuration: configuration, budget: budget, store: store, pool: pool)
+            } : nil, pool: pool)
         trainingStep = step
-        func makeEvaluator(_ store: ParameterStore) throws -> Evaluator {
+        if isRequired, step.features == nil { throw configuration.noFeatures }
+        func makeEvaluator(_ store: ParameterStore, caching: ((RecordedModel) throws -> CachedFeatures?)? = nil) throws -> Evaluator {
             try Evaluator(
-                model, task, source: source, fields: fields, configuration: configuration, seed: seed, trained: step.measures, store: store, pool: pool)
+                model, task, source: source, fields: fields, configuration: configuration, seed: seed, trained: step.measures, store: store, caching: caching,
+                pool: pool)
         }
-        evaluator = try makeEvaluator(step.store)
-        averages = try WeightAverages(configuration, of: step.store, stepsPerEpoch: stepsPerEpoch, pool: pool, makeEvaluator) { store in
+        evaluator = try makeEvaluator(step.store, caching: step.features.map { features in
+            { recorded in
+                try CachedFeatures(
+                    [recorded], of: source, fields: fields, split: .validation, configuration: configuration, budget: budget - features.byteCount,
+                    store: step.store, pool: pool)
+            }
+        })
+        averages = try WeightAverages(configuration, of: step.store, stepsPerEpoch: stepsPerEpoch, pool: pool, { try makeEvaluator($0) }) { store in
             try BatchStatisticsPass(model, task, fields: fields, configuration: configuration, seed: seed, store: store, pool: pool)
         }
         let evaluated = evaluator.measures
@@ -137,6 +152,7 @@ public final class TrainingLoop {
             }
             while progress.epoch < configuration.epochs, !progress.isPatienceOver(configuration.earlyStopping) {
                 if let epochLimit, progress.epoch >= epochLimit { throw Ending.interrupted }
+                try fillFeatures(shouldStop)
                 try trainEpoch(&clock, bestWeights, emit, shouldStop)
             }
             if !isBestEpochLast { try bestWeights.restore(to: self) }
@@ -161,6 +177,9 @@ public final class TrainingLoop {
 
     /// How many threads train.
     public var threadCount: Int { evaluator.plan.summary.workerCount }
+
+    /// Of how many training samples features are computed once; nil where the steps take images.
+    public var cachedFeatureCount: Int? { trainingStep.features?.sampleCount }
 
     /// Multiply-adds of one sample's forward pass.
     public var multiplyAdds: Int { evaluator.multiplyAdds }
@@ -197,7 +216,8 @@ public final class TrainingLoop {
         try fill(arrays)
         self.progress = progress
         epochMeans = state.epochMeans
-        pipeline = try makePipeline((progress.epoch, epochMeans.stepCount), false)
+        for features in [trainingStep.features, evaluator.features] { features?.forget() }
+        pipeline = try makePipeline(source, fields, (progress.epoch, epochMeans.stepCount), false)
     }
 
     // MARK: The parts of a training
@@ -206,6 +226,19 @@ public final class TrainingLoop {
     private enum Ending: Error {
         case interrupted
         case diverged(Divergence)
+    }
+
+    /// What a batch is made of, with features in the place of images where these are known.
+    var samples: (source: any SampleSource, fields: [Field]) {
+        guard let features = trainingStep.features, features.isFilled else { return (source, fields) }
+        return (features.source, features.batchFields(fields.dropFirst()))
+    }
+
+    /// Computes the features of the training samples, where there are features and they are not known yet.
+    private func fillFeatures(_ shouldStop: () -> Bool) throws {
+        guard let features = trainingStep.features, !features.isFilled else { return }
+        guard try features.fill(shouldStop: shouldStop) else { throw Ending.interrupted }
+        pipeline = try makePipeline(samples.source, samples.fields, (progress.epoch, epochMeans.stepCount), false)
     }
 
     /// Trains an epoch, or what is left of it, and validates it.
@@ -287,7 +320,7 @@ public final class TrainingLoop {
     /// Gives the averages of the weights their running statistics, where somebody looks at them: without validation at the end of the training alone.
     private func recomputeStatistics(of epoch: Int, _ shouldStop: () -> Bool) throws {
         guard hasValidation || epoch == configuration.epochs - 1 else { return }
-        let isDone = try averages.recomputeStatistics(epoch: epoch, after: progress.step, { try makePipeline((epoch, 0), true) }, shouldStop: shouldStop)
+        let isDone = try averages.recomputeStatistics(epoch: epoch, after: progress.step, { try makePipeline(source, fields, (epoch, 0), true) }, shouldStop: shouldStop)
         if !isDone { throw Ending.interrupted }
     }
 

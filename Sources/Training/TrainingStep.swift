@@ -22,6 +22,8 @@ final class TrainingStep {
     private(set) var sums: [MeasureSum]
     private let clipGradientNorm: Double
     let stagedPlan: StagedPlan
+    /// In the place of the images, where there are features.
+    let features: CachedFeatures?
     /// That of the epoch at hand.
     var plan: Plan { stagedPlan.plan }
     private let stepsPerEpoch: Int
@@ -32,12 +34,15 @@ final class TrainingStep {
 
     /// - Parameters:
     ///   - fields: what is fed, the image first.
+    ///   - layers: into which layers the model's parameters fall.
     ///   - stepsPerEpoch: by which the epochs of `train.parameters` are steps.
     ///   - weights: give the parameters and buffers their first values; nil: their initializers.
+    ///   - caching: makes the features that the steps take in the place of images, from the recordings of all stages; nil: they take images.
     /// - Throws: `RecordingError` when the model does not fit the images or the memory, `UserError` when the rules or the weights do not fit its parameters.
     init(
-        _ model: @escaping ModelRecorder, _ task: some TrainingTask, fields: [Field], configuration: TrainConfiguration, stepsPerEpoch: Int = 1,
-        seed: UInt64, weights: (any WeightSource)? = nil, pool: WorkerPool
+        _ model: @escaping ModelRecorder, _ task: some TrainingTask, fields: [Field], configuration: TrainConfiguration, layers: LayerOrder = LayerOrder(),
+        stepsPerEpoch: Int = 1, seed: UInt64, weights: (any WeightSource)? = nil,
+        caching: ((_ recordings: [RecordedModel], _ store: ParameterStore) throws -> CachedFeatures?)? = nil, pool: WorkerPool
     ) throws {
         func record(freezing: @escaping (_ name: String) -> Bool) -> RecordedModel {
             RecordedModel(
@@ -47,7 +52,7 @@ final class TrainingStep {
         // What is trained at any time has gradients and state.
         let recorded = record(freezing: configuration.parameters.freezes)
         try recorded.graph.validate()
-        let treatments = try configuration.parameters.treatments(of: recorded.graph.parameters.map(\.name))
+        let treatments = try configuration.treatments(of: recorded.graph.parameters, layers: layers)
         // Values, and of what is trained gradients and the optimizer's arrays.
         let trainedCount = recorded.graph.trainedParameterTensors.reduce(0) { $0 + $1.shape.elementCount }
         let slotCount = configuration.optimizer.slotNames.count
@@ -55,8 +60,12 @@ final class TrainingStep {
         store = try ParameterStore(recorded.graph, from: weights ?? Initializers(seed: seed))
         lossCount = recorded.task.losses.count > 1 ? 1 + recorded.task.losses.count : 1
         reader = MeasureReader(recorded.task, at: lossCount)
+        let features = try caching?(configuration.parameters.stages.map { record(freezing: configuration.parameters.freezing(in: $0)) }, store)
+        self.features = features
         stagedPlan = try StagedPlan(configuration.parameters) { [store, lossCount] epoch in
-            let recorded = record(freezing: configuration.parameters.freezing(in: epoch)), loss = recorded.task.total()
+            let recorded = record(freezing: configuration.parameters.freezing(in: epoch))
+            features?.feed(recorded)
+            let loss = recorded.task.total()
             let parts = lossCount > 1 ? recorded.task.losses.map { $0.batchMean() } : []
             return try Plan(
                 recorded.graph, outputs: [loss] + parts + MeasureReader(recorded.task, at: lossCount).tensors,
@@ -79,7 +88,7 @@ final class TrainingStep {
 
     /// Runs step number `step`, counted from 0. Leaves the parameters as they are when the loss or a gradient is not finite.
     ///
-    /// - Parameter fields: the memory of a batch, in the order of the fields.
+    /// - Parameter fields: the memory of a batch, in the order of the fields, or of `CachedFeatures.batchFields`.
     /// - Throws: what compiling throws, where other parameters are frozen from this step on.
     func run(_ fields: [UnsafeRawPointer], step: Int, learningRate: Double) throws -> Result {
         let start = ContinuousClock.now

@@ -65,9 +65,9 @@ import VisionData
     @Test func eachFoldHasItsOwnImages() throws {
         let experiment = try Experiment(definition(small, "data.folds=3", "+task={classification: {class_weights: balanced}}", "data.imbalance=4"), dataDirectory: nil)
         #expect(experiment.folds.count == 3)
-        let trials = experiment.definition.trials, tests = trials.map { experiment.fold(of: $0).dataset.indices(of: .test) }
+        let trials = experiment.definition.trials, tests = trials.map { experiment.part(of: $0).dataset.indices(of: .test) }
         #expect(Set(tests.flatMap(\.self)).count == 1437 && tests[0] == tests[1] && Set(tests[0]).isDisjoint(with: tests[2]))
-        let description = DataDescription(experiment.fold(of: trials[2]).dataset), split = try #require(description.split)
+        let description = DataDescription(experiment.part(of: trials[2]).dataset), split = try #require(description.split)
         #expect(split.testIsFold && split.test == tests[2] && split.treatment?.classCounts == experiment.folds[1].dataset.trainingCounts)
         // The plain data set has nothing to tell, and its runs the bytes that they always had.
         #expect(try DataDescription(ImageDataset.load(DataConfiguration(.digits))).split?.treatment == nil)
@@ -86,7 +86,7 @@ import VisionData
         #expect(trials.map { "\($0.label)" } == ["base s0 f0", "tuned s0 f0", "base s0 f1", "tuned s0 f1", "base s0 f2", "tuned s0 f2"])
         for index in [1, 3, 5] { #expect(trials[index].source?.trials.map(\.name) == [trials[index - 1].name]) }
         let experiment = try Experiment(definition(Self.chained), dataDirectory: nil)
-        #expect(try experiment.fold(of: trials[3]).sourceExperiment(of: trials[3])?.dataset.indices(of: .test) == experiment.folds[1].dataset.indices(of: .test))
+        #expect(try experiment.part(of: trials[3]).sourceExperiment(of: trials[3])?.dataset.indices(of: .test) == experiment.folds[1].dataset.indices(of: .test))
         let read = try Definition(resolved: trials[3].resolvedDefinition, name: "x", place: "run.h5")
         #expect(read.trials.map(\.name) == [trials[3].name])
     }

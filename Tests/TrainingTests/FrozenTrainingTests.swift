@@ -16,17 +16,17 @@ import VisionData
         return rule
     }
 
-    private static func loop(_ rules: [ParameterRule], threads: Int = 1) throws -> TrainingLoop {
+    private static func loop(_ rules: [ParameterRule], caching: TrainConfiguration.FeatureCaching = .auto, threads: Int = 1) throws -> TrainingLoop {
         var configuration = TrainConfiguration()
         (configuration.epochs, configuration.batchSize, configuration.shards) = (2, 64, 4)
-        configuration.parameters = rules
+        (configuration.parameters, configuration.featureCache) = (rules, caching)
         configuration.l1 = 1e-4
         configuration.clipGradientNorm = 1
         return try TrainingLoop(
             network, configuration: configuration, dataset: dataset, augmentations: [], seed: 3, pool: WorkerPool(threads: threads))
     }
 
-    private static func values(_ arrays: [TrainingArray]) -> [String: [UInt32]] {
+    fileprivate static func values(_ arrays: [TrainingArray]) -> [String: [UInt32]] {
         Dictionary(uniqueKeysWithValues: arrays.map { ($0.name, $0.values.map(\.bitPattern)) })
     }
 
@@ -34,7 +34,7 @@ import VisionData
 
     @Test("Frozen parameters and norms keep every bit, and nothing is kept for them")
     func frozenKeepsItsBits() throws {
-        let loop = try Self.loop(Self.frozenBelow)
+        let loop = try Self.loop(Self.frozenBelow, caching: .never)
         let before = Self.values(loop.arrays.parameters + loop.arrays.buffers)
         _ = try loop.run([])
         let after = Self.values(loop.arrays.parameters + loop.arrays.buffers)
@@ -116,6 +116,118 @@ import VisionData
         let after = loop.checkpoint().parameters[1].tensor.floats
         #expect(loop.checkpoint().parameters[1].name == "body.bias")
         for (old, new) in zip(before, after) { #expect(abs(abs(Double(new) - Double(old)) - 1e-3) < 1e-6) }
+    }
+
+    /// Looks at a training at the end of every epoch.
+    private final class EpochEnds: TrainingListener {
+        var values: [[String: [UInt32]]] = [], gradients: [[String: Bool]] = [], slots: [[String: Bool]] = []
+
+        func receive(_ event: TrainingEvent, from loop: TrainingLoop) {
+            guard case .epochTrained = event else { return }
+            values.append(FrozenTrainingTests.values(loop.arrays.parameters))
+            gradients.append(Dictionary(uniqueKeysWithValues: loop.arrays.parameters.map { array in
+                (array.name, loop.trainingStep.store.gradient(named: array.name)?.floats.contains { $0 != 0 } ?? false)
+            }))
+            slots.append(Dictionary(uniqueKeysWithValues: loop.arrays.optimizer[1].arrays.map { ($0.name, $0.values.contains { $0 != 0 }) }))
+        }
+    }
+
+    private static func chain(_ rules: [ParameterRule], caching: TrainConfiguration.FeatureCaching = .auto, threads: Int = 1) throws -> TrainingLoop {
+        var configuration = TrainConfiguration()
+        (configuration.epochs, configuration.batchSize, configuration.shards) = (3, 64, 4)
+        (configuration.parameters, configuration.featureCache) = (rules, caching)
+        return try TrainingLoop(
+            { scope, images in
+                let x = ["a", "b", "c"].reduce(images.reshaped([images.shape[0], 64])) { x, name in linear(scope[name], x, 12).tanh() }
+                return linear(scope["head"], x, 10)
+            },
+            configuration: configuration, dataset: dataset, augmentations: [], seed: 5, pool: WorkerPool(threads: threads))
+    }
+
+    static let gradual = [rule("a.*") { $0.freeze = true }, rule("b.*") { $0.freezeUntilEpoch = 2 }, rule("c.*") { $0.freezeUntilEpoch = 1 }]
+
+    @Test("Gradual unfreezing: each layer has no gradient and no state until its epoch, the same values until then, and other ones after it")
+    func gradualUnfreezing() throws {
+        let loop = try Self.chain(Self.gradual), ends = EpochEnds(), start = Self.values(loop.arrays.parameters)
+        #expect(loop.cachedFeatureCount != nil, "what a gives is computed once")
+        _ = try loop.run([ends])
+        for (epoch, values) in ends.values.enumerated() {
+            for (name, first) in [("a", 3), ("b", 2), ("c", 1), ("head", 0)] {
+                for part in ["weight", "bias"] {
+                    let name = "\(name).\(part)", isTrained = epoch >= first
+                    #expect((values[name] != start[name]) == isTrained, "\(name) after epoch \(epoch)")
+                    #expect(ends.gradients[epoch][name] == isTrained, "the gradient of \(name) after epoch \(epoch)")
+                    #expect((ends.slots[epoch][name] ?? false) == isTrained, "the state of \(name) after epoch \(epoch)")
+                }
+            }
+        }
+        // Before, at and behind both borders, with features that are kept and without.
+        let steps = loop.stepsPerEpoch
+        for (stop, caching) in [(steps - 1, .never), (steps, .auto), (steps + 2, .auto), (2 * steps, .never), (2 * steps + 3, .auto)]
+            as [(Int, TrainConfiguration.FeatureCaching)]
+        {
+            let stopped = try Self.chain(Self.gradual, caching: caching, threads: 2), resumed = try Self.chain(Self.gradual, caching: caching)
+            _ = try stopped.run([]) { stopped.progress.step == stop }
+            try resumed.restore(stopped.checkpoint())
+            _ = try resumed.run([])
+            #expect(resumed.checkpoint() == loop.checkpoint(), "stopped after \(stop) steps")
+        }
+    }
+
+    // MARK: Features that are computed once
+
+    /// What the samples of a shard are put together by, between a frozen layer and the head.
+    enum Mixing: CaseIterable { case none, mean, attention }
+
+    private static func mixed(_ mixing: Mixing, _ caching: TrainConfiguration.FeatureCaching) throws -> TrainingLoop {
+        var configuration = TrainConfiguration()
+        (configuration.epochs, configuration.batchSize, configuration.shards) = (2, 64, 4)
+        (configuration.parameters, configuration.featureCache) = ([rule("body.*") { $0.freeze = true }], caching)
+        return try TrainingLoop(
+            { scope, images in
+                let x = linear(scope["body"], images.reshaped([images.shape[0], 64]), 16)
+                let y = switch mixing {
+                case .none: x
+                case .mean: x - x.mean(axes: [0], keepsAxes: true)
+                case .attention: x.matmul(x, transposeB: true).softmax(axis: 1).matmul(x)
+                }
+                return linear(scope["head"], y, 10)
+            },
+            configuration: configuration, dataset: dataset, augmentations: [], seed: 5, pool: WorkerPool(threads: 1))
+    }
+
+    @Test("Where the samples of a batch are put together, features end before it, or there are none", arguments: Mixing.allCases)
+    func mixedSamples(_ mixing: Mixing) throws {
+        let plain = try Self.mixed(mixing, .never), cached = try Self.mixed(mixing, .auto)
+        // Attention from sample to sample has a row for each, so that only its numbers tell what it does.
+        #expect((cached.cachedFeatureCount == nil) == (mixing == .attention))
+        _ = try plain.run([])
+        _ = try cached.run([])
+        #expect(plain.checkpoint() == cached.checkpoint())
+        if mixing == .attention { #expect(throws: UserError.self) { try Self.mixed(mixing, .always) } }
+    }
+
+    @Test("cache_features: always says in a sentence what it needs")
+    func cachingThatCannotBe() throws {
+        func message(_ rules: [ParameterRule], _ augmentations: [Augmentation]) -> String? {
+            var configuration = TrainConfiguration()
+            (configuration.batchSize, configuration.shards) = (64, 4)
+            (configuration.parameters, configuration.featureCache) = (rules, .always)
+            let error = #expect(throws: UserError.self) {
+                try TrainingLoop(
+                    network, configuration: configuration, dataset: Self.dataset, augmentations: augmentations, seed: 3, pool: WorkerPool(threads: 1))
+            }
+            return error?.message
+        }
+        #expect(message(Self.frozenBelow, [.shift(pixels: 1)]) == """
+            train.cache_features: always does not go with augmentation, which changes the images in every epoch; leave out data.augment, or this key
+            """)
+        let nothing = """
+            train.cache_features: always expects something between the images and the first trained parameter that stays the same to the end and for each \
+            image alone; found nothing: freeze the layers next to the images (train.parameters), without dropout
+            """
+        #expect(message([], []) == nothing)
+        #expect(message([Self.rule("conv.*") { $0.freezeUntilEpoch = 1 }], []) == nothing)
     }
 
     @Test func rulesThatDoNotFitTheModel() {

@@ -36,6 +36,7 @@ enum Written: Sendable, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, E
         "optimizer": ["adamw": ["learning_rate": "1e-3", "betas": ["0.8", "0.99"], "epsilon": "1e-6", "weight_decay": "0.05"]],
         "schedule": ["cosine": ["warmup_epochs": "1", "final_factor": "0.01"]],
         "decay_all": "true", "l1": "1e-5", "clip_gradient_norm": "1", "label_smoothing": "0.1", "recompute": "blocks", "layer_statistics": "true",
+        "layer_decay": "0.75", "cache_features": "never",
         "early_stopping": ["patience": "3", "metric": "val_loss", "min_delta": "0.001"],
     ]
 
@@ -52,8 +53,13 @@ enum Written: Sendable, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, E
         expected.schedule = ScheduleConfiguration(.cosine(finalFactor: 0.01), warmupEpochs: 1)
         (expected.decayAll, expected.l1, expected.clipGradientNorm, expected.labelSmoothing) = (true, 1e-5, 1, 0.1)
         (expected.recompute, expected.layerStatistics, expected.earlyStopping) = (.blocks, true, stopping)
+        (expected.layerDecay, expected.featureCache) = (0.75, .never)
         #expect(errors == [])
         #expect(configuration == expected)
+        // What changes no result is no part of the identity, and what came later is not written at its default.
+        (expected.layerDecay, expected.featureCache) = (1, .auto)
+        #expect(configuration.identity["layer_decay"] != nil && configuration.identity["cache_features"] == nil)
+        #expect(expected.node["layer_decay"] == nil && expected.completeNode["cache_features"] == nil)
     }
 
     @Test("Without keys, and with bare names, the defaults")
@@ -105,6 +111,11 @@ enum Written: Sendable, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, E
          "train.optimizer.sgd.weight_decay: found 1e39, expected 0 or a magnitude from 1.18e-38 to 3.40e+38, which single precision can hold"),
         (["optimizer": ["adam": ["betas": ["0.9", "0.99999999999"]]]],
          "train.optimizer.adam.betas[1]: found 0.99999999999, which is 1.0 in single precision, expected a value from 0.0 up to but not 1.0"),
+        (["layer_decay": "0"], "train.layer_decay: found 0, expected a number above 0, up to 1"),
+        (["layer_decay": "1.5"], "train.layer_decay: found 1.5, expected a number above 0, up to 1"),
+        (["layer_decay": "-0.5"], "train.layer_decay: found -0.5, expected a number above 0, up to 1"),
+        (["layer_decay": "deep"], "train.layer_decay: expected a number, found deep"),
+        (["cache_features": "alway"], "train.cache_features: unknown value 'alway'; did you mean 'always'?"),
         (["recompute": "block"], "train.recompute: unknown value 'block'; did you mean 'blocks'?"),
     ] as [(Written, String)])
     func mistakes(written: Written, message: String) {

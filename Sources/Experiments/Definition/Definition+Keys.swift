@@ -11,16 +11,22 @@ extension Definition {
     /// - Parameter registry: what it can name.
     public static func keys(_ registry: Registry = .standard) -> [OptionDescription] {
         let train = registry.described(train: map("train", TrainConfiguration.self, "How models are trained."))
-        let own = OptionDescription(
-            "train", "a map", train.schema,
-            "What is other in the training of this model (a preset's: {resnet20: null, train: {…}}): the keys of train, merged over the definition's own.")
-        let model = registry.models.description(beside: [own] + Remarks.descriptions)
+        let data = registry.described(data: map("data", DataConfiguration.self, isRequired: true, "The images."))
+        let own = [
+            OptionDescription(
+                "train", "a map", train.schema,
+                "What is other in the training of this model (a preset's: {resnet20: null, train: {…}}): the keys of train, merged over the definition's own."),
+            OptionDescription(
+                "data", "a map", data.schema,
+                "What is other in the data of this model, such as the classes of one from which others start: the keys of data, merged over the definition's own."),
+        ]
+        let model = registry.models.description(beside: own + Remarks.descriptions)
         let ensemble = map("<name>", EnsembleConfiguration.self, "An ensemble, under a name of letters, digits, '_', '-' and '+'.")
         return [
             OptionDescription(
                 "extends", "a path, or a list of paths", .list(of: .text, orOne: true),
                 "Other definitions, relative to this one, whose keys count where this one has none; null takes a key away."),
-            registry.described(data: map("data", DataConfiguration.self, isRequired: true, "The images.")),
+            data,
             registry.tasks.description,
             train,
             OptionDescription(

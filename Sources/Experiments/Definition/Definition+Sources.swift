@@ -137,7 +137,7 @@ extension Definition {
 
     /// A sentence about a key of a model's training, with the place where that was written.
     private func place(in model: Model, _ key: String, _ sentence: String) -> String {
-        let path = trainPath(of: model, "train.\(key)")
+        let path = writtenPath(of: "train.\(key)", in: model)
         return "\(mark(of: path)): \(path): \(sentence)"
     }
 
@@ -146,12 +146,13 @@ extension Definition {
     /// The definition of the one trial whose weights a model starts from at a seed; nil when it starts from none.
     func source(of model: Model, seed: Int) -> Definition? {
         guard let origin = model.train.initialWeights, let name = origin.model else { return nil }
-        var source = model.source?.definition ?? self
-        if model.source == nil { source.models = allModels }
-        source.models.removeAll { $0.name != name }
+        let other = model.source?.definition ?? self
+        guard let first = (model.source == nil ? allModels : other.models).first(where: { $0.name == name }) else { return nil }
+        var source = other.part(of: first)
         source.seeds = [origin.seed ?? seed]
         // It has been trained without the images on which this trial is tested.
-        if source.data.folds == data.folds, source.data.fold == nil { source.data.fold = data.fold }
+        let own = data(of: model)
+        if source.data.folds == own.folds, source.data.fold == nil { source.data.fold = own.fold }
         return source
     }
 
@@ -195,7 +196,10 @@ extension Definition {
     mutating func takePlaces(of other: Definition) {
         data.places = other.data.places
         for index in models.indices {
-            guard let model = other.allModels.first(where: { $0.name == models[index].name }), let origin = model.train.initialWeights else { continue }
+            guard let model = other.allModels.first(where: { $0.name == models[index].name }) else { continue }
+            // What a run or a plan keeps is the definition of one model, with the model's data.
+            if let own = model.data { data.places = own.places }
+            guard let origin = model.train.initialWeights else { continue }
             models[index].train.initialWeights?.folder = origin.folder
             models[index].train.initialWeights?.found = origin.found
             guard var source = models[index].source?.definition, let seed = source.seeds.first, let known = other.source(of: model, seed: seed) else { continue }

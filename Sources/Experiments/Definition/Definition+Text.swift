@@ -45,15 +45,13 @@ extension Definition {
         return below(resolved, "", 1)
     }
 
-    /// A model, with the keys of its training that differ from all models', null for those that it does not have.
+    /// A model, with the keys of its training and of its data that differ from all models', null for those that it does not have.
     private func resolved(_ model: Model) -> ConfigurationNode {
-        let family = (model.definition.node.entries ?? []).map { ($0.key, $0.node) }, said = model.ownRemarks.entries
-        guard model.trainNode != nil else { return said.isEmpty ? model.definition.node : .map(family + said) }
-        let shared = train.completeNode.entries ?? [], own = model.train.completeNode.entries ?? []
-        let changed = own.filter { entry in !shared.contains { $0.key == entry.key && YAML.line($0.node) == YAML.line(entry.node) } }
-        let removed = shared.filter { entry in !own.contains { $0.key == entry.key } }
-        let train = ConfigurationNode.map(changed.map { ($0.key, $0.node) } + removed.map { ($0.key, .none) })
-        return .map(family + [("train", train)] + said)
+        let family = (model.definition.node.entries ?? []).map { ($0.key, $0.node) }
+        var beside = model.ownRemarks.entries
+        if model.trainNode != nil { beside.append(("train", Self.difference(of: model.train, from: train))) }
+        if let own = model.data { beside.append(("data", Self.difference(of: own, from: data))) }
+        return beside.isEmpty ? model.definition.node : .map(family + beside)
     }
 
     /// A model that a word of the command line names: a preset, a family, or YAML such as `{vit: {patch: 4, width: 96, depth: 6, heads: 3}}`.

@@ -30,6 +30,10 @@ public struct Definition: Sendable {
         public var train: TrainConfiguration
         /// What the definition says for the training of this model alone; nil: nothing.
         let trainNode: ConfigurationNode?
+        /// With which it is trained; nil: with the definition's data.
+        var data: DataConfiguration?
+        /// What the definition says of the data of this model alone; nil: nothing.
+        let dataNode: ConfigurationNode?
         /// What the definition says about this model alone.
         let ownRemarks: Remarks
         /// The definition with the trial that it starts from; nil: none, or one of the same definition.
@@ -50,8 +54,10 @@ public struct Definition: Sendable {
     public var name: String
     /// Where it was written; nil for what a run or a plan keeps.
     let file: DefinitionFile?
-    /// Where samples come from, and what is done to them.
+    /// Where samples come from, and what is done to them, for models that say nothing else.
     public var data: DataConfiguration
+    /// The model whose own data these are; nil: they are all models'.
+    var dataModel: String?
     /// How models are trained that say nothing else.
     public var train: TrainConfiguration
     /// Each model is trained once with each.
@@ -157,7 +163,7 @@ public struct Definition: Sendable {
                 keys.append(("train.parameters[\(index)].freeze_until_epoch", "\(end), so these parameters are never trained"))
             }
             for (key, sentence) in keys {
-                let path = trainPath(of: model, key), note = "\(mark(of: path)): \(path): \(sentence)"
+                let path = writtenPath(of: key, in: model), note = "\(mark(of: path)): \(path): \(sentence)"
                 if !notes.contains(note) { notes.append(note) }
             }
         }
@@ -167,21 +173,23 @@ public struct Definition: Sendable {
     /// Reports which models do not fit the images, and what the data do not have. Data that cannot be read are no fault of the definition.
     private func reportMisfits(to images: (DataConfiguration) throws -> ImageDataset, _ errors: ConfigurationErrors) {
         do {
-            let dataset = try images(data)
-            for model in models { model.validate(input: dataset.shape, classes: dataset.classCount, errors: errors) }
+            for model in models {
+                let dataset = try images(data(of: model))
+                model.validate(input: dataset.shape, classes: dataset.classCount, errors: errors)
+            }
         } catch let error as UserError {
             guard let keyPath = error.keyPath else { return }
             errors.report(String(error.message.dropFirst("\(keyPath): ".count)), at: mark(of: keyPath), path: keyPath)
         } catch {}
     }
 
-    /// The path of a key of a model's training: among what the definition says for this model alone, where it says it there.
-    func trainPath(of model: Model, _ path: String) -> String {
-        let keys = path.split(whereSeparator: { ".[]".contains($0) }).dropFirst().map(String.init)
+    /// The path of a key of a model's training or data: among what the definition says for this model alone, where it says it there.
+    func writtenPath(of path: String, in model: Model) -> String {
+        let parts = path.split(whereSeparator: { ".[]".contains($0) }).map(String.init), keys = parts.dropFirst()
         // How far a map says something about the key or what is around it.
-        func depth(_ node: ConfigurationNode?) -> Int { keys.indices.last { node?.value(at: keys[...$0]) != nil }.map { $0 + 1 } ?? 0 }
-        let own = depth(model.trainNode)
-        return own > 0 && own >= depth(root["train"]) ? "\(model.path).\(path)" : path
+        func depth(_ node: ConfigurationNode?) -> Int { keys.indices.last { node?.value(at: keys[...$0]) != nil } ?? 0 }
+        guard let own = ["train": model.trainNode, "data": model.dataNode][parts.first ?? ""] else { return path }
+        return depth(own) > 0 && depth(own) >= depth(root[parts[0]]) ? "\(model.path).\(path)" : path
     }
 
     /// Where a value, or the nearest map around it, was written.
@@ -199,12 +207,11 @@ public struct Definition: Sendable {
 
     /// Gives an error about one of the definition's values the place where that, or the nearest map around it, was written.
     ///
-    /// - Parameter model: whose training the error may be about.
+    /// - Parameter model: whose training or data the error may be about; nil: that whose own data these are, if there is one.
     func placing<Result>(in model: Model? = nil, _ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let error as UserError {
             guard let keyPath = error.keyPath else { throw error }
-            guard let model, keyPath.hasPrefix("train.") else { throw UserError(error.kind, "\(mark(of: keyPath)): \(error)") }
-            let path = trainPath(of: model, keyPath)
+            let path = (model ?? models.first { $0.name == dataModel }).map { writtenPath(of: keyPath, in: $0) } ?? keyPath
             throw UserError(error.kind, "\(mark(of: path)): \(path)\(error.message.dropFirst(keyPath.count))")
         }
     }
@@ -233,7 +240,7 @@ public struct Definition: Sendable {
     }
 
     private static func models(from fields: inout FieldReader, _ registry: Registry, _ train: TrainConfiguration) -> [Model] {
-        let shared = fields.node["train"]
+        let shared = (train: fields.node["train"], data: fields.node["data"])
         guard let node = fields.node("models"), let entries = node.entries, !entries.isEmpty else {
             let found = fields.node("models").map { $0.entries == nil ? $0.kind : "an empty one" } ?? "nothing"
             fields.report("expected a map of at least one model, such as {small: {vit: {width: 96}}}, found \(found)", at: "models")
@@ -247,40 +254,30 @@ public struct Definition: Sendable {
             } else if entry.key.count > largestNameLength {
                 fields.errors.report("found a name of \(entry.key.count) letters, expected at most \(largestNameLength)", at: entry.mark, path: path)
             }
-            let (node, own, said) = parts(of: entry.node)
+            let (node, own, data, said) = parts(of: entry.node)
             var remarkFields = FieldReader(said, path: path, errors: fields.errors, additions: registry.additions)
             let remarks = Remarks(from: &remarkFields)
-            let training = own.map { self.train($0, over: shared, path: "\(path).train", errors: fields.errors, registry) } ?? train
+            let training = own.map { read($0, over: shared.train, "train", path: "\(path).train", errors: fields.errors, registry) } ?? train
+            let ownData: DataConfiguration? = data.map { read($0, over: shared.data, "data", path: "\(path).data", errors: fields.errors, registry) }
             return registry.models.read(node, path: path, errors: fields.errors).map {
-                Model(name: entry.key, definition: $0, train: training, trainNode: own, ownRemarks: remarks, node: node)
+                Model(
+                    name: entry.key, definition: $0, train: training, trainNode: own, data: ownData, dataNode: data, ownRemarks: remarks, node: node)
             }
         }
     }
 
     /// The keys that may stand beside a model's family.
-    static let keysBesideFamilies: Set<String> = ["train", "note", "tags"]
+    static let keysBesideFamilies: Set<String> = ["train", "data", "note", "tags"]
 
-    /// A model without what stands beside its family; its training; and what is said about it.
-    private static func parts(of node: ConfigurationNode) -> (model: ConfigurationNode, train: ConfigurationNode?, remarks: ConfigurationNode) {
+    /// A model without what stands beside its family; its training; its data; and what is said about it.
+    private static func parts(
+        of node: ConfigurationNode
+    ) -> (model: ConfigurationNode, train: ConfigurationNode?, data: ConfigurationNode?, remarks: ConfigurationNode) {
         let entries = node.entries ?? [], beside = entries.filter { keysBesideFamilies.contains($0.key) }
         func map(_ entries: [ConfigurationNode.Entry]) -> ConfigurationNode { ConfigurationNode(.map(entries), mark: node.mark) }
-        let train = beside.first { $0.key == "train" }?.node
-        return (beside.isEmpty ? node : map(entries.filter { !keysBesideFamilies.contains($0.key) }), train, map(beside.filter { $0.key != "train" }))
-    }
-
-    /// Reads the training of a model that says something else than the definition says for all; what is wrong in the latter is not said again.
-    private static func train(
-        _ own: ConfigurationNode, over shared: ConfigurationNode?, path: String, errors: ConfigurationErrors, _ registry: Registry
-    ) -> TrainConfiguration {
-        var all = shared.map { Composition.merge(own, onto: $0, path: ["train"], registry.variants) } ?? own
-        // Nothing takes a key away, also one that is not there.
-        if let entries = all.entries { all.value = .map(entries.filter { $0.node.value != .null }) }
-        let found = ConfigurationErrors()
-        var fields = FieldReader(all, path: path, errors: found, additions: registry.additions)
-        let train = TrainConfiguration(from: &fields)
-        fields.finish()
-        errors.report(found, except: { $0.replacing(": \(path)", with: ": train") })
-        return train
+        func part(_ key: String) -> ConfigurationNode? { beside.first { $0.key == key }?.node }
+        let model = beside.isEmpty ? node : map(entries.filter { !keysBesideFamilies.contains($0.key) })
+        return (model, part("train"), part("data"), map(beside.filter { !["train", "data"].contains($0.key) }))
     }
 }
 

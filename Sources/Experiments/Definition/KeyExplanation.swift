@@ -11,10 +11,10 @@ public struct KeyExplanation: Sendable {
     /// - Throws: `.usage` when there is no such key, with the nearest.
     public init(of word: String, registry: Registry = .standard) throws {
         let all = Self.all(registry)
-        // What stands in a model's training is what stands in that of all.
+        // What stands in a model's training or data is what stands in that of all.
         var word = word, prefix = ""
         let parts = word.split(separator: ".")
-        if parts.count > 3, parts[0] == "models", parts[2] == "train" {
+        if parts.count > 3, parts[0] == "models", ["train", "data"].contains(parts[2]) {
             prefix = "models.<name>."
             word = parts.dropFirst(2).joined(separator: ".")
         }

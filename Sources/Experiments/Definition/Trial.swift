@@ -69,7 +69,7 @@ public struct Trial: Sendable {
 }
 
 extension Definition {
-    /// On how many folds each model is trained at each seed.
+    /// On how many folds each model without data of its own is trained at each seed.
     var foldCount: Int { data.fold == nil ? data.folds ?? 1 : 1 }
 
     /// The definition for each fold of its data, one after another; the definition itself where it has none, or says which one.
@@ -91,19 +91,29 @@ extension Definition {
 
     /// The same for definitions that have much in common.
     func trials(_ texts: inout TrialTexts) -> [Trial] {
-        let folds = folds
-        let written = folds.map { fold in fold.models.map { $0.train.initialWeights?.model == nil ? fold.text(of: $0, trainedBy: $0.train, &texts) : nil } }
+        let folds = models.map { part(of: $0).folds }
+        let written = folds.map { folds in
+            folds.map { fold in
+                let model = fold.models[0]
+                return model.train.initialWeights?.model == nil ? fold.text(of: model, trainedBy: model.train, &texts) : nil
+            }
+        }
+        let largestCount = folds.map(\.count).max() ?? 0
         return seeds.flatMap { seed in
-            zip(folds, written).flatMap { fold, written in
-                zip(fold.models, written).map { model, written in
+            (0..<largestCount).flatMap { number in
+                folds.indices.filter { number < folds[$0].count }.map { index in
+                    let fold = folds[index][number], model = fold.models[0]
                     let (train, source) = fold.completeTrain(of: model, seed: seed)
                     return Trial(
                         model: model, seed: seed, data: fold.data, train: train, precision: precision, source: source,
-                        text: written ?? fold.text(of: model, trainedBy: train, &texts))
+                        text: written[index][number] ?? fold.text(of: model, trainedBy: train, &texts))
                 }
             }
         }
     }
+
+    /// How many trials there are.
+    var trialCount: Int { seeds.count * models.reduce(0) { $0 + part(of: $1).foldCount } }
 
     private func text(of model: Model, trainedBy train: TrainConfiguration, _ texts: inout TrialTexts) -> TrialText {
         texts.text(

@@ -27,7 +27,7 @@ struct Variants: Sendable {
         if isOrigin(path) {
             return WeightOrigin.alternatives.contains { $0.contains(key) && !present.isSubset(of: $0.union(WeightOrigin.common)) }
         }
-        // A model's training and what is said about it stand beside its family.
+        // A model's training, its data and what is said about it stand beside its family.
         let beside = isModel(path) ? Definition.keysBesideFamilies : [], present = present.subtracting(beside)
         guard isChoice(path), !present.isEmpty, !present.contains(key), !beside.contains(key) else { return false }
         // A hybrid's map has several keys.
@@ -37,7 +37,7 @@ struct Variants: Sendable {
 
     /// Whether a place of a definition is one of these.
     func isChoice(_ path: [String]) -> Bool {
-        if isNamed(path), path[2] == trainKey { return choices.contains(Array(path.dropFirst(2))) }
+        if isNamed(path), [trainKey, "data"].contains(path[2]) { return choices.contains(Array(path.dropFirst(2))) }
         return isModel(path) || choices.contains(isNamed(path) ? ["models", anyName] + path.dropFirst(2) : path)
     }
 

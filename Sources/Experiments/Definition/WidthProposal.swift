@@ -25,7 +25,7 @@ extension Experiment {
 
     private func proposal(for model: Definition.Model, budget: Int, _ count: (ModelSummary) -> Int) -> WidthProposal? {
         guard let path = model.definition.widthPath else { return nil }
-        let node = model.definition.node, place = Array(path.dropLast())
+        let dataset = (parts[model.name] ?? self).dataset, node = model.definition.node, place = Array(path.dropLast())
         guard node.value(at: path) != nil, let map = node.value(at: place) else { return nil }
         // Heads have to divide the width, and so have the groups of a norm.
         let step = Self.divisor(in: map, model.definition.keys(at: place)) ?? 1

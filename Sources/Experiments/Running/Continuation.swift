@@ -83,7 +83,8 @@ public struct Continuation {
             return try Set(own.map(\.end)).sorted().map { end in
                 let seeds = own.filter { $0.end == end }.map(\.trial.seed)
                 return try Experiment(
-                    definition.continuing(model, atSeeds: seeds, after: end, for: count), dataDirectory: experiment.dataDirectory, sharing: experiment)
+                    definition.part(of: model).continuing(atSeeds: seeds, after: end, for: count), dataDirectory: experiment.dataDirectory,
+                    sharing: experiment.parts[model.name] ?? experiment)
             }
         }
     }
@@ -142,7 +143,7 @@ public struct Continuation {
             let digests = "SHA-256 \(digest.prefix(16))…, expected \(trial.identityDigest.prefix(16))…"
             throw UserError(.data, "\(folder.path): holds the run of another definition (\(digests))")
         }
-        if let digest = run.description.dataDigest, digest != experiment.dataDigest {
+        if let digest = run.description.dataDigest, digest != experiment.part(of: trial).dataDigest {
             throw UserError(.data, "\(folder.path): was trained on other images or labels than the data set of that name has now")
         }
         for which in RunFolder.Weights.always {
@@ -153,23 +154,20 @@ public struct Continuation {
 }
 
 extension Definition {
-    /// The definition of trainings of one model that go on where those of this definition end.
+    /// The definition of trainings that go on where those of the definition's one model end.
     ///
     /// - Parameters:
     ///   - end: after how many epochs they end.
     ///   - count: for how many they go on.
     /// - Throws: `.usage` when that is more than a training may have.
-    fileprivate func continuing(_ model: Model, atSeeds seeds: [Int], after end: Int, for count: Int) throws -> Definition {
+    fileprivate func continuing(atSeeds seeds: [Int], after end: Int, for count: Int) throws -> Definition {
         let largest = TrainConfiguration.largestEpochCount
         guard count <= largest - end else {
             throw UserError(.usage, "--more-epochs: \(grouped(count)) epochs after \(grouped(end)) are more than the \(grouped(largest)) of a training")
         }
-        var source = self
-        source.models = [model]
-        source.allModels = allModels
-        var origin = WeightOrigin()
-        (origin.model, origin.weights, origin.afterEpoch) = (model.name, .last, end)
-        var definition = source
+        let source = self
+        var origin = WeightOrigin(), definition = source
+        (origin.model, origin.weights, origin.afterEpoch) = (models[0].name, .last, end)
         definition.seeds = seeds
         definition.models[0].train.initialWeights = origin
         definition.models[0].train.epochs = end + count

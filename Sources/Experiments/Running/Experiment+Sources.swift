@@ -19,7 +19,7 @@ extension Experiment {
         of definition: inout Definition, _ dataDirectory: String?, _ images: Images
     ) throws -> [String: SourceExperiment] {
         var sources: [String: SourceExperiment] = [:]
-        for (index, model) in definition.models.enumerated() {
+        for (index, model) in definition.models.enumerated() where model.data == nil {
             guard let source = definition.source(of: model, seed: definition.seeds.first ?? 0) else { continue }
             try definition.requireCommonFolds(of: model, source)
             let shared = source.sourceKey == images.sourceKey ? images : nil
@@ -49,8 +49,8 @@ extension Experiment {
     /// Checks that the weights from which a model starts fit it, by names and shapes, before anything is trained.
     func checkSource(of model: Definition.Model, _ targets: [NamedShape]) throws {
         guard let origin = model.train.initialWeights else { return }
-        let path = definition.trainPath(of: model, "train.init_from"), key = origin.model == nil ? "file" : "model"
-        let mark = definition.mark(of: definition.trainPath(of: model, "train.init_from.\(key)"))
+        let path = definition.writtenPath(of: "train.init_from", in: model), key = origin.model == nil ? "file" : "model"
+        let mark = definition.mark(of: definition.writtenPath(of: "train.init_from.\(key)", in: model))
         let matching: WeightMatching, name: String
         if let source = sources[model.name]?.experiment {
             if let start = origin.afterEpoch { try checkContinuation(of: source.definition, by: model, after: start) }
@@ -88,7 +88,7 @@ extension Experiment {
     private func checkContinuation(of source: Definition, by model: Definition.Model, after epoch: Int) throws {
         let other = source.models[0], train = model.train, key = "train.init_from.after_epoch"
         func refusal(_ sentence: String) -> UserError {
-            let path = definition.trainPath(of: model, key)
+            let path = definition.writtenPath(of: key, in: model)
             return UserError(.usage, "\(definition.mark(of: path)): \(path): \(sentence)")
         }
         let end = other.train.epochs
@@ -144,7 +144,7 @@ extension Definition {
         let isAlike = other.folds == own.folds && other.fold == own.fold && other.splitSeed == own.splitSeed && other.classes == own.classes
         let isOneTrial = other.folds == nil || other.fold != nil
         if own.folds != nil && other.source == own.source ? isAlike : isOneTrial { return }
-        let path = trainPath(of: model, "train.init_from")
+        let path = writtenPath(of: "train.init_from", in: model)
         throw UserError(
             .usage, "\(mark(of: path)): \(path): \(source.models[0].name) of \(source.name) is trained on other folds than \(model.name); "
                 + "expected the same data.folds, data.split_seed and data.classes, or data without folds of another data set")

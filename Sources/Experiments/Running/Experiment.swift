@@ -30,6 +30,8 @@ public struct Experiment: Sendable {
     let dataDirectory: String?
     /// The same for each fold, where the definition leaves it open which one; else nothing.
     let folds: [Experiment]
+    /// Those of the models with data of their own, by the models' names.
+    let parts: [String: Experiment]
 
     /// Images in memory that experiments share.
     struct Images {
@@ -66,13 +68,16 @@ public struct Experiment: Sendable {
         definition.data.places.content = DataContent(digest: dataDigest, classes: dataset.classCount)
         let images = Images(key: definition.imagesKey, sourceKey: definition.sourceKey, dataset: dataset, digest: dataDigest)
         sources = try Self.findSources(of: &definition, dataDirectory, images)
+        let parts = try Self.findParts(of: &definition, dataDirectory, images)
+        self.parts = parts
         self.definition = definition
+        let common = definition.models.filter { $0.data == nil }
         try Self.requireSizes(of: definition, dataset)
         let prepared = try definition.placing { try tasks.prepare(definition.task, dataset: dataset, training: definition.train) }
         (task, source) = (prepared.task, prepared.source)
         let measures = try definition.placing { try prepared.task.measures(of: prepared.source) }
         self.measures = measures
-        modelTasks = try Dictionary(uniqueKeysWithValues: definition.models.map { model in
+        modelTasks = try Dictionary(uniqueKeysWithValues: common.map { model in
             try definition.placing(in: model) {
                 if let stopping = model.train.earlyStopping {
                     _ = try Monitor(named: stopping.metric, among: model.train.measures(measures), of: prepared.task.name, at: "train.early_stopping.metric")
@@ -82,15 +87,24 @@ public struct Experiment: Sendable {
         })
         let input = dataset.shape, outputs = prepared.task.outputShape.elementCount
         let errors = ConfigurationErrors()
-        for model in definition.models { model.validate(input: input, classes: outputs, errors: errors) }
+        for model in common { model.validate(input: input, classes: outputs, errors: errors) }
         try errors.throwIfAny()
         models = try definition.models.map { model in
-            (model.name, try ModelSummary(model.definition, input: input, classes: outputs))
+            try parts[model.name]?.models[0] ?? (model.name, ModelSummary(model.definition, input: input, classes: outputs))
         }
-        folds = try definition.foldCount == 1 ? [] : definition.folds.map { try Experiment($0, dataDirectory: dataDirectory, images: images) }
-        for model in definition.models where !model.train.parameters.isEmpty || model.train.initialWeights != nil {
+        var shared = definition
+        shared.models = common
+        folds = try definition.foldCount == 1 ? [] : shared.folds.map { try Experiment($0, dataDirectory: dataDirectory, images: images) }
+        for model in common {
+            try definition.placing(in: model) {
+                try model.train.requireFixedImages(areAugmented: !definition.data.augmentations.isEmpty, shareSequences: dataset.sharesSequences)
+            }
+        }
+        for model in common where !model.train.parameters.isEmpty || model.train.initialWeights != nil {
             let declared = model.definition.declarations(input: input, classes: outputs)
-            _ = try definition.placing(in: model) { try model.train.parameters.treatments(of: declared.parameters.map(\.name), in: model.path) }
+            _ = try definition.placing(in: model) {
+                try model.train.treatments(of: declared.parameters, layers: model.definition.layerOrder, in: model.path)
+            }
             try checkSource(of: model, (declared.parameters + declared.buffers).shapes)
         }
         try checkEnsembles()
@@ -99,7 +113,7 @@ public struct Experiment: Sendable {
     /// - Throws: `.usage` with every model that takes images of one size where they have several, or the reverse.
     private static func requireSizes(of definition: Definition, _ dataset: ImageDataset) throws {
         let errors = ConfigurationErrors()
-        for model in definition.models where type(of: model.definition.configuration).takesSequences != dataset.sharesSequences {
+        for model in definition.models where model.data == nil && type(of: model.definition.configuration).takesSequences != dataset.sharesSequences {
             let sentence = dataset.sharesSequences
                 ? "takes images of one size, and data.size: native gives each in its own; say data.size in pixels, or take navit"
                 : "takes images in their own sizes, which data.size: native gives, of a folder or an HDF5 file"
@@ -108,14 +122,33 @@ public struct Experiment: Sendable {
         try errors.throwIfAny()
     }
 
-    /// The experiment of the fold on which a trial is tested; this one where there are no folds.
-    func fold(of trial: Trial) -> Experiment { trial.fold.flatMap { folds.indices.contains($0) ? folds[$0] : nil } ?? self }
+    /// The experiment with the data of a trial: of its model, and of the fold on which it is tested; this one where there are no others.
+    func part(of trial: Trial) -> Experiment {
+        let part = parts[trial.model.name] ?? self
+        return trial.fold.flatMap { part.folds.indices.contains($0) ? part.folds[$0] : nil } ?? part
+    }
+
+    /// Those of the models with data of their own, in the order of the definition.
+    private static func findParts(of definition: inout Definition, _ dataDirectory: String?, _ images: Images) throws -> [String: Experiment] {
+        var parts: [String: Experiment] = [:]
+        for (index, model) in definition.models.enumerated() where model.data != nil {
+            let part = definition.part(of: model), shared = part.sourceKey == images.sourceKey ? images : nil
+            let experiment = try Experiment(part, dataDirectory: dataDirectory, images: shared)
+            parts[model.name] = experiment
+            definition.setPlaces(experiment.definition.data.places, ofOwnDataOf: model.name)
+            definition.models[index].source = experiment.definition.models[0].source
+        }
+        return parts
+    }
 
     /// What a model is trained for, with what the definition says for its training.
-    func task(of model: String) -> any TrainingTask { modelTasks[model] ?? task }
+    func task(of model: String) -> any TrainingTask { parts[model]?.task(of: model) ?? modelTasks[model] ?? task }
 
     /// Sentences about what may be wrong with the data or the definition, though it can be trained.
-    public var notes: [String] { dataset.notes + definition.notes }
+    public var notes: [String] {
+        let others = definition.models.compactMap { parts[$0.name] }.flatMap(\.dataset.notes)
+        return (dataset.notes + others + definition.notes).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
 
     /// A training of `trial`, ready to run.
     ///
@@ -128,7 +161,7 @@ public struct Experiment: Sendable {
         do {
             return try definition.placing(in: model) {
                 try TrainingLoop(
-                    { scope, images in model.definition.record(images, classes: outputs, in: scope) }, task: task,
+                    { scope, images in model.definition.record(images, classes: outputs, in: scope) }, layers: model.definition.layerOrder, task: task,
                     configuration: configuration, source: source,
                     augmentations: trial.data.augmentations, seed: UInt64(trial.seed), startingFrom: weights, pool: pool)
             }
@@ -156,6 +189,8 @@ extension Definition {
         data.validation = .default
         data.normalization = .training
         (data.classes, data.folds, data.fold, data.imagesPerClass, data.imbalance) = (nil, nil, nil, nil, 1)
+        for index in models.indices { models[index].data = nil }
+        for index in allModels.indices { allModels[index].data = nil }
         // A list of weights has one for each class.
         if registry.tasks.isClassification(task) { task = nil }
         changeTrain { train in

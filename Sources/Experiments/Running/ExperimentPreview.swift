@@ -36,6 +36,8 @@ public struct ExperimentPreview {
     public let classLine: String?
     /// What is done to the training images, in numbers; nothing where nothing is done.
     public let treatmentLines: [String]
+    /// The same lines for each model with data of its own, behind its name: `base: fashion-mnist: 27,000 training, …`.
+    public let ownDataLines: [String]
     /// What may be wrong with the data or the definition.
     public let notes: [String]
     /// In the order of the definition.
@@ -45,17 +47,14 @@ public struct ExperimentPreview {
 
     /// Compiles the plans of every model, which finds whatever else may be wrong with it.
     public init(_ experiment: Experiment, results: URL, threads: Int) throws {
-        let dataset = experiment.dataset
-        let folds = experiment.folds.map(\.dataset)
-        let counts = [(Split.train, "training"), (.validation, "validation"), (.test, "test")].map { split, name in
-            "\(Self.range((folds.isEmpty ? [dataset] : folds).map { $0.indices(of: split).count })) \(name)"
-        }
-        let foldText = folds.isEmpty ? "" : "\(grouped(folds.count)) folds, each "
-        dataLine = """
-            \(dataset.name): \(foldText)\(counts[0]), \(counts[1]) and \(counts[2]) images of \(dataset.sharesSequences ? "their own sizes" : "\(dataset.shape)"), \(dataset.classCount) classes
-            """
+        dataLine = Self.dataLine(experiment)
         treatmentLines = Self.treatmentLines(experiment)
-        classLine = dataset.classNames.map { "classes: \($0.joined(separator: ", "))" }
+        classLine = Self.classLine(experiment)
+        ownDataLines = experiment.models.flatMap { model in
+            guard let part = experiment.parts[model.name] else { return [String]() }
+            let lines = [Self.dataLine(part)] + (Self.classLine(part).map { [$0] } ?? []) + Self.treatmentLines(part)
+            return lines.map { "\(model.name): \($0)" }
+        }
         notes = experiment.notes
         let pool = WorkerPool(threads: threads, shards: experiment.definition.largestShardCount)
         let allTrials = experiment.definition.trials
@@ -63,7 +62,7 @@ public struct ExperimentPreview {
             guard let trial = allTrials.first(where: { $0.model.name == model.name }) else { preconditionFailure("every model has a trial") }
             return Model(
                 name: model.name, parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds,
-                byteCount: try experiment.fold(of: trial).training(of: trial, startingFrom: UnsetWeights(), pool: pool).byteCount)
+                byteCount: try experiment.part(of: trial).training(of: trial, startingFrom: UnsetWeights(), pool: pool).byteCount)
         }
         var earlier = EarlierRuns(of: experiment.definition.name, results: results, except: Set(allTrials.map(\.name)), registry: experiment.definition.registry)
         var shortNamed = EarlierRuns(
@@ -74,6 +73,22 @@ public struct ExperimentPreview {
             let source = trial.source.flatMap { source in source.trials.first.map { "\(source.name)/\($0.name)" } } ?? trial.train.initialWeights?.file
             return Trial(name: (folder.path as NSString).lastPathComponent, state: Self.state(of: folder), source: source)
         }
+    }
+
+    private static func dataLine(_ experiment: Experiment) -> String {
+        let dataset = experiment.dataset
+        let folds = experiment.folds.map(\.dataset)
+        let counts = [(Split.train, "training"), (.validation, "validation"), (.test, "test")].map { split, name in
+            "\(range((folds.isEmpty ? [dataset] : folds).map { $0.indices(of: split).count })) \(name)"
+        }
+        let foldText = folds.isEmpty ? "" : "\(grouped(folds.count)) folds, each "
+        return """
+            \(dataset.name): \(foldText)\(counts[0]), \(counts[1]) and \(counts[2]) images of \(dataset.sharesSequences ? "their own sizes" : "\(dataset.shape)"), \(dataset.classCount) classes
+            """
+    }
+
+    private static func classLine(_ experiment: Experiment) -> String? {
+        experiment.dataset.classNames.map { "classes: \($0.joined(separator: ", "))" }
     }
 
     /// `143`, or `143 to 144`.

@@ -136,7 +136,7 @@ public final class Runner {
         case .interrupted: return .interrupted
         case .diverged: return .withoutSource
         }
-        let experiment = experiment.fold(of: trial), start = ContinuousClock.now
+        let experiment = experiment.part(of: trial), start = ContinuousClock.now
         var writer = try RunWriter(folder)
         // Another process may have ended the run meanwhile.
         if !options.startsOver, let ending = try earlierEnding(of: trial, folder, description) { return ending }
@@ -153,6 +153,9 @@ public final class Runner {
         if let resumption { try restore(loop, resumption, folder) }
         let recorder = try RunRecorder(described, resumption, in: writer, loop)
         try writer.save(machine)
+        if let count = loop.cachedFeatureCount, loop.progress.epoch < trial.train.epochs {
+            say(trial, "the features of its frozen layers are computed once for all \(grouped(count)) training images (train.cache_features)")
+        }
         let progress = options.label == nil ? [ProgressLine(label: label(trial), terminal: terminal)] : []
 
         let outcome: TrainingOutcome
@@ -203,7 +206,7 @@ public final class Runner {
     }
 
     private func description(of trial: Trial) throws -> RunDescription {
-        let experiment = experiment.fold(of: trial)
+        let experiment = experiment.part(of: trial)
         guard let model = experiment.models.first(where: { $0.name == trial.model.name }) else {
             preconditionFailure("a trial of a model that the experiment does not have")
         }
@@ -228,7 +231,7 @@ public final class Runner {
 
     /// Trains the trial from whose weights another starts, if that is not done yet.
     private func trainSource(of trial: Trial, _ shouldStop: () -> Bool) throws -> SourceEnding {
-        guard let source = try experiment.fold(of: trial).sourceExperiment(of: trial), let first = source.definition.trials.first else { return .none }
+        guard let source = try experiment.part(of: trial).sourceExperiment(of: trial), let first = source.definition.trials.first else { return .none }
         let given = options.sources[first.identityDigest]
         let folder = given ?? first.folder(experiment: source.definition.name, results: options.results)
         return try options.folderLocks.withLock(folder.path) {

@@ -50,7 +50,7 @@ public struct SweepPlan: Sendable {
             try contents.identify(&definition)
             return SweepCell(assignments: cell.assignments, definition: definition)
         }
-        let count = cells.reduce(0) { $0 + $1.definition.seeds.count * $1.definition.foldCount * $1.definition.models.count }
+        let count = cells.reduce(0) { $0 + $1.definition.trialCount }
         guard count <= Self.largestTrialCount else {
             throw UserError(
                 .usage, "\(sweep.node.mark): sweep: found \(grouped(count)) trials, expected at most \(grouped(Self.largestTrialCount))")
@@ -99,8 +99,9 @@ public struct SweepPlan: Sendable {
     /// The same with the places of its values in the definition's files, as long as they are known.
     func writtenDefinition(of entry: SweepFile.Entry) throws -> Definition {
         guard cells.indices.contains(entry.cell) else { return try definition(of: entry) }
-        var definition = cells[entry.cell].definition
-        definition.models.removeAll { $0.name != entry.model }
+        let cell = cells[entry.cell].definition
+        guard let model = cell.models.first(where: { $0.name == entry.model }) else { return try definition(of: entry) }
+        var definition = cell.part(of: model)
         if let fold = entry.fold { definition.data.fold = fold }
         return definition
     }
@@ -181,6 +182,11 @@ private struct DataContents {
     /// Reads what a definition's own data hold, by which its trials are known.
     mutating func identify(_ definition: inout Definition) throws {
         try definition.changeSources { try identify(&$0) }
+        for model in definition.models where model.data != nil {
+            var part = definition.part(of: model)
+            try identify(&part)
+            definition.setPlaces(part.data.places, ofOwnDataOf: model.name)
+        }
         if case .named = definition.data.source { return }
         guard definition.data.places.content == nil else { return }
         let key = definition.sourceKey
@@ -215,10 +221,15 @@ extension Collection<Experiment> {
 }
 
 extension SweepCell {
-    /// What the cell sets, without what concerns other models.
-    func values(for model: String) -> [String: String] {
-        let others = definition.models.map { "models.\($0.name)." }.filter { $0 != "models.\(model)." }
-        let own = assignments.filter { assignment in !others.contains { (assignment.key + ".").hasPrefix($0) } }
+    /// What the cell sets, without what concerns other models, and what the model's own training or data say otherwise.
+    func values(for name: String) -> [String: String] {
+        let others = definition.models.map { "models.\($0.name)." }.filter { $0 != "models.\(name)." }
+        let model = definition.models.first { $0.name == name }
+        func isOverruled(_ assignment: SweepAssignment) -> Bool {
+            let node = ["train": model?.trainNode, "data": model?.dataNode][assignment.path.first ?? ""] ?? nil
+            return node?.value(at: assignment.path.dropFirst()) != nil
+        }
+        let own = assignments.filter { assignment in !isOverruled(assignment) && !others.contains { (assignment.key + ".").hasPrefix($0) } }
         return Dictionary(own.map { ($0.key, YAML.line($0.value)) }, uniquingKeysWith: { $1 })
     }
 }

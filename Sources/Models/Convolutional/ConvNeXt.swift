@@ -93,6 +93,8 @@ public struct ConvNeXtConfiguration: BackboneConfiguration {
         }
     }
 
+    public var layerOrder: LayerOrder { LayerOrder([["stem"], ["stages.#.downsample", "stages.#.blocks.#"]]) }
+
     public func makeBackbone(input: ImageShape, through stage: String, in scope: Scope) -> any Backbone {
         var backbone = LayerSequence(), index = 0
         let stem = scope["stem"], side = Size2D(patch, patch), last = max(blocks.reduce(0, +) - 1, 1)

@@ -72,6 +72,10 @@ public struct DenseNetConfiguration: BackboneConfiguration {
 
     private var blocks: [Int] { Self.blocks(depth: depth)! }
 
+    public var layerOrder: LayerOrder {
+        LayerOrder([["features.conv0", "features.norm0"], ["features.denseblock#.denselayer#", "features.transition#+"]])
+    }
+
     public var stageNames: [String] { ["stem"] + blocks.indices.map { "stage\($0 + 1)" } }
 
     public func makeBackbone(input: ImageShape, through stage: String, in scope: Scope) -> any Backbone {

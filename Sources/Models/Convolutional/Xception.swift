@@ -52,6 +52,8 @@ public struct XceptionConfiguration: BackboneConfiguration {
 
     public var stageNames: [String] { ["stem"] + (1...middleBlocks + 4).map { "block\($0)" } + ["last"] }
 
+    public var layerOrder: LayerOrder { LayerOrder([["conv1", "bn1", "conv2", "bn2"], ["block#"], ["conv3", "bn3", "conv4", "bn4"]]) }
+
     public func makeBackbone(input: ImageShape, through stage: String, in scope: Scope) -> any Backbone {
         var backbone = LayerSequence(), channels = input.channels
         let end = stageNames.firstIndex(of: stage) ?? stageNames.count - 1, count = middleBlocks + 4

@@ -57,7 +57,7 @@ public final class Graph {
     private var updateCounts: [Int: Int] = [:]
     /// How often the random stream of a path was asked for.
     private var streamCounts: [String: Int] = [:]
-    private(set) var inputs: [(name: String, tensor: Tensor)] = []
+    var inputs: [(name: String, tensor: Tensor)] = []
     /// The module path that new nodes get.
     var currentPath = ""
     /// The segment that new nodes belong to, and how many there are.

@@ -1,4 +1,6 @@
 import Configuration
+import Foundation
+import TensorCore
 
 /// How one parameter is trained.
 public struct ParameterTreatment: Sendable, Equatable {
@@ -56,6 +58,21 @@ extension [ParameterRule] {
             let when = treatments.allSatisfy(\.isFrozen) ? "" : " in the first epoch"
             throw UserError(at: "train.parameters", "all \(names.count) parameters\(owner) are frozen\(when), expected at least one that is trained")
         }
+        return treatments
+    }
+}
+
+extension TrainConfiguration {
+    /// How each of a model's parameters is trained, in their order: as the rules say, at a rate that decays from layer to layer.
+    ///
+    /// - Parameters:
+    ///   - layers: into which layers they fall.
+    ///   - model: whose parameters they are, for errors.
+    /// - Throws: `UserError(.usage)` when a rule concerns none of them, or nothing is left to train.
+    public func treatments(of parameters: [Parameter], layers: LayerOrder, in model: String? = nil) throws -> [ParameterTreatment] {
+        var treatments = try self.parameters.treatments(of: parameters.map(\.name), in: model)
+        let numbers = layers.layers(of: parameters), last = numbers.max() ?? 0
+        for index in treatments.indices { treatments[index].learningRateFactor *= pow(layerDecay, Double(last - numbers[index])) }
         return treatments
     }
 }
