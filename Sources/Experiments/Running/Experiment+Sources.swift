@@ -79,7 +79,7 @@ extension Experiment {
     private func checkAverage(of source: Definition, for model: Definition.Model) throws {
         let other = source.models[0]
         guard let average = model.train.initialWeights.flatMap({ RunFolder.Weights($0.weights).average }), !other.train.averages.contains(average) else { return }
-        let path = definition.trainPath(of: model, "train.init_from.weights")
+        let path = definition.writtenPath(of: "train.init_from.weights", in: model)
         throw UserError(
             .usage, "\(definition.mark(of: path)): \(path): found \(average.rawValue), but \(other.name) keeps no such average of its weights; its training needs train.\(average.rawValue)")
     }
