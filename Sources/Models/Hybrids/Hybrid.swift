@@ -115,7 +115,8 @@ public struct HybridConfiguration: ModelConfiguration {
     }
 }
 
-/// The backbone, the features of one or several of its stages as tokens, and the transformer on them; stages are the backbone's, then the transformer's.
+/// The backbone, the features of one or several of its stages as tokens, and the transformer on them; stages are the backbone's, then the transformer's,
+/// as `transformer.block1`, … where the backbone has stages of the same names.
 private struct Hybrid: ImageEncoder {
     private let backbone: any Backbone
     private let levels: [HybridLevel]
@@ -153,7 +154,8 @@ private struct Hybrid: ImageEncoder {
         var stages = backbone(images)
         let parts = levels.map { $0(stages.required($0.stage, in: scope)) }
         let tokens = parts.count == 1 ? parts[0] : scope["patch_embed"].record { Tensor.concatenated(parts, axis: 1) }
-        for entry in transformer(tokens).entries { stages.add(entry.name, entry.tensor) }
+        let blocks = transformer(tokens), areNamesTaken = blocks.names.contains { stages[$0] != nil }
+        for entry in (areNamesTaken ? blocks.named(under: "transformer") : blocks).entries { stages.add(entry.name, entry.tensor) }
         return stages
     }
 
