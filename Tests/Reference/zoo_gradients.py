@@ -36,7 +36,7 @@ class ImagesFirst(CompactTransformer):
 
 # The definition, the network, its arguments, how many images of which side, and whether it is without ReLU; then how many entries are kept, and the name of the
 # images: GoogLeNet's are those of 40 with which the two largest values of no window of its many max-pools, and no value and 0 before a ReLU, are nearer than
-# 7e-6 standard deviations, so that float32 chooses as float64 does on every machine.
+# 7e-6 standard deviations: where they are 3e-6 apart, float32 chose another one than float64 on one kind of machine.
 CONVOLUTIONAL = [
     ({"resnet": {"depth": 50, "kind": "imagenet", "stem": "7x7"}}, torchvision.models.resnet50, {}, 4, 64, False),
     ({"densenet": {"depth": 121, "stem": "7x7"}}, torchvision.models.densenet121, {}, 4, 64, False),
