@@ -4,7 +4,7 @@
 // Group normalization sees [images, positions, channels]. Its statistics are written once for every channel, so that within an image the
 // loops are those of batch normalization.
 
-enum { COLUMNS = 64 };
+enum { COLUMNS = 512 };
 
 void kernel_group_statistics(
     const void *x, double *moments, double *mean, float *rstd, int64_t images, int64_t positions, int64_t channels, int64_t groups,

@@ -85,3 +85,27 @@ KERNEL void kernel_reflect_gradient(
             for (int64_t c = 0; c < inner; c++) write[c] += read[c];
         }
 }
+
+INLINE void copy_windows(const char *x, char *y, kernel_windows_layout l, int64_t bytes, int joins) {
+    for (int64_t image = 0; image < l.batch; image++)
+        for (int64_t top = 0; top < l.height; top += l.window_height)
+            for (int64_t left = 0; left < l.width; left += l.window_width)
+                for (int64_t row = top; row < top + l.window_height; row++)
+                    for (int64_t column = left; column < left + l.window_width; column++) {
+                        int is_inside = row < l.height && column < l.width;
+                        int64_t cell = (image * l.height + (row + l.shift_height) % l.height) * l.width + (column + l.shift_width) % l.width;
+                        if (joins) {
+                            if (is_inside) memcpy(y + cell * bytes, x, (size_t)bytes);
+                            x += bytes;
+                        } else {
+                            if (is_inside)
+                                memcpy(y, x + cell * bytes, (size_t)bytes);
+                            else
+                                memset(y, 0, (size_t)bytes);
+                            y += bytes;
+                        }
+                    }
+}
+
+void kernel_map_to_windows(const void *x, void *y, kernel_windows_layout layout, int64_t bytes) { copy_windows(x, y, layout, bytes, 0); }
+void kernel_windows_to_map(const void *x, void *y, kernel_windows_layout layout, int64_t bytes) { copy_windows(x, y, layout, bytes, 1); }

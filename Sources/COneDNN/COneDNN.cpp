@@ -197,6 +197,18 @@ onednn_primitive *onednn_matmul(
     });
 }
 
+onednn_primitive *onednn_matmul_adding(const onednn_tensor *a, const onednn_tensor *b, const onednn_tensor *c, int workers) {
+    return guarded([&] {
+        dnnl::post_ops sum;
+        sum.append_sum(1.0f);
+        dnnl::primitive_attr adding = attributes();
+        adding.set_post_ops(sum);
+        auto d = ONEDNN_DESCRIBE(dnnl::matmul, adding, describe(*a), describe(*b), describe(*c));
+        return make<dnnl::matmul>(
+            d, {{DNNL_ARG_SRC, d.src_desc()}, {DNNL_ARG_WEIGHTS, d.weights_desc()}, {DNNL_ARG_DST, d.dst_desc()}}, workers);
+    });
+}
+
 onednn_primitive *onednn_convolution_forward(const onednn_convolution *c, int workers) {
     return guarded([&] {
         auto d = describe_forward(*c);

@@ -24,8 +24,7 @@ public struct StandardizedConvolution2D: Layer {
         guard x.isValid, weight.isValid else { return x }
         return scope.record {
             let rows = weight.reshaped([weight.shape[0], weight.shape.dropFirst().reduce(1, *)])
-            let centred = rows - rows.mean(axes: [1], keepsAxes: true)
-            let standardized = centred * (centred.square().mean(axes: [1], keepsAxes: true) + epsilon).power(-0.5)
+            let standardized = rows.layerNorm(epsilon: epsilon)
             return x.convolution2D(weight: standardized.reshaped(weight.shape), bias: nil, stride: stride, padding: .same)
         }
     }

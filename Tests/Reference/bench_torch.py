@@ -27,6 +27,10 @@ WORKLOADS = {  # name: (image size, channels, batch size)
     "mobilenetv2-224": (224, 3, 16),
     "convnext-tiny-224": (224, 3, 8),
     "vgg16-224": (224, 3, 8),
+    "swin-tiny-224": (224, 3, 8),
+    "r26-s32-224": (224, 3, 8),
+    "cct-7-32": (32, 3, 64),
+    "vit-b-224": (224, 3, 8),
 }
 MKL = "+mkl"
 
@@ -58,13 +62,59 @@ def network(workload):
         return ResNet18(small=False, channels=3)
     if workload == "hybrid-28":
         return Hybrid(size=28, backbone_width=16, width=192, depth=4, heads=3, channels=1)
+    if workload == "cct-7-32":
+        return compact_transformer(width=256, depth=7, heads=4, ratio=2, size=32, channels=3)
+    if workload in TIMM:
+        from vision_libraries import timm
+        name, options = TIMM[workload]
+        return permuted(timm.create_model(name, num_classes=10, **options))
     return from_torchvision(workload.removesuffix("-224"))
 
 
-def from_torchvision(name):
-    """One of torchvision's networks with 10 classes, for [N, H, W, C]."""
+TIMM = {  # name in timm; drop_path_rate as the program's own
+    "swin-tiny-224": ("swin_tiny_patch4_window7_224", {"drop_path_rate": 0.2}),
+    "r26-s32-224": ("vit_small_r26_s32_224", {}),
+    "vit-b-224": ("vit_base_patch16_224", {}),
+}
+
+
+def compact_transformer(width, depth, heads, ratio, size, channels, classes=10):
+    """CCT-…/3×1: one convolution makes the tokens, whose weighted mean goes to the head; attention is PyTorch's fused one."""
     import torch
-    from zoo import torchvision
+    import torch.nn.functional as F
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.qkv, self.proj = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width)
+            self.fc1, self.fc2 = nn.Linear(width, ratio * width), nn.Linear(ratio * width, width)
+
+        def forward(self, x):
+            q, k, v = self.qkv(self.norm1(x)).unflatten(2, (3, heads, -1)).permute(2, 0, 3, 1, 4)
+            x = self.norm2(x + self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)))
+            return x + self.fc2(F.gelu(self.fc1(x)))
+
+    class Transformer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tokenizer = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+            self.pos_embed = nn.Parameter(0.2 * torch.randn(1, (size // 2) ** 2, width))
+            self.blocks, self.norm = nn.Sequential(*[Block() for _ in range(depth)]), nn.LayerNorm(width)
+            self.attention_pool, self.head = nn.Linear(width, 1), nn.Linear(width, classes)
+
+        def forward(self, images):
+            tokens = self.tokenizer(images.permute(0, 3, 1, 2)).flatten(2).transpose(1, 2)
+            x = self.norm(self.blocks(tokens + self.pos_embed))
+            return self.head((self.attention_pool(x).softmax(1).transpose(1, 2) @ x).squeeze(1))
+
+    return Transformer()
+
+
+def permuted(module):
+    """A network for [N, C, H, W], as one for [N, H, W, C]."""
+    import torch
 
     class Permuted(torch.nn.Module):
         def __init__(self, module):
@@ -74,9 +124,16 @@ def from_torchvision(name):
         def forward(self, images):
             return self.module(images.permute(0, 3, 1, 2))
 
+    return Permuted(module)
+
+
+def from_torchvision(name):
+    """One of torchvision's networks with 10 classes, for [N, H, W, C]."""
+    from vision_libraries import torchvision
+
     # The program's networks drop no paths unless they are told to.
     names, options = {"mobilenetv2": "mobilenet_v2", "convnext-tiny": "convnext_tiny"}, {"convnext-tiny": {"stochastic_depth_prob": 0.0}}
-    return Permuted(getattr(torchvision.models, names.get(name, name))(num_classes=10, **options.get(name, {})))
+    return permuted(getattr(torchvision.models, names.get(name, name))(num_classes=10, **options.get(name, {})))
 
 
 def measure(workload, mode, precision, threads, steps):
@@ -84,10 +141,12 @@ def measure(workload, mode, precision, threads, steps):
     import torch
     import torch.nn.functional as F
 
-    torch.set_num_threads(threads)
     torch.manual_seed(0)
     size, channels, batch = WORKLOADS[workload]
     model = network(workload).train()
+    # Behind the imports: the scripts of fixtures set one thread.
+    torch.set_num_threads(threads)
+    assert torch.get_num_threads() == threads
     images = torch.randn(batch, channels, size, size)
     mode = mode.removesuffix(MKL)
     if mode.endswith("channels-last"):

@@ -1,5 +1,6 @@
 // Loops over contiguous memory. Every function runs on the calling thread, and its result depends on its arguments alone.
 #pragma once
+#include "attention.h"
 #include "averages.h"
 #include "bfloat16.h"
 #include "elementwise.h"

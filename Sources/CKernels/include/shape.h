@@ -20,3 +20,12 @@ void kernel_scatter_add(
 void kernel_reflect(
     const void *x, void *y, int64_t outer, int64_t length, int64_t inner, int64_t before, int64_t after, kernel_type type);
 void kernel_reflect_gradient(const float *dy, float *dx, int64_t outer, int64_t length, int64_t inner, int64_t before, int64_t after);
+
+/// Windows of a map [batch, height, width, …]: cell (y, x) of the windows side by side is the map's ((y + shift) mod height, (x + shift) mod width).
+typedef struct {
+    int64_t batch, height, width, window_height, window_width, shift_height, shift_width;
+} kernel_windows_layout;
+/// Cells of `bytes` bytes, window after window; cells beyond the map are 0.
+void kernel_map_to_windows(const void *x, void *y, kernel_windows_layout layout, int64_t bytes);
+/// The way back.
+void kernel_windows_to_map(const void *x, void *y, kernel_windows_layout layout, int64_t bytes);

@@ -47,6 +47,8 @@ int onednn_layout_equal(const onednn_layout *a, const onednn_layout *b);
 
 /// (a, b, [bias], c): c = a × b + bias; batch axes broadcast. Products of bfloat16 are summed in float32; the bias is float32.
 onednn_primitive *onednn_matmul(const onednn_tensor *a, const onednn_tensor *b, const onednn_tensor *bias, const onednn_tensor *c, int workers);
+/// (a, b, c): c += a × b.
+onednn_primitive *onednn_matmul_adding(const onednn_tensor *a, const onednn_tensor *b, const onednn_tensor *c, int workers);
 
 /// Sizes in logical NCHW and OIHW (GOIHW with groups) order; `dilation` is 1 for a dense kernel. Biases are float32. The weights' type
 /// is that of the images, or float32 where their gradient is the result.

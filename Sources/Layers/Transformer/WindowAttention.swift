@@ -43,35 +43,19 @@ public struct WindowAttention {
         guard heads > 0, width % heads == 0 else { return scope.fail("\(heads) heads do not divide the width \(width)") }
         let batch = x.shape[0], rows = (map.height + window.height - 1) / window.height, columns = (map.width + window.width - 1) / window.width
         let area = window.height * window.width, headWidth = width / heads, count = batch * rows * columns
-        let windows = scope.record {
-            x.rolled(axis: 1, by: -shift.height).rolled(axis: 2, by: -shift.width)
-                .padded(before: [0, 0, 0, 0], after: [0, rows * window.height - map.height, columns * window.width - map.width, 0])
-                .reshaped([batch, rows, window.height, columns, window.width, width]).transposed([0, 1, 3, 2, 4, 5]).reshaped([count, area, width])
-        }
-        let packed = queryKeyValue(windows), relative = bias()
-        let attended = scope.record {
+        let packed = queryKeyValue(scope.record { x.windows(window, shift: shift) }), relative = bias()
+        let attended = scope.record { () -> Tensor in
+            let mask = shift.height > 0 || shift.width > 0
+                ? scope.graph.constant(HostTensor([rows * columns, 1, area, area], maskValues(rows, columns))) : nil
+            guard probabilityDropout > 0 else { return packed.selfAttention(heads: heads, bias: relative, mask: mask) }
             let parts = (0..<3).map { packed.sliced(axis: 2, $0 * width..<($0 + 1) * width).reshaped([count, area, heads, headWidth]) }
             return Tensor.attention(
-                query: parts[0], key: parts[1], value: parts[2], bias: scoreBias(relative, rows, columns, batch),
-                dropout: probabilityDropout > 0 ? (Float(probabilityDropout), scope["attn_drop"].nextStream()) : nil
+                query: parts[0], key: parts[1], value: parts[2], bias: relative, mask: mask,
+                dropout: (Float(probabilityDropout), scope["attn_drop"].nextStream())
             ).reshaped([count, area, width])
         }
         let projected = projection(attended)
-        return scope.record {
-            projected.reshaped([batch, rows, columns, window.height, window.width, width]).transposed([0, 1, 3, 2, 4, 5])
-                .reshaped([batch, rows * window.height, columns * window.width, width])
-                .sliced(axis: 1, 0..<map.height).sliced(axis: 2, 0..<map.width)
-                .rolled(axis: 1, by: shift.height).rolled(axis: 2, by: shift.width)
-        }
-    }
-
-    /// `[1, heads, area, area]`, or with a shift `[B · windows, heads, area, area]`.
-    private func scoreBias(_ relative: Tensor, _ rows: Int, _ columns: Int, _ batch: Int) -> Tensor {
-        guard shift.height > 0 || shift.width > 0, relative.isValid else { return relative }
-        let area = window.height * window.width, windows = rows * columns
-        let mask = scope.graph.constant(HostTensor([windows, 1, area, area], maskValues(rows, columns)))
-        return (mask + relative).reshaped([1, windows, heads, area, area]).broadcast(to: [batch, windows, heads, area, area])
-            .reshaped([batch * windows, heads, area, area])
+        return scope.record { projected.map(ofWindows: window, size: map, shift: shift) }
     }
 
     /// −100 between cells of a window that come from different parts of the map, as published.

@@ -53,12 +53,18 @@ public final class LoweringContext {
 
     func emit(
         _ name: String? = nil, reads: [BufferID], writes: [BufferID], overwrites: (output: BufferID, input: BufferID)? = nil,
-        _ run: @escaping (KernelContext) -> Void
+        multiplyAdds: Int = 0, _ run: @escaping (KernelContext) -> Void
     ) {
         builder.emit(
             Kernel(
-                name: name ?? node.operation.name, reads: reads, writes: writes, overwrites: overwrites, run: run),
+                name: name ?? node.operation.name, reads: reads, writes: writes, overwrites: overwrites, multiplyAdds: multiplyAdds, run: run),
             phase: phase)
+    }
+
+    /// A primitive that a kernel of this node runs among other things.
+    func primitive(_ what: String, _ make: () -> OpaquePointer?) throws(OneDNNError) -> Primitive {
+        builder.primitiveCount += 1
+        return try Primitive(what, make)
     }
 
     /// Emits a oneDNN primitive with its buffers in the order of COneDNN.h, each read or written from a byte offset on.

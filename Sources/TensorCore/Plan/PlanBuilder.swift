@@ -40,7 +40,8 @@ final class PlanBuilder {
     private var readerCount: [Int]
     /// Buffers of several values.
     private var sharedBuffers: Set<BufferID> = []
-    private(set) var primitiveCount = 0
+    /// How many primitives the kernels run.
+    var primitiveCount = 0
     private var isLowered: [Bool]
     private var fusedAdditions: [Int: FusedAddition] = [:]
     /// The pass of the node that is being lowered.
