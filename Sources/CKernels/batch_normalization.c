@@ -1,10 +1,8 @@
 #include "normalization.h"
-#include "elements.h"
+#include "channel_terms.h"
 
 // Batch normalization sees [rows, channels]. Rows are read in the order in which they lie, 512 channels at a time, so that what belongs
 // to a channel stays in the nearest cache; sums take four rows at once, in order, to be loaded and stored a quarter as often.
-
-enum { CHANNELS = 512 };
 
 /// Distances from a pivot near the mean: the difference is all but exact in float32, and what is left of squares in double, when the mean's
 /// is taken away, is the variance in full, however large the mean.
@@ -59,26 +57,6 @@ KERNEL void kernel_batch_statistics(
     }
 }
 
-/// What a channel's numbers go through: y = (x - center) factor + shift. The mean is center + rest: the nearest float32, from which a
-/// neighbouring x differs by what float32 holds exactly, and a rest that the shift takes in.
-typedef struct {
-    float center[CHANNELS], factor[CHANNELS], shift[CHANNELS];
-    double rest[CHANNELS];
-} channel_terms;
-
-INLINE void make_terms(
-    channel_terms *terms, const double *mean, const float *rstd, const float *scale, const float *offset, int64_t width) {
-    for (int64_t c = 0; c < width; c++) {
-        terms->center[c] = (float)mean[c];
-        terms->factor[c] = rstd[c] * scale[c];
-        terms->rest[c] = mean[c] - (double)terms->center[c];
-        terms->shift[c] = (float)((double)offset[c] - terms->rest[c] * (double)terms->factor[c]);
-    }
-}
-
-/// One expression for the forward pass and for the mask of its ReLU: both meet the same bits.
-INLINE float normalized(float x, float center, float factor, float shift) { return (x - center) * factor + shift; }
-
 INLINE void batch_norm(
     const void *x, const double *mean, const float *rstd, const float *scale, const float *offset, const void *residual, void *y,
     int64_t rows, int64_t channels, int relu, kernel_type type) {
@@ -102,14 +80,6 @@ KERNEL void kernel_batch_norm(
     const void *x, const double *mean, const float *rstd, const float *scale, const float *offset, const void *residual, void *y,
     int64_t rows, int64_t channels, int relu, kernel_type type) {
     SPECIALIZE(type, batch_norm, x, mean, rstd, scale, offset, residual, y, rows, channels, relu);
-}
-
-/// The gradient behind a batch norm's ReLU: a closed one stops infinities and NaNs too. Bits that are cleared, for a choice between dy and 0
-/// is compiled to a load under a mask with AVX-512.
-INLINE float masked(float v, float dy, float center, float factor, float shift, int relu) {
-    if (!relu) return dy;
-    int32_t closed = -(int32_t)(normalized(v, center, factor, shift) <= 0.0f);
-    return float_from_bits(bits_from_float(dy) & ~closed);
 }
 
 INLINE void add_gradient_sums(

@@ -1,10 +1,8 @@
 #include "normalization.h"
-#include "elements.h"
+#include "channel_terms.h"
 
 // Group normalization sees [images, positions, channels]. Its statistics are written once for every channel, so that within an image the
 // loops are those of batch normalization.
-
-enum { COLUMNS = 512 };
 
 void kernel_group_statistics(
     const void *x, double *moments, double *mean, float *rstd, int64_t images, int64_t positions, int64_t channels, int64_t groups,
@@ -29,53 +27,51 @@ void kernel_group_statistics(
 
 void kernel_group_norm(
     const void *x, const double *mean, const float *rstd, const float *scale, const float *offset, void *y, int64_t images,
-    int64_t positions, int64_t channels, kernel_type type) {
+    int64_t positions, int64_t channels, int relu, kernel_type type) {
     for (int64_t image = 0; image < images; image++) {
         int64_t start = image * positions * channels, row = image * channels;
         kernel_batch_norm(
-            from(x, start, type), mean + row, rstd + row, scale, offset, NULL, (void *)from(y, start, type), positions, channels, 0, type);
+            from(x, start, type), mean + row, rstd + row, scale, offset, NULL, (void *)from(y, start, type), positions, channels, relu, type);
     }
 }
 
 /// dx of one image; `levels` and `slopes` are what the statistics take back, by channel.
 INLINE void image_gradient(
-    const void *x, const double *mean, const float *rstd, const float *scale, const void *dy, const double *levels, const double *slopes,
-    void *dx, int64_t positions, int64_t channels, kernel_type type) {
-    for (int64_t start = 0; start < channels; start += COLUMNS) {
-        int64_t width = channels - start < COLUMNS ? channels - start : COLUMNS;
-        float factor[COLUMNS] = {0}, center[COLUMNS] = {0}, weight[COLUMNS] = {0}, level[COLUMNS] = {0}, slope[COLUMNS] = {0};
-        VECTORIZE
+    const void *x, const double *mean, const float *rstd, const float *scale, const float *offset, const void *dy, const double *levels,
+    const double *slopes, void *dx, int64_t positions, int64_t channels, int relu, kernel_type type) {
+    for (int64_t start = 0; start < channels; start += CHANNELS) {
+        int64_t width = channels - start < CHANNELS ? channels - start : CHANNELS;
+        channel_terms terms;
+        make_terms(&terms, mean + start, rstd + start, scale + start, offset + start, width);
+        float level[CHANNELS], slope[CHANNELS];
         for (int64_t c = 0; c < width; c++) {
-            factor[c] = rstd[start + c];
-            center[c] = (float)mean[start + c];
-            weight[c] = scale[start + c];
             slope[c] = (float)slopes[start + c];
             // What the float32 mean leaves of the mean.
-            level[c] = (float)(levels[start + c] - (mean[start + c] - (double)center[c]) * slopes[start + c]);
+            level[c] = (float)(levels[start + c] - terms.rest[c] * slopes[start + c]);
         }
         for (int64_t row = 0; row < positions; row++) {
             int64_t base = row * channels + start;
             VECTORIZE
             for (int64_t c = 0; c < width; c++) {
+                float v = load(x, base + c, type);
                 // Rounded before the subtraction, as the level is: in a group of one value they cancel.
-                float g = load(dy, base + c, type) * weight[c];
-                store(dx, base + c, factor[c] * (g - level[c] - (load(x, base + c, type) - center[c]) * slope[c]), type);
+                float g = masked(v, load(dy, base + c, type), terms.center[c], terms.factor[c], terms.shift[c], relu) * scale[start + c];
+                store(dx, base + c, rstd[start + c] * (g - level[c] - (v - terms.center[c]) * slope[c]), type);
             }
         }
     }
 }
 
 INLINE void group_norm_gradient(
-    const void *x, const double *mean, const float *rstd, const float *scale, const void *dy, double *sums, void *dx, float *dscale,
-    float *doffset, int64_t images, int64_t positions, int64_t channels, int64_t groups, kernel_type type) {
+    const void *x, const double *mean, const float *rstd, const float *scale, const float *offset, const void *dy, double *sums, void *dx,
+    float *dscale, float *doffset, int64_t images, int64_t positions, int64_t channels, int64_t groups, int relu, kernel_type type) {
     int64_t width = channels / groups;
     double count = (double)(positions * width), *totals = sums + 2 * channels;
     memset(totals, 0, (size_t)(2 * channels) * sizeof(double));
     for (int64_t image = 0; image < images; image++, mean += channels, rstd += channels) {
         int64_t first = image * positions * channels;
-        // Without ReLU, scale and offset play no part in these sums.
         kernel_batch_norm_gradient_sums(
-            from(x, first, type), mean, rstd, scale, scale, from(dy, first, type), sums, positions, channels, 0, type);
+            from(x, first, type), mean, rstd, scale, offset, from(dy, first, type), sums, positions, channels, relu, type);
         for (int64_t c = 0; c < 2 * channels; c++) totals[c] += sums[c];
         for (int64_t start = 0; start < channels; start += width) {
             double sum = 0.0, dot = 0.0;
@@ -89,8 +85,8 @@ INLINE void group_norm_gradient(
             }
         }
         image_gradient(
-            from(x, first, type), mean, rstd, scale, from(dy, first, type), sums, sums + channels, (void *)from(dx, first, type),
-            positions, channels, type);
+            from(x, first, type), mean, rstd, scale, offset, from(dy, first, type), sums, sums + channels, (void *)from(dx, first, type),
+            positions, channels, relu, type);
     }
     for (int64_t c = 0; c < channels; c++) {
         doffset[c] = (float)totals[c];
@@ -99,8 +95,8 @@ INLINE void group_norm_gradient(
 }
 
 KERNEL void kernel_group_norm_gradient(
-    const void *x, const double *mean, const float *rstd, const float *scale, const void *dy, double *sums, void *dx, float *dscale,
-    float *doffset, int64_t images, int64_t positions, int64_t channels, int64_t groups, kernel_type type) {
+    const void *x, const double *mean, const float *rstd, const float *scale, const float *offset, const void *dy, double *sums, void *dx,
+    float *dscale, float *doffset, int64_t images, int64_t positions, int64_t channels, int64_t groups, int relu, kernel_type type) {
     SPECIALIZE(
-        type, group_norm_gradient, x, mean, rstd, scale, dy, sums, dx, dscale, doffset, images, positions, channels, groups);
+        type, group_norm_gradient, x, mean, rstd, scale, offset, dy, sums, dx, dscale, doffset, images, positions, channels, groups, relu);
 }

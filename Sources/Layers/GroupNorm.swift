@@ -33,7 +33,10 @@ public struct GroupNorm {
         offset = scope.parameter("bias", [channels], Initialization.zeros, role: .normalization)
     }
 
-    public func callAsFunction(_ x: Tensor) -> Tensor {
-        scope.record { x.groupNorm(groups: groups, scale: scale, offset: offset, epsilon: epsilon) }
+    public func callAsFunction(_ x: Tensor) -> Tensor { callAsFunction(x, relu: false) }
+
+    /// Records one call, with a ReLU behind the norm if asked.
+    public func callAsFunction(_ x: Tensor, relu: Bool) -> Tensor {
+        scope.record { x.groupNorm(groups: groups, scale: scale, offset: offset, epsilon: epsilon, relu: relu) }
     }
 }

@@ -4,7 +4,7 @@ import TensorCore
 ///
 ///     y = f(norm(x) [+ residual])
 ///
-/// Batch norm adds and, if f is ReLU, clips in its own pass; otherwise each is an op.
+/// Batch norm adds and, if f is ReLU, clips in its own pass; group norm clips in its own where nothing is added. Otherwise each is an op.
 ///
 /// Shapes: x, the residual and y `[B, …, C]`. Parameters are those of `BatchNorm` or `GroupNorm`, or none.
 public struct Normalization {
@@ -38,6 +38,7 @@ public struct Normalization {
     /// Records one call: x and the residual `[B, …, C]` → `[B, …, C]`.
     public func callAsFunction(_ x: Tensor, residual: Tensor? = nil) -> Tensor {
         if case .batch(let norm) = norm { return norm(x, residual: residual) }
+        if case .group(let norm) = norm, residual == nil, activation == .relu { return norm(x, relu: true) }
         return scope.record {
             var y = x
             if case .group(let norm) = norm { y = norm(y) }

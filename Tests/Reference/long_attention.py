@@ -22,21 +22,22 @@ def numbers(seed, *shape):
     return torch.from_numpy(((z >> numpy.uint64(56)).astype(numpy.float64) - 128).reshape(shape) / 64)
 
 
-CASES = {  # batch, queries, keys, heads, width; leading axes of bias and mask; step
-    "tokens_1024": (1, 1024, 1024, 2, 16, None, None, 64),
-    "tokens_1030": (2, 1030, 1030, 1, 32, None, None, 103),
-    "queries_300_keys_1000": (2, 300, 1000, 2, 8, None, None, 60),
-    "tokens_257_bias_mask": (4, 257, 257, 2, 8, (1, 2), (2, 1), 32),
-    "windows_bias": (6, 9, 9, 2, 8, (1, 2), None, 1),
-    "windows_bias_mask": (6, 9, 9, 2, 8, (1, 2), (3, 1), 1),
-    "images_bias": (2, 5, 7, 3, 4, (2, 1), None, 1),
+CASES = {  # batch, queries, keys, heads, width of queries and keys, of values; leading axes of bias and mask; step
+    "tokens_1024": (1, 1024, 1024, 2, 16, 16, None, None, 64),
+    "tokens_1030": (2, 1030, 1030, 1, 32, 32, None, None, 103),
+    "queries_600_keys_1000": (1, 600, 1000, 2, 8, 20, None, None, 50),
+    "tokens_520_bias_mask": (4, 520, 520, 2, 8, 8, (1, 2), (2, 1), 65),
+    "windows_bias": (6, 9, 9, 2, 8, 8, (1, 2), None, 1),
+    "windows_bias_mask": (6, 9, 9, 2, 8, 8, (1, 2), (3, 1), 1),
+    "images_bias": (2, 5, 7, 3, 4, 9, (2, 1), None, 1),
 }
 
 
 def main():
     with FixtureFile("long_attention.h5") as file:
-        for name, (batch, queries, keys, heads, width, bias_axes, mask_axes, step) in CASES.items():
-            q, k, v = [numbers(seed, batch, count, heads, width).requires_grad_() for seed, count in [(1, queries), (2, keys), (3, keys)]]
+        for name, (batch, queries, keys, heads, width, value_width, bias_axes, mask_axes, step) in CASES.items():
+            shapes = [(queries, width), (keys, width), (keys, value_width)]
+            q, k, v = [numbers(seed, batch, count, heads, size).requires_grad_() for seed, (count, size) in enumerate(shapes, 1)]
             bias = numbers(4, *bias_axes, queries, keys).requires_grad_() if bias_axes else None
             # What is masked gets -100, as in Swin: numbers above 1.
             mask = torch.where(numbers(5, *mask_axes, queries, keys) > 1, -100.0, 0.0).double() if mask_axes else None
@@ -47,8 +48,8 @@ def main():
             gradients = torch.autograd.grad(y, inputs, numbers(6, *y.shape))
             file.group(
                 name, operation="attention", attributes={
-                    "batch": batch, "queries": queries, "keys": keys, "heads": heads, "width": width, "bias": list(bias_axes or ()),
-                    "mask": list(mask_axes or ()), "step": step})
+                    "batch": batch, "queries": queries, "keys": keys, "heads": heads, "width": width, "value_width": value_width,
+                    "bias": list(bias_axes or ()), "mask": list(mask_axes or ()), "step": step})
             file.array(f"{name}/outputs/0", y[:, ::step])
             for index, gradient in enumerate(gradients):
                 file.array(f"{name}/gradients/{index}", gradient[:, :, ::step, ::step] if index == 3 else gradient[:, ::step])

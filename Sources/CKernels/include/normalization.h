@@ -60,12 +60,12 @@ void kernel_batch_norm_gradient(
 void kernel_group_statistics(
     const void *x, double *moments, double *mean, float *rstd, int64_t images, int64_t positions, int64_t channels, int64_t groups,
     float epsilon, kernel_type type);
-/// y = (x − mean) rstd scale + offset; mean and rstd by image and channel, scale and offset by channel.
+/// y = (x − mean) rstd scale + offset, or 0 where that is negative if `relu`; mean and rstd by image and channel, scale and offset by channel.
 void kernel_group_norm(
     const void *x, const double *mean, const float *rstd, const float *scale, const float *offset, void *y, int64_t images,
-    int64_t positions, int64_t channels, kernel_type type);
+    int64_t positions, int64_t channels, int relu, kernel_type type);
 /// dx = rstd (scale dy − mean of scale dy − x̂ · mean of scale dy x̂), the means over the group; dscale = Σ dy x̂ and doffset = Σ dy over
-/// images and positions. `sums` is room for 4 C numbers.
+/// images and positions, with dy = 0 where a ReLU is closed. `sums` is room for 4 C numbers.
 void kernel_group_norm_gradient(
-    const void *x, const double *mean, const float *rstd, const float *scale, const void *dy, double *sums, void *dx, float *dscale,
-    float *doffset, int64_t images, int64_t positions, int64_t channels, int64_t groups, kernel_type type);
+    const void *x, const double *mean, const float *rstd, const float *scale, const float *offset, const void *dy, double *sums, void *dx,
+    float *dscale, float *doffset, int64_t images, int64_t positions, int64_t channels, int64_t groups, int relu, kernel_type type);

@@ -14,12 +14,19 @@ extension MachineRecord {
 
     /// What can change bits between `earlier` and this one: `instruction set avx2 → avx512_core`, ….
     func differences(from earlier: MachineRecord) -> [String] {
-        let pairs = [
+        kindDifferences(from: earlier) + changes([("program", earlier.gitCommit ?? "unknown", gitCommit ?? "unknown")])
+    }
+
+    /// Those of the machine alone: one and the same program gives other bits.
+    func kindDifferences(from earlier: MachineRecord) -> [String] {
+        changes([
             ("processor", earlier.processor, processor), ("instruction set", earlier.instructionSet ?? "unknown", instructionSet ?? "unknown"),
             ("oneDNN", earlier.versions["onednn"] ?? "unknown", versions["onednn"] ?? "unknown"),
-            ("program", earlier.gitCommit ?? "unknown", gitCommit ?? "unknown"),
-        ]
-        return pairs.filter { $1 != $2 }.map { "\($0) \($1) → \($2)" }
+        ])
+    }
+
+    private func changes(_ pairs: [(name: String, before: String, now: String)]) -> [String] {
+        pairs.filter { $0.before != $0.now }.map { "\($0.name) \($0.before) → \($0.now)" }
     }
 
     /// The processor's name from the kernel's list.

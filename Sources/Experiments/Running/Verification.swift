@@ -107,20 +107,21 @@ public struct Verification {
         } catch let difference as Difference {
             verdict = .different(difference)
         }
+        let earlier = try? MachineRecord(folder), here = MachineRecord.here(threads: pool.threadCount, command: command)
         if case .different(let difference) = verdict, description.arithmetic.version(through: difference.step) != arithmeticVersion {
+            let kind = earlier.flatMap { here.kindDifferences(from: $0).first }.map { ", and on this machine (\($0))" } ?? ""
             throw UserError(
                 .data, """
                     \(folder.runFile): was trained with \(description.arithmetic.text) of the arithmetic, and this program has version \
                     \(arithmeticVersion): bits differ between them on purpose (here from \(Self.place(difference.step)) on), so it cannot be verified \
-                    with this program
+                    with this program\(kind)
                     """)
         }
         arithmeticNote = description.arithmetic.version(through: end) == arithmeticVersion ? nil
             : "the run was trained with \(description.arithmetic.text) of the arithmetic, this program has version \(arithmeticVersion): here they agree"
         self.folder = folder
         shards = trial.train.shards
-        machineDifferences = (try? MachineRecord(folder)).map { earlier in
-            let here = MachineRecord.here(threads: pool.threadCount, command: command)
+        machineDifferences = earlier.map { earlier in
             let threadNote = earlier.threads == here.threads ? [] : ["threads \(earlier.threads) → \(here.threads)"]
             return here.differences(from: earlier) + threadNote
         } ?? ["the run has no machine.json to compare with"]

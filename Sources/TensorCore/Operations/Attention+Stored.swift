@@ -11,9 +11,9 @@ private struct MatrixRuns {
 
     init(_ scores: AttentionScores) {
         self.scores = scores
-        let (n, m, d) = (scores.queries, scores.keys, scores.width)
-        // Probabilities and their gradient; q, dy and dq; k, v, dk and dv.
-        let byteCount = 4 * (2 * n * m + (3 * n + 4 * m) * d), count = max(1, (1 << 20) / byteCount)
+        let (n, m, d, e) = (scores.queries, scores.keys, scores.width, scores.valueWidth)
+        // Probabilities and their gradient; q and dq, dy; k and dk, v and dv.
+        let byteCount = 4 * (2 * n * m + (2 * n + 2 * m) * d + (n + 2 * m) * e), count = max(1, (1 << 20) / byteCount)
         samples = Pieces(total: scores.batch, length: min(max(1, count / scores.heads), scores.batch))
         heads = Pieces(total: scores.heads, length: min(count, scores.heads))
     }
@@ -44,12 +44,12 @@ private struct MatrixRuns {
 
     /// The operands of a run, one matrix behind the other.
     func gather(_ rows: HeadRows, _ tokens: Int, _ run: Run, to target: BufferID, _ c: KernelContext) {
-        let byteCount = tokens * scores.width * rows.dtype.byteCount
+        let byteCount = tokens * rows.headWidth * rows.dtype.byteCount
         run.forEach { rows.gather(tokens, from: 0, sample: $1, head: $2, to: c.raw(target) + $0 * byteCount, c) }
     }
 
     func scatter(_ source: BufferID, _ tokens: Int, _ run: Run, to rows: HeadRows, _ c: KernelContext) {
-        let byteCount = tokens * scores.width * rows.dtype.byteCount
+        let byteCount = tokens * rows.headWidth * rows.dtype.byteCount
         run.forEach { rows.scatter(tokens, from: c.raw(source) + $0 * byteCount, sample: $1, head: $2, c) }
     }
 
@@ -75,16 +75,16 @@ private struct MatrixRuns {
 extension LoweringContext {
     /// Emits what makes the probabilities, output 1, and from them the output itself unless it is made otherwise.
     func emitStoredAttention(_ scores: AttentionScores, makesOutput: Bool = true) throws {
-        let runs = MatrixRuns(scores), (n, m, d) = (scores.queries, scores.keys, scores.width), dtype = scores.dtype, bytes = dtype.byteCount
+        let runs = MatrixRuns(scores), (n, m, d, e) = (scores.queries, scores.keys, scores.width, scores.valueWidth), dtype = scores.dtype, bytes = dtype.byteCount
         let inputs = HeadRows.all(scores.operands, scores.operandTypes), p = output(1), y = makesOutput ? HeadRows(output(0), outputTypes[0]) : nil
         let product = try runs.product("q kᵀ", self, n, d, m, transposesB: true, result: .float32)
-        let sumUp = try makesOutput ? runs.product("p v", self, n, m, d, result: dtype, strides: [n * scores.heads * d, d, scores.heads * d, 1]) : product
+        let sumUp = try makesOutput ? runs.product("p v", self, n, m, e, result: dtype, strides: [n * scores.heads * e, e, scores.heads * e, 1]) : product
         let scratchpad = temporary(PieceProducts.scratchpadByteCount(product, sumUp))
-        let q = temporary(runs.count * n * d * bytes), k = temporary(runs.count * m * d * bytes), v = temporary(runs.count * m * d * bytes)
+        let q = temporary(runs.count * n * d * bytes), k = temporary(runs.count * m * d * bytes), v = temporary(runs.count * m * e * bytes)
         let x = dtype == .float32 ? nil : temporary(runs.count * n * m * 4)
         emit(
             "attention", reads: scores.operands + scores.reads, writes: [p, q, k, v, scratchpad] + [x, y?.buffer].compactMap(\.self),
-            multiplyAdds: (makesOutput ? 2 : 1) * scores.multiplyAdds
+            multiplyAdds: scores.multiplyAdds.scores + (makesOutput ? scores.multiplyAdds.values : 0)
         ) { c in
             var view = scores.view(c)
             runs.forEach { run in
@@ -109,19 +109,21 @@ extension LoweringContext {
 
     /// Emits the gradients from the probabilities, input 0, and dy, input 1.
     func emitStoredAttentionGradient(_ scores: AttentionScores) throws {
-        let runs = MatrixRuns(scores), (n, m, d) = (scores.queries, scores.keys, scores.width), dtype = scores.dtype, bytes = dtype.byteCount
+        let runs = MatrixRuns(scores), (n, m, d, e) = (scores.queries, scores.keys, scores.width, scores.valueWidth), dtype = scores.dtype, bytes = dtype.byteCount
         let inputs = HeadRows.all(scores.operands, scores.operandTypes), upstream = HeadRows(input(1), inputTypes[1]), p = input(0)
         let outputs = (0..<scores.operands.count).map(output), gradients = HeadRows.all(outputs, scores.operandTypes)
-        let forValues = try runs.product("pᵀ dy", self, m, n, d, transposesA: true, result: dtype)
-        let forProbabilities = try runs.product("dy vᵀ", self, n, d, m, transposesB: true, result: .float32)
+        let forValues = try runs.product("pᵀ dy", self, m, n, e, transposesA: true, result: dtype)
+        let forProbabilities = try runs.product("dy vᵀ", self, n, e, m, transposesB: true, result: .float32)
         let forQueries = try runs.product("g k", self, n, m, d, result: dtype), forKeys = try runs.product("gᵀ q", self, m, n, d, transposesA: true, result: dtype)
         let scratchpad = temporary(PieceProducts.scratchpadByteCount(forValues, forProbabilities, forQueries, forKeys))
-        let ofQueries = (0..<2).map { _ in temporary(runs.count * n * d * bytes) }, ofKeys = (0..<2).map { _ in temporary(runs.count * m * d * bytes) }
-        let (q, dy) = (ofQueries[0], ofQueries[1]), (k, v) = (ofKeys[0], ofKeys[1]), result = temporary(runs.count * max(n, m) * d * bytes)
+        let q = temporary(runs.count * n * d * bytes), k = temporary(runs.count * m * d * bytes)
+        let v = temporary(runs.count * m * e * bytes), dy = temporary(runs.count * n * e * bytes)
+        let result = temporary(runs.count * max(n * d, m * d, m * e) * bytes)
         let dp = temporary(runs.count * n * m * 4), g = dtype == .float32 ? dp : temporary(runs.count * n * m * bytes)
         emit(
             "attention gradient", reads: [p, upstream.buffer] + scores.operands + scores.reads,
-            writes: outputs + scores.writes + [q, dy, k, v, result, dp, g, scratchpad], multiplyAdds: 4 * scores.multiplyAdds
+            writes: outputs + scores.writes + [q, dy, k, v, result, dp, g, scratchpad],
+            multiplyAdds: 2 * (scores.multiplyAdds.scores + scores.multiplyAdds.values)
         ) { c in
             var view = scores.view(c)
             scores.startSums(c)

@@ -53,18 +53,18 @@ private struct Tiling {
 extension LoweringContext {
     /// Emits the output and the log sums of its rows, outputs 0 and 2.
     func emitTiledAttention(_ scores: AttentionScores) throws {
-        let tiling = Tiling(scores), width = scores.width, bytes = tiling.elementByteCount
+        let tiling = Tiling(scores), width = scores.width, valueWidth = scores.valueWidth, bytes = tiling.elementByteCount
         let inputs = HeadRows.all(scores.operands, scores.operandTypes), y = HeadRows(output(0), outputTypes[0]), logSums = output(2)
         let product = try tiling.product("q kᵀ", self, transposesB: true, adds: false) { ($0, width, $1) }
-        let sumUp = try tiling.product("p v", self) { ($0, $1, width) }
+        let sumUp = try tiling.product("p v", self) { ($0, $1, valueWidth) }
 
-        let q = temporary(tiling.rows * width * bytes), k = temporary(scores.keys * width * bytes), v = temporary(scores.keys * width * bytes)
+        let q = temporary(tiling.rows * width * bytes), k = temporary(scores.keys * width * bytes), v = temporary(scores.keys * valueWidth * bytes)
         let x = temporary(tiling.tileCount * 4), p = scores.dtype == .float32 ? x : temporary(tiling.tileCount * bytes)
-        let maxima = temporary(tiling.rows * 4), sums = temporary(tiling.rows * 4), sum = temporary(tiling.rows * width * 4)
+        let maxima = temporary(tiling.rows * 4), sums = temporary(tiling.rows * 4), sum = temporary(tiling.rows * valueWidth * 4)
         let scratchpad = temporary(PieceProducts.scratchpadByteCount(product, sumUp))
         emit(
             "attention", reads: scores.operands + scores.reads, writes: [y.buffer, logSums, q, k, v, x, p, maxima, sums, sum, scratchpad],
-            multiplyAdds: 2 * scores.multiplyAdds
+            multiplyAdds: scores.multiplyAdds.scores + scores.multiplyAdds.values
         ) { c in
             var view = scores.view(c)
             tiling.forEachHead { sample, head in
@@ -72,16 +72,16 @@ extension LoweringContext {
                 inputs[2].gather(scores.keys, from: 0, sample: sample, head: head, to: c.raw(v), c)
                 tiling.queries.forEach { query, rows, kind in
                     inputs[0].gather(rows, from: query, sample: sample, head: head, to: c.raw(q), c)
-                    kernel_attention_start(c.floats(maxima), c.floats(sums), c.floats(sum), Int64(rows), Int64(width))
+                    kernel_attention_start(c.floats(maxima), c.floats(sums), c.floats(sum), Int64(rows), Int64(valueWidth))
                     tiling.keys.forEach { key, columns, keyKind in
                         product((kind, keyKind), c.raw(q), c.raw(k) + key * width * bytes, c.raw(x), scratchpad, c)
                         let tile = tiling.tile(sample, head, query, rows, key, columns)
-                        kernel_attention_tile(&view, tile, c.floats(x), c.raw(p), c.floats(maxima), c.floats(sums), c.floats(sum), Int64(width))
-                        sumUp((kind, keyKind), c.raw(p), c.raw(v) + key * width * bytes, c.raw(sum), scratchpad, c)
+                        kernel_attention_tile(&view, tile, c.floats(x), c.raw(p), c.floats(maxima), c.floats(sums), c.floats(sum), Int64(valueWidth))
+                        sumUp((kind, keyKind), c.raw(p), c.raw(v) + key * valueWidth * bytes, c.raw(sum), scratchpad, c)
                     }
                     kernel_attention_finish(
                         c.floats(maxima), c.floats(sums), c.floats(sum), y.row(query, sample: sample, head: head, c),
-                        c.floats(logSums) + (sample * scores.heads + head) * scores.queries + query, Int64(rows), Int64(width), Int64(y.stride),
+                        c.floats(logSums) + (sample * scores.heads + head) * scores.queries + query, Int64(rows), Int64(valueWidth), Int64(y.stride),
                         y.dtype.kernelType)
                 }
             }
@@ -90,46 +90,49 @@ extension LoweringContext {
 
     /// Emits the gradients from the output, the log sums and dy, inputs 0, 1 and 2.
     func emitTiledAttentionGradient(_ scores: AttentionScores) throws {
-        let tiling = Tiling(scores), width = scores.width, bytes = tiling.elementByteCount, isNarrow = scores.dtype != .float32
+        let tiling = Tiling(scores), width = scores.width, valueWidth = scores.valueWidth, bytes = tiling.elementByteCount, isNarrow = scores.dtype != .float32
         let inputs = HeadRows.all(scores.operands, scores.operandTypes), kept = [0, 2].map { HeadRows(input($0), inputTypes[$0]) }, logSums = input(1)
         let outputs = (0..<scores.operands.count).map(output), gradients = HeadRows.all(outputs, scores.operandTypes)
         let product = try tiling.product("q kᵀ", self, transposesB: true, adds: false) { ($0, width, $1) }
+        let valueProduct = try tiling.product("dy vᵀ", self, transposesB: true, adds: false) { ($0, valueWidth, $1) }
         let forQueries = try tiling.product("g k", self) { ($0, $1, width) }
         let forKeys = try tiling.product("gᵀ q", self, transposesA: true) { ($1, $0, width) }
+        let forValues = try tiling.product("pᵀ dy", self, transposesA: true) { ($1, $0, valueWidth) }
 
-        let tokens = scores.keys * width
-        let q = temporary(tiling.rows * width * bytes), dy = temporary(tiling.rows * width * bytes), k = temporary(tokens * bytes), v = temporary(tokens * bytes)
+        let keyCount = scores.keys * width, valueCount = scores.keys * valueWidth
+        let q = temporary(tiling.rows * width * bytes), dy = temporary(tiling.rows * valueWidth * bytes)
+        let k = temporary(keyCount * bytes), v = temporary(valueCount * bytes)
         let x = temporary(tiling.tileCount * 4), dp = temporary(tiling.tileCount * 4)
         let (p, g) = isNarrow ? (temporary(tiling.tileCount * bytes), temporary(tiling.tileCount * bytes)) : (x, dp)
-        let rowProducts = temporary(tiling.rows * 4), dq = temporary(tiling.rows * width * 4), dk = temporary(tokens * 4), dv = temporary(tokens * 4)
-        let scratchpad = temporary(PieceProducts.scratchpadByteCount(product, forQueries, forKeys))
+        let rowProducts = temporary(tiling.rows * 4), dq = temporary(tiling.rows * width * 4), dk = temporary(keyCount * 4), dv = temporary(valueCount * 4)
+        let scratchpad = temporary(PieceProducts.scratchpadByteCount(product, valueProduct, forQueries, forKeys, forValues))
         emit(
             "attention gradient", reads: kept.map(\.buffer) + [logSums] + scores.operands + scores.reads,
             writes: outputs + scores.writes + [q, dy, k, v, x, dp, p, g, rowProducts, dq, dk, dv, scratchpad],
-            multiplyAdds: 5 * scores.multiplyAdds
+            multiplyAdds: 3 * scores.multiplyAdds.scores + 2 * scores.multiplyAdds.values
         ) { c in
             var view = scores.view(c)
             scores.startSums(c)
             tiling.forEachHead { sample, head in
                 inputs[1].gather(scores.keys, from: 0, sample: sample, head: head, to: c.raw(k), c)
                 inputs[2].gather(scores.keys, from: 0, sample: sample, head: head, to: c.raw(v), c)
-                c.floats(dk).update(repeating: 0, count: tokens)
-                c.floats(dv).update(repeating: 0, count: tokens)
+                c.floats(dk).update(repeating: 0, count: keyCount)
+                c.floats(dv).update(repeating: 0, count: valueCount)
                 tiling.queries.forEach { query, rows, kind in
                     inputs[0].gather(rows, from: query, sample: sample, head: head, to: c.raw(q), c)
                     kept[1].gather(rows, from: query, sample: sample, head: head, to: c.raw(dy), c)
                     kernel_attention_products(
                         kept[1].row(query, sample: sample, head: head, c), kept[0].row(query, sample: sample, head: head, c), c.floats(rowProducts),
-                        Int64(rows), Int64(width), Int64(kept[0].stride), scores.dtype.kernelType)
+                        Int64(rows), Int64(valueWidth), Int64(kept[0].stride), scores.dtype.kernelType)
                     c.floats(dq).update(repeating: 0, count: rows * width)
                     let logSums = c.floats(logSums) + (sample * scores.heads + head) * scores.queries + query
                     tiling.keys.forEach { key, columns, keyKind in
-                        let first = key * width
+                        let first = key * width, firstValue = key * valueWidth
                         product((kind, keyKind), c.raw(q), c.raw(k) + first * bytes, c.raw(x), scratchpad, c)
-                        product((kind, keyKind), c.raw(dy), c.raw(v) + first * bytes, c.raw(dp), scratchpad, c)
+                        valueProduct((kind, keyKind), c.raw(dy), c.raw(v) + firstValue * bytes, c.raw(dp), scratchpad, c)
                         let tile = tiling.tile(sample, head, query, rows, key, columns)
                         kernel_attention_tile_gradient(&view, tile, c.floats(x), c.floats(dp), c.raw(p), c.raw(g), logSums, c.floats(rowProducts))
-                        forKeys((kind, keyKind), c.raw(p), c.raw(dy), c.raw(dv) + first * 4, scratchpad, c)
+                        forValues((kind, keyKind), c.raw(p), c.raw(dy), c.raw(dv) + firstValue * 4, scratchpad, c)
                         forQueries((kind, keyKind), c.raw(g), c.raw(k) + first * bytes, c.raw(dq), scratchpad, c)
                         forKeys((kind, keyKind), c.raw(g), c.raw(q), c.raw(dk) + first * 4, scratchpad, c)
                     }

@@ -3,9 +3,9 @@ import COneDNN
 
 /// softmax(scale · q kᵀ + biases) v of every head (Vaswani et al. 2017), reading and writing heads where they lie.
 ///
-/// Legend: `B` batch, `N` queries, `M` keys, `H` heads, `d` width of a head. Inputs are either q `[B, N, H, d]`, k and v
-/// `[B, M, H, d]`, or one packed `[B, N, 3, H, d]`, and then up to two biases `[G, 1 or H, N, M]` in float32, G a divisor of B: sample b has that of
-/// b mod G. The output is `[B, N, H, d]`. Scores and softmax are float32 whatever the inputs are.
+/// Legend: `B` batch, `N` queries, `M` keys, `H` heads, `d` width of a head's queries and keys, `e` of its values. Inputs are either q `[B, N, H, d]`,
+/// k `[B, M, H, d]` and v `[B, M, H, e]`, or one packed `[B, N, 3, H, d]`, and then up to two biases `[G, 1 or H, N, M]` in float32, G a divisor of B:
+/// sample b has that of b mod G. The output is `[B, N, H, e]`. Scores and softmax are float32 whatever the inputs are.
 ///
 /// The second output is the probabilities `[B, H, N, M]`, `probabilities` for taps. Of few tokens, the backward pass reads them. Of many, they are made
 /// tile by tile and only a tap keeps them; the backward pass makes them again from the third output, log Σ exp of each row of scores, `[B, H, N]` in
@@ -27,10 +27,10 @@ struct Attention: Operation {
             (result, keys) = (TensorType([x[0], x[1], x[3], x[4]], dtype), x[1])
         } else {
             let (q, k, v) = (inputs[0].shape, inputs[1].shape, inputs[2].shape)
-            guard q.rank == 4, k.rank == 4, k == v, q[0] == k[0], q[2] == k[2], q[3] == k[3] else {
-                throw ShapeError("of \(q), \(k) and \(v): expected [batch, tokens, heads, width], equal but for the queries' number")
+            guard q.rank == 4, k.rank == 4, v.rank == 4, k.dropLast() == v.dropLast(), q[0] == k[0], q[2] == k[2], q[3] == k[3] else {
+                throw ShapeError("of \(q), \(k) and \(v): expected [batch, tokens, heads, width], equal but for the queries' number and the values' width")
             }
-            (result, keys) = (TensorType(q, dtype), k[1])
+            (result, keys) = (TensorType([q[0], q[1], q[2], v[3]], dtype), k[1])
         }
         let (batch, queries, heads) = (result.shape[0], result.shape[1], result.shape[2])
         for bias in inputs.suffix(biasCount) {
@@ -43,7 +43,8 @@ struct Attention: Operation {
     }
 
     func multiplyAdds(_ inputs: [TensorType], _ outputs: [TensorType]) -> Int {
-        2 * outputs[1].shape.elementCount * outputs[0].shape[3]
+        let queries = inputs[0].shape, values = outputs[0].shape
+        return outputs[1].shape.elementCount * (queries[-1] + values[-1])
     }
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
@@ -57,7 +58,7 @@ struct Attention: Operation {
     }
 
     /// Whether scores `[B, H, N, M]` are made tile by tile: where they are no longer small beside all else.
-    static func isTiled(_ scores: Shape) -> Bool { scores[2] >= 256 && scores[3] >= 256 }
+    static func isTiled(_ scores: Shape) -> Bool { scores[2] >= 512 && scores[3] >= 512 }
 
     func lower(_ context: LoweringContext) throws {
         let scores = AttentionScores(self, context, firstInput: 0)
@@ -102,7 +103,9 @@ struct AttentionScores {
     let scale: Float
     /// Of the operands alone, q, k and v or all in one.
     let operands: [BufferID], operandTypes: [TensorType]
-    let batch, heads, queries, keys, width: Int
+    let batch, heads, queries, keys: Int
+    /// Of a head's queries and keys, and of its values.
+    let width, valueWidth: Int
     let dtype: DType
     let biases: [Bias]
 
@@ -124,7 +127,7 @@ struct AttentionScores {
         dtype = types[0].dtype
         let x = types[0].shape
         (batch, queries, heads, width) = count == 1 ? (x[0], x[1], x[3], x[4]) : (x[0], x[1], x[2], x[3])
-        keys = count == 1 ? x[1] : types[1].shape[1]
+        (keys, valueWidth) = count == 1 ? (x[1], width) : (types[1].shape[1], types[2].shape[3])
         var output = count
         biases = (count..<types.count).map { place in
             let shape = types[place].shape
@@ -142,7 +145,8 @@ struct AttentionScores {
     var reads: [BufferID] { biases.map(\.values) }
     var writes: [BufferID] { biases.flatMap { $0.gradient.map { [$0.output, $0.sums] } ?? [] } }
 
-    var multiplyAdds: Int { batch * heads * queries * keys * width }
+    /// Of the products that make scores of queries and keys, or that sum up values.
+    var multiplyAdds: (scores: Int, values: Int) { (batch * heads * queries * keys * width, batch * heads * queries * keys * valueWidth) }
 
     /// As the kernels see them, in the run of a kernel.
     func view(_ context: KernelContext) -> kernel_scores {

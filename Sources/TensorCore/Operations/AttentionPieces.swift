@@ -63,7 +63,8 @@ struct PieceProducts {
 struct HeadRows {
     let buffer: BufferID
     let dtype: DType
-    private let offset, tokens, headWidth: Int
+    let headWidth: Int
+    private let offset, tokens: Int
     /// Elements from a row to the next.
     let stride: Int
 

@@ -31,13 +31,14 @@ struct GroupStatistics: Operation {
     }
 }
 
-/// y = (x − mean) rstd ∘ scale + offset: inputs x, mean, rstd, scale, offset.
+/// y = (x − mean) rstd ∘ scale + offset, and of that the positive part if asked: inputs x, mean, rstd, scale, offset.
 struct GroupNormalization: Operation {
     let groups: Int
+    var relu = false
     var name: String { "group norm" }
 
-    /// One pass over memory gives y again, so the backward pass does not keep it.
-    var isRecomputed: Bool { true }
+    /// One pass over memory gives y again, so the backward pass does not keep it; behind a ReLU it is kept, as it would be behind one of its own.
+    var isRecomputed: Bool { !relu }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let x = inputs[0].shape
@@ -50,23 +51,24 @@ struct GroupNormalization: Operation {
     /// The gradient through the statistics is in dx, so mean and rstd get none.
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
         guard let dy = upstream[0] else { return node.inputs.map { _ in nil } }
-        let results = dy.graph.record(GroupNormalizationGradient(groups: groups), Array(node.inputs[..<4]) + [dy])
+        let results = dy.graph.record(GroupNormalizationGradient(groups: groups, relu: relu), node.inputs + [dy])
         return [results[0], nil, nil, results[1], results[2]]
     }
 
     func lower(_ context: LoweringContext) {
         let inputs = context.inputTypes.indices.map(context.input), y = context.output(0), size = ImagesByChannel(context.inputTypes[0])
-        context.emit(reads: inputs, writes: [y], overwrites: (y, inputs[0])) { c in
+        context.emit(reads: inputs, writes: [y], overwrites: (y, inputs[0])) { [relu] c in
             kernel_group_norm(
                 c.raw(inputs[0]), c.doubles(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]), c.raw(y),
-                size.images, size.positions, size.channels, size.type)
+                size.images, size.positions, size.channels, relu ? 1 : 0, size.type)
         }
     }
 }
 
-/// x, mean, rstd, scale, dy → the gradients of x, scale and offset.
+/// x, mean, rstd, scale, offset, dy → the gradients of x, scale and offset.
 struct GroupNormalizationGradient: Operation {
     let groups: Int
+    let relu: Bool
     var name: String { "group norm gradient" }
     var outputCount: Int { 3 }
 
@@ -76,11 +78,11 @@ struct GroupNormalizationGradient: Operation {
         let inputs = context.inputTypes.indices.map(context.input), outputs = (0..<3).map(context.output)
         let size = ImagesByChannel(context.inputTypes[0])
         let sums = context.temporary(4 * Int(size.channels) * MemoryLayout<Double>.size)
-        context.emit(reads: inputs, writes: outputs + [sums], overwrites: (outputs[0], inputs[4])) { [groups] c in
+        context.emit(reads: inputs, writes: outputs + [sums], overwrites: (outputs[0], inputs[5])) { [groups, relu] c in
             kernel_group_norm_gradient(
-                c.raw(inputs[0]), c.doubles(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.raw(inputs[4]), c.doubles(sums),
-                c.raw(outputs[0]), c.floats(outputs[1]), c.floats(outputs[2]), size.images, size.positions, size.channels,
-                Int64(groups), size.type)
+                c.raw(inputs[0]), c.doubles(inputs[1]), c.floats(inputs[2]), c.floats(inputs[3]), c.floats(inputs[4]), c.raw(inputs[5]),
+                c.doubles(sums), c.raw(outputs[0]), c.floats(outputs[1]), c.floats(outputs[2]), size.images, size.positions, size.channels,
+                Int64(groups), relu ? 1 : 0, size.type)
         }
     }
 }
@@ -107,9 +109,11 @@ extension Tensor {
     ///
     /// One group normalizes over all of an image, as many groups as channels every channel of an image by itself.
     ///
+    /// With `relu` what is negative becomes 0 in the same pass.
+    ///
     /// Wu and He, "Group Normalization", ECCV 2018.
-    public func groupNorm(groups: Int, scale: Tensor, offset: Tensor, epsilon: Float = 1e-5) -> Tensor {
+    public func groupNorm(groups: Int, scale: Tensor, offset: Tensor, epsilon: Float = 1e-5, relu: Bool = false) -> Tensor {
         let statistics = graph.record(GroupStatistics(groups: groups, epsilon: epsilon), [self])
-        return graph.record(GroupNormalization(groups: groups), [self, statistics[0], statistics[1], scale, offset])[0]
+        return graph.record(GroupNormalization(groups: groups, relu: relu), [self, statistics[0], statistics[1], scale, offset])[0]
     }
 }

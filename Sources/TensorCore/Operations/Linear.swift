@@ -38,7 +38,7 @@ struct Linear: Operation {
 
     func lower(_ context: LoweringContext) throws {
         let weight = context.inputTypes[1].shape
-        try context.emitLinear(lengths: [weight[1], weight[0]], strides: [1, weight[1]], hasBias: hasBias, isPacked: true)
+        try context.emitLinear(lengths: [weight[1], weight[0]], strides: [1, weight[1]], hasBias: hasBias)
     }
 }
 
@@ -52,21 +52,18 @@ struct LinearBackwardData: Operation {
 
     func lower(_ context: LoweringContext) throws {
         let weight = context.inputTypes[1].shape
-        try context.emitLinear(lengths: weight.dimensions, strides: weight.strides, hasBias: false, isPacked: false)
+        try context.emitLinear(lengths: weight.dimensions, strides: weight.strides, hasBias: false)
     }
 }
 
 extension LoweringContext {
     /// Emits the product of input 0, as rows, with the matrix that is seen in input 1 through `lengths` and `strides`.
     ///
-    /// For bfloat16 the matrix is converted once a step, into the layout that oneDNN likes best. In float32 it is read where it lies, and every shard's
-    /// product copies it into that layout by itself; where rows are few, that takes up to a quarter of its time, so it is done once for all shards. The
-    /// sums are the same, bit by bit: of the kernels that do copy, those with AVX-512.
-    fileprivate func emitLinear(lengths: [Int], strides: [Int], hasBias: Bool, isPacked: Bool) throws {
+    /// In float32 the matrix is read where it lies; for bfloat16 it is converted once a step, into the layout that oneDNN likes best.
+    fileprivate func emitLinear(lengths: [Int], strides: [Int], hasBias: Bool) throws {
         let dtype = inputTypes[0].dtype, rows = inputTypes[0].shape.dropLast().reduce(1, *)
-        let isReordered = dtype == .bfloat16 || isPacked && rows <= 64 && shardCount > 1 && OneDNN.instructionSet.hasPrefix("avx512")
         var a = onednn_tensor(lengths: [rows, lengths[0]], strides: [lengths[0], 1], dtype: dtype)
-        var b = onednn_tensor(lengths: lengths, strides: isReordered ? nil : strides, dtype: dtype)
+        var b = onednn_tensor(lengths: lengths, strides: dtype == .float32 ? strides : nil, dtype: dtype)
         var c = onednn_tensor(lengths: [rows, lengths[1]], strides: [lengths[1], 1], dtype: dtype)
         var bias = onednn_tensor(lengths: [1, lengths[1]], strides: [lengths[1], 1], dtype: .float32)
         let primitive = try Primitive("\(node.operation.name) of \(inputTypes[0].shape) with weights \(inputTypes[1].shape)") {

@@ -1,5 +1,5 @@
 extension Tensor {
-    /// Scaled dot-product attention of q `[B, N, H, d]` over k and v `[B, M, H, d]`; the scale is 1/√d unless given.
+    /// Scaled dot-product attention of q `[B, N, H, d]` over k `[B, M, H, d]` and v `[B, M, H, e]`; the scale is 1/√d unless given.
     public static func scaledDotProductAttention(query: Tensor, key: Tensor, value: Tensor, scale: Float? = nil) -> Tensor {
         fused([query, key, value].map { $0.inGraphPrecision() }, scale: scale ?? 1 / Float(query.shape[-1]).squareRoot(), [])
     }
@@ -20,7 +20,7 @@ extension Tensor {
         return output.reshaped([batch, tokens, heads * width])
     }
 
-    /// Attention of q `[B, N, H, d]` over k and v `[B, M, H, d]` with all that may be done to the scores. Memory grows with the tokens from 256 queries and
+    /// Attention of q `[B, N, H, d]` over k `[B, M, H, d]` and v `[B, M, H, e]` with all that may be done to the scores. Memory grows with the tokens from 512 queries and
     /// keys on, but with their square in dropout and in biases for every pair of tokens.
     ///
     /// - Parameters:
