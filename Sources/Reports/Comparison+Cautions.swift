@@ -54,8 +54,8 @@ extension Comparison {
             $0 != baseline && rows[$0].test == nil && !rows[$0].measured.isEmpty && testedClasses(rows[$0]) == testedClasses(rows[baseline])
         }.map { index in
             let unit = hasFolds ? "fold" : "seed"
-            let common = options.by.isEmpty ? unit : "pair of runs that agree in the \(unit) and all other keys"
-            return "\(rows[index].label) and \(rows[baseline].label) have no \(common) in common"
+            let missing = options.by.isEmpty ? "\(unit) in common" : "pair of runs that agree in the \(unit), the data and all that differs within a row"
+            return "\(rows[index].label) and \(rows[baseline].label) have no \(missing)"
         }
         let tests = rows.compactMap { row in row.correctedP == nil ? nil : row.test }
         guard let most = tests.map(\.differences.count).max() else {

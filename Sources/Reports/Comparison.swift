@@ -395,10 +395,10 @@ public struct Comparison {
     private mutating func testAgainstBaseline() throws {
         guard let baseline = try baselineRow() else { return }
         self.baseline = baseline
-        let reference = units(of: rows[baseline])
+        let paths = pairingPaths(baseline)
         for index in rows.indices where index != baseline && testedClasses(rows[index]) == testedClasses(rows[baseline]) {
-            let units = units(of: rows[index])
-            let differences = units.sorted { $0.key < $1.key }.compactMap { unit, values -> Double? in
+            let found = units(of: rows[index], by: paths[index]), reference = units(of: rows[baseline], by: paths[index])
+            let differences = found.sorted { $0.key < $1.key }.compactMap { unit, values -> Double? in
                 let others = reference[unit] ?? [:]
                 let differences = values.sorted { $0.key < $1.key }.compactMap { seed, value in others[seed].map { value - $0 } }
                 return differences.isEmpty ? nil : Sample(values: differences).mean
@@ -428,16 +428,30 @@ public struct Comparison {
         return candidates[0]
     }
 
-    /// A row's values by what pairs them with another row's: the seed, and with `by` everything that it does not name. Where there are folds, the fold
-    /// and how the folds are made take the place of the seed, and each has a value for each seed; else there is one under 0.
-    private func units(of row: Row) -> [String: [Int: Double]] {
+    /// For each row the paths whose values pair its runs with the baseline's, where `by` makes the rows: the seed, and of those that both have the data's
+    /// and all that differ within one of the two. Another value that is the same in all runs of a row belongs to what the row is.
+    private func pairingPaths(_ baseline: Int) -> [Set<String>] {
+        let parts = rows.map { row -> (all: Set<String>, varying: Set<String>) in
+            let runs = row.measured.map(\.run.keys)
+            let all = runs.reduce(into: Set<String>()) { paths, keys in paths.formUnion(keys.rest(without: options.by.compactMap { try? keys.path($0) })) }
+            return (all, all.filter { path in Set(runs.map { $0.values[path] }).count > 1 })
+        }
+        return parts.map { part in
+            let other = parts[baseline], varying = part.varying.union(other.varying).union(["seed"])
+            return part.all.intersection(other.all).intersection(varying).union(part.all.union(other.all).filter { $0.hasPrefix("data.") })
+        }
+    }
+
+    /// A row's values by what pairs them with another row's: the seed, and with `by` some paths, or everything that it does not name. Where there are
+    /// folds, the fold and how the folds are made take the place of the seed, and each has a value for each seed; else there is one under 0.
+    private func units(of row: Row, by paths: Set<String>? = nil) -> [String: [Int: Double]] {
         let hasFolds = hasFolds
         func isFold(_ run: Run) -> Bool { hasFolds && run.fold != nil }
         let grouped = Dictionary(grouping: row.measured) { measured -> String in
             let run = measured.run
             if !options.by.isEmpty {
-                let paths = options.by.compactMap { try? run.keys.path($0) }
-                return run.keys.rest(without: paths + (isFold(run) ? ["seed"] : []))
+                let paths = paths ?? run.keys.rest(without: options.by.compactMap { try? run.keys.path($0) })
+                return run.keys.text(of: isFold(run) ? paths.subtracting(["seed"]) : paths)
             }
             guard isFold(run) else { return "\(run.summary.description.seed)" }
             return [RunFold.key, "data.folds", "data.split_seed"].map { run.keys.values[$0] ?? "" }.joined(separator: " ")

@@ -78,14 +78,19 @@ struct RunKeys: Sendable {
     }
 
     /// What is equal in runs that differ by nothing but the values of `keys` and the options below them.
-    func rest(without keys: [String]) -> String {
+    func rest(without keys: [String]) -> String { text(of: rest(without: keys)) }
+
+    /// The paths of that.
+    func rest(without keys: [String]) -> Set<String> {
         let isModelGiven = keys.contains("model")
-        let rest = values.filter { path, _ in
+        return Set(values.keys.filter { path in
             if ["experiment", "match"].contains(path) || keys.contains(where: { path == $0 || path.hasPrefix($0 + ".") }) { return false }
             return !(isModelGiven && path.hasPrefix("models."))
-        }
-        return rest.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "\n")
+        })
     }
+
+    /// The values of some paths.
+    func text(of paths: Set<String>) -> String { paths.sorted().compactMap { path in values[path].map { "\(path)=\($0)" } }.joined(separator: "\n") }
 
     /// The definition's values under the names that a table shows: a model's without the model's name and family, options without the name of
     /// their choice, such as `train.optimizer.learning_rate`.

@@ -256,6 +256,26 @@ struct ComparisonTests {
         }
     }
 
+    /// What is one value in all runs of a row belongs to the row; what differs within one has to agree.
+    @Test func byModelPairsAcrossTheirTraining() throws {
+        try withTemporaryFolder { results in
+            for seed in 0..<3 {
+                for epochs in [2, 3] { try Example.writeRun(results, model: "a", seed: seed, accuracy: 0.8 + 0.01 * Double(seed + epochs), epochs: epochs) }
+                try Example.writeRun(results, model: "b", seed: seed, accuracy: 0.9 + 0.01 * Double(seed), epochs: 3)
+                try Example.writeRun(results, model: "c", seed: seed, accuracy: 0.9, epochs: 4)
+            }
+            let rows = try comparison(results) {
+                $0.by = ["model"]
+                $0.baseline = "b"
+            }.rows
+            #expect(rows.map { $0.test?.differences.count } == [3, nil, 3])
+            #expect(rows[0].test!.differences.allSatisfy { abs($0 + 0.07) < 1e-12 })
+            let pooled = try comparison(results) { $0.by = ["model"] }
+            #expect(pooled.rows.map { $0.test?.differences.count } == [nil, 3, nil])
+            #expect(pooled.notes.contains("model=c and model=a have no pair of runs that agree in the seed, the data and all that differs within a row"))
+        }
+    }
+
     // MARK: Budgets
 
     @Test func unequalModelsAreNamedUnlessTheDefinitionAllowsIt() throws {
