@@ -28,6 +28,8 @@ public struct Comparison {
         public var onlyChanged = false
         /// The models of an experiment in the order of its definition, by the experiment's name; nil where it is not known.
         public var modelOrder: @Sendable (String) -> [String]? = { _ in nil }
+        /// Whether what was measured in each epoch is wanted, whatever the metrics.
+        var readsEpochs = false
 
         /// What `harness compare` does unasked.
         public init() {}
@@ -158,7 +160,7 @@ public struct Comparison {
         var damageKind = UserError.Kind.io
         var runs: [Run] = [], plans = Plans(modelOrder: options.modelOrder), places: [String: Place] = [:]
         let begun = folders.filter(\.hasRun), swept = begun.map { plans.writtenValues(of: $0) }
-        let readsEpochs = ([options.metric].compactMap(\.self) + options.others).contains(where: \.isOfEpochs)
+        let readsEpochs = options.readsEpochs || ([options.metric].compactMap(\.self) + options.others).contains(where: \.isOfEpochs)
         for (folder, result) in zip(begun, Self.read(begun, swept: swept, readsEpochs: readsEpochs)) {
             do {
                 let run = try result.get()
@@ -332,7 +334,7 @@ public struct Comparison {
     }
 
     /// The keys whose values differ, but for options that do so only because the choice above them does: an optimizer's ε among optimizers.
-    private static func differingKeys(_ definitions: [[String: String]], _ choices: Set<String>) -> [String] {
+    static func differingKeys(_ definitions: [[String: String]], _ choices: Set<String>) -> [String] {
         func differs(_ key: String, in definitions: [[String: String]]) -> Bool { Set(definitions.map { $0[key] ?? "" }).count > 1 }
         return Set(definitions.flatMap(\.keys)).sorted().filter { key in
             guard differs(key, in: definitions) else { return false }
