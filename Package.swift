@@ -87,7 +87,7 @@ let package = Package(
         .testTarget(
             name: "ExperimentsTests",
             dependencies: ["Experiments", "HDF5", "Layers", "Models", "Reports", "Tasks", "Training", "RunStore", "Measures", "VisionData", "TensorCore", "Checksums", "Configuration", "TestSupport"]),
-        .testTarget(name: "ReportsTests", dependencies: ["Reports", "RunStore", "Measures", "Configuration", "TestSupport"]),
+        .testTarget(name: "ReportsTests", dependencies: ["Reports", "RunStore", "Measures", "Tasks", "Configuration", "TestSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["RunStore", "Measures", "HDF5", "TensorCore", "TestSupport"]),
     ]
 )
