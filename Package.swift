@@ -90,7 +90,7 @@ let package = Package(
             name: "ExperimentsTests",
             dependencies: ["Experiments", "HDF5", "Layers", "Models", "Reports", "Tasks", "Training", "RunStore", "Measures", "VisionData", "TensorCore", "Checksums", "Configuration", "TestSupport"]),
         .testTarget(name: "FiguresTests", dependencies: ["Figures"]),
-        .testTarget(name: "ReportsTests", dependencies: ["Reports", "Figures", "RunStore", "Measures", "Configuration", "TestSupport"]),
+        .testTarget(name: "ReportsTests", dependencies: ["Reports", "Figures", "RunStore", "Measures", "Tasks", "Configuration", "TestSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["RunStore", "Measures", "HDF5", "TensorCore", "TestSupport"]),
     ]
 )

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Experiments
+import Measures
 import Reports
 
 struct CompareCommand: DefinitionCommand {
@@ -13,12 +14,14 @@ struct CompareCommand: DefinitionCommand {
             its end (train.epochs, width), or model, experiment, seed.
 
             Metrics: test_, val_ or train_ and a measure of the runs' task, such as test_accuracy, val_loss or train_loss; \
-            \(Metric.others.map(\.rawValue).joined(separator: ", ")).
+            \(Metric.others.map(\.rawValue).joined(separator: ", ")). Of classifications whose files keep logits also, after test_ or val_: top and a number \
+            with _accuracy, as in top5_accuracy; \(ScoreMeasure.names.filter { !$0.hasPrefix("top") }.joined(separator: ", ")).
 
             Examples:
               harness compare vit_vs_resnet
               harness compare heads attention_scale --metric val_loss --format markdown
               harness compare initialization --by initialization deviation activation depth --metric test_accuracy,activation_gain,predicted_activation_gain
+              harness compare vit_vs_resnet --metric test_accuracy,test_top5_accuracy,test_macro_f1,test_auc,test_ece,test_brier,test_nll
               harness compare depth_and_rate --by depth learning_rate --where model=vit --baseline depth=4
             """)
 

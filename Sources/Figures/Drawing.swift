@@ -21,13 +21,13 @@ public struct Drawing: Sendable {
         case solid = "", dashed = " stroke-dasharray=\"5 3\"", dotted = " stroke-dasharray=\"1.5 2.5\""
     }
 
-    /// Text on one line, cut to `limit`; what was cut is there when a pointer rests on it.
+    /// Text on one line, cut to `limit`; what was cut is there when a pointer rests on it. Over lines it has a halo.
     mutating func text(
         _ words: String, x: Double, y: Double, anchor: Anchor = .start, size: Double = textSize, isBold: Bool = false, isSoft: Bool = false, limit: Double? = nil,
-        rotation: Double = 0
+        rotation: Double = 0, hasHalo: Bool = false
     ) {
         let shown = TextWidth.fitted(words, to: limit ?? .infinity, size: size, isBold: isBold)
-        var attributes = "class=\"\(isSoft ? "f-soft" : "f-ink")\" x=\"\(number(x))\" y=\"\(number(y))\""
+        var attributes = "class=\"\(isSoft ? "f-soft" : "f-ink")\(hasHalo ? " f-halo" : "")\" x=\"\(number(x))\" y=\"\(number(y))\""
         if anchor != .start { attributes += " text-anchor=\"\(anchor.rawValue)\"" }
         if size != Self.textSize { attributes += " font-size=\"\(number(size))\"" }
         if isBold { attributes += " font-weight=\"bold\"" }

@@ -85,6 +85,7 @@ public enum Palette {
         return ([
             ".f-back{fill:\(theme.back.text)}.f-ink{fill:\(theme.ink.text)}.f-soft{fill:\(theme.soft.text)}",
             ".f-axis{stroke:\(theme.axis.text)}.f-grid{stroke:\(theme.grid.text)}.f-heat{fill:\(theme.heat.text)}.f-edge{stroke:\(theme.back.text)}",
+            ".f-halo{stroke:\(theme.back.text);stroke-width:3px;stroke-linejoin:round;paint-order:stroke}",
         ] + series).joined(separator: "\n")
     }
 }

@@ -41,7 +41,7 @@ public struct ParallelCoordinates: Figure {
 
     public func drawing(_ width: FigureWidth) -> Drawing {
         var drawing = Drawing(width)
-        let margin = PlotFrame.margin, left = margin + 10, right = drawing.width - margin - 10, step = width == .page ? 52.0 : 50.0
+        let margin = PlotFrame.margin, left = margin + 10, right = drawing.width - margin - 10, step = 58.0
         var y = PlotFrame.heading(title, in: &drawing)
         let ranked = names.indices.filter { coordinates.last?.values[$0]?.isFinite ?? false }
             .sorted { (coordinates.last!.values[$0]!, $0) < (coordinates.last!.values[$1]!, $1) }
@@ -68,17 +68,17 @@ public struct ParallelCoordinates: Figure {
         for (index, coordinate) in coordinates.enumerated() {
             let y = top + Double(index) * step
             drawing.line((left - 6, y), (right + 6, y), style: "f-axis", thickness: 1.2)
-            drawing.text(coordinate.name, x: margin, y: y - 6, size: Drawing.smallSize + 1, isBold: true, limit: right - left)
+            drawing.text(coordinate.name, x: margin, y: y - 6, size: Drawing.smallSize + 1, isBold: true, limit: right - left, hasHalo: true)
             if let axis = coordinate.axis, let range = ranges[index] {
                 for tick in axis.ticks(in: range, about: max(2, Int((right - left) / 80))) {
                     drawing.line((place(index, tick.value), y), (place(index, tick.value), y + 4), style: "f-axis")
-                    drawing.text(tick.text, x: place(index, tick.value), y: y + 14, anchor: .middle, size: Drawing.smallSize + 0.5, isSoft: true)
+                    drawing.text(tick.text, x: place(index, tick.value), y: y + 14, anchor: .middle, size: Drawing.smallSize + 0.5, isSoft: true, hasHalo: true)
                 }
             } else {
                 let room = (right - left) / Double(max(coordinate.words.count, 1))
                 for (word, text) in coordinate.words.enumerated() {
                     drawing.line((place(index, Double(word)), y), (place(index, Double(word)), y + 4), style: "f-axis")
-                    if room >= 12 { drawing.text(text, x: place(index, Double(word)), y: y + 14, anchor: .middle, size: Drawing.smallSize + 0.5, isSoft: true, limit: room - 6) }
+                    if room >= 12 { drawing.text(text, x: place(index, Double(word)), y: y + 14, anchor: .middle, size: Drawing.smallSize + 0.5, isSoft: true, limit: room - 6, hasHalo: true) }
                 }
             }
         }

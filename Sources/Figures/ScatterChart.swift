@@ -100,7 +100,7 @@ public struct ScatterChart: Figure {
             }
             guard let free else { continue }
             taken.append(Box(x: free.x, y: free.y - 9, width: width, height: 11))
-            drawing.text(text, x: free.x, y: free.y, size: size)
+            drawing.text(text, x: free.x, y: free.y, size: size, hasHalo: true)
         }
     }
 }

@@ -52,7 +52,7 @@ enum TextWidth {
             default: sum + 1000
             }
         }
-        return thousandths / 1000 * size * (isBold ? 1.1 : 1.03)
+        return thousandths / 1000 * size * (isBold ? 1.15 : 1.07)
     }
 
     /// The text, or as much of its beginning and end as there is room for.

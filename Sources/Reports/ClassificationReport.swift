@@ -1,28 +1,70 @@
 import Configuration
+import Measures
 import RunStore
 
-/// What the evaluation of a task that chooses among classes says beside its measures: who was taken for whom.
-struct ClassificationReport: Encodable {
+/// What the evaluation of a task that chooses among classes says beside its measures: who was taken for whom, and how well each class is told from the others.
+public struct ClassificationReport: Encodable, Sendable {
     /// How many images were classified.
-    let images: Int
+    public let images: Int
     /// A row for each class, a column for each that was predicted.
-    let confusion: [[Int64]]
+    public let confusion: [[Int64]]
+    /// What each class is measured by; without logits the areas are NaN.
+    public let classes: [ClassMeasures]
+    /// What follows from the logits; empty where the run keeps none.
+    public let scores: [(score: ScoreMeasure, value: Double)]
 
     /// nil for an evaluation without a confusion matrix.
-    init?(_ evaluation: EvaluationRecord) {
+    public init?(_ evaluation: EvaluationRecord, classes: Int?) {
         guard let counts = evaluation.tables["confusion"]?.integers, !counts.isEmpty else { return nil }
-        let classes = Int(Double(counts.count).squareRoot().rounded())
-        guard classes * classes == counts.count else { return nil }
-        confusion = (0..<classes).map { Array(counts[$0 * classes..<($0 + 1) * classes]) }
+        let side = Int(Double(counts.count).squareRoot().rounded())
+        guard side * side == counts.count else { return nil }
+        let confusion = (0..<side).map { Array(counts[$0 * side..<($0 + 1) * side]) }
+        self.confusion = confusion
         images = Int(counts.reduce(0, +))
+        guard let logits = evaluation.scores(classes: classes), logits.classCount == side else {
+            self.classes = (0..<side).map { place in
+                ClassMeasures(
+                    imageCount: Int(confusion[place].reduce(0, +)), predictedCount: Int(confusion.reduce(0) { $0 + $1[place] }),
+                    rightCount: Int(confusion[place][place]))
+            }
+            scores = []
+            return
+        }
+        self.classes = logits.classes()
+        let areas = self.classes.map(\.auc).filter { !$0.isNaN }
+        let top: [ScoreMeasure] = side > 5 ? [.topAccuracy(5)] : side > 2 ? [.topAccuracy(2)] : []
+        scores = (top + [.balancedAccuracy, .macroF1, .auc, .calibrationError, .brierScore, .negativeLogLikelihood]).map { score in
+            // The classes' areas are there already.
+            (score, score == .auc ? (areas.isEmpty ? .nan : areas.reduce(0, +) / Double(areas.count)) : score.value(of: logits))
+        }
     }
+
+    private struct ClassLine: Encodable {
+        let images, predicted: Int
+        let precision, recall, f1, auc: Double?
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: NamedKey.self)
+        try fields.encode(images, forKey: NamedKey("images"))
+        try fields.encode(confusion, forKey: NamedKey("confusion"))
+        for (score, value) in scores { try fields.encodeIfPresent(finite(value), forKey: NamedKey(score.name)) }
+        try fields.encode(classes.map {
+            ClassLine(
+                images: $0.imageCount, predicted: $0.predictedCount, precision: finite($0.precision), recall: finite($0.recall), f1: finite($0.f1),
+                auc: finite($0.auc))
+        }, forKey: NamedKey("classes"))
+    }
+
+    /// The names of the classes, where each has one.
+    private func known(_ names: [String]?) -> [String]? { names.flatMap { $0.count == confusion.count ? $0 : nil } }
 
     /// For up to 20 classes who was taken for whom; nil where there are more.
     ///
     /// - Parameter names: of the classes, where they have some.
     func text(names: [String]?, width: Int?) -> String? {
         guard confusion.count <= 20 else { return nil }
-        let names = names.flatMap { $0.count == confusion.count ? $0 : nil }
+        let names = known(names)
         var table = TextTable(
             [TextTable.Column("class")] + (names == nil ? [] : [TextTable.Column("name", .left)]) + confusion.indices.map { TextTable.Column("→\($0)") }
                 + [TextTable.Column("recall")])
@@ -32,5 +74,32 @@ struct ClassificationReport: Encodable {
             table.append(["\(label)"] + (names.map { [$0[label]] } ?? []) + row.map { grouped(Int($0)) } + [recall])
         }
         return "images by class (rows) and predicted class (columns)\n" + table.text(width: width)
+    }
+
+    /// How many classes the text lists at most.
+    private static let listedCount = 100
+
+    /// What each class is measured by; of more than 100 classes those with the lowest F1.
+    ///
+    /// - Parameter names: of the classes, where they have some.
+    func classText(names: [String]?, width: Int?) -> String {
+        let names = known(names), hasAreas = !scores.isEmpty
+        var table = TextTable(
+            [TextTable.Column("class")] + (names == nil ? [] : [TextTable.Column("name", .left)])
+                + (["images", "predicted", "precision", "recall", "F1"] + (hasAreas ? ["AUC"] : [])).map { TextTable.Column($0) })
+        func number(_ value: Double) -> String { finite(value).map { decimals($0, 4) } ?? none }
+        let isCut = classes.count > Self.listedCount
+        // Classes without images and predictions say nothing.
+        let order = isCut
+            ? classes.indices.filter { !classes[$0].f1.isNaN }.sorted { (classes[$0].f1, $0) < (classes[$1].f1, $1) }.prefix(Self.listedCount) : Array(classes.indices)[...]
+        for place in order {
+            let measures = classes[place]
+            table.append(
+                ["\(place)"] + (names.map { [$0[place]] } ?? []) + [grouped(measures.imageCount), grouped(measures.predictedCount)]
+                    + ([measures.precision, measures.recall, measures.f1] + (hasAreas ? [measures.auc] : [])).map(number))
+        }
+        let title = isCut ? "the \(Self.listedCount) classes of \(grouped(classes.count)) with the lowest F1" : "images by class, each against all others"
+        let note = hasAreas ? [] : ["no AUC, calibration or top-k accuracy: the file keeps no logits of the test images"]
+        return ([title, table.text(width: width)] + note.flatMap { broken($0, width: width) }).joined(separator: "\n")
     }
 }

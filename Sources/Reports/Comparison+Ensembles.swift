@@ -1,11 +1,14 @@
 import Configuration
 import Foundation
+import Measures
 import RunStore
 
 extension Comparison {
     /// Runs that were tested as one, beside the rows of those runs: no part of any row's n, interval or test.
     struct EnsembleRow {
         let file: EnsembleFile
+        /// What is computed from the logits of its members; none of a soup, whose own are not kept.
+        var scores: [Metric: Double] = [:]
 
         /// As tables show it: `vits (ensemble of 6)`.
         var title: String { "\(file.name) (\(file.title))" }
@@ -18,14 +21,14 @@ extension Comparison {
             case .validation(let measure): (values, name) = (file.validation, measure)
             case .training, .other: return nil
             }
-            return finite(values.first { $0.measure == name }?.value)
+            return finite(values.first { $0.measure == name }?.value ?? scores[metric])
         }
     }
 
     /// The ensembles in the folders of some runs whose members are all among these runs, or lie elsewhere, and are what they were.
     ///
     /// - Returns: sentences about those that are left out too.
-    static func ensembles(of runs: [Run]) -> (rows: [EnsembleRow], notes: [String]) {
+    static func ensembles(of runs: [Run], scoring metrics: [Metric] = []) -> (rows: [EnsembleRow], notes: [String]) {
         var folders: [String] = [], shown: Set<String> = []
         for run in runs {
             let folder = (run.summary.folder.path as NSString).deletingLastPathComponent
@@ -43,7 +46,7 @@ extension Comparison {
                     if let changed = members.first(where: { !isUnchanged($0.folder, $0.entry) }) {
                         notes.append("\(file.name) (\(file.title)) is left out: \(changed.entry.run) is not the run that it was made of; harness run makes it again")
                     } else {
-                        rows.append(EnsembleRow(file: file))
+                        rows.append(EnsembleRow(file: file, scores: scores(of: file, members.map(\.folder), metrics)))
                     }
                 } catch {
                     notes.append("\((path as NSString).lastPathComponent) is left out: \("\(error)".replacing("\n", with: "; "))")
@@ -51,6 +54,15 @@ extension Comparison {
             }
         }
         return (rows, notes)
+    }
+
+    /// The metrics that are computed from the mean of the members' probabilities of the test images.
+    private static func scores(of file: EnsembleFile, _ members: [RunFolder], _ metrics: [Metric]) -> [Metric: Double] {
+        let scored = metrics.filter { $0.score()?.split == .test }
+        guard file.kind == .ensemble, !scored.isEmpty else { return [:] }
+        let outputs = members.map { folder in (try? RunReader(folder)).flatMap { run in (try? run.evaluation())?.scores(classes: run.description.classes) } }
+        guard !outputs.contains(where: { $0 == nil }), let mean = ClassScores(meanOf: outputs.compactMap(\.self)) else { return [:] }
+        return Dictionary(uniqueKeysWithValues: Set(scored).map { ($0, $0.score()!.measure.value(of: mean)) })
     }
 
     private static func place(_ path: String) -> String { URL(filePath: path).standardizedFileURL.path }

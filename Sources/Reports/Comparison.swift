@@ -160,8 +160,8 @@ public struct Comparison {
         var damageKind = UserError.Kind.io
         var runs: [Run] = [], plans = Plans(modelOrder: options.modelOrder), places: [String: Place] = [:]
         let begun = folders.filter(\.hasRun), swept = begun.map { plans.writtenValues(of: $0) }
-        let readsEpochs = options.readsEpochs || ([options.metric].compactMap(\.self) + options.others).contains(where: \.isOfEpochs)
-        for (folder, result) in zip(begun, Self.read(begun, swept: swept, readsEpochs: readsEpochs)) {
+        let asked = [options.metric].compactMap(\.self) + options.others, readsEpochs = options.readsEpochs || asked.contains(where: \.isOfEpochs)
+        for (folder, result) in zip(begun, Self.read(begun, swept: swept, readsEpochs: readsEpochs, scoring: asked)) {
             do {
                 let run = try result.get()
                 runs.append(run)
@@ -175,10 +175,14 @@ public struct Comparison {
             }
         }
         if runs.isEmpty, !damages.isEmpty { throw UserError(damageKind, damages.joined(separator: "\n")) }
-        measures = runs.flatMap(\.summary.description.measures).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        let measured = runs.flatMap(\.summary.description.measures).reduce(into: [Measure]()) { if !$0.contains($1) { $0.append($1) } }
+        let classCounts = runs.compactMap(\.summary.description.classes)
+        let scored = asked.compactMap { $0.score(measured)?.measure }.reduce(into: [ScoreMeasure]()) { if !$0.contains($1) { $0.append($1) } }
+        measures = measured + (classCounts.isEmpty ? [] : scored.map(\.measure))
         usualMetric = .test(runs.first?.summary.description.monitored ?? Measure.lossName)
         metric = options.metric ?? usualMetric
-        if !runs.isEmpty { try requireKnown([metric] + options.others) }
+        if !runs.isEmpty { try requireKnown([metric] + options.others, hasClasses: !classCounts.isEmpty) }
+        try Self.require(scored, ofClasses: classCounts.max())
         runs = try tagged(meetingConditions(runs))
         try group(runs)
         nameRows()
@@ -187,24 +191,32 @@ public struct Comparison {
         try testAgainstBaseline()
         notes += cautions()
         guard options.by.isEmpty else { return }
-        let found = Self.ensembles(of: rows.flatMap(\.runs))
+        let found = Self.ensembles(of: rows.flatMap(\.runs), scoring: [metric] + others)
         ensembles = found.rows
         notes += found.notes
     }
 
     /// - Throws: `.usage` when no run measures one of the metrics.
-    private func requireKnown(_ metrics: [Metric]) throws {
-        let known = Metric.known(measures)
+    private func requireKnown(_ metrics: [Metric], hasClasses: Bool) throws {
+        let known = Metric.known(measures) + (hasClasses ? ScoreMeasure.names.flatMap { [.test($0), .validation($0)] } : [])
         for metric in metrics where !known.contains(metric) {
             throw UserError(.usage, "unknown metric '\(metric.rawValue)'\(suggestion(for: metric.rawValue, among: known.map(\.rawValue)))")
         }
     }
 
+    /// - Throws: `.usage` for the accuracy of more classes than there are.
+    private static func require(_ scores: [ScoreMeasure], ofClasses count: Int?) throws {
+        for case .topAccuracy(let k) in scores {
+            guard let count, k > count else { continue }
+            throw UserError(.usage, "--metric: top\(k)_accuracy is of the \(grouped(k)) largest logits, expected at most \(grouped(count)), the number of classes")
+        }
+    }
+
     /// Reads runs on several threads: what takes long is their digests and definitions.
-    private static func read(_ folders: [RunFolder], swept: [[String: String]], readsEpochs: Bool) -> [Result<Run, any Error>] {
+    private static func read(_ folders: [RunFolder], swept: [[String: String]], readsEpochs: Bool, scoring metrics: [Metric]) -> [Result<Run, any Error>] {
         let results = Mutex([Int: Result<Run, any Error>]())
         SystemThread.forEach(below: folders.count) { index in
-            let result = Result { Run(try RunSummary(folders[index], readsEpochs: readsEpochs), swept: swept[index]) }
+            let result = Result { Run(try RunSummary(folders[index], readsEpochs: readsEpochs, scoring: metrics), swept: swept[index]) }
             results.withLock { $0[index] = result }
         }
         let all = results.withLock { $0 }
@@ -382,7 +394,7 @@ public struct Comparison {
                 } else if let value = metric.value(of: run.summary), value.isFinite {
                     rows[index].measured.append((run, value))
                 } else {
-                    notes.append("\(run.summary.name) has no \(metric.rawValue)")
+                    notes.append("\(run.summary.name) has no \(metric.rawValue)\(run.summary.reason(forLacking: metric))")
                 }
             }
             let row = rows[index]

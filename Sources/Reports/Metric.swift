@@ -68,6 +68,16 @@ public enum Metric: RawRepresentable, Sendable, Hashable {
     /// The measure that it is of; nil for what every run has.
     func measure(among measures: [Measure]) -> Measure? { measures.first { $0.name == measureName } }
 
+    /// What is computed from the logits of a split; nil for what a run has measured itself, if it has a measure of that name.
+    func score(_ measures: [Measure] = []) -> (split: EvaluatedSplit, measure: ScoreMeasure)? {
+        guard measure(among: measures) == nil else { return nil }
+        switch self {
+        case .test(let name): return ScoreMeasure(name).map { (.test, $0) }
+        case .validation(let name): return ScoreMeasure(name).map { (.validation, $0) }
+        case .training, .other: return nil
+        }
+    }
+
     /// What it is, with its unit.
     func explanation(among measures: [Measure]) -> String {
         let measure = measure(among: measures), title = measure?.title ?? measureName ?? ""
@@ -75,6 +85,12 @@ public enum Metric: RawRepresentable, Sendable, Hashable {
         func unit(_ whole: String = "") -> String {
             guard let measure else { return "" }
             return measure.isShare ? " (share\(whole))" : measure.unit == "1" ? "" : " (\(measure.unit))"
+        }
+        if let score = score(), measure == score.measure.measure {
+            let isTest = score.split == .test, unit = score.measure.measure.unit
+            // Not every number from 0 to 1 is a share.
+            let words = score.measure.title + (score.measure.isShareOfImages ? " (share\(isTest ? " of the test set" : ""))" : unit == "1" ? "" : " (\(unit))")
+            return isTest ? "test \(words)" : "validation \(words), best weights"
         }
         return switch self {
         case .test: "test \(title)\(unit(" of the test set"))"
@@ -127,6 +143,7 @@ public enum Metric: RawRepresentable, Sendable, Hashable {
 
     func value(of run: RunSummary) -> Double? {
         let measures = run.description.measures, place = measures.firstIndex { $0.name == measureName }
+        if place == nil, let value = run.scores[self] { return value }
         switch self {
         case .test: return place.flatMap { run.testValues?[$0] }
         case .validation:

@@ -50,8 +50,11 @@ struct ReportPage {
         case .figure(let name, let figure, let reading):
             return """
                 <figure id="\(name)"><div class="wide">\(figure.inlineSVG(.page))</div><div class="narrow">\(figure.inlineSVG(.column))</div>
-                <figcaption>\(htmlText(reading, limit: 1000)) <code>\(htmlText(command)) --figures figures</code> <span class="file">→ \(name)-170mm.svg</span></figcaption></figure>
+                \(caption(reading, command, name))</figure>
                 """
+        case .gallery(let figures, let reading):
+            let drawings = figures.map { "<div id=\"\($0.name)\">\($0.content.inlineSVG(.column))</div>" }.joined(separator: "\n")
+            return "<figure class=\"gallery\"><div>\(drawings)</div>\n\(caption(reading, command, figures.map(\.name).joined(separator: ", ")))</figure>"
         case .table(let name, let table, let caption, let command):
             let made = command.map { "<p class=\"made\"><code>\(htmlText($0))</code></p>" } ?? ""
             return "<div class=\"table\" id=\"\(name)\">\(table.html())</div>\n" + caption.map { "<p class=\"note\">\(htmlText($0, limit: 2000))</p>" }.joined(separator: "\n") + made
@@ -62,6 +65,10 @@ struct ReportPage {
         }
     }
 
+    private static func caption(_ reading: String, _ command: String, _ names: String) -> String {
+        "<figcaption>\(htmlText(reading, limit: 1000))<br><code>\(htmlText(command)) --figures figures</code> → \(names)</figcaption>"
+    }
+
     /// Colours have a contrast of at least 4.5 to what is behind them, light and dark; on paper it is light, and what is folded stays so.
     private static let style = """
         :root { color-scheme: light dark; --back: #fff; --ink: #1b1f24; --soft: #57606a; --rule: #d5dae0; --shade: #f4f6f8; --link: #0b5cad }
@@ -69,7 +76,7 @@ struct ReportPage {
         :root { --back: #14181d; --ink: #e8eaed; --soft: #a4adb8; --rule: #333b44; --shade: #1d2329; --link: #7cc0f5 } }
         * { box-sizing: border-box }
         html { background: var(--back); color: var(--ink); -webkit-text-size-adjust: 100% }
-        body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "Liberation Sans", Helvetica, Arial, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 3rem;
+        body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "Liberation Sans", Helvetica, Arial, sans-serif; margin: 0 auto; max-width: 70rem; padding: 1.5rem 1rem 3rem;
         overflow-wrap: anywhere }
         h1 { font-size: 1.8rem; line-height: 1.2; margin: 0 0 .25rem }
         h2 { font-size: 1.3rem; line-height: 1.3; margin: 2.5rem 0 .75rem; padding-top: .75rem; border-top: 1px solid var(--rule) }
@@ -80,7 +87,8 @@ struct ReportPage {
         code { color: var(--ink); background: var(--shade); padding: .1em .35em; border-radius: 3px; -webkit-box-decoration-break: clone; box-decoration-break: clone }
         pre { background: var(--shade); padding: .75rem; border-radius: 6px; overflow: auto; max-height: 24rem; overflow-wrap: normal }
         figure { margin: 1.25rem 0 2rem; max-width: 46rem } figure svg { display: block; height: auto; border-radius: 6px }
-        figcaption { margin-top: .25rem } .file { white-space: nowrap }
+        figcaption { margin-top: .25rem; max-width: 46rem } figcaption code { line-height: 1.8 }
+        .gallery { max-width: none } .gallery > div { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: 1rem }
         .narrow { display: none }
         @media screen and (max-width: 34rem) { .wide { display: none } .narrow { display: block } body { padding: 1rem 1rem 2rem } h1 { font-size: 1.5rem } }
         .scroll { overflow: auto; max-height: 36rem; border: 1px solid var(--rule); border-radius: 6px; margin: .75rem 0 }

@@ -11,6 +11,8 @@ struct ReportSection {
         case fact(label: String, text: String)
         /// A figure under the name of its files, and how it is read.
         case figure(String, any Figure, reading: String)
+        /// Several small figures of one kind, and how they are read.
+        case gallery([Report.Named<any Figure>], reading: String)
         /// A table under the name of its file, what stands above it, and the command that prints it; nil where none prints it alone.
         case table(String, TextTable, caption: [String], command: String?)
         /// Text with its line breaks, folded under a few words.
@@ -25,7 +27,13 @@ struct ReportSection {
     var parts: [Part]
 
     var figures: [Report.Named<any Figure>] {
-        parts.compactMap { if case .figure(let name, let figure, _) = $0 { Report.Named(name: name, content: figure) } else { nil } }
+        parts.flatMap { part -> [Report.Named<any Figure>] in
+            switch part {
+            case .figure(let name, let figure, _): [Report.Named(name: name, content: figure)]
+            case .gallery(let figures, _): figures
+            default: []
+            }
+        }
     }
 
     /// In LaTeX.
@@ -60,6 +68,6 @@ struct ReportSections {
         guard count > shown.count else { return nil }
         let isByModel = Set(shown.map(\.row.model)).count == shown.count && shown.count > 1
         return "Of \(count) rows the figures below show \(isByModel ? "the best of each model" : "the best \(shown.count)") by \(comparison.metric.title): "
-            + shown.map(\.row.label).joined(separator: "; ") + "."
+            + shown.map { $0.row.label.shortened(to: 90) }.joined(separator: "; ") + "."
     }
 }

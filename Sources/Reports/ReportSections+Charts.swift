@@ -41,7 +41,8 @@ extension ReportSections {
                 series.append(training)
             }
         }
-        guard !series.isEmpty else { return nil }
+        // One epoch makes no curve.
+        guard series.contains(where: { $0.x.count > 1 }) else { return nil }
         let values = series.flatMap(\.y), isLoss = measure.name == Measure.lossName
         let isWide = isLoss && (values.min() ?? 0) > 0 && (values.max() ?? 1) / (values.min() ?? 1) > 30
         let unit = measure.isShare ? " (share)" : measure.unit == "1" ? "" : " (\(measure.unit))"

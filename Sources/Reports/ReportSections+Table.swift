@@ -64,12 +64,12 @@ extension ReportSections {
         guard measured.count > 1, let best = measured.min(by: { comparison.isMoreBetter ? $0.sample.mean > $1.sample.mean : $0.sample.mean < $1.sample.mean }) else { return [] }
         let digits = comparison.metric.decimals
         let interval = comparison.interval(best).map { " (95% confidence interval \(decimals($0.lowerBound, digits)) … \(decimals($0.upperBound, digits)))" } ?? ""
-        var sentences = "\(best.label) has the best \(comparison.metric.title), \(decimals(best.sample.mean, digits))\(interval)."
+        var sentences = "\(best.label.shortened(to: 90)) has the best \(comparison.metric.title), \(decimals(best.sample.mean, digits))\(interval)."
         if comparison.hasTests, let baseline = comparison.baseline {
             let certain = comparison.rows.filter { $0.correctedP.map { $0 <= 0.05 } ?? false }
             sentences += certain.isEmpty
-                ? " No difference to \(comparison.rows[baseline].label) is larger than chance alone often makes (p > 0.05 for every row)."
-                : " \(certain.count) of \(comparison.rows.count { $0.correctedP != nil }) rows differ from \(comparison.rows[baseline].label) by more than chance alone often makes (p ≤ 0.05)."
+                ? " No difference to \(comparison.rows[baseline].label.shortened(to: 90)) is larger than chance alone often makes (p > 0.05 for every row)."
+                : " \(certain.count) of \(comparison.rows.count { $0.correctedP != nil }) rows differ from \(comparison.rows[baseline].label.shortened(to: 90)) by more than chance alone often makes (p ≤ 0.05)."
         }
         return [sentences]
     }

@@ -10,6 +10,9 @@ struct RowEvaluation {
     private(set) var confusions: [[[Int]]] = []
     /// By class; numbers where the data set does not name its classes.
     private(set) var classNames: [String] = []
+    /// The predictions of each run by their confidence, and its expected calibration error; none where runs keep no logits.
+    private(set) var reliabilities: [[ReliabilityBin]] = []
+    private(set) var calibrationErrors: [Double] = []
 
     /// - Throws: `.data` for a run that is damaged where `Comparison` does not look.
     init(_ row: Comparison.Row) throws {
@@ -17,6 +20,10 @@ struct RowEvaluation {
             let (evaluation, data) = try RunReader.read(run.summary.folder) { (try $0.evaluation(), try $0.wholeDescription().data) }
             guard let evaluation else { continue }
             if let report = ClassificationReport(evaluation) { confusions.append(report.confusion.map { $0.map { Int($0) } }) }
+            if let scores = evaluation.scores(classes: run.summary.description.classes), scores.isMeasurable {
+                reliabilities.append(scores.reliability())
+                calibrationErrors.append(scores.calibrationError())
+            }
             if classNames.isEmpty, let names = data?.classNames { classNames = names }
         }
         let classes = confusions.first?.count ?? 0
@@ -31,6 +38,15 @@ struct RowEvaluation {
             for row in sum.indices { for column in sum.indices { sum[row][column] += other[row][column] } }
         }
         return sum
+    }
+
+    /// The predictions of all runs by their confidence.
+    var reliability: [ReliabilityDiagram.Bin?] {
+        (0..<ClassScores.usualBinCount).map { index in
+            let bins = reliabilities.map { $0[index] }.filter { $0.count > 0 }, count = bins.reduce(0) { $0 + $1.count }
+            func mean(_ value: (ReliabilityBin) -> Double) -> Double { bins.reduce(0) { $0 + value($1) * Double($1.count) } / Double(count) }
+            return count == 0 ? nil : ReliabilityDiagram.Bin(confidence: mean(\.confidence), accuracy: mean(\.accuracy), count: count)
+        }
     }
 
     /// The recall of a class in each run that has images of it.

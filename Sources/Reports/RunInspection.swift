@@ -107,7 +107,7 @@ struct RunInspection {
                 let values = zip(description.measures, record.values).filter(\.0.isOfEvaluation).map { (measure: $0, value: finite($1 as Double?)) }
                 return Test(
                     values: values.filter { $0.measure.name == description.monitored } + values.filter { $0.measure.name != description.monitored },
-                    classification: ClassificationReport(record))
+                    classification: ClassificationReport(record, classes: description.classes))
             },
             weights: weights, machine: machine)
     }
@@ -196,7 +196,13 @@ struct RunInspection {
     private func describe(_ test: Test, _ width: Int?) -> String {
         let values = test.values.map { measure, value in (Self.title("test \(measure.title)", measure), value.map { decimals($0, 4) } ?? none) }
         let images = test.classification.map { [("test images", grouped($0.images))] } ?? []
-        let sections = [aligned(values + images), test.classification?.text(names: report.classNames, width: width)]
+        let scores = test.classification?.scores.map { score, value in
+            (Self.title("test \(score.measure.title)", score.measure), finite(value).map { decimals($0, 4) } ?? none)
+        } ?? []
+        let sections = [
+            aligned(values + scores + images), test.classification?.text(names: report.classNames, width: width),
+            test.classification?.classText(names: report.classNames, width: width),
+        ]
         return sections.compactMap(\.self).joined(separator: "\n\n")
     }
 

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Measures
 import RunStore
 
 /// What reports need of a run.
@@ -28,24 +29,31 @@ struct RunSummary: Sendable {
     let layers: [LayerRecord]
     /// In the order of the description's measures; nil before the test.
     let testValues: [Double?]?
+    /// What was asked for and is computed from the logits that the run keeps; NaN where it is not defined, absent where there are none.
+    let scores: [Metric: Double]
     let machine: MachineRecord?
     /// What is wrong with `machine.json`, of which nothing but times is read here.
     let machineDamage: String?
 
-    /// - Parameter readsEpochs: whether somebody asks for the rows: what was measured in each epoch, and how many steps there are.
-    init(_ folder: RunFolder, readsEpochs: Bool = true) throws {
+    /// - Parameters:
+    ///   - readsEpochs: whether somebody asks for the rows: what was measured in each epoch, and how many steps there are.
+    ///   - metrics: those of them that are computed from logits are computed.
+    init(_ folder: RunFolder, readsEpochs: Bool = true, scoring metrics: [Metric] = []) throws {
         self.folder = folder
         let status: RunStatus
         var description: RunDescription
-        (status, description, layers, epochCount, stepCount, epochs, testValues) = try RunReader.read(folder) { run in
+        let logits: [EvaluatedSplit: ClassScores]
+        (status, description, layers, epochCount, stepCount, epochs, testValues, logits) = try RunReader.read(folder) { run in
             let layers = try run.layers()
             return (
                 run.status,
                 // Only who measured layers is asked for their names.
                 layers.isEmpty ? run.description : try run.wholeDescription(), layers, try run.epochCount(),
-                readsEpochs || run.status == .diverged ? try run.stepCount() : nil, readsEpochs ? try run.epochs() : [], try run.testValues()
+                readsEpochs || run.status == .diverged ? try run.stepCount() : nil, readsEpochs ? try run.epochs() : [], try run.testValues(),
+                try Self.logits(of: run, for: metrics)
             )
         }
+        scores = Self.scores(logits, metrics, description.measures)
         // A run that experiments share lies in one of them; in the others there is a link to it.
         let target = try? FileManager.default.destinationOfSymbolicLink(atPath: folder.path)
         isLink = target != nil
@@ -70,6 +78,36 @@ struct RunSummary: Sendable {
         } catch let error as UserError {
             (machine, machineDamage) = (nil, "\(error)")
         }
+    }
+
+    /// The logits of the splits that metrics are about.
+    private static func logits(of run: RunReader, for metrics: [Metric]) throws -> [EvaluatedSplit: ClassScores] {
+        var logits: [EvaluatedSplit: ClassScores] = [:]
+        for split in Set(metrics.compactMap { $0.score(run.description.measures)?.split }) {
+            logits[split] = try run.evaluation(of: split)?.scores(classes: run.description.classes)
+        }
+        return logits
+    }
+
+    private static func scores(_ logits: [EvaluatedSplit: ClassScores], _ metrics: [Metric], _ measures: [Measure]) -> [Metric: Double] {
+        var values: [Metric: Double] = [:]
+        for metric in metrics {
+            guard let (split, measure) = metric.score(measures), let scores = logits[split] else { continue }
+            // Among no more than k classes every image is right.
+            if case .topAccuracy(let k) = measure, k > scores.classCount { values[metric] = .nan } else { values[metric] = measure.value(of: scores) }
+        }
+        return values
+    }
+
+    /// Why the run, though finished, has no value of a metric: what follows "has no test_ece"; empty where there is nothing to say.
+    func reason(forLacking metric: Metric) -> String {
+        guard let (split, measure) = metric.score(description.measures) else { return "" }
+        if scores[metric] == nil {
+            let isSilent = description.definition?["train"]?["store_outputs"].map { if case .scalar("false", _) = $0.value { true } else { false } } ?? false
+            return ": its file keeps no logits of the \(split.rawValue) images\(isSilent ? " (train.store_outputs: false)" : "")"
+        }
+        if case .topAccuracy(let k) = measure, let classes = description.classes, k > classes { return ": it has \(grouped(classes)) classes" }
+        return ": it is not defined for its \(split.rawValue) images"
     }
 
     var name: String { String(folder.path.split(separator: "/").last ?? "") }

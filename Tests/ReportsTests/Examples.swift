@@ -1,5 +1,7 @@
 import Foundation
+import Measures
 import RunStore
+import Tasks
 import TestSupport
 
 enum Example {
@@ -46,6 +48,41 @@ enum Example {
             host: "bench", operatingSystem: "Debian 12", processor: "x86-64", threads: 2, versions: ["onednn": "2.6.3", "hdf5": "1.10.8"],
             gitCommit: nil, command: ["run", "e"], startedAt: "2025-01-01T00:00:00Z", wallClockSeconds: 1234.5, secondsPerEpoch: 10 + Double(seed),
             imagesPerSecond: 2000 + 100 * Double(seed), waitingSecondsPerEpoch: 0.25))
+        return folder
+    }
+}
+
+extension Example {
+    /// Writes a finished run of one epoch whose test, and whose validation, gave these logits.
+    @discardableResult
+    static func writeScoredRun(
+        _ results: String, experiment: String = "e", model: String, seed: Int, logits: [Float], labels: [Int64], classes: Int, storesLogits: Bool = true,
+        dataDigest: String = "da7a", testImages: [Int32]? = nil
+    ) throws -> RunFolder {
+        let definition = #"{"data": {"name": "digits"}, "models": {"\#(model)": {"mlp": {}}}, "seeds": [\#(seed)], "train": {"epochs": 1\#(storesLogits ? "" : #", "store_outputs": false"#)}}"#
+        let folder = RunFolder(results: results, experiment: experiment, model: model, seed: seed, hash: "0123abcd")
+        let task = Classification(classCount: classes, storesLogits: storesLogits)
+        var description = RunDescription(
+            experiment: experiment, model: model, seed: seed, configuration: definition, parameters: 1000, multiplyAdds: 2000, classes: classes, dataDigest: dataDigest,
+            data: DataDescription(
+                imageShape: [8, 8, 1], mean: [0.5], standardDeviation: [1],
+                split: SplitDescription(training: [0], validation: [1], test: testImages ?? labels.indices.map { Int32($0) })))
+        description.layouts = [.test: task.layout(of: .test)]
+        if storesLogits { description.layouts[.validation] = task.layout(of: .validation) }
+        let live = try RunWriter(folder).start(RunContents(description: description))
+        try live.append(StepRecord(step: 1, epoch: 1, loss: 1, accuracy: 0.5, learningRate: 0.001, gradientNorm: 2))
+        try live.append(EpochRecord(epoch: 1, trainLoss: 0.5, trainAccuracy: 0.7, valLoss: 0.75, valAccuracy: 0.6))
+        let scores = ClassScores(logits: logits, labels: labels, classCount: classes)!
+        let accuracy = Double(labels.indices.count { scores.isRight(image: $0) }) / Double(labels.count)
+        var confusion = [[Int]](repeating: [Int](repeating: 0, count: classes), count: classes)
+        for image in labels.indices { confusion[scores.labels[image]][scores.predictions[image]] += 1 }
+        var test = EvaluationRecord(loss: 0.25, accuracy: accuracy, confusion: confusion, predictions: scores.predictions, labels: scores.labels)
+        if storesLogits {
+            test.tables["logits"] = .reals(logits)
+            try live.append(EvaluationRecord(values: [0.25, accuracy], tables: ["labels": .integers(labels), "logits": .reals(logits)]), of: .validation)
+        }
+        try live.append(test)
+        try live.finish(.finished)
         return folder
     }
 }
