@@ -26,6 +26,8 @@ public struct Comparison {
         public var baseline: String?
         /// Whether each key that differs between rows gets a column.
         public var onlyChanged = false
+        /// Whether the epochs of all runs are read, for curves.
+        public var readsEpochs = false
         /// The models of an experiment in the order of its definition, by the experiment's name; nil where it is not known.
         public var modelOrder: @Sendable (String) -> [String]? = { _ in nil }
 
@@ -158,7 +160,7 @@ public struct Comparison {
         var damageKind = UserError.Kind.io
         var runs: [Run] = [], plans = Plans(modelOrder: options.modelOrder), places: [String: Place] = [:]
         let begun = folders.filter(\.hasRun), swept = begun.map { plans.writtenValues(of: $0) }
-        let asked = [options.metric].compactMap(\.self) + options.others, readsEpochs = asked.contains(where: \.isOfEpochs)
+        let asked = [options.metric].compactMap(\.self) + options.others, readsEpochs = options.readsEpochs || asked.contains(where: \.isOfEpochs)
         for (folder, result) in zip(begun, Self.read(begun, swept: swept, readsEpochs: readsEpochs, scoring: asked)) {
             do {
                 let run = try result.get()
