@@ -22,6 +22,8 @@ struct CompareCommand: DefinitionCommand {
               harness compare heads attention_scale --metric val_loss --format markdown
               harness compare initialization --by initialization deviation activation depth --metric test_accuracy,activation_gain,predicted_activation_gain
               harness compare vit_vs_resnet --metric test_accuracy,test_top5_accuracy,test_macro_f1,test_auc,test_ece,test_brier,test_nll
+              harness compare vit_vs_resnet --plot
+              harness compare vit_vs_resnet --where model=vit --by train.epochs --paired-images
               harness compare depth_and_rate --by depth learning_rate --where model=vit --baseline depth=4
             """)
 
@@ -46,19 +48,39 @@ struct CompareCommand: DefinitionCommand {
     @Flag(help: "A column for each key that differs between rows, and no other.")
     var onlyChanged = false
 
+    @Flag(help: "Draw the learning curves of the rows, means over their runs: the loss in training, and the metric in validation.")
+    var plot = false
+
+    @Flag(help: ArgumentHelp(
+        "Compare two rows image by image too: McNemar's test, and the bootstrap over test images.",
+        discussion: "Runs pair by their seed. With --format csv or json these pairs are all that is printed."))
+    var pairedImages = false
+
     @Option(help: "\(Comparison.Format.allCases.map(\.rawValue).joined(separator: ", ")).")
     var format = Comparison.Format.table
 
     @OptionGroup var wideOption: WideOption
+
+    func validate() throws {
+        if plot, format == .csv || format == .json { throw ValidationError("--plot: found --format \(format.rawValue), expected table or markdown, in which curves can be drawn") }
+    }
 
     func run(_ registry: Registry) throws {
         let workspace = Workspace.current
         var options = Comparison.Options()
         (options.metric, options.others) = (metric?.values[0], Array((metric?.values ?? []).dropFirst()))
         (options.by, options.conditions, options.tags, options.baseline, options.onlyChanged) = (by, `where`, tag, baseline, onlyChanged)
+        options.readsEpochs = plot
         options.modelOrder = { try? Definition(named: $0, registry: registry).models.map(\.name) }
         let comparison = try Comparison(under: folders.flatMap { try workspace.comparable($0, registry: registry) }, options: options)
-        print(try comparison.rendered(as: format, width: wideOption.width))
+        let pairs = try pairedImages ? comparison.pairedImages().rendered(as: format, width: wideOption.width) : nil
+        let isText = format == .table || format == .markdown
+        if isText || pairs == nil { print(try comparison.rendered(as: format, width: wideOption.width)) }
+        if let pairs { print((isText ? "\n" : "") + pairs) }
+        if plot {
+            let curves = comparison.plots(width: wideOption.width)
+            print(format == .markdown ? "\n```\n\(curves)\n```" : "\n\(curves)")
+        }
         for note in comparison.notes { HarnessProgram.say(note) }
     }
 }

@@ -26,6 +26,8 @@ public struct Comparison {
         public var baseline: String?
         /// Whether each key that differs between rows gets a column.
         public var onlyChanged = false
+        /// Whether the epochs of all runs are read, for curves.
+        public var readsEpochs = false
         /// The models of an experiment in the order of its definition, by the experiment's name; nil where it is not known.
         public var modelOrder: @Sendable (String) -> [String]? = { _ in nil }
         /// Whether what was measured in each epoch is wanted, whatever the metrics.

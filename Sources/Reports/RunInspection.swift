@@ -69,6 +69,8 @@ struct RunInspection {
 
     private let report: Report
     private let measures: [Measure]
+    /// The name of the measure by which the best weights were found.
+    private let monitored: String
     private let definitionText: String
 
     init(_ folder: RunFolder) throws {
@@ -88,7 +90,7 @@ struct RunInspection {
     private init(_ reader: RunReader, state: RunSummary.State, weights: [Weights], machine: MachineRecord?) throws {
         let description = try reader.wholeDescription()
         definitionText = description.configuration
-        measures = description.measures
+        (measures, monitored) = (description.measures, description.monitored)
         report = Report(
             path: reader.path, experiment: description.experiment, model: description.model, state: state.rawValue,
             definition: DefinitionValue(description), seed: description.seed, parameters: description.parameters,
@@ -127,6 +129,7 @@ struct RunInspection {
     func rendered(width: Int?) throws -> (text: String, json: String) {
         var sections = [head]
         if !report.epochs.isEmpty { sections.append(epochs(width)) }
+        if report.epochs.count > 1 { sections += curves(width) }
         if let layers = report.layers { sections.append(describe(layers, width)) }
         if let test = report.test { sections.append(describe(test, width)) }
         if let machine = report.machine { sections.append(describe(machine)) }
@@ -162,6 +165,20 @@ struct RunInspection {
         var table = TextTable((["epoch"] + titles).map { TextTable.Column($0) })
         for row in report.epochs { table.append(["\(row.epoch)"] + row.values.map { $0.value.map { decimals($0, 4) } ?? none }) }
         return table.text(width: width)
+    }
+
+    /// The loss, and what the best weights were found by, over the epochs in training and validation.
+    private func curves(_ width: Int?) -> [String] {
+        let names = [Measure.lossName] + (monitored == Measure.lossName ? [] : [monitored])
+        return names.compactMap { name in
+            let series = [Metric.training(name), .validation(name)].compactMap { metric -> TextPlot.Series? in
+                let points = report.epochs.map { epoch in (Double(epoch.epoch), epoch.values.first { $0.metric == metric }?.value ?? .nan) }
+                return points.contains { $0.1.isFinite } ? TextPlot.Series(metric.title, x: points.map(\.0), y: points.map(\.1)) : nil
+            }
+            guard let measure = measures.first(where: { $0.name == name }), !series.isEmpty else { return nil }
+            let title = series.count == 1 ? series[0].name : measure.title
+            return TextPlot(Self.title(title, measure), axis: "epoch", series).text(width: min(width ?? TextPlot.usualWidth, TextPlot.usualWidth), height: 8)
+        }
     }
 
     /// The variances of each layer's output and of the loss's gradient with respect to it: measured at the start, predicted, and in the end.

@@ -1,8 +1,10 @@
 import HDF5
 import Measures
 
-/// The format that this program writes; a reader refuses a newer one.
-let runFormatVersion = 3
+/// The newest format that this program writes; a reader refuses a newer one.
+let runFormatVersion = 4
+/// What it writes where there is nothing by which an earlier program would stumble: no pictures of errors.
+let plainRunFormatVersion = 3
 /// Files up to this format have no seal.
 let lastUnsealedRunFormatVersion = 2
 
@@ -27,6 +29,7 @@ let lastUnsealedRunFormatVersion = 2
 ///     /digests/{step,tensor,checksum}   checksums of the weights, a row now and then, a column for each tensor
 ///     /evaluation/<split>/{<measure>…,<table>…}     of the test, and where the task has tables for it of the validation; without rows until the
 ///                                       training is over; the tables are the task's, such as confusion, predictions, labels
+///     /evaluation/test/errors/{image,predicted,label,confidence,place}     the most confident errors (`ErrorPictures`), once a classification has ended
 ///
 /// The groups of metrics and of the evaluation are plots to a viewer (`NXdata`), so that each has a `title`, and the evaluation the places along
 /// the axes of the task's plot. Readers look up in the file which measures and tables there are.
@@ -37,10 +40,12 @@ struct RunLayout: ~Copyable {
     private let file: HDF5Writer
     let columns: RunColumns
 
-    /// - Parameter target: the path that errors name, `path` being a temporary one.
-    init(_ path: String, for target: String, description: RunDescription) throws {
+    /// - Parameters:
+    ///   - target: the path that errors name, `path` being a temporary one.
+    ///   - hasPictures: whether `write(_:)` adds pictures of errors.
+    init(_ path: String, for target: String, description: RunDescription, hasPictures: Bool = false) throws {
         let file = try HDF5Writer(path, for: target, userBlockByteCount: Seal.byteCount)
-        try file.setAttribute("format_version", of: "/", to: Int64(runFormatVersion))
+        try file.setAttribute("format_version", of: "/", to: Int64(hasPictures ? runFormatVersion : plainRunFormatVersion))
         try file.setAttribute("experiment", of: "/", to: description.experiment)
         try file.setAttribute("model", of: "/", to: description.model)
         try file.setAttribute("seed", of: "/", to: Int64(description.seed))
@@ -64,6 +69,8 @@ struct RunLayout: ~Copyable {
         self.file = file
         self.columns = columns
     }
+
+    func write(_ errors: ErrorPictures) throws { try errors.write(to: file) }
 
     consuming func close() throws {
         try columns.close()

@@ -117,6 +117,10 @@ public final class RunReader {
         try read { try EvaluationColumns.readValues(from: $0, .test, measures: description.measures) }
     }
 
+    /// The most confident errors of the test with their pictures; nil in runs that keep none: those without errors or logits, of other tasks or of earlier formats,
+    /// and those that have not ended.
+    public func errors() throws -> ErrorPictures? { try read { try ErrorPictures(from: $0) } }
+
     /// The averages of the weights that the run kept to its end; none before that.
     public func averages() throws -> [WeightAverage] {
         WeightAverage.all(in: description.measures).isEmpty ? [] : try description.averages(test: testValues())
@@ -151,7 +155,7 @@ public final class RunReader {
     public func contents() throws -> RunContents {
         RunContents(
             description: try wholeDescription(), status: status, steps: try steps(), epochs: try epochs(), digests: try digests(),
-            layers: try layers(), evaluations: try evaluations())
+            layers: try layers(), evaluations: try evaluations(), errors: try errors())
     }
 
     /// Reads once; from a file that was not closed, again when that fails.

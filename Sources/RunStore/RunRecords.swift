@@ -190,11 +190,13 @@ public struct RunContents: Sendable, Equatable {
     public var layers: [LayerRecord]
     /// None before the end of the training.
     public var evaluations: [EvaluatedSplit: EvaluationRecord]
+    /// The most confident errors of the test; nil where there are none or nobody has looked for them, and before the end of the run.
+    public var errors: ErrorPictures?
 
     /// All that is said of it.
     public init(
         description: RunDescription, status: RunStatus = .running, steps: [StepRecord] = [], epochs: [EpochRecord] = [],
-        digests: [DigestRecord] = [], layers: [LayerRecord] = [], evaluations: [EvaluatedSplit: EvaluationRecord] = [:]
+        digests: [DigestRecord] = [], layers: [LayerRecord] = [], evaluations: [EvaluatedSplit: EvaluationRecord] = [:], errors: ErrorPictures? = nil
     ) {
         self.description = description
         self.status = status
@@ -203,6 +205,7 @@ public struct RunContents: Sendable, Equatable {
         self.digests = digests
         self.layers = layers
         self.evaluations = evaluations
+        self.errors = errors
     }
 
     /// What was recorded up to the end of a step and of an epoch, as if the run had come no further.

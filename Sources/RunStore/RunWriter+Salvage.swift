@@ -34,6 +34,8 @@ extension RunWriter {
                 // The tables go by the layouts of the description.
                 guard whole != nil else { throw reader.isWithoutNames }
                 contents.evaluations = try reader.evaluations()
+                // The pictures have no checksum but the file's.
+                if isWhole { contents.errors = try reader.errors() }
             },
         ]
         let lost = try parts.count { part in try Self.unlessDamaged(part) == nil }

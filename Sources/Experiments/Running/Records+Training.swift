@@ -70,6 +70,30 @@ extension EvaluationRecord {
     init(_ result: EvaluationResult) { self.init(values: result.values.evaluated, tables: result.tables) }
 }
 
+extension ErrorPictures {
+    /// The most confident errors of a classification's test.
+    ///
+    /// - Returns: nil where the source has no images, the tables no logits or classes, or every image is classified right.
+    /// - Throws: what is wrong with an image file that cannot be read any more.
+    init?(_ test: EvaluationResult, of source: any SampleSource) throws {
+        guard let dataset = source as? ImageDataset, let logits = test.tables["logits"]?.reals, let labels = test.tables["labels"]?.integers,
+            test.tables["predictions"] != nil, !labels.isEmpty,
+            let scores = ClassScores(logits: logits, labels: labels, classCount: logits.count / labels.count), scores.isMeasurable
+        else { return nil }
+        let order = dataset.evaluationOrder(of: .test)
+        precondition(order.count == labels.count, "an evaluation has a row for each image")
+        let wrong = labels.indices.filter { !scores.isRight(image: $0) }.map { (image: $0, confidence: scores.confidence(image: $0)) }
+        let worst = wrong.sorted { ($0.confidence, $1.image) > ($1.confidence, $0.image) }.prefix(Self.limit)
+        if worst.isEmpty { return nil }
+        let pictures = try dataset.pictures(of: worst.map { order[$0.image] }, longest: Self.longestSide)
+        let first = (dataset.testIsFold ? dataset.images.train : dataset.images.test).lowerBound
+        self.init(
+            height: pictures.height, width: pictures.width, channels: pictures.channels, pixels: pictures.pixels,
+            predicted: worst.map { Int64(scores.predictions[$0.image]) }, labels: worst.map { labels[$0.image] }, confidences: worst.map { Float($0.confidence) },
+            places: worst.map { Int64(order[$0.image]) - Int64(first) })
+    }
+}
+
 extension MeasureValues {
     /// The values of an evaluation; nil for what is measured in training alone.
     fileprivate var evaluated: [Double?] { zip(measures, values).map { $0.isOfEvaluation ? $1 : nil } }

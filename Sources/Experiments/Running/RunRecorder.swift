@@ -57,6 +57,7 @@ final class RunRecorder: TrainingListener {
             try run.append(EvaluationRecord(result), of: .validation)
         case .tested(let result):
             try saveAverages(of: loop, test: result)
+            run.keep(try ErrorPictures(result, of: loop.source))
             try run.append(EvaluationRecord(result))
         case .interrupted:
             try run.synchronize()

@@ -182,23 +182,10 @@ extension ImageSurvey.Place {
 }
 
 extension DecodedImage {
-    /// The pixels at another size, `[height, width, channels]`, 0 to 255.
-    fileprivate func values(_ size: Size2D) throws -> [Float] {
-        let count = size.height * size.width * channels
-        return try [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-            try write(
-                Rectangle(width: self.size.width, height: self.size.height), resampledTo: size, .bilinear,
-                window: Rectangle(width: size.width, height: size.height), to: buffer.baseAddress!, stride: size.width * channels)
-            initialized = count
-        }
-    }
-
     /// A PNG file of at most 64×64 pixels.
     fileprivate var thumbnail: (png: [UInt8], size: Size2D) {
         get throws {
-            let longest = max(size.height, size.width)
-            let small = longest <= 64 ? size : Size2D(max(1, size.height * 64 / longest), max(1, size.width * 64 / longest))
-            let samples = try values(small).map { UInt8($0.rounded()) }
+            let small = size.shrunk(to: 64), samples = try values(small).map { UInt8($0.rounded()) }
             var bytes: UnsafeMutablePointer<UInt8>?, count = 0
             guard image_encode_png(samples, Int32(small.width), Int32(small.height), Int32(channels), &bytes, &count) == 0, let bytes else {
                 throw UserError(.internal, "there is no memory for a picture")
@@ -210,37 +197,6 @@ extension DecodedImage {
 }
 
 extension LabeledImages {
-    /// What takes values to 0 to 255, for pictures: `value · factor + offset`.
-    fileprivate var byteScale: (factor: Float, offset: Float) {
-        switch pixels {
-        case .bytes(_, let maximum): return (255 / Float(maximum), 0)
-        case .files: return (1, 0)
-        case .floats(let values):
-            let least = values.min() ?? 0, largest = values.max() ?? 1
-            // Numbers from 0 to 1 are what they stand for; others are stretched.
-            if least >= 0, largest <= 1 { return (255, 0) }
-            return largest > least ? (255 / (largest - least), -least * 255 / (largest - least)) : (0, 128)
-        }
-    }
-
-    /// One image in gray or in three colours.
-    fileprivate func picture(_ index: Int, _ scale: (factor: Float, offset: Float)) throws -> DecodedImage {
-        if let files { return try files.decoded(index) }
-        let shown = ImageShape(height: shape.height, width: shape.width, channels: shape.channels >= 3 ? 3 : 1)
-        let start = index * shape.count, area = shape.height * shape.width
-        return try DecodedImage(planes: (0..<shown.channels).flatMap { channel in
-            (0..<area).map { place -> UInt8 in
-                let position = start + place * shape.channels + channel
-                let value: Float = switch pixels {
-                case .bytes(let values, _): Float(values[position])
-                case .floats(let values): values[position]
-                case .files: 0
-                }
-                return UInt8(min(255, max(0, (value * scale.factor + scale.offset).rounded())))
-            }
-        }, shown)
-    }
-
     /// By which equal images are known.
     fileprivate func digest(of index: Int, _ image: DecodedImage) -> String {
         let range = index * shape.count..<(index + 1) * shape.count
