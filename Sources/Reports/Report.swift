@@ -55,9 +55,13 @@ public struct Report {
         let comparison = try Comparison(under: paths, options: comparisonOptions)
         self.comparison = comparison
         let chosen = comparison.best(Self.shownCount), models = chosen.map(\.model)
-        // Of many rows the models' names are enough where each model has one.
+        // Of many rows the models' names are enough where each model has one; else what is the same in all cells needs no room.
         let areModels = comparison.rows.count > chosen.count && Set(models).count == models.count
-        shown = try chosen.map { ShownRow(row: $0, name: areModels ? $0.model : $0.label, evaluation: try RowEvaluation($0)) }
+        let telling = comparison.titles.indices.filter { column in Set(chosen.map { $0.cells[column] }).count > 1 }
+        shown = try chosen.map { row in
+            let name = telling.map { comparison.options.by.isEmpty ? row.cells[$0] : "\(comparison.titles[$0])=\(row.cells[$0])" }.filter { !$0.isEmpty }.joined(separator: " ")
+            return ShownRow(row: row, name: areModels ? row.model : name.isEmpty ? row.label : name, evaluation: try RowEvaluation(row))
+        }
         sections = ReportSections(options, comparison, shown).all
     }
 

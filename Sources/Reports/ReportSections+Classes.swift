@@ -84,5 +84,30 @@ extension ReportSections {
         ])
     }
 
-    var errors: ReportSection? { nil }
+    /// How many errors of a row are shown.
+    private static let errorCount = 16
+
+    /// What the models are surest of and wrong about.
+    var errors: ReportSection? {
+        let grids = shown.compactMap { shown -> Report.Named<any Figure>? in
+            guard let errors = shown.evaluation.errors else { return nil }
+            func name(_ label: Int64) -> String {
+                let names = shown.evaluation.classNames
+                return names.indices.contains(Int(label)) ? names[Int(label)] : "\(label)"
+            }
+            let cells = (0..<min(errors.count, Self.errorCount)).compactMap { index -> ImageGrid.Cell? in
+                guard let png = PNG.encoded(errors.picture(index), width: errors.width, height: errors.height, channels: errors.channels) else { return nil }
+                return ImageGrid.Cell(
+                    png: png, width: errors.width, height: errors.height,
+                    lines: ["\(name(errors.predicted[index])) \(decimals(Double(errors.confidences[index]), 2))", "is \(name(errors.labels[index]))"])
+            }
+            let grid = ImageGrid(
+                title: "Surest errors of \(shown.name)", caption: "Above what it was taken for and with which probability, below what it is; run \(shown.evaluation.errorsRun).",
+                cells: cells)
+            return cells.isEmpty ? nil : Report.Named(name: "errors-\(Self.fileName(shown.name))", content: grid)
+        }
+        guard !grids.isEmpty else { return nil }
+        let reading = "Test images that a run takes for another class, those of the largest probability first: wrong labels, images between two classes, and what the model does not see."
+        return ReportSection(id: "errors", title: "Surest errors", parts: [.gallery(grids, reading: reading)])
+    }
 }

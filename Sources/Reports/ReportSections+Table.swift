@@ -42,6 +42,9 @@ extension ReportSections {
         let command = "harness compare \(Report.words(experiments)) --format latex"
         var parts: [ReportSection.Part] = verdict.map(ReportSection.Part.paragraph)
         parts.append(.table("comparison", comparison.readable(), caption: comparison.caption + comparison.remarks, command: command))
+        if comparison.rows.count == 2, let pairs = try? comparison.pairedImages() {
+            parts.append(.table("paired-images", pairs.readable, caption: pairs.caption, command: "harness compare \(Report.words(experiments)) --paired-images --format latex"))
+        }
         let notes = comparison.notes.map { comparison.withoutPaths($0) }
         if !notes.isEmpty { parts.append(.list(notes)) }
         var runs = TextTable(["run", "row", "state"].map { TextTable.Column($0, .left) } + ["seed", "epochs", comparison.metric.title].map { TextTable.Column($0) })
