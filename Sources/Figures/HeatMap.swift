@@ -76,7 +76,7 @@ public struct HeatMap: Figure {
                 let x = left + Double(column) * cell, text = texts[row][column]
                 guard let value = values[row][column], value.isFinite else { continue }
                 let share = range.lowerBound == range.upperBound ? 0.5 : PlotFrame.share(value, range, .linear)
-                let tip = "\(rows[row]), \(columns[column]): \(text.isEmpty ? Axis.text(value, step: 0.001) : text)"
+                let tip = "\(shortened(rows[row], to: 50)), \(shortened(columns[column], to: 50)): \(text.isEmpty ? Axis.text(value, step: 0.001) : text)"
                 drawing.rectangle(
                     x: x, y: top + Double(row) * cellHeight, width: cell - (cell > 6 ? 1 : 0), height: cellHeight - (cellHeight > 6 ? 1 : 0), style: "f-heat",
                     opacity: 0.04 + share * (Palette.heatOpacity - 0.04), tip: rows.count * columns.count <= 2500 ? tip : nil)

@@ -32,6 +32,8 @@ public struct Report {
     /// The rows that figures show which have no room for all: see `choice`.
     let shown: [ShownRow]
     let sections: [ReportSection]
+    /// What was left out and why, one sentence each.
+    public var notes: [String] { comparison.notes }
 
     /// A row in figures with few of them.
     struct ShownRow {
@@ -62,11 +64,8 @@ public struct Report {
             let name = telling.map { comparison.options.by.isEmpty ? row.cells[$0] : "\(comparison.titles[$0])=\(row.cells[$0])" }.filter { !$0.isEmpty }.joined(separator: " ")
             return ShownRow(row: row, name: areModels ? row.model : name.isEmpty ? row.label : name, evaluation: try RowEvaluation(row))
         }
-        sections = ReportSections(options, comparison, shown).all
+        sections = ReportSections(options, comparison, shown, paths: paths).all
     }
-
-    /// What was left out and why, one sentence each.
-    public var notes: [String] { comparison.notes }
 
     /// Every figure as SVG at both widths, by the names of their files: `learning-curves-loss-170mm.svg`.
     public func figureFiles() -> [(name: String, text: String)] {
@@ -98,15 +97,5 @@ extension Comparison {
         // Several models, one of which has no rank of its own, are a comparison of models; one model is a comparison of its rows.
         let chosen = first.count > 1 ? Array(first.prefix(count)) : Array(ranked.prefix(count))
         return chosen.sorted().map { rows[$0] }
-    }
-
-    /// A text without the paths of runs' folders, which say where they lie and nothing of them: their experiment and name instead.
-    func withoutPaths(_ text: String) -> String {
-        guard text.contains("/") else { return text }
-        var result = text
-        for run in rows.flatMap(\.runs) where result.contains(run.summary.folder.path) {
-            result = result.replacing(run.summary.folder.path, with: "\(run.summary.description.experiment)/\(run.summary.name)")
-        }
-        return result
     }
 }

@@ -80,7 +80,7 @@ extension ReportSections {
         let chart = ReliabilityDiagram(title: "Reliability: how often predictions are right", series: series)
         return ReportSection(id: "calibration", title: "Calibration", parts: [
             .figure("reliability", chart, reading: "Test images in \(count) bins by the probability of their predicted class, over all runs of a row. Below the diagonal a model is surer than "
-                + "it is right, above it less sure. ECE, the expected calibration error, is the mean distance from the diagonal, weighted by images."),
+                + "it is right, above it less sure; small marks beside the line are bins of fewer than \(ReliabilityDiagram.leastCount) images. ECE, the expected calibration error, is the mean distance from the diagonal, weighted by images."),
         ])
     }
 

@@ -55,7 +55,11 @@ extension ReportSections {
             return names.count { $0 == end || $0.hasSuffix("." + end) } == 1 ? end : name
         }
         var options: [SweptOption] = [SweptOption(name: "model", values: rows.map(\.model))]
-        options += zip(names, shortNames).map { name, short in SweptOption(name: short, values: tables.map { $0[name] }) }
+        options += zip(names, shortNames).map { name, short in
+            // A row without a value that others of its model have leaves it at its default.
+            let models = Set(rows.indices.filter { tables[$0][name] != nil }.map { rows[$0].model })
+            return SweptOption(name: short, values: rows.indices.map { tables[$0][name] ?? (models.contains(rows[$0].model) ? none : nil) })
+        }
         options = options.filter { $0.levels.count > 1 && !$0.values.isEmpty }
         // Those that all rows have come first, so that others are companions of theirs.
         let ordered = options.filter { !$0.values.contains(nil) } + options.filter { $0.values.contains(nil) }

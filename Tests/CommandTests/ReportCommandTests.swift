@@ -84,7 +84,7 @@ struct ReportCommandTests {
             folder.url.appending(path: "look.html").absoluteString,
         ], in: folder.url, executable: URL(filePath: Self.chromium!))
         let found = try #require(result.output.firstMatch(of: /<pre id="found">([^<]*)<\/pre>/)?.1, "\(result.output.prefix(2000))\n\(result.errors.suffix(2000))")
-        #expect(found == "dark \(isDark); 1280: sections 9, fits, requests 0, pale none, figures wide; 390: sections 9, fits, requests 0, pale none, figures narrow", "\(found)")
+        #expect(found == "dark \(isDark); 1280: sections 8, fits, requests 0, pale none, figures wide; 390: sections 8, fits, requests 0, pale none, figures narrow", "\(found)")
         #expect(!result.errors.contains("CONSOLE"), "\(result.errors)")
     }
 

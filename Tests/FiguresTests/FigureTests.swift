@@ -41,7 +41,7 @@ import Testing
         #expect(svg == figure.svg(width) && svg.hasSuffix("</svg>\n"))
         #expect(reader.sizes["width"] == "\(width.rawValue)mm" && reader.elements.isDisjoint(with: ["script", "foreignObject", "a", "use"]))
         // Nothing comes from elsewhere, and no long name makes a long file.
-        #expect(reader.references.allSatisfy { $0.hasPrefix("data:image/png;base64,") } && !svg.contains("url(") && svg.utf8.count < 60_000, "\(svg.utf8.count)")
+        #expect(reader.references.allSatisfy { $0.hasPrefix("data:image/png;base64,") } && !svg.contains("url(") && svg.utf8.count < 100_000, "\(svg.utf8.count)")
         #expect(!svg.unicodeScalars.contains { $0 != "\n" && $0.value < 0x20 || $0.value == 0x202E } && !svg.contains("nan") && !svg.contains("inf"))
         #expect(reader.elements.contains("text") && reader.textPlaces.allSatisfy { (-1...width.units + 1).contains($0) }, "\(reader.textPlaces)")
         // Inside a page the style is the page's.
@@ -67,8 +67,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (1e-3...10.0, 5, ["0.001", "0.01", "0.1", "1", "10"]), (0.6...3.0, 5, ["1", "2"]), (2e5...3e7, 4, ["200k", "500k", "1M", "2M", "5M", "10M", "20M"]),
-        (1e-8...1.0, 4, ["1e-8", "1e-6", "1e-4", "0.01", "1"]), (50.0...60, 4, ["50", "52", "54", "56", "58", "60"]),
+        (1e-3...10.0, 5, ["0.001", "0.01", "0.1", "1", "10"]), (0.6...3.0, 5, ["1", "2"]), (2e5...3e7, 4, ["500k", "1M", "5M", "10M"]),
+        (1e-8...1.0, 4, ["1e-8", "1e-6", "1e-4", "0.01", "1"]), (50.0...60, 4, ["50", "55", "60"]),
     ])
     func logarithmicTicksAreRound(range: ClosedRange<Double>, count: Int, expected: [String]) {
         #expect(Axis("x", scale: .logarithmic).ticks(in: range, about: count).map(\.text) == expected)

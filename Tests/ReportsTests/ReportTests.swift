@@ -65,7 +65,22 @@ import Testing
             #expect(!html.contains("<script") && !html.contains("<b>") && !html.contains("<img") && !html.contains("\u{1B}") && html.contains("&lt;script&gt;alert(1)&lt;b&gt;"))
             // The one address is the name of SVG's namespace, which nobody fetches.
             #expect(html.replacing("http://www.w3.org/2000/svg", with: "").range(of: #"https?:|//[a-z]+\.|url\(|@import|<link[^>]*href="[^d]"#, options: .regularExpression) == nil)
-            #expect(!html.contains(String(repeating: "y", count: 2500)) && html.utf8.count < 500_000, "\(html.utf8.count)")
+            // A long note is whole in the definition alone, which is folded.
+            let unfolded = html.replacing(/<pre.*?<\/pre>/.dotMatchesNewlines(), with: "")
+            #expect(!unfolded.contains(String(repeating: "y", count: 2500)) && html.utf8.count < 500_000, "\(html.utf8.count)")
+        }
+    }
+
+    @Test func commandsSayWhatWasAskedFor() throws {
+        try withTemporaryFolder { folder in
+            try write(folder)
+            let html = try report(folder) {
+                $0.comparison.metric = .test("loss")
+                $0.comparison.by = ["width"]
+                $0.comparison.conditions = ["seed=0"]
+            }.html
+            #expect(html.contains("<code>harness report e --metric test_loss --by width --where seed=0 --figures figures</code>"))
+            #expect(html.contains("<code>harness compare e --metric test_loss --by width --where seed=0 --format latex</code>"))
         }
     }
 
