@@ -14,10 +14,12 @@ struct PictureTests {
     /// A side of more than 64 pixels is brought to 64, the other with it; of four channels three are shown.
     @Test func largeImagesAreMadeSmaller() throws {
         let shape = ImageShape(height: 130, width: 65, channels: 4)
-        let pixels = (0..<2 * shape.count).map { Float([0.25, 0.5, 1, 0][$0 % 4]) }
+        let colours: [Float] = [0.25, 0.5, 1, 0], shown: [UInt8] = [64, 128, 255]
+        let pixels = (0..<2 * shape.count).map { colours[$0 % 4] }
         let pictures = try floatDataset(pixels, shape: shape).pictures(of: [1])
         #expect([pictures.height, pictures.width, pictures.channels] == [64, 32, 3])
-        #expect(pictures.pixels == (0..<64 * 32 * 3).map { [64, 128, 255][$0 % 3] })
+        let expected = (0..<64 * 32 * 3).map { shown[$0 % 3] }
+        #expect(pictures.pixels == expected)
     }
 
     /// Numbers beyond 0 to 1 are stretched over all images alike.
