@@ -44,6 +44,7 @@ public struct ClassificationReport: Encodable, Sendable {
         let precision, recall, f1, auc: Double?
     }
 
+    /// Numbers by their names; those that are not finite are left out.
     public func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: NamedKey.self)
         try fields.encode(images, forKey: NamedKey("images"))

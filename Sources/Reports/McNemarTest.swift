@@ -79,8 +79,8 @@ public enum ImageBootstrap {
                 while left > 0 {
                     // Two places from 32 bits each; there are far fewer images than 2³².
                     let bits = random.next()
-                    sum += Int(differences[Int(truncatingIfNeeded: (bits >> 32) &* count >> 32)])
-                    if left > 1 { sum += Int(differences[Int(truncatingIfNeeded: (bits & 0xffff_ffff) &* count >> 32)]) }
+                    sum += Int(differences[Int(truncatingIfNeeded: ((bits >> 32) &* count) >> 32)])
+                    if left > 1 { sum += Int(differences[Int(truncatingIfNeeded: ((bits & 0xffff_ffff) &* count) >> 32)]) }
                     left -= 2
                 }
                 sums[draw] = sum

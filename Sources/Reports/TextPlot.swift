@@ -43,7 +43,8 @@ public struct TextPlot {
         let points = series.flatMap(\.finite), heading = broken(title, width: width)
         guard !points.isEmpty else { return (heading + ["no values to draw"]).joined(separator: "\n") }
         let height = max(height, 2), x = Self.range(points.map(\.x)), y = Self.range(points.map(\.y))
-        let labels = [y.upperBound, (y.lowerBound + y.upperBound) / 2, y.lowerBound].map { Self.label($0, of: y) }
+        let share = Double(height / 2) / Double(height - 1)
+        let labels = [y.upperBound, y.upperBound * (1 - share) + y.lowerBound * share, y.lowerBound].map { Self.label($0, of: y) }
         let margin = labels.map(\.count).max()!, columns = max(width - margin - 2, 4)
         var canvas = Canvas(columns: columns, rows: height)
         let letters = series.count > 1
@@ -69,13 +70,15 @@ public struct TextPlot {
             }
             paths.append(path)
         }
-        if letters { for (index, path) in paths.enumerated() { canvas.mark(path, with: Self.letter(index), number: index, of: paths.count) } }
+        if letters {
+            for (index, path) in paths.enumerated() { canvas.mark(path, with: Self.letter(index), number: index, of: paths.count) }
+        }
 
-        let marks = [0: labels[0], height / 2: labels[1], height - 1: labels[2]]
+        var marks = [height / 2: labels[1]]
+        (marks[0], marks[height - 1]) = (labels[0], labels[2])
         var lines = heading
         for (row, cells) in canvas.lines.enumerated() {
-            let label = height > 2 || row != height / 2 || row == height - 1 ? marks[row] : nil
-            let text = String(repeating: " ", count: margin - (label?.count ?? 0)) + (label ?? "") + " " + (label == nil ? "│" : "┤") + cells
+            let label = marks[row], text = String(repeating: " ", count: margin - (label?.count ?? 0)) + (label ?? "") + " " + (label == nil ? "│" : "┤") + cells
             lines.append(String(text.reversed().drop { $0 == " " || $0 == "\u{2800}" }.reversed()))
         }
         lines.append(String(repeating: " ", count: margin + 1) + "└" + String(repeating: "─", count: columns))

@@ -112,6 +112,12 @@ struct InspectionTests {
         try withTemporaryFolder { results in
             let folder = try Example.writeRun(results, model: "resnet20", seed: 0, accuracy: 0.9123)
             let inspection = try Inspection(folder.path)
+            func plot(_ title: String, _ unit: String, _ training: [Double], _ validation: [Double]) -> String {
+                TextPlot(title + unit, axis: "epoch", [
+                    TextPlot.Series("train \(title)", x: [1, 2], y: training), TextPlot.Series("val \(title)", x: [1, 2], y: validation),
+                ]).text(width: 80, height: 8)
+            }
+            let curves = plot("loss", " (nat)", [0.5, 0.5], [0.75, 0.375]) + "\n\n" + plot("accuracy", "", [0.9123 + 0.01, 0.9123 + 0.01], [0.9123 - 0.01, 0.9123 - 0.02])
             #expect(inspection.text == """
                 run         \(folder.path)/run.h5
                 experiment  e
@@ -129,6 +135,8 @@ struct InspectionTests {
                     1            0.5000          0.9223          0.7500        0.9023
                     2            0.5000          0.9223          0.3750        0.8923
 
+                \(curves)
+
                 test accuracy    0.9123
                 test loss (nat)  0.2500
                 test images      4
@@ -138,6 +146,13 @@ struct InspectionTests {
                 ─────  ──  ──  ──────
                     0   1   1  0.5000
                     1   0   2  1.0000
+
+                images by class, each against all others
+                class  images  predicted  precision  recall      F1
+                ─────  ──────  ─────────  ─────────  ──────  ──────
+                    0       2          1     1.0000  0.5000  0.6667
+                    1       2          3     0.6667  1.0000  0.8000
+                no AUC, calibration or top-k accuracy: the file keeps no logits of the test images
 
                 host                bench
                 system              Debian 12

@@ -217,7 +217,7 @@ struct RunFileTests {
             try newer.write(UInt8(0), to: "/status")
             try newer.setAttribute("format_version", of: "/", to: Int64(99))
             try newer.close()
-            #expect(throws: UserError(.data, "\(path): has format 99, which is newer than this program's 3")) { try RunReader(path) }
+            #expect(throws: UserError(.data, "\(path): has format 99, which is newer than this program's 4")) { try RunReader(path) }
             #expect(throws: UserError(.noInput, "\(results)/none.h5: there is no such file")) { try RunReader("\(results)/none.h5") }
             try Data("{}".utf8).write(to: URL(filePath: folder.machineFile))
             #expect(throws: UserError(.data, "\(folder.machineFile): is damaged: expected the JSON that this program writes")) {
