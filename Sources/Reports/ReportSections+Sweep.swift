@@ -109,7 +109,8 @@ extension ReportSections {
     }
 
     private func heatMap(_ rows: [Comparison.Row], _ first: SweptOption, _ second: SweptOption) -> ReportSection.Part {
-        let names = first.levels, columns = second.levels
+        let both = rows.indices.filter { first.values[$0] != nil && second.values[$0] != nil }
+        let names = first.levels.filter { name in both.contains { first.values[$0] == name } }, columns = second.levels.filter { name in both.contains { second.values[$0] == name } }
         let values = names.map { name in
             columns.map { column -> Double? in
                 let cell = rows.indices.filter { first.values[$0] == name && second.values[$0] == column }.map { rows[$0] }
