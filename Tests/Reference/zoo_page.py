@@ -115,10 +115,19 @@ def learned():
     return "\n\n".join(harness("compare", experiment, "--format", "markdown").strip() for experiment in TRAINED)
 
 
+def places(rows, measured):
+    """At which commits and on which machines: of each but the one of most models, with the names of its models."""
+    names = {}
+    for row in rows:
+        names.setdefault(measured[row["name"]]["at"], []).append(row["name"])
+    first, *others = sorted(names, key=lambda at: -len(names[at]))
+    listed = "".join(f"; {', '.join(f'`{name}`' for name in names[at])} {at}" for at in others)
+    return first + (f"{listed}, so that the times of one group say nothing beside those of another" if others else "")
+
+
 def page(rows, measured, training):
     lines = [
-        "# The zoo", "",
-        f"Every model of `harness models`, measured at {commit(ROOT)} on {processor()} by `python Tests/Reference/zoo_page.py`.", "",
+        "# The zoo", "", f"Every model of `harness models`, measured by `python Tests/Reference/zoo_page.py` {places(rows, measured)}.", "",
         "*Difference*: the largest of the logits of two random images over their range, to the network of the library with the same random weights and batch "
         f"statistics, in fp32. *Step*: the time of a training step of {BATCH} images with 10 classes (forward, backward, AdamW) on 2 threads, the median of "
         f"{STEPS} after 3 that are not counted, or one above {LARGE / 1e9:.0f} G multiply-adds; "
@@ -156,6 +165,7 @@ def main():
             if what in measured.get(name, {}) or options.only and name not in options.only.split(","):
                 continue
             measured.setdefault(name, {})[what] = measure(row)
+            measured[name]["at"] = f"at {commit(ROOT)} on {processor()}"
             log(f"{name}: {what} {measured[name][what]}")
             if kept:
                 kept.write_text(json.dumps(measured, indent=1))
