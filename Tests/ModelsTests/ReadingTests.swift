@@ -303,8 +303,8 @@ struct ReadingTests {
             #"{"navit": {"width": 64, "depth": 1, "heads": 3, "position": "learned", "registers": 1, "patch_dropout": 0.5}}"#,
             [
                 "models.m.navit.heads: 3 heads do not divide the width 64",
-                "models.m.navit.position: found learned, expected factorized, coordinates or none, which images of any size have",
-                "models.m.navit.registers: images in one sequence have no registers", "models.m.navit.patch_dropout: images in one sequence keep all their patches",
+                "models.m.navit.position: unknown value 'learned'; there are: factorized, coordinates, none",
+                "models.m.navit.registers: unknown key 'registers'", "models.m.navit.patch_dropout: unknown key 'patch_dropout'",
             ]
         ),
         (
