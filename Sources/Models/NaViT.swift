@@ -70,7 +70,9 @@ public struct NaViTConfiguration: ModelConfiguration {
 
     public func validate(input: ImageShape, at fields: FieldReader) {
         if input.width != 1 || input.channels < 6 {
-            fields.report("takes images in their own sizes, packed into sequences as data.size: native gives them, found images of \(input)")
+            fields.errors.report(
+                "navit takes images in their own sizes, packed into sequences as data.size: native gives them; found images of \(input)",
+                at: fields.node.mark, path: fields.path)
         }
     }
 
