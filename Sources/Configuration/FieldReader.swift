@@ -146,10 +146,13 @@ public struct FieldReader {
     }
 
     /// One of the names of an enumeration, with a did-you-mean.
-    public mutating func choice<T: RawRepresentable & CaseIterable>(_ key: String) -> T? where T.RawValue == String {
+    public mutating func choice<T: RawRepresentable & CaseIterable>(_ key: String) -> T? where T.RawValue == String { choice(key, of: Array(T.allCases)) }
+
+    /// One of some of the names of an enumeration.
+    public mutating func choice<T: RawRepresentable>(_ key: String, of values: [T]) -> T? where T.RawValue == String {
         guard let text = string(key) else { return nil }
-        if let choice = T(rawValue: text) { return choice }
-        report("unknown value '\(text.shortened())'\(suggestion(for: text, among: T.allCases.map(\.rawValue)))", at: key)
+        if let choice = values.first(where: { $0.rawValue == text }) { return choice }
+        report("unknown value '\(text.shortened())'\(suggestion(for: text, among: values.map(\.rawValue)))", at: key)
         return nil
     }
 

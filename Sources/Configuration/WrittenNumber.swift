@@ -21,7 +21,7 @@ public struct WrittenNumber: Sendable {
         let isRepresentable = isWrittenZero || Float(value).isNormal
         if !isRepresentable {
             let limits = [Float.leastNormalMagnitude, .greatestFiniteMagnitude].map { scientific(Double($0)) }
-            return "found \(text), expected 0 or a magnitude from \(limits[0]) to \(limits[1]), which single precision can hold"
+            return "found \(text), expected \(range.contains(0) ? "0 or " : "")a magnitude from \(limits[0]) to \(limits[1]), which single precision can hold"
         }
         // A bound that a range leaves out must not come back by rounding.
         if let range = range as? Range<Double>, range.contains(value), Double(Float(value)) == range.upperBound {

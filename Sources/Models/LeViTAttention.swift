@@ -18,7 +18,7 @@ struct LeViTAttention: Layer {
     private let query: NormalizedLinear?
     private let projection: NormalizedLinear
     private let biases: Tensor
-    private let distances: HostTensor
+    private let distances: Tensor
     private let heads, keyWidth, valueWidth: Int
     private let stride: Int
     private let scope: Scope
@@ -39,17 +39,13 @@ struct LeViTAttention: Layer {
         query = stride == 1 ? nil : NormalizedLinear(inputs, heads * keyWidth, initialization, in: scope["q"]["ln"])
         projection = NormalizedLinear(heads * valueWidth, outputs, initialScale: initialScale, initialization, in: scope["proj"]["ln"])
 
-        func cells(by step: Int) -> [(row: Int, column: Int)] {
-            Swift.stride(from: 0, to: map.height, by: step).flatMap { row in Swift.stride(from: 0, to: map.width, by: step).map { (row, $0) } }
-        }
-        let queries = cells(by: stride), keys = cells(by: 1)
-        let indices = queries.flatMap { q in keys.map { k in Int32(abs(q.row - k.row) * map.width + abs(q.column - k.column)) } }
-        distances = HostTensor([queries.count, keys.count], indices)
+        let columns = map.width
+        distances = CellPairs.indices(rows: map.height, columns: columns, step: stride, in: scope) { abs($0) * columns + abs($1) }
     }
 
     func callAsFunction(_ x: Tensor) -> Tensor {
         let projected = packed(x)
-        guard projected.isValid, biases.isValid else { return projected }
+        guard projected.isValid, biases.isValid, distances.isValid else { return projected }
         let (batch, rows, columns) = (projected.shape[0], projected.shape[1], projected.shape[2])
         var parts = scope.record {
             let grouped = projected.reshaped([batch, rows * columns, heads, projected.shape[3] / heads])
@@ -62,7 +58,7 @@ struct LeViTAttention: Layer {
             parts.insert(scope.record { q.reshaped([batch, queries, heads, keyWidth]) }, at: 0)
         }
         let attended = scope.record {
-            let bias = biases.transposed([1, 0]).gathered(scope.graph.constant(distances)).transposed([2, 0, 1]).reshaped([1, heads, queries, rows * columns])
+            let bias = biases.transposed([1, 0]).gathered(distances).transposed([2, 0, 1]).reshaped([1, heads, queries, rows * columns])
             return Tensor.attention(query: parts[0], key: parts[1], value: parts[2], bias: bias)
                 .reshaped([batch, queryRows, queryColumns, heads * valueWidth]).activated(.hardSwish)
         }

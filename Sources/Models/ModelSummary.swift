@@ -50,7 +50,7 @@ public struct ModelSummary: Codable, Equatable, Sendable {
                 path: $0.path, kind: $0.kind, outputShape: $0.outputShape.dimensions, parameters: $0.parameters,
                 multiplyAdds: $0.multiplyAdds)
         }
-        multiplyAddsWithoutAttention = multiplyAdds - layers.filter { $0.kind == "attention" }.reduce(0) { $0 + $1.multiplyAdds }
+        multiplyAddsWithoutAttention = multiplyAdds - graph.attentionMultiplyAdds
     }
 
     enum CodingKeys: String, CodingKey {

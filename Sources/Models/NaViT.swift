@@ -53,18 +53,27 @@ public struct NaViTConfiguration: ModelConfiguration {
     public static let takesSequences = true
     public static let paper: String? = "Dehghani et al., NeurIPS 2023"
     public static let options: [Key<NaViTConfiguration>] =
-        TransformerConfiguration.options.map { $0.beside(\.transformer).startingAt { Self() } } + [
+        TransformerConfiguration.options.filter { !["registers", "patch_dropout"].contains($0.description.name) }.map { key in
+            key.description.name == "position" ? positionKey : key.beside(\.transformer).startingAt { Self() }
+        } + [
             Key("pool", \.pool, .choice, "How the tokens of an image become one vector for the head."),
             Key("sides", \.sides, .integer(in: 1...4096), "How many rows and columns have trained positions of their own; what lies beyond has the last's."),
         ]
 
+    private static let positionKey = Key<NaViTConfiguration>(
+        "position", \.transformer.position, .choice(of: [.factorized, .coordinates, .none]), paper: "Dehghani et al., NeurIPS 2023",
+        "What tells tokens where they are: a trained vector of the row and one of the column, or a perceptron of (x, y) (coordinates).")
+
     public mutating func check(_ fields: inout FieldReader) {
         transformer.check(&fields)
-        if ![.factorized, .coordinates, .none].contains(transformer.position) {
-            fields.report("found \(transformer.position.rawValue), expected factorized, coordinates or none, which images of any size have", at: "position")
+    }
+
+    public func validate(input: ImageShape, at fields: FieldReader) {
+        if input.width != 1 || input.channels < 6 {
+            fields.errors.report(
+                "navit takes images in their own sizes, packed into sequences as data.size: native gives them; found images of \(input)",
+                at: fields.node.mark, path: fields.path)
         }
-        if transformer.registers > 0 { fields.report("images in one sequence have no registers", at: "registers") }
-        if transformer.patchDropout > 0 { fields.report("images in one sequence keep all their patches", at: "patch_dropout") }
     }
 
     public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder { NaViT(self, input: input, in: scope) }

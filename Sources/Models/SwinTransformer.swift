@@ -82,7 +82,7 @@ public struct SwinTransformerConfiguration: BackboneConfiguration {
     public mutating func check(_ fields: inout FieldReader) {
         if blocks.isEmpty || blocks.count > 6 {
             fields.report("found \(blocks.count) stages, expected 1 to 6", at: "blocks")
-            blocks = [1]
+            (blocks, heads) = ([1], [1])
         }
         if heads.count != blocks.count {
             fields.report("found \(heads.count) numbers of heads, expected \(blocks.count), one for each stage", at: "heads")

@@ -70,12 +70,14 @@ public struct TransformerConfiguration: Configurable {
         Key("position", \.position, .choice,
             paper: "learned: Dosovitskiy et al., ICLR 2021; sincos: Beyer et al., 2022 (arXiv:2205.01580); sincos_mae: He et al., CVPR 2022; factorized and coordinates: Dehghani et al., NeurIPS 2023; "
                 + "rotary: Su et al., 2021 (arXiv:2104.09864), Fang et al., 2023 (arXiv:2303.11331); relative: Liu et al., ICCV 2021",
-            "What tells tokens where they are."),
+            "What tells tokens where they are: a trained vector for each (learned), fixed waves of row and column (sincos, sincos_mae), a trained vector of the row and one of the column "
+                + "(factorized), a perceptron of the place (coordinates), turned queries and keys (rotary), or a trained number for each distance that is added to the scores (relative)."),
         Key("registers", \.registers, .integer(in: 0...1024), paper: "Darcet et al., ICLR 2024", "How many learned tokens stand between the class token and the patches, for blocks to write to."),
         Key("qkv_bias", \.hasQueryKeyValueBias, .flag, "Whether queries, keys and values have biases."),
         Key("qk_norm", \.queryKeyNorm, .choice, paper: "Dehghani et al., ICML 2023", "What normalizes each head's queries and keys."),
         Key("local_attention", \.isAttentionLocal, .flag, paper: "Lee, Lee and Song, 2021 (arXiv:2112.13492)", "Whether tokens do not attend to themselves, and the scale of attention is trained."),
-        Key("block", \.block, .choice, paper: "Vaswani et al., 2017; Liu et al., CVPR 2022; Dehghani et al., ICML 2023", "Where a block's norms stand: before its branches, behind the sums, behind the branches, or before both branches side by side."),
+        Key("block", \.block, .choice, paper: "Vaswani et al., 2017; Liu et al., CVPR 2022; Dehghani et al., ICML 2023; Hassani et al., 2021 (arXiv:2104.05704)",
+            "Where a block's norms stand: before its branches (pre), behind the sums (post), behind the branches (residual), before both branches side by side (parallel), or as compact transformers have them (compact)."),
         Key("norm", \.norm, .choice, paper: "Zhang and Sennrich, NeurIPS 2019", "What normalizes tokens: layer norm, or root mean square norm (rms)."),
         Key("mlp", \.mlp, .choice, paper: "Shazeer, 2020 (arXiv:2002.05202)", "What is between the layers of a block's perceptron: GELU, or one half of the values that gates the other (swiglu)."),
         Key("layer_scale", \.layerScale, .number(in: 1e-12...10), paper: "Touvron et al., ICCV 2021", "Where the trained factors of the residual branches begin; absent: there are none."),
@@ -142,6 +144,9 @@ public enum QueryKeyNorm: String, CaseIterable, Sendable {
 /// Shapes: tokens `[B, N, D]` for N = rows · columns patches → each stage `[B, P + N, D]`, with P the number of class token, which comes
 /// first, distillation token and registers; where a training step leaves patches out, N of the stages is smaller. Parameters as in timm, in the scope itself: `cls_token`, `dist_token`, `reg_token`, `pos_embed`, `blocks.i.…`, `norm`.
 public struct TransformerEncoder {
+    /// Beyond so many, attention alone would take days for an image.
+    private static let mostTokens = 1 << 20
+
     private let classToken: ClassToken?
     private let distillationToken: ClassToken?
     private let registers: RegisterTokens?
@@ -174,10 +179,13 @@ public struct TransformerEncoder {
         self.scope = scope
         classToken = hasClassToken ? ClassToken(width: width, in: scope) : nil
         distillationToken = hasDistillationToken ? ClassToken("dist_token", .transformer, width: width, in: scope) : nil
+        let isTooLong = rows * columns > Self.mostTokens
+        if isTooLong { scope.fail("\(rows) × \(columns) tokens: more than \(Self.mostTokens)") }
+        let kind = isTooLong ? .none : configuration.position
         position = PositionEmbedding(
-            configuration.position, rows: rows, columns: columns, prefixTokens: prefix, width: width, deviation: configuration.positionDeviation, in: scope)
+            kind, rows: rows, columns: columns, prefixTokens: prefix, width: width, deviation: configuration.positionDeviation, in: scope)
         registers = configuration.registers > 0 ? RegisterTokens(count: configuration.registers, width: width, in: scope) : nil
-        rotary = configuration.position == .rotary
+        rotary = kind == .rotary
             ? RotaryPositions(rows: rows, columns: columns, prefixTokens: prefix, headWidth: width / max(heads, 1), in: scope["rotary"]) : nil
         dropout = Dropout(rate: configuration.dropout, in: scope["pos_drop"])
         patchDropout = PatchDropout(rate: configuration.patchDropout, prefixTokens: prefix, in: scope["patch_drop"])
@@ -187,7 +195,7 @@ public struct TransformerEncoder {
                 dropPath: configuration.dropPath * Double(index) / Double(max(configuration.depth - 1, 1)),
                 initialization: configuration.initialization, in: scope["blocks"][index])
         }
-        biases = configuration.position != .relative ? [] : (0..<configuration.depth).map { index in
+        biases = kind != .relative ? [] : (0..<configuration.depth).map { index in
             RelativePositionBias(rows: rows, columns: columns, heads: heads, in: scope["blocks"][index]["attn"])
         }
         norm = TokenNorm(options.norm, width, epsilon: options.epsilon, in: scope["norm"])

@@ -40,7 +40,8 @@ final class LayerProbe {
                 model, task, fields: fields, mode: .training, batchSize: configuration.batchSize, shardCount: configuration.shards, seed: seed,
                 precision: configuration.precision, freezing: configuration.parameters.freezing(in: epoch))
             let graph = recorded.graph
-            let layers = graph.weightedLayerPaths.compactMap { path in graph.tap(path).map { (path, $0) } }
+            // What is made of parameters alone, such as the queries of attention pooling, is the same for all images.
+            let layers = graph.weightedLayerPaths.compactMap { path in graph.tap(path).map { (path, $0) } }.filter { $0.1.placement == .sharded }
             precondition(!layers.isEmpty, "a model has at least one layer with a weight")
             let outputs = layers.map(\.1)
             let slopes = gradients(of: recorded.task.total(), withRespectTo: outputs)

@@ -39,6 +39,10 @@ extension OptionKind where Value == ImageExtent {
                 outer.finish()
                 return .native(size)
             }
+            if case .scalar(let text, _) = node.value, Int(text) == nil {
+                fields.report("expected a number of pixels from 1 to 4096, [height, width], or native, found \(text.shortened())", at: key)
+                return nil
+            }
             return pixels(&fields, key).map { .size($0) }
         },
         write: { extent in

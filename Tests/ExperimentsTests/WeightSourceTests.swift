@@ -438,4 +438,17 @@ import Training
             #expect(error?.kind == .usage)
         }
     }
+
+    /// A sweep over the model that others start from is checked for those others too, before anything is trained.
+    @Test func aSweepOfTheSourceIsChecked() throws {
+        let plan = try SweepPlan(definition("""
+            data: {name: digits}
+            models:
+              base: {mlp: {width: 8, depth: 1}}
+              x: {mlp: {width: 8, depth: 1}, train: {init_from: {model: base}}}
+            sweep: {grid: {models.base.mlp.width: [8, 9]}}
+
+            """))
+        #expect { _ = try plan.check(dataDirectory: nil).count } throws: { "\($0)".contains("the weights of base do not fit x") }
+    }
 }

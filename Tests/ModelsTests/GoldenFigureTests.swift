@@ -174,6 +174,15 @@ struct GoldenFigureTests {
         #expect(summary.multiplyAdds - summary.multiplyAddsWithoutAttention == 12 * 2 * 197 * 197 * 192)
     }
 
+    /// With biases on the scores too: for each block two products of tokens, the tokens that each sees, and the width of a head's queries or values.
+    @Test(arguments: [
+        ("swin-tiny", 2 * 49 * (2 * 3136 * 96 + 2 * 784 * 192 + 6 * 196 * 384 + 2 * 49 * 768)),
+        ("coatnet-0", 2 * (5 * 196 * 196 * 384 + 2 * 49 * 49 * 768)),
+    ]) func attentionIsToldApart(name: String, multiplyAdds: Int) throws {
+        let preset = try #require(ModelPreset.named(name)), summary = try ModelSummary(preset.definition, input: preset.input, classes: preset.classes)
+        #expect(summary.multiplyAdds - summary.multiplyAddsWithoutAttention == multiplyAdds)
+    }
+
     @Test(arguments: ModelPreset.all.map(\.name))
     func rowsAddUp(preset name: String) throws {
         let preset = try #require(ModelPreset.named(name))

@@ -87,6 +87,20 @@ struct MeanFieldTests {
 
     private static let dataset = try! ImageDataset.load(DataConfiguration(.digits))
 
+    /// Layers that see parameters alone, such as the query of attention pooling and the perceptron of places, have no images to be measured over.
+    @Test(arguments: [("attention", "learned", "attn_pool.q"), ("mean", "coordinates", "pos_embed.fc1")])
+    func layersOfParametersAloneAreLeftOut(pool: String, position: String, absent: String) throws {
+        let model = try definition(#"{"vit": {"patch": 2, "width": 8, "depth": 1, "heads": 2, "pool": "\#(pool)", "position": "\#(position)"}}"#)
+        var configuration = TrainConfiguration()
+        (configuration.batchSize, configuration.shards, configuration.layerStatistics) = (32, 2, true)
+        let loop = try TrainingLoop(
+            { scope, images in model.logits(images, in: scope) }, configuration: configuration, dataset: Self.dataset, augmentations: [], seed: 0,
+            pool: WorkerPool(threads: 2))
+        let found = try #require(try loop.layerStatistics())
+        #expect(loop.layerNames.contains("blocks.0.attn.qkv") && !loop.layerNames.contains(absent))
+        #expect(loop.tensorNames.contains("\(absent).weight") && found.gradientVariances.allSatisfy { $0 > 0 })
+    }
+
     /// Networks of 1,000 to 2,000 units follow the theory within 15% in every layer. Over seeds 0 to 4 the ratios have means from 0.96 to 1.03 and standard
     /// deviations from 0.02 to 0.08; with fan-in and fan-out exchanged, with φ instead of φ' or without dropout's factor they would be off by more.
     @Test(arguments: [

@@ -300,11 +300,10 @@ struct ReadingTests {
             ["models.m.transformer.heads: 3 heads do not divide the width 8"]
         ),
         (
-            #"{"navit": {"width": 64, "depth": 1, "heads": 3, "position": "learned", "registers": 1, "patch_dropout": 0.5}}"#,
+            #"{"navit": {"width": 64, "depth": 1, "heads": 3, "position": "learned"}}"#,
             [
-                "models.m.navit.heads: 3 heads do not divide the width 64",
-                "models.m.navit.position: found learned, expected factorized, coordinates or none, which images of any size have",
-                "models.m.navit.registers: images in one sequence have no registers", "models.m.navit.patch_dropout: images in one sequence keep all their patches",
+                "models.m.navit.position: unknown value 'learned'; known: coordinates, factorized, none", "models.m.navit.heads: 3 heads do not divide the width 64",
+                "models.m.navit: navit takes images in their own sizes, packed into sequences as data.size: native gives them; found images of 28×28×1",
             ]
         ),
         (
@@ -335,6 +334,22 @@ struct ReadingTests {
         #expect(
             errors(hybrid, ImageShape(height: 8, width: 8, channels: 1))
                 == ["models.m.backbone.lenet5: lenet5 needs images of at least 12×12 pixels, found 8×8"])
+    }
+
+    /// What would take longer to plan than to train is refused at once.
+    @Test(arguments: [
+        (#"{"vit": {"patch": 65536, "pad": true, "width": 32, "depth": 1, "heads": 2}}"#, "patch_embed.proj.weight: parameter of [32, 1, 65536, 65536]: more than 17179869184 elements"),
+        (#"{"vit": {"patch": 1, "width": 8, "depth": 1, "heads": 2, "position": "relative"}}"#, "blocks.0.attn: relative positions of 16384 × 16384 tokens: more than 67108864 pairs"),
+        (#"{"levit": {"patch": 1, "widths": [16], "heads": [2], "blocks": [1]}}"#, "stages.0.blocks.0.attn: relative positions of 16384 × 16384 tokens: more than 67108864 pairs"),
+    ])
+    func whatIsTooLarge(json: String, sentence: String) {
+        let messages = errors(json, ImageShape(height: 128, width: 128, channels: 1))
+        #expect(messages.count == 1 && messages[0].hasSuffix(": does not fit images of 128×128×1: \(sentence)"), "\(messages)")
+    }
+
+    @Test func packedImagesAreNoImages() {
+        let messages = errors(#"{"navit": {"width": 16, "depth": 1, "heads": 2}}"#, ImageShape(height: 28, width: 28, channels: 1))
+        #expect(messages == ["models.m.navit: navit takes images in their own sizes, packed into sequences as data.size: native gives them; found images of 28×28×1"])
     }
 
     @Test func noPatchForConvolutions() {

@@ -42,7 +42,8 @@ TIMM = {
     "convnext-tiny": "convnext_tiny", "convnext-small": "convnext_small", "convnext-base": "convnext_base", "mobilenet-v1": "mobilenetv1_100",
     "resnet-v2-50": "resnetv2_50", "resnet-v2-101": "resnetv2_101", "resnet-v2-152": "resnetv2_152", "vit-tiny-16": "vit_tiny_patch16_224",
     "vit-s-16": "vit_small_patch16_224", "vit-b-16": "vit_base_patch16_224", "vit-l-16": "vit_large_patch16_224",
-    "vit-b-8": "vit_base_patch8_224", "vit-b-32": "vit_base_patch32_224", "vit-l-32": "vit_large_patch32_224", "deit-tiny-distilled": "deit_tiny_distilled_patch16_224",
+    "vit-b-8": "vit_base_patch8_224", "vit-b-32": "vit_base_patch32_224", "vit-l-32": "vit_large_patch32_224", "vit-h-14": "vit_huge_patch14_224",
+    "deit-tiny-distilled": "deit_tiny_distilled_patch16_224",
     "deit-small-distilled": "deit_small_distilled_patch16_224", "deit-base-distilled": "deit_base_distilled_patch16_224",
     "swin-tiny": "swin_tiny_patch4_window7_224", "swin-small": "swin_small_patch4_window7_224", "swin-base": "swin_base_patch4_window7_224",
     "coatnet-0": "coatnet_0_224", "levit-128s": "levit_128s", "r26-s-32": "vit_small_r26_s32_224", "r50-b-16": "vit_base_r50_s16_224",
@@ -115,10 +116,19 @@ def learned():
     return "\n\n".join(harness("compare", experiment, "--format", "markdown").strip() for experiment in TRAINED)
 
 
+def places(rows, measured):
+    """At which commits and on which machines: of each but the one of most models, with the names of its models."""
+    names = {}
+    for row in rows:
+        names.setdefault(measured[row["name"]]["at"], []).append(row["name"])
+    first, *others = sorted(names, key=lambda at: -len(names[at]))
+    listed = "".join(f"; {', '.join(f'`{name}`' for name in names[at])} {at}" for at in others)
+    return first + (f"{listed}, so that the times of one group say nothing beside those of another" if others else "")
+
+
 def page(rows, measured, training):
     lines = [
-        "# The zoo", "",
-        f"Every model of `harness models`, measured at {commit(ROOT)} on {processor()} by `python Tests/Reference/zoo_page.py`.", "",
+        "# The zoo", "", f"Every model of `harness models`, measured by `python Tests/Reference/zoo_page.py` {places(rows, measured)}.", "",
         "*Difference*: the largest of the logits of two random images over their range, to the network of the library with the same random weights and batch "
         f"statistics, in fp32. *Step*: the time of a training step of {BATCH} images with 10 classes (forward, backward, AdamW) on 2 threads, the median of "
         f"{STEPS} after 3 that are not counted, or one above {LARGE / 1e9:.0f} G multiply-adds; "
@@ -156,6 +166,7 @@ def main():
             if what in measured.get(name, {}) or options.only and name not in options.only.split(","):
                 continue
             measured.setdefault(name, {})[what] = measure(row)
+            measured[name]["at"] = f"at {commit(ROOT)} on {processor()}"
             log(f"{name}: {what} {measured[name][what]}")
             if kept:
                 kept.write_text(json.dumps(measured, indent=1))

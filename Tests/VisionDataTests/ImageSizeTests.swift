@@ -79,6 +79,7 @@ import Testing
         #expect(try errors("{name: digits, resize: pad}").contains("data.resize: there is no size to which images are brought"))
         #expect(try errors("{name: digits, size: [1, 2, 3]}").contains("data.size: found 3 numbers, expected one, or [height, width]"))
         #expect(try errors("{name: digits, size: 5000}").contains("data.size"))
+        #expect(try errors("{name: digits, size: natve}").contains("data.size: expected a number of pixels from 1 to 4096, [height, width], or native, found natve"))
         #expect(try errors("{name: digits, size: 32, resize: crop}").contains("data.resize: unknown value 'crop'"))
     }
 

@@ -148,10 +148,13 @@ extension OptionKind where Value == String {
 
 extension OptionKind where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
     /// One of the names of an enumeration.
-    public static var choice: Self {
-        let names = Value.allCases.map(\.rawValue)
+    public static var choice: Self { choice(of: Array(Value.allCases)) }
+
+    /// One of some of them.
+    public static func choice(of values: [Value]) -> Self {
+        let names = values.map(\.rawValue)
         return Self(
-            "one of \(names.joined(separator: ", "))", schema: .names(names), read: { $0.choice($1) }, write: { .text($0.rawValue) })
+            "one of \(names.joined(separator: ", "))", schema: .names(names), read: { $0.choice($1, of: values) }, write: { .text($0.rawValue) })
     }
 }
 

@@ -151,7 +151,9 @@ public struct SweepPlan: Sendable {
             // Rules and weights have to fit the model, too.
             let key = data!.key, train = model.train
             let fitted = train.parameters.isEmpty && train.initialWeights == nil && train.averages.isEmpty ? "" : YAML.line(train.completeNode)
-            guard seen.insert(key + models[model.name]!.key + fitted).inserted else { continue }
+            // Among the definition's models are those that this one starts from.
+            let source = train.initialWeights?.model == nil ? "" : definition.allModels.map { YAML.line($0.definition.node) }.joined()
+            guard seen.insert(key + models[model.name]!.key + fitted + source).inserted else { continue }
             do {
                 let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key] ?? loaded.values.sharing(definition.sourceKey))
                 if loaded[key] == nil { loaded[key] = experiment }

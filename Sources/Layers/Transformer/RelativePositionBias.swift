@@ -10,27 +10,24 @@ import TensorCore
 /// Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", ICCV 2021, equation 4.
 public struct RelativePositionBias {
     private let table: Tensor
-    private let indices: [Int32]
+    private let rows: Int
+    private let columns: Int
     private let heads: Int
     private let scope: Scope
 
     /// Declares the table in `scope`.
     public init(rows: Int, columns: Int, heads: Int, in scope: Scope) {
-        (self.heads, self.scope) = (heads, scope)
+        (self.rows, self.columns, self.heads, self.scope) = (rows, columns, heads, scope)
         table = scope.parameter(
             "relative_position_bias_table", [(2 * rows - 1) * (2 * columns - 1), heads], Initialization.transformer, role: .positionEmbedding)
-        let cells = (0..<rows).flatMap { row in (0..<columns).map { (row, $0) } }
-        indices = cells.flatMap { i in
-            cells.map { j in Int32((i.0 - j.0 + rows - 1) * (2 * columns - 1) + i.1 - j.1 + columns - 1) }
-        }
     }
 
     /// Records one call: `[1, heads, cells, cells]`.
     public func callAsFunction() -> Tensor {
         guard table.isValid else { return table }
-        return scope.record {
-            let cells = Int(Double(indices.count).squareRoot())
-            return table.gathered(scope.graph.constant(HostTensor([cells, cells], indices))).transposed([2, 0, 1]).reshaped([1, heads, cells, cells])
-        }
+        let (rows, columns) = (rows, columns)
+        let pairs = CellPairs.indices(rows: rows, columns: columns, in: scope) { ($0 + rows - 1) * (2 * columns - 1) + $1 + columns - 1 }
+        guard pairs.isValid else { return pairs }
+        return scope.record { table.gathered(pairs).transposed([2, 0, 1]).reshaped([1, heads, rows * columns, rows * columns]) }
     }
 }

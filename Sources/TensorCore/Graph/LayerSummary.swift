@@ -28,6 +28,9 @@ extension Graph {
     /// The multiply-adds of convolutions alone, for one shard.
     public var convolutionMultiplyAdds: Int { nodes.reduce(0) { $0 + ($1.operation is Convolution ? multiplyAdds($1) : 0) } }
 
+    /// The multiply-adds of attention's two products, scores and sums of values, for one shard.
+    public var attentionMultiplyAdds: Int { nodes.reduce(0) { $0 + ($1.operation is Attention ? multiplyAdds($1) : 0) } }
+
     /// What modules recorded, in order, neighbouring ops of one module as one row. Ops on parameters alone are left out;
     /// the parameters of a module that has no others count for the one around it.
     public func layerSummary() -> [LayerSummary] {

@@ -308,7 +308,7 @@ extension Tensor {
         guard isValid else { return self }
         precondition(before.count == rank && after.count == rank, "padded(before:after:) needs a length for every axis")
         return shape.indices.reduce(self) { result, axis in
-            guard before[axis] != 0 || after[axis] != 0 else { return result }
+            guard result.isValid, before[axis] != 0 || after[axis] != 0 else { return result }
             switch mode {
             case .reflect:
                 return graph.record(one: Reflect(axis: axis, before: before[axis], after: after[axis]), result)
