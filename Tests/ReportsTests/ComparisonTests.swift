@@ -269,7 +269,7 @@ struct ComparisonTests {
                 $0.baseline = "b"
             }.rows
             #expect(rows.map { $0.test?.differences.count } == [3, nil, 3])
-            #expect(rows[0].test!.differences.allSatisfy { abs($0 + 0.07) < 1e-12 })
+            #expect(rows[0].test!.differences.values.allSatisfy { abs($0 + 0.07) < 1e-12 })
             let pooled = try comparison(results) { $0.by = ["model"] }
             #expect(pooled.rows.map { $0.test?.differences.count } == [nil, 3, nil])
             #expect(pooled.notes.contains("model=c and model=a have no pair of runs that agree in the seed, the data and all that differs within a row"))
