@@ -380,7 +380,7 @@ public struct Comparison {
                 } else if let value = metric.value(of: run.summary), value.isFinite {
                     rows[index].measured.append((run, value))
                 } else {
-                    notes.append("\(run.summary.name) has no \(metric.rawValue)")
+                    notes.append("\(run.summary.name) has no \(metric.rawValue)\(absence(of: metric, in: run).map { ": \($0)" } ?? "")")
                 }
             }
             let row = rows[index]
