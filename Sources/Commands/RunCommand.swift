@@ -52,6 +52,7 @@ struct RunCommand: DefinitionCommand {
             threads: threadOptions.count, results: resultsOptions.folder, startsOver: fresh,
             command: CommandLine.arguments))
         for note in experiment.notes { HarnessProgram.say("note: \(note)") }
+        try runner.checkEnsembles()
         Interrupt.listen()
         var outcome = try runner.run { Interrupt.isRequested }
         let complaints = try outcome.isInterrupted ? [] : runner.makeEnsembles(of: outcome) { Interrupt.isRequested }

@@ -64,6 +64,16 @@ public struct ModelDefinition: Equatable, Sendable {
         return (graph.parameters, graph.buffers)
     }
 
+    /// Whether another definition means the same network for images of this size: one that computes the same when it is evaluated, from parameters of the
+    /// same names and shapes. What changes the training or the initial values alone, such as dropout, does not count.
+    public func isSameNetwork(as other: ModelDefinition, input: ImageShape, classes: Int) -> Bool {
+        func outputs(_ model: ModelDefinition) -> NamedOutputs {
+            let graph = Graph(mode: .evaluation)
+            return model.record(graph.input("images", [1, input.height, input.width, input.channels]), classes: classes, in: graph.root)
+        }
+        return self == other || outputs(self).areComputed(as: outputs(other))
+    }
+
     /// Reports what does not fit images of this size, with the line and key path of the option that says it.
     ///
     /// - Parameter node: the value from which the definition was read.

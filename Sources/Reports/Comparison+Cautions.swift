@@ -1,10 +1,11 @@
 import Configuration
 import Foundation
+import Measures
 
 extension Comparison {
     /// What a reader of the table has to know.
     func cautions() -> [String] {
-        otherClasses() + tooFewPairs() + pooled() + changedData() + mixedArithmetics() + unequalBudgets()
+        otherClasses() + tooFewPairs() + pooled() + missingAverages() + changedData() + mixedArithmetics() + unequalBudgets()
     }
 
     /// Says when runs say the same of their data and had other images: files that changed between them.
@@ -74,6 +75,24 @@ extension Comparison {
             notes.append("with more than \(PairedTest.exactLimit) pairs, p is estimated from \(grouped(PairedTest.drawCount)) seeded sign patterns")
         }
         return notes
+    }
+
+    /// Says which runs ended before the average of their weights began, where a column shows what it measures.
+    private func missingAverages() -> [String] {
+        others.flatMap { other in
+            rows.flatMap(\.measured).compactMap { run, _ in
+                guard other.value(of: run.summary)?.isFinite != true else { return nil }
+                return absence(of: other, in: run).map { "\(run.summary.name) has no \(other.rawValue): \($0)" }
+            }
+        }
+    }
+
+    /// Why a finished run has no value of a metric of the average of its weights over epochs; nil where that is not known, or is of something else.
+    func absence(of metric: Metric, in run: Run) -> String? {
+        guard let name = metric.measure(among: measures)?.name, name.hasPrefix(WeightAverage.swa.name("")),
+            let start = run.keys.values["train.swa.start_epoch"].flatMap(Int.init), run.summary.epochCount < start
+        else { return nil }
+        return "its training ended after epoch \(grouped(run.summary.epochCount)), before the average began, at the end of epoch \(grouped(start)) (train.swa.start_epoch)"
     }
 
     /// Says when `by` puts different definitions into one row.

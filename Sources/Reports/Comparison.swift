@@ -394,7 +394,8 @@ public struct Comparison {
                 } else if let value = metric.value(of: run.summary), value.isFinite {
                     rows[index].measured.append((run, value))
                 } else {
-                    notes.append("\(run.summary.name) has no \(metric.rawValue)\(run.summary.reason(forLacking: metric))")
+                    let reason = absence(of: metric, in: run).map { ": \($0)" } ?? run.summary.reason(forLacking: metric)
+                    notes.append("\(run.summary.name) has no \(metric.rawValue)\(reason)")
                 }
             }
             let row = rows[index]

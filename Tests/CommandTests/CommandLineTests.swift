@@ -87,7 +87,7 @@ import Testing
         (["models", "lenet5", "--input", "1x4x4"], 64, "harness: lenet5: lenet5 needs images of at least 12×12 pixels, found 4×4"),
         (["models", "lenet5", "--input", "28"], 64, "The value '28' is invalid for '--input"),
         (["models", "lenet5", "--input", "9999999999x9999999999x3"], 64, "The value '9999999999x9999999999x3' is invalid for '--input"),
-        (["models", "vit-tiny-16", "--input", "3x65536x65536"], 64, "more than 17179869184 elements"),
+        (["models", "vit-tiny-16", "--input", "3x65536x65536"], 64, "4096 × 4096 tokens: more than 1048576"),
         (["models", "mlp", "--input", "65536x65536x65536"], 64, "input of [1, 65536, 65536, 65536]: more than 17179869184 elements"),
         (["models", "lenet5", "--classes", "9223372036854775807"], 64, "--classes: expected a number from 1 to 65536, found 9223372036854775807"),
         (["inspect", "nothing"], 66, "harness: there is no file or folder 'nothing'"),

@@ -248,4 +248,35 @@ import Training
         let error = #expect(throws: UserError.self) { _ = try Experiment(definition(text), dataDirectory: nil) }
         #expect(error?.message.hasSuffix("models.tuned.train.init_from.weights: found swa, but base keeps no such average of its weights; its training needs train.swa") == true, "\(error?.message ?? "")")
     }
+
+    @Test("An average that never began, because the training stopped before it, is missed with a reason")
+    func neverBegan() throws {
+        let text = """
+            data:   {name: digits}
+            train:  {epochs: 3, batch_size: 96, swa: {start_epoch: 3}, early_stopping: {patience: 1, metric: val_loss}, optimizer: {sgd: {learning_rate: 0}}}
+            models:
+              base:  {mlp: {widths: [8]}}
+              tuned: {mlp: {widths: [8]}, train: {init_from: {model: base, weights: swa}}}
+
+            """
+        try withTemporaryFolder { results in
+            let options = Runner.Options(threads: 1, results: URL(filePath: results), startsOver: false, command: [])
+            let error = #expect(throws: UserError.self) { _ = try Runner(Experiment(definition(text), dataDirectory: nil), options: options, terminal: .silent).run { false } }
+            let reason = "its training ended after epoch 2, by early stopping, before the average began, at the end of epoch 3 (train.swa.start_epoch)"
+            #expect(error == UserError(.usage, """
+                x.yaml:5: models.tuned.train.init_from.weights: found swa, but base has no such average: \(reason); expected other weights of it, or an earlier start_epoch
+                """))
+            let folder = try #require(try RunFolder.runs(of: results).first)
+            #expect(throws: UserError(.usage, "\(folder.runFile): the run has no average of its weights by train.swa: \(reason)")) { try TrainedModel(of: folder, weights: .swa) }
+            let name = (folder.path as NSString).lastPathComponent
+            let note = "its training ended after epoch 2, before the average began, at the end of epoch 3 (train.swa.start_epoch)"
+            #expect(try Comparison([folder]).notes.contains("\(name) has no test_swa_accuracy: \(note)"))
+            var compared = Comparison.Options()
+            compared.metric = .test("swa_loss")
+            #expect(try Comparison([folder], options: compared).notes == ["\(name) has no test_swa_loss: \(note)"])
+            // An average that is there is not spoken of.
+            let whole = try run(Self.text("swa: {start_epoch: 2}", epochs: 2), in: "\(results)/whole")
+            #expect(try Comparison([whole]).notes == [])
+        }
+    }
 }

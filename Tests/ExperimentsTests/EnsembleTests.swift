@@ -23,7 +23,7 @@ import Training
           fast:  {resnet: {depth: 8, width: 4}, train: {optimizer: {adamw: {learning_rate: 0.05}}, init_from: {model: base, seed: 0}}}
         ensembles:
           all:     {models: [small, base]}
-          small:   {models: [small]}
+          pair:    {models: [small]}
           uniform: {models: [tuned], soup: uniform}
           greedy:  {models: [tuned, fast], soup: greedy}
 
@@ -76,7 +76,7 @@ import Training
             }
 
             try expectMean(made.file("all"), ["small-s0", "small-s1", "base-s0", "base-s1"].map(made.folder))
-            try expectMean(made.file("small"), ["small-s0", "small-s1"].map(made.folder))
+            try expectMean(made.file("pair"), ["small-s0", "small-s1"].map(made.folder))
             try expectSoups(made)
             try expectRows(made)
         }
@@ -220,10 +220,10 @@ import Training
                 """)), in: results)
             let own = (made.folders[0].path as NSString).lastPathComponent
             #expect(made.complaints == [
-                "ensembles.classes: \(fewer) has 5 classes and \(own) 10 classes, expected runs of the same classes",
-                "ensembles.images: \(parts) and \(own) were tested on different images, expected runs of the same test images",
-                "ensembles.logits: \(silent): has no logits of the test images (train.store_outputs: false), from which an ensemble is made",
-                "ensembles.absent: there is no run 'same/vit' in \(results)", "ensembles.twice: \(own) is a member twice",
+                "x.yaml:4: ensembles.classes: \(fewer) has 5 classes and \(own) 10 classes, expected runs of the same classes",
+                "x.yaml:4: ensembles.images: \(parts) is tested on 100 images and \(own) on 360, expected runs of the same test images",
+                "x.yaml:5: ensembles.logits: \(silent): has no logits of the test images (train.store_outputs: false), from which an ensemble is made",
+                "x.yaml:5: ensembles.absent: there is no run 'same/vit' in \(results)", "x.yaml:5: ensembles.twice: \(own) is a member twice",
             ])
             #expect(made.lines.last == "alone  is left out: it has one member, expected at least two")
             let good = try made.file("good")
@@ -250,12 +250,12 @@ import Training
     ])
     func badInput(ensembles: String, sentence: String) throws {
         let lines = Self.text.split(separator: "\n", omittingEmptySubsequences: false).prefix(8).joined(separator: "\n")
-        let error = #expect(throws: UserError.self) { _ = try definition("\(lines)\nensembles: \(ensembles)\n") }
+        let error = #expect(throws: UserError.self) { _ = try Experiment(definition("\(lines)\nensembles: \(ensembles)\n"), dataDirectory: nil) }
         #expect(error?.message.contains(sentence) == true, "\(error?.message ?? "")")
     }
 
     @Test("Nor are ensembles of folds, of sweeps, without logits, or greedy soups without validation; none is part of a trial", arguments: [
-        ("data={name: digits, folds: 3}", "ensembles: the runs of 3 folds are tested on different images; expected one of them (data.fold) or no folds"),
+        ("data={name: digits, folds: 3}", "ensembles.all.models: the runs of small's 3 folds are tested on different images; expected one of them (data.fold) or no folds"),
         ("+sweep={grid: {train.epochs: [1, 2]}}", "ensembles: found beside sweep, expected either of the two"),
         ("+train.store_outputs=false", "ensembles.all.models: small keeps no logits of the test images (train.store_outputs: false), from which an ensemble is made"),
         ("+data.validation=0", "ensembles.greedy: a greedy soup is chosen by images for validation, but data.validation holds out none of digits"),

@@ -116,23 +116,24 @@ def learned():
     return "\n\n".join(harness("compare", experiment, "--format", "markdown").strip() for experiment in TRAINED)
 
 
+MARKS = ["", "\\*", "†", "‡"]
+
+
 def places(rows, measured):
-    """At which commits and on which machines: of each but the one of most models, with the names of its models."""
-    names = {}
-    for row in rows:
-        names.setdefault(measured[row["name"]]["at"], []).append(row["name"])
-    first, *others = sorted(names, key=lambda at: -len(names[at]))
-    listed = "".join(f"; {', '.join(f'`{name}`' for name in names[at])} {at}" for at in others)
-    return first + (f"{listed}, so that the times of one group say nothing beside those of another" if others else "")
+    """At which commits and on which machines the rows were measured, those of most rows first."""
+    found = [measured[row["name"]]["at"] for row in rows]
+    return sorted(set(found), key=lambda at: -found.count(at))
 
 
 def page(rows, measured, training):
+    ats = places(rows, measured)
+    marked = [f"{f'(with {mark}) ' if mark else ''}{at}" for mark, at in zip(MARKS, ats)]
     lines = [
-        "# The zoo", "", f"Every model of `harness models`, measured by `python Tests/Reference/zoo_page.py` {places(rows, measured)}.", "",
+        "# The zoo", "", f"Every model of `harness models`, measured by `python Tests/Reference/zoo_page.py` {', '.join(marked)}.", "",
         "*Difference*: the largest of the logits of two random images over their range, to the network of the library with the same random weights and batch "
         f"statistics, in fp32. *Step*: the time of a training step of {BATCH} images with 10 classes (forward, backward, AdamW) on 2 threads, the median of "
         f"{STEPS} after 3 that are not counted, or one above {LARGE / 1e9:.0f} G multiply-adds; "
-        "the workloads of `harness bench` have their own batches.", "",
+        "the workloads of `harness bench` have their own batches. Times of one machine say nothing beside those of another.", "",
         "| model | paper | images | parameters | multiply-adds | without attention's | activations | library | difference | step, ms |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: |",
     ]
@@ -143,7 +144,7 @@ def page(rows, measured, training):
         lines.append(
             f"| {row['name']} | {row.get('citation') or '–'} | {size['height']}×{size['width']}×{size['channels']} | {row['parameters']:,} "
             f"| {row['multiply_adds']:,} | {row['multiply_adds_without_attention']:,} | {row['activations']:,} | {compared['library']} | {difference} "
-            f"| {found['step']:.{0 if found['step'] >= 10 else 2}f} |")
+            f"| {found['step']:.{0 if found['step'] >= 10 else 2}f}{MARKS[ats.index(found['at'])]} |")
     lines += [
         "", "## What small forms learn in two epochs", "",
         "On 3,600 images of Fashion-MNIST, with `Experiments/zoo.yaml` and, for AlexNet at 64 pixels, `Experiments/zoo_alexnet.yaml`; 0.1 is chance.", "",

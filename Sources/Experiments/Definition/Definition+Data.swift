@@ -10,7 +10,7 @@ extension Definition {
     /// The definition of one model alone, whose data are all models' in it.
     func part(of model: Model) -> Definition {
         var part = self
-        part.models = [model]
+        (part.models, part.ensembles) = ([model], [])
         guard let own = model.data else { return part }
         // What the model starts from keeps its own.
         for index in part.allModels.indices where part.allModels[index].data == nil { part.allModels[index].data = data }

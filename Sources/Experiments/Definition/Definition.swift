@@ -75,7 +75,7 @@ public struct Definition: Sendable {
     /// Those, and the ones that are left out and may be what others start from.
     var allModels: [Model]
     /// Which of its runs are tested as one.
-    public private(set) var ensembles: [Ensemble] = []
+    public internal(set) var ensembles: [Ensemble] = []
     /// What `harness sweep` varies.
     public let sweep: SweepDefinition?
     /// What it can name.

@@ -10,9 +10,10 @@ import RunStore
 ///       soup:   {models: [tuned], soup: greedy}    # the mean of the weights
 ///
 /// The probabilities are the softmax of the test logits that the run files keep, so nothing is computed again. A soup's weights are the mean of its runs'
-/// best weights, for which there is one network; running statistics of batch norms are then those over one epoch of the training images, as in
-/// `train.swa`. A greedy soup takes the runs in, the best validation first, each unless it makes the validation of the mean worse. The mean of weights is
-/// any good where the trainings started from the same ones (`train.init_from`) and did not go far apart.
+/// best weights, for which its models are one network, trained as they may be, and get the images in one form; it is tested on their images. Running
+/// statistics of batch norms are then those over one epoch of the first member's training images, as in `train.swa`. A greedy soup takes the runs in, the best
+/// validation first, each unless it makes the validation of the mean worse. The mean of weights is any good where the trainings started from the same
+/// trained ones (`train.init_from`) and did not go far apart.
 ///
 /// Dietterich, "Ensemble Methods in Machine Learning", 2000; Wortsman et al., "Model soups", ICML 2022.
 public struct EnsembleConfiguration: Configurable {
@@ -50,6 +51,8 @@ public struct EnsembleConfiguration: Configurable {
             fields.errors.report("expected at least one of models, found none", at: fields.node.mark, path: fields.path)
         }
         if seeds?.isEmpty == true { fields.report("expected at least one seed, found none", at: "seeds") }
+        if let seed = seeds?.firstRepeated { fields.report("\(seed) is listed twice", at: "seeds") }
+        if let run = runs.firstRepeated { fields.report("\(run.shortened()) is listed twice", at: "runs") }
         if soup != nil, !runs.isEmpty { fields.report("found beside soup, which averages the weights of this definition's models alone", at: "runs") }
     }
 
@@ -86,13 +89,12 @@ public struct Ensemble: Sendable {
             return []
         }
         if fields.has("sweep") { fields.report("found beside sweep, expected either of the two", at: key) }
-        if let folds = definition.data.folds, definition.data.fold == nil, !entries.isEmpty {
-            fields.report("the runs of \(folds) folds are tested on different images; expected one of them (data.fold) or no folds", at: key)
-        }
         return fields.limited(entries, to: Definition.largestModelCount, "ensembles", at: key).map { entry in
             let path = "\(key).\(entry.key)"
             if !Definition.isName(entry.key) || entry.key.count > Definition.largestNameLength {
                 fields.errors.report("expected a name of at most \(Definition.largestNameLength) letters, digits, '_', '-' and '+'", at: entry.mark, path: path)
+            } else if definition.models.contains(where: { $0.name == entry.key }) {
+                fields.errors.report("is the name of a model too, expected another one, by which tables tell it from that", at: entry.mark, path: path)
             }
             var own = FieldReader(entry.node, path: path, errors: fields.errors, additions: fields.additions)
             let configuration = EnsembleConfiguration(from: &own)
@@ -123,9 +125,19 @@ extension EnsembleConfiguration {
         if soup == nil, let silent = members.first(where: { !$0.train.storesOutputs }) {
             fields.report("\(silent.name) keeps no logits of the test images (train.store_outputs: false), from which an ensemble is made", at: "models")
         }
-        if soup != nil, let first = members.first, let other = members.first(where: { $0.definition != first.definition }) {
-            fields.report("\(first.name) and \(other.name) are different networks, whose weights have no mean", at: "models")
+        for model in members {
+            let data = definition.data(of: model)
+            guard let folds = data.folds, data.fold == nil else { continue }
+            fields.report("the runs of \(model.name)'s \(folds) folds are tested on different images; expected one of them (data.fold) or no folds", at: "models")
         }
+    }
+}
+
+extension Sequence where Element: Hashable {
+    /// The first element that was there before.
+    fileprivate var firstRepeated: Element? {
+        var known: Set<Element> = []
+        return first { !known.insert($0).inserted }
     }
 }
 

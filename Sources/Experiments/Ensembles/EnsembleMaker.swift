@@ -28,7 +28,7 @@ struct EnsembleMaker {
         var complaints: [String] = []
         for ensemble in experiment.definition.ensembles {
             do { try make(ensemble) } catch let error as UserError where error.kind == .data || error.kind == .noInput || error.kind == .usage {
-                complaints.append("\(ensemble.path): \(error)")
+                complaints.append("\(experiment.definition.mark(of: ensemble.path)): \(ensemble.path): \(error)")
             }
         }
         return complaints
@@ -36,19 +36,15 @@ struct EnsembleMaker {
 
     private func make(_ ensemble: Ensemble) throws {
         let definition = experiment.definition, configuration = ensemble.configuration
-        let absent = configuration.models.filter { name in !definition.models.contains { $0.name == name } }
-            + (configuration.seeds ?? []).filter { !definition.seeds.contains($0) }.map { "seed \($0)" }
-        if let first = absent.first { return say("\(ensemble.name)  is left out: \(first) is not trained here") }
-        let trials = definition.trials(of: configuration), folders = trials.map { runs[$0.identityDigest] }
+        if let absent = definition.absence(of: configuration) { return say("\(ensemble.name)  is left out: \(absent) is not trained here") }
+        let trials = distinctTrials(of: ensemble), folders = trials.map { runs[$0.identityDigest] }
         if let missing = zip(trials, folders).first(where: { $1 == nil })?.0 { return say("\(ensemble.name)  is left out: \(missing.label) is not there, finished") }
-        let members = try (folders.compactMap(\.self) + configuration.runs.map(run)).map(EnsembleMember.init)
+        let members = try add(configuration.runs, to: folders.compactMap(\.self).map(EnsembleMember.init), of: ensemble)
         guard members.count > 1 else {
             return say("\(ensemble.name)  is left out: it has \(members.isEmpty ? "no member" : "one member"), expected at least two")
         }
-        if let twice = members.indices.first(where: { index in members[..<index].contains { $0.folder == members[index].folder } }) {
-            throw UserError(.usage, "\(members[twice].name) is a member twice")
-        }
-        for member in members.dropFirst() { try member.requireSameTest(as: members[0]) }
+        let tests = members.map { EnsembleTest($0, experiment) }
+        if let sentence = tests.dropFirst().lazy.compactMap({ $0.difference(from: tests[0]) }).first { throw UserError(.data, sentence) }
         let isSoup = configuration.soup != nil
         var file = EnsembleFile(
             experiment: definition.name, name: ensemble.name, kind: configuration.kind, members: members.map { $0.entry(in: place) },
@@ -63,16 +59,32 @@ struct EnsembleMaker {
         say("\(ensemble.name)  \(file.title): \(value)")
     }
 
-    /// The one run whose experiment and name begin with a word.
-    private func run(_ word: String) throws -> RunFolder {
-        let experiment = (word as NSString).deletingLastPathComponent, start = (word as NSString).lastPathComponent
-        let folder = "\(results.path)/\(experiment)"
-        let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasPrefix(start) && RunFolder(path: "\(folder)/\($0)").hasRun }
-        guard let name = names.first else { throw UserError(.noInput, "there is no run '\(word.shortened())' in \(results.path)") }
-        guard names.count == 1 else {
-            throw UserError(.usage, "'\(word.shortened())' is the beginning of \(names.count) runs' names: \(names.sorted().prefix(4).joined(separator: ", "))")
+    /// The trials whose runs are members, each once: models of other names can say the same.
+    private func distinctTrials(of ensemble: Ensemble) -> [Trial] {
+        var labels: [String: String] = [:]
+        return experiment.definition.trials(of: ensemble.configuration).filter { trial in
+            guard let twin = labels[trial.identityDigest] else {
+                labels[trial.identityDigest] = trial.label
+                return true
+            }
+            say("\(ensemble.name)  note: \(twin) and \(trial.label) are the same trial, which counts once")
+            return false
         }
-        return RunFolder(path: "\(folder)/\(name)")
+    }
+
+    /// Adds the runs that words name, but for one of a trial that is a member already under another experiment.
+    private func add(_ words: [String], to members: [EnsembleMember], of ensemble: Ensemble) throws -> [EnsembleMember] {
+        var members = members
+        for word in words {
+            guard let member = try EnsembleMember.folder(of: word, in: results).map(EnsembleMember.init) else { continue }
+            if members.contains(where: { $0.folder == member.folder }) { throw UserError(.usage, "\(member.name) is a member twice") }
+            if let digest = member.description.trialDigest, let twin = members.first(where: { $0.description.trialDigest == digest }) {
+                say("\(ensemble.name)  note: \(twin.place) and \(member.place) are the same trial, which counts once")
+            } else {
+                members.append(member)
+            }
+        }
+        return members
     }
 
     /// Whether the file of such an ensemble is there, made from what its members are now.
@@ -92,11 +104,12 @@ struct EnsembleMaker {
     }
 
     private func add(soup configuration: EnsembleConfiguration, of trials: [Trial], _ members: [EnsembleMember], to file: inout EnsembleFile) throws {
-        let origins = Set(trials.map { trial in trial.train.initialWeights.map { $0.digest ?? $0.path } })
-        if origins.count > 1 || origins.first == .some(nil) {
-            say("\(file.name)  note: its members start from different weights (they have no common train.init_from), whose mean is seldom any good")
+        let origins = trials.map(\.origins)
+        if let first = origins.first, origins.dropFirst().reduce(first, { $0.intersection($1) }).isEmpty {
+            say("\(file.name)  note: its members go back to no common trained weights (train.init_from), and the mean of such members is seldom any good")
         }
-        let evaluation = try experiment.evaluation(of: trials[0], pool: pool), task = experiment.task(of: trials[0].model.name)
+        let evaluation = try experiment.evaluation(of: trials[0], pool: pool), part = experiment.part(of: trials[0])
+        let task = part.task(of: trials[0].model.name)
         guard let monitored = members[0].description.measures.first(where: { $0.name == task.monitored }) else {
             throw UserError(.data, "\(members[0].name): does not measure the \(task.monitored)")
         }
@@ -108,46 +121,18 @@ struct EnsembleMaker {
             zip(measures.measures, measures.values).map { EnsembleFile.Value($0.name, unit: $0.unit, $1) }
         }
         file.test = values(try soup.measure(.test))
-        if !experiment.dataset.indices(of: .validation).isEmpty { file.validation = values(try soup.measure(.validation)) }
+        let isValidated = !part.dataset.indices(of: .validation).isEmpty && experiment.sharesValidation(trials.map(\.model))
+        if isValidated { file.validation = values(try soup.measure(.validation)) }
         try soup.write(to: file.weightsPath(in: place.path), data: members[0].description.data)
     }
 }
 
-extension Experiment {
-    /// The model of a trial, for weights that are not its own.
-    func evaluation(of trial: Trial, pool: WorkerPool) throws -> ModelEvaluation {
-        let model = trial.model, task = task(of: model.name), outputs = task.outputShape.elementCount
-        var configuration = trial.train
-        configuration.precision = trial.precision
-        do {
-            return try ModelEvaluation(
-                { scope, images in model.definition.record(images, classes: outputs, in: scope) }, task: task, configuration: configuration, source: source,
-                augmentations: trial.data.augmentations, seed: UInt64(trial.seed), pool: pool)
-        } catch let error as RecordingError {
-            throw UserError(error.isShortOfMemory ? .internal : .usage, "\(model.path): \(error)")
-        }
-    }
-
-    /// Checks that the data and the task give what the definition's ensembles are made of, before anything is trained.
-    ///
-    /// - Throws: `.usage`.
-    func checkEnsembles() throws {
-        func refusal(_ ensemble: Ensemble, _ sentence: String) -> UserError {
-            UserError(.usage, "\(definition.mark(of: ensemble.path)): \(ensemble.path): \(sentence)")
-        }
-        for ensemble in definition.ensembles {
-            if ensemble.configuration.soup == .greedy, dataset.indices(of: .validation).isEmpty {
-                throw refusal(ensemble, "a greedy soup is chosen by images for validation, but data.validation holds out none of \(dataset.name)")
-            }
-            let tables = task.layout(of: .test).columns.map(\.name)
-            if ensemble.configuration.soup == nil, definition.train.storesOutputs, !tables.contains("logits") || !tables.contains("labels") {
-                throw refusal(ensemble, "the task \(task.name) keeps no logits and labels of the test images, from which an ensemble is made")
-            }
-        }
-    }
-}
-
 extension Runner {
+    /// Checks, before anything is trained, that the runs that the definition's ensembles take in are there and go together with the others.
+    ///
+    /// - Throws: `.noInput` when one is not there, `.usage` when a name is that of several, `.data` when one cannot be a member.
+    public func checkEnsembles() throws { try experiment.checkEnsembleRuns(in: options.results) }
+
     /// Makes the ensembles of the experiment from its finished runs.
     ///
     /// - Parameter shouldStop: asked again and again; true ends the work, to begin again the next time.
@@ -157,5 +142,13 @@ extension Runner {
         let maker = EnsembleMaker(
             experiment: experiment, results: options.results, runs: outcome.finished, pool: pool, shouldStop: shouldStop, say: terminal.line)
         do { return try maker.makeAll() } catch is WeightSoup.Interruption { return nil }
+    }
+}
+
+extension Trial {
+    /// The weights that it goes back to: its own, those that it starts from, those that these start from, and so on; by digests of trials and files.
+    fileprivate var origins: Set<String> {
+        let others = source?.trials.first?.origins ?? Set([train.initialWeights.map { $0.digest ?? $0.path }].compactMap(\.self))
+        return others.union([identityDigest])
     }
 }

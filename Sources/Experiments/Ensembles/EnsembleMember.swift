@@ -20,19 +20,8 @@ struct EnsembleMember {
 
     var name: String { (folder.path as NSString).lastPathComponent }
 
-    /// Checks that a run was tested on the same images, with the same classes.
-    ///
-    /// - Throws: `.data`.
-    func requireSameTest(as other: EnsembleMember) throws {
-        guard description.classes == other.description.classes else {
-            func count(_ member: EnsembleMember) -> String { member.description.classes.map { "\(grouped($0)) classes" } ?? "no classes" }
-            throw UserError(.data, "\(name) has \(count(self)) and \(other.name) \(count(other)), expected runs of the same classes")
-        }
-        let mine = description.data, theirs = other.description.data
-        let isSame = description.dataDigest == other.description.dataDigest && mine?.split?.test == theirs?.split?.test
-            && mine?.split?.testIsFold == theirs?.split?.testIsFold && mine?.classNames == theirs?.classNames && test.tables["labels"] == other.test.tables["labels"]
-        guard isSame else { throw UserError(.data, "\(name) and \(other.name) were tested on different images, expected runs of the same test images") }
-    }
+    /// With the experiment: `vit_vs_resnet/vit-s0-1f0c93ab`.
+    var place: String { "\(description.experiment)/\(name)" }
 
     /// The classes of the test images, and the logits of each `[images, classes]`.
     ///

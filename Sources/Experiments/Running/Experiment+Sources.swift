@@ -119,7 +119,13 @@ extension Experiment {
             for place in sources[trial.model.name]?.experiment.shapes ?? [] { grids[place.name] = place.grid }
             let which = RunFolder.Weights(origin.weights)
             path = folder.weightsFile(which)
-            if let complaint = try Diagnosis.complaint(about: which, of: folder, RunReader(folder).contents()), let source = trial.source {
+            let run = try RunReader(folder).contents()
+            if which.average == .swa, let source = trial.source?.models[0], let reason = source.train.absenceOfAverage(after: run.epochs.count) {
+                let key = definition.writtenPath(of: "train.init_from.weights", in: trial.model)
+                throw UserError(
+                    .usage, "\(definition.mark(of: key)): \(key): found swa, but \(source.name) has no such average: \(reason); expected other weights of it, or an earlier start_epoch")
+            }
+            if let complaint = Diagnosis.complaint(about: which, of: folder, run), let source = trial.source {
                 throw UserError(
                     .data, "\(complaint); harness run \(source.name) --only \(source.models[0].name) --fresh trains it again for \(trial.name)")
             }

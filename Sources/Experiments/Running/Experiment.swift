@@ -192,6 +192,8 @@ extension Definition {
         (data.classes, data.folds, data.fold, data.imagesPerClass, data.imbalance) = (nil, nil, nil, nil, 1)
         for index in models.indices { models[index].data = nil }
         for index in allModels.indices { allModels[index].data = nil }
+        // Runs of other experiments were tested on other images.
+        ensembles.removeAll { !$0.configuration.runs.isEmpty }
         // A list of weights has one for each class.
         if registry.tasks.isClassification(task) { task = nil }
         changeTrain { train in

@@ -47,6 +47,7 @@ public struct ExperimentPreview {
 
     /// Compiles the plans of every model, which finds whatever else may be wrong with it.
     public init(_ experiment: Experiment, results: URL, threads: Int) throws {
+        try experiment.checkEnsembleRuns(in: results)
         dataLine = Self.dataLine(experiment)
         treatmentLines = Self.treatmentLines(experiment)
         classLine = Self.classLine(experiment)

@@ -96,7 +96,8 @@ public final class Runner {
             let folder = options.folder ?? earlier.folder(of: trial)
             outcome.folders.append(folder)
             switch try options.folderLocks.withLock(folder.path, { try train(trial, in: folder, shouldStop) }) {
-            case .finished: outcome.finished[trial.identityDigest] = folder
+            // Of models that say the same the first one's run counts.
+            case .finished: outcome.finished[trial.identityDigest] = outcome.finished[trial.identityDigest] ?? folder
             case .interrupted: outcome.isInterrupted = true
             case .diverged, .withoutSource: outcome.divergences.append(trial.name)
             }

@@ -50,7 +50,8 @@ public struct TrainedModel: Sendable {
             throw UserError(.data, "\(run.runFile): does not say how images are normalized and into how many classes they fall, so it predicts nothing")
         }
         if let average = which.average, !contents.description.averages(test: contents.evaluations[.test]?.values).contains(average) {
-            throw UserError(.usage, "\(run.runFile): the run has no average of its weights by train.\(average.rawValue)")
+            let reason = average == .swa ? trial.train.absenceOfAverage(after: contents.epochs.count).map { ": \($0)" } : nil
+            throw UserError(.usage, "\(run.runFile): the run has no average of its weights by train.\(average.rawValue)\(reason ?? "")")
         }
         if contents.status != .running, let complaint = Diagnosis.complaint(about: which, of: run, contents) { throw UserError(.data, complaint) }
         let shape = trial.data.predictedShape(ImageShape(height: data.imageShape[0], width: data.imageShape[1], channels: data.imageShape[2]))

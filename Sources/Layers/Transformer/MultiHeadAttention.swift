@@ -75,7 +75,7 @@ public struct MultiHeadAttention {
             return scope.fail("\(heads) heads do not divide the width \(width)")
         }
         let packed = queryKeyValue(x)
-        guard norms != nil || positions != nil || options.probabilityDropout > 0 || options.isLocal else {
+        guard norms != nil || positions != nil || dropsProbabilities || options.isLocal else {
             let attended = scope.record {
                 guard let bias else { return packed.selfAttention(heads: heads, scale: options.isScaled ? nil : 1) }
                 return packed.selfAttention(heads: heads, scale: options.isScaled ? nil : 1, bias: bias)
@@ -84,6 +84,9 @@ public struct MultiHeadAttention {
         }
         return dropout(projection(attended(packed, bias: bias, positions)))
     }
+
+    /// Whether some of the probabilities are left out: in training alone.
+    private var dropsProbabilities: Bool { options.probabilityDropout > 0 && scope.graph.mode == .training }
 
     /// With queries and keys that are normalized or turned before they meet.
     private func attended(_ packed: Tensor, bias: Tensor?, _ positions: RotaryPositions?) -> Tensor {
@@ -97,13 +100,13 @@ public struct MultiHeadAttention {
         if let positions { (query, key) = (positions(query), positions(key)) }
         return scope.record {
             let attended: Tensor
-            if bias == nil, options.probabilityDropout == 0, !options.isLocal {
+            if bias == nil, !dropsProbabilities, !options.isLocal {
                 attended = .scaledDotProductAttention(query: query, key: key, value: parts[2], scale: options.isScaled ? nil : 1)
             } else {
                 let scale = temperature ?? (options.isScaled ? nil : scope.graph.constant(HostTensor([1], [Float(1)])))
                 attended = .attention(
                     query: query, key: key, value: parts[2], scale: scale, bias: options.isLocal ? diagonal(tokens, beside: bias) : bias,
-                    dropout: options.probabilityDropout > 0 ? (Float(options.probabilityDropout), scope["attn_drop"].nextStream()) : nil)
+                    dropout: dropsProbabilities ? (Float(options.probabilityDropout), scope["attn_drop"].nextStream()) : nil)
             }
             return attended.reshaped([batch, tokens, width])
         }

@@ -47,7 +47,7 @@ public struct WindowAttention {
         let attended = scope.record { () -> Tensor in
             let mask = shift.height > 0 || shift.width > 0
                 ? scope.graph.constant(HostTensor([rows * columns, 1, area, area], maskValues(rows, columns))) : nil
-            guard probabilityDropout > 0 else { return packed.selfAttention(heads: heads, bias: relative, mask: mask) }
+            guard probabilityDropout > 0, x.graph.mode == .training else { return packed.selfAttention(heads: heads, bias: relative, mask: mask) }
             let parts = (0..<3).map { packed.sliced(axis: 2, $0 * width..<($0 + 1) * width).reshaped([count, area, heads, headWidth]) }
             return Tensor.attention(
                 query: parts[0], key: parts[1], value: parts[2], bias: relative, mask: mask,

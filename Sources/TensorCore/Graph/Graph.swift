@@ -272,7 +272,7 @@ public struct RecordingError: Error, Equatable, Sendable, CustomStringConvertibl
 
 /// A value that no op computes.
 struct Leaf: Operation {
-    enum Kind: Sendable {
+    enum Kind: Sendable, Equatable {
         case input(Int), parameter(Int), buffer(Int)
         case constant(HostTensor)
     }

@@ -31,8 +31,8 @@ public struct ShapeError: Error {
     public init(_ message: String) { self.message = message }
 }
 
-/// One entry of the op table: a shape rule, a vector-Jacobian rule and a lowering to a kernel.
-public protocol Operation: Sendable {
+/// One entry of the op table: a shape rule, a vector-Jacobian rule and a lowering to a kernel. Equal ones compute the same.
+public protocol Operation: Sendable, Equatable {
     /// The op's kind in errors, listings and profiles.
     var name: String { get }
 

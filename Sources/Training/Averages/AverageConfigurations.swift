@@ -103,6 +103,13 @@ extension TrainConfiguration {
     /// The averages of the weights that are kept.
     public var averages: [WeightAverage] { (ema == nil ? [] : [.ema]) + (swa == nil ? [] : [.swa]) }
 
+    /// Why a training that ended after so many epochs has no average over epochs; nil where it has one, or is to have none.
+    public func absenceOfAverage(after epochs: Int) -> String? {
+        guard let swa, swa.count(after: epochs) == 0 else { return nil }
+        let reason = epochs < self.epochs && earlyStopping != nil ? ", by early stopping," : ""
+        return "its training ended after epoch \(grouped(epochs))\(reason) before the average began, at the end of epoch \(grouped(swa.startEpoch)) (train.swa.start_epoch)"
+    }
+
     /// The measures of a task with those of the averaged weights.
     public func measures(_ measures: [Measure]) -> [Measure] {
         measures + averages.flatMap { average in measures.filter(\.isOfEvaluation).map(average.measure) }

@@ -19,6 +19,9 @@ public struct NativeSize: Configurable, Equatable, Sendable {
         Key("average", \.average, .integer(in: 1...16_384), "How many tokens of a sequence there are for each image that a shard can hold; absent: a tenth more than the training images have on average."),
     ]
 
+    /// The size in which the look at all files sees images that keep their own.
+    public static let surveyed = Size2D(64, 64)
+
     /// How many rows and columns of patches an image of a size becomes.
     func grid(of size: Size2D) -> Size2D {
         func patches(_ length: Int) -> Int { max(1, (length + patch / 2) / patch) }
@@ -44,7 +47,7 @@ public struct NativeSize: Configurable, Equatable, Sendable {
 
 extension DataConfiguration {
     /// The size in which the look at all files sees images: that of the models, or a small one where each keeps its own.
-    var surveyedSize: Size2D? { native == nil ? size : Size2D(64, 64) }
+    var surveyedSize: Size2D? { native == nil ? size : NativeSize.surveyed }
 
     /// What has to be kept of decoded images: all of each where parts are taken at random, or each keeps its size.
     var keptCrop: ImageCrop { native == nil ? crop : .randomResized }
