@@ -51,13 +51,15 @@ let package = Package(
             dependencies: [
                 "Models", "Layers", "Tasks", "Training", "RunStore", "Measures", "VisionData", "TensorCore", "HDF5", "Checksums", "Configuration",
             ]),
-        .target(name: "Reports", dependencies: ["RunStore", "Measures", "Configuration"]),
+        // Charts in SVG, of nothing but numbers.
+        .target(name: "Figures"),
+        .target(name: "Reports", dependencies: ["RunStore", "Measures", "Figures", "CImages", "Configuration"]),
 
         // The command line, as a library and as the program
         .target(
             name: "Commands",
             dependencies: [
-                "Experiments", "Reports", "RunStore", "Models", "Training", "Measures", "VisionData", "TensorCore", "HDF5", "Configuration",
+                "Experiments", "Reports", "Figures", "RunStore", "Models", "Training", "Measures", "VisionData", "TensorCore", "HDF5", "Configuration",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "HarnessCommand", dependencies: ["Commands", "Models"]),
@@ -66,7 +68,7 @@ let package = Package(
         .target(
             name: "Harness",
             dependencies: [
-                "Configuration", "Experiments", "HDF5", "Layers", "Measures", "Models", "Reports", "RunStore", "Tasks", "TensorCore",
+                "Configuration", "Experiments", "Figures", "HDF5", "Layers", "Measures", "Models", "Reports", "RunStore", "Tasks", "TensorCore",
                 "Training", "VisionData",
             ]),
 
@@ -87,7 +89,8 @@ let package = Package(
         .testTarget(
             name: "ExperimentsTests",
             dependencies: ["Experiments", "HDF5", "Layers", "Models", "Reports", "Tasks", "Training", "RunStore", "Measures", "VisionData", "TensorCore", "Checksums", "Configuration", "TestSupport"]),
-        .testTarget(name: "ReportsTests", dependencies: ["Reports", "RunStore", "Measures", "Tasks", "Configuration", "TestSupport"]),
+        .testTarget(name: "FiguresTests", dependencies: ["Figures"]),
+        .testTarget(name: "ReportsTests", dependencies: ["Reports", "Figures", "RunStore", "Measures", "Tasks", "Configuration", "TestSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["RunStore", "Measures", "HDF5", "TensorCore", "TestSupport"]),
     ]
 )

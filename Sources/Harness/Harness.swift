@@ -2,6 +2,7 @@
 
 @_exported import Configuration
 @_exported import Experiments
+@_exported import Figures
 @_exported import HDF5
 @_exported import Layers
 @_exported import Measures

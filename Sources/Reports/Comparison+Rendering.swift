@@ -2,7 +2,7 @@ import Configuration
 
 extension Comparison {
     /// How a table is written.
-    public enum Format: String, Sendable, CaseIterable { case table, csv, json, markdown }
+    public enum Format: String, Sendable, CaseIterable { case table, csv, json, markdown, latex }
 
     /// - Parameter width: how many characters a line of the table may have; nil for any number.
     public func rendered(as format: Format, width: Int? = nil) throws -> String {
@@ -10,16 +10,17 @@ extension Comparison {
         case .table: ([readable().text(width: width)] + (caption + remarks).flatMap { broken($0, width: width) }).joined(separator: "\n")
         case .markdown: remarks.isEmpty ? readable().markdown : readable().markdown + "\n\n" + remarks.map { "- \($0)" }.joined(separator: "\n")
         case .csv: exact().csv
+        case .latex: readable().latex(caption: caption + remarks)
         case .json: try json(rows.map(record) + ensembles.map(record))
         }
     }
 
-    private var hasSpread: Bool { rows.contains { $0.sample.count > 1 } }
+    var hasSpread: Bool { rows.contains { $0.sample.count > 1 } }
     private var haveRemarks: Bool { rows.contains { !$0.tags.isEmpty || !$0.notes.isEmpty } }
-    private var hasTests: Bool { rows.contains { $0.correctedP != nil } }
+    var hasTests: Bool { rows.contains { $0.correctedP != nil } }
 
     /// What the columns are.
-    private var caption: [String] {
+    var caption: [String] {
         guard hasSpread else { return (metric == usualMetric ? [] : [metric.explanation(among: measures)]) + [ensembleNote].compactMap(\.self) }
         let hasSeeds = rows.contains { $0.measured.count > $0.sample.count }
         let units = hasFolds ? "folds\(hasSeeds ? " (each the mean over its seeds)" : "")" : "runs"
@@ -41,7 +42,7 @@ extension Comparison {
     }
 
     /// What the definitions say about the rows' runs: once, where it is the same of all.
-    private var remarks: [String] {
+    var remarks: [String] {
         func line(_ row: Row) -> String {
             let tags = row.tags.isEmpty ? nil : "tags: \(row.tags.joined(separator: ", "))"
             let notes = row.notes.map { "note: \($0.split(whereSeparator: \.isWhitespace).joined(separator: " "))" }
@@ -62,19 +63,19 @@ extension Comparison {
     }
 
     /// The confidence interval of a row's mean, as far as the metric can go.
-    private func interval(_ row: Row) -> ClosedRange<Double>? {
+    func interval(_ row: Row) -> ClosedRange<Double>? {
         guard let interval = row.sample.confidenceInterval, let bounds = metric.measure(among: measures)?.bounds else { return row.sample.confidenceInterval }
         return interval.clamped(to: bounds)
     }
 
     /// The same of its difference to the baseline.
-    private func differenceInterval(_ row: Row) -> ClosedRange<Double>? {
+    func differenceInterval(_ row: Row) -> ClosedRange<Double>? {
         guard let interval = row.test?.differences.confidenceInterval, let bounds = metric.measure(among: measures)?.bounds else { return row.test?.differences.confidenceInterval }
         let width = bounds.upperBound - bounds.lowerBound
         return interval.clamped(to: -width...width)
     }
 
-    private func readable() -> TextTable {
+    func readable() -> TextTable {
         var columns = titles.map { TextTable.Column($0, .left) }
         if hasSpread { columns.append(TextTable.Column("n")) }
         columns += ["parameters", "MACs", metric.title].map { TextTable.Column($0) }
@@ -112,7 +113,7 @@ extension Comparison {
     }
 
     /// The mean of another metric over the runs of a row that have it.
-    private func mean(of other: Metric, _ row: Row) -> Double? {
+    func mean(of other: Metric, _ row: Row) -> Double? {
         let runs = other.isOfTheStart ? row.runs : row.measured.map(\.run)
         let values = runs.compactMap { finite(other.value(of: $0.summary)) }
         return values.isEmpty ? nil : Sample(values: values).mean

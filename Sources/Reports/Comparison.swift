@@ -30,6 +30,8 @@ public struct Comparison {
         public var readsEpochs = false
         /// The models of an experiment in the order of its definition, by the experiment's name; nil where it is not known.
         public var modelOrder: @Sendable (String) -> [String]? = { _ in nil }
+        /// Whether what was measured in each epoch is wanted, whatever the metrics.
+        var readsEpochs = false
 
         /// What `harness compare` does unasked.
         public init() {}
@@ -346,7 +348,7 @@ public struct Comparison {
     }
 
     /// The keys whose values differ, but for options that do so only because the choice above them does: an optimizer's ε among optimizers.
-    private static func differingKeys(_ definitions: [[String: String]], _ choices: Set<String>) -> [String] {
+    static func differingKeys(_ definitions: [[String: String]], _ choices: Set<String>) -> [String] {
         func differs(_ key: String, in definitions: [[String: String]]) -> Bool { Set(definitions.map { $0[key] ?? "" }).count > 1 }
         return Set(definitions.flatMap(\.keys)).sorted().filter { key in
             guard differs(key, in: definitions) else { return false }

@@ -1,0 +1,88 @@
+import Configuration
+import Figures
+import Foundation
+import Measures
+import RunStore
+
+extension ReportSections {
+    /// How many classes have a row of their own.
+    private static let classCount = 40
+
+    /// How well each class is recognized, and which are taken for which.
+    var classes: ReportSection? {
+        let known = shown.filter { $0.evaluation.classNames.count > 1 }
+        var parts: [ReportSection.Part] = []
+        // Rows that were tested on other classes have a figure of their own.
+        let lists = known.map(\.evaluation.classNames).reduce(into: [[String]]()) { if !$0.contains($1) { $0.append($1) } }
+        for (index, names) in lists.enumerated() {
+            parts.append(recall(known.filter { $0.evaluation.classNames == names }, names, "recall\(index == 0 ? "" : "-\(index + 1)")"))
+        }
+        let maps = known.compactMap { shown -> (ReportSection.Part, Report.Named<any Figure>)? in
+            let names = shown.evaluation.classNames
+            guard let confusion = shown.evaluation.confusion, names.count <= 120 else { return nil }
+            let map = HeatMap(confusion: confusion, names: names, title: "Confusion of \(shown.name)"), name = "confusion-\(Self.fileName(shown.name))"
+            return (.figure(name, map, reading: Self.confusionReading), Report.Named(name: name, content: map))
+        }
+        // Small ones stand beside one another.
+        let areSmall = known.allSatisfy { $0.evaluation.classNames.count <= 12 }
+        parts += areSmall && maps.count > 1 ? [.gallery(maps.map(\.1), reading: Self.confusionReading)] : maps.map(\.0)
+        if let table = confusedPairs(known) {
+            parts.append(.table("confused-pairs", table, caption: ["The classes that are most often taken for another one"], command: nil))
+        }
+        return ReportSection(id: "classes", title: "Classes", parts: parts)
+    }
+
+    private static let confusionReading = """
+        A row for each class, a column for each that was predicted; right answers lie on the diagonal. Numbers are percent of the class's test images, over all runs of the row.
+        """
+
+    private func recall(_ known: [Report.ShownRow], _ names: [String], _ file: String) -> ReportSection.Part {
+        var rows = names.indices.map { index in
+            DotChart.Row(names[index], known.map { shown in
+                let sample = Sample(values: shown.evaluation.recalls(of: index))
+                return sample.count == 0 ? nil : DotChart.Dot(sample.mean, interval: sample.confidenceInterval?.clamped(to: 0...1))
+            })
+        }
+        if rows.count > Self.classCount {
+            func worst(_ row: DotChart.Row) -> Double { row.dots.compactMap { $0?.value }.min() ?? 1 }
+            rows = Array(rows.enumerated().sorted { (worst($0.element), $0.offset) < (worst($1.element), $1.offset) }.prefix(Self.classCount).map(\.element))
+        }
+        let cut = rows.count < names.count ? ", of the \(rows.count) of \(names.count) classes that are recognized worst" : ""
+        let chart = DotChart(
+            title: "Recall of each class\(cut)", axis: Axis("recall (share of the class's test images that are recognized)", bounds: 0...1),
+            series: known.map(\.name), groups: [DotChart.Group(rows: rows)])
+        return .figure(file, chart, reading: "Dots are means over the row's runs\(comparison.hasSpread ? ", lines their 95% confidence intervals" : "").")
+    }
+
+    /// Which class is most often taken for which.
+    private func confusedPairs(_ known: [Report.ShownRow]) -> TextTable? {
+        var table = TextTable(["row", "class", "taken for"].map { TextTable.Column($0, .left) } + ["images", "share of the class"].map { TextTable.Column($0) })
+        for shown in known {
+            guard let confusion = shown.evaluation.confusion else { continue }
+            let pairs = confusion.indices.flatMap { row in confusion.indices.filter { $0 != row && confusion[row][$0] > 0 }.map { (row, $0, confusion[row][$0]) } }
+            for (row, column, count) in pairs.sorted(by: { ($1.2, $0.0, $0.1) < ($0.2, $1.0, $1.1) }).prefix(3) {
+                let share = Double(count) / Double(confusion[row].reduce(0, +))
+                table.append([shown.name, shown.evaluation.classNames[row], shown.evaluation.classNames[column], grouped(count), decimals(share, 3)])
+            }
+        }
+        return table.rows.isEmpty ? nil : table
+    }
+
+    /// How often predictions are right by how sure the model is of them.
+    var calibration: ReportSection? {
+        let known = shown.filter { !$0.evaluation.reliabilities.isEmpty }
+        guard !known.isEmpty else { return nil }
+        let series = known.map { shown -> ReliabilityDiagram.Series in
+            let error = Sample(values: shown.evaluation.calibrationErrors).mean
+            return ReliabilityDiagram.Series("\(shown.name) (ECE \(decimals(error, 3)))", bins: shown.evaluation.reliability)
+        }
+        let count = ClassScores.usualBinCount
+        let chart = ReliabilityDiagram(title: "Reliability: how often predictions are right", series: series)
+        return ReportSection(id: "calibration", title: "Calibration", parts: [
+            .figure("reliability", chart, reading: "Test images in \(count) bins by the probability of their predicted class, over all runs of a row. Below the diagonal a model is surer than "
+                + "it is right, above it less sure. ECE, the expected calibration error, is the mean distance from the diagonal, weighted by images."),
+        ])
+    }
+
+    var errors: ReportSection? { nil }
+}

@@ -1,0 +1,59 @@
+import Configuration
+import Figures
+import Foundation
+import Measures
+import RunStore
+
+/// What the tests of a row's runs say beside their measures, summed over the runs.
+struct RowEvaluation {
+    /// Images by class and predicted class, of each run; none where the task does not choose among classes.
+    private(set) var confusions: [[[Int]]] = []
+    /// By class; numbers where the data set does not name its classes.
+    private(set) var classNames: [String] = []
+    /// The predictions of each run by their confidence, and its expected calibration error; none where runs keep no logits.
+    private(set) var reliabilities: [[ReliabilityBin]] = []
+    private(set) var calibrationErrors: [Double] = []
+
+    /// - Throws: `.data` for a run that is damaged where `Comparison` does not look.
+    init(_ row: Comparison.Row) throws {
+        for (run, _) in row.measured {
+            let (evaluation, data) = try RunReader.read(run.summary.folder) { (try $0.evaluation(), try $0.wholeDescription().data) }
+            guard let evaluation else { continue }
+            if let report = ClassificationReport(evaluation) { confusions.append(report.confusion.map { $0.map { Int($0) } }) }
+            if let scores = evaluation.scores(classes: run.summary.description.classes), scores.isMeasurable {
+                reliabilities.append(scores.reliability())
+                calibrationErrors.append(scores.calibrationError())
+            }
+            if classNames.isEmpty, let names = data?.classNames { classNames = names }
+        }
+        let classes = confusions.first?.count ?? 0
+        if classNames.count != classes { classNames = (0..<classes).map { "\($0)" } }
+        confusions.removeAll { $0.count != classes }
+    }
+
+    /// The images of all runs by class and predicted class; nil where there are none.
+    var confusion: [[Int]]? {
+        guard var sum = confusions.first else { return nil }
+        for other in confusions.dropFirst() {
+            for row in sum.indices { for column in sum.indices { sum[row][column] += other[row][column] } }
+        }
+        return sum
+    }
+
+    /// The predictions of all runs by their confidence.
+    var reliability: [ReliabilityDiagram.Bin?] {
+        (0..<ClassScores.usualBinCount).map { index in
+            let bins = reliabilities.map { $0[index] }.filter { $0.count > 0 }, count = bins.reduce(0) { $0 + $1.count }
+            func mean(_ value: (ReliabilityBin) -> Double) -> Double { bins.reduce(0) { $0 + value($1) * Double($1.count) } / Double(count) }
+            return count == 0 ? nil : ReliabilityDiagram.Bin(confidence: mean(\.confidence), accuracy: mean(\.accuracy), count: count)
+        }
+    }
+
+    /// The recall of a class in each run that has images of it.
+    func recalls(of index: Int) -> [Double] {
+        confusions.compactMap { confusion in
+            let total = confusion[index].reduce(0, +)
+            return total == 0 ? nil : Double(confusion[index][index]) / Double(total)
+        }
+    }
+}
