@@ -62,7 +62,7 @@ struct CompareCommand: DefinitionCommand {
     @OptionGroup var wideOption: WideOption
 
     func validate() throws {
-        if plot, format == .csv || format == .json { throw ValidationError("--plot: found --format \(format.rawValue), expected table or markdown, in which curves can be drawn") }
+        if plot, format != .table, format != .markdown { throw ValidationError("--plot: found --format \(format.rawValue), expected table or markdown, in which curves can be drawn") }
     }
 
     func run(_ registry: Registry) throws {
@@ -74,7 +74,7 @@ struct CompareCommand: DefinitionCommand {
         options.modelOrder = { try? Definition(named: $0, registry: registry).models.map(\.name) }
         let comparison = try Comparison(under: folders.flatMap { try workspace.comparable($0, registry: registry) }, options: options)
         let pairs = try pairedImages ? comparison.pairedImages().rendered(as: format, width: wideOption.width) : nil
-        let isText = format == .table || format == .markdown
+        let isText = format != .csv && format != .json
         if isText || pairs == nil { print(try comparison.rendered(as: format, width: wideOption.width)) }
         if let pairs { print((isText ? "\n" : "") + pairs) }
         if plot {

@@ -69,8 +69,8 @@ public struct Axis: Sendable {
             let every = (values.count + count) / (count + 1)
             values = values.filter { Int(log10($0).rounded()) % every == 0 }
         } else if values.count < 3 {
-            let more = inside(powers([1, 2, 5]))
-            values = more.count <= count + 2 || values.count < 2 ? more : values
+            let finer = [[1.0, 2, 5], [1, 5]].map { inside(powers($0)) }
+            values = finer.first { $0.count <= count + 2 } ?? values
             // Within a few of the leading digits, there is hardly more than one of these.
             if values.count < 2 { return linearTicks(in: range, about: count) }
         }

@@ -32,7 +32,7 @@ public struct Drawing: Sendable {
         if size != Self.textSize { attributes += " font-size=\"\(number(size))\"" }
         if isBold { attributes += " font-weight=\"bold\"" }
         if rotation != 0 { attributes += " transform=\"rotate(\(number(rotation)) \(number(x)) \(number(y)))\"" }
-        let whole = shown == words ? "" : "<title>\(escaped(shortened(words, to: 300)))</title>"
+        let whole = shown == words ? "" : "<title>\(escaped(shortened(words, to: 200)))</title>"
         elements.append("<text \(attributes)>\(whole)\(escaped(shown))</text>")
     }
 
@@ -59,14 +59,14 @@ public struct Drawing: Sendable {
     /// - Parameter tip: what is said when a pointer rests on it.
     mutating func rectangle(x: Double, y: Double, width: Double, height: Double, style: String, opacity: Double = 1, tip: String? = nil) {
         let shape = "<rect class=\"\(style)\" x=\"\(number(x))\" y=\"\(number(y))\" width=\"\(number(max(width, 0)))\" height=\"\(number(max(height, 0)))\"\(Self.opacity("fill", opacity))"
-        elements.append(tip.map { "\(shape)><title>\(escaped(shortened($0, to: 300)))</title></rect>" } ?? "\(shape)/>")
+        elements.append(tip.map { "\(shape)><title>\(escaped(shortened($0, to: 120)))</title></rect>" } ?? "\(shape)/>")
     }
 
     /// A series' mark: its colour and its shape.
     mutating func mark(_ series: Int, x: Double, y: Double, size: Double = 3.4, tip: String? = nil) {
         let d = size, points: [(Double, Double)]
         let colour = "f-f\(series % Palette.count) f-edge"
-        let tip = tip.map { "<title>\(escaped(shortened($0, to: 300)))</title>" }
+        let tip = tip.map { "<title>\(escaped(shortened($0, to: 120)))</title>" }
         // Each turn through the colours begins with another shape.
         switch (series + series / Palette.count) % 6 {
         case 0:
@@ -88,7 +88,7 @@ public struct Drawing: Sendable {
     mutating func image(png: [UInt8], x: Double, y: Double, width: Double, height: Double, tip: String) {
         elements.append("""
             <image x="\(number(x))" y="\(number(y))" width="\(number(width))" height="\(number(height))" style="image-rendering:pixelated" \
-            href="data:image/png;base64,\(Data(png).base64EncodedString())"><title>\(escaped(shortened(tip, to: 300)))</title></image>
+            href="data:image/png;base64,\(Data(png).base64EncodedString())"><title>\(escaped(shortened(tip, to: 120)))</title></image>
             """)
     }
 

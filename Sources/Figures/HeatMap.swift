@@ -32,12 +32,12 @@ public struct HeatMap: Figure {
     public init(confusion counts: [[Int]], names: [String], title: String) {
         let shares = counts.map { row -> [Double?] in
             let total = row.reduce(0, +)
-            return row.map { total == 0 ? nil : Double($0) / Double(total) }
+            return row.map { total == 0 ? nil : Double($0) / Double(total) * 100 }
         }
-        let texts = shares.map { row in row.map { share in share.map { $0 == 0 ? "" : $0 < 0.005 ? "·" : String(format: "%.0f", $0 * 100) } ?? "" } }
+        let texts = shares.map { row in row.map { share in share.map { $0 == 0 ? "" : $0 < 0.5 ? "·" : String(format: "%.0f", $0) } ?? "" } }
         self.init(
             title: title, rowLabel: "class", columnLabel: "predicted class", rows: names, columns: names, values: shares, texts: texts,
-            valueLabel: "share of the class's images, in percent", range: 0...1)
+            valueLabel: "% of the class's images", range: 0...100)
     }
 
     public var summary: String { "\(valueLabel) by \(rowLabel) (rows) and \(columnLabel) (columns): \(rows.count) by \(columns.count) cells." }
@@ -76,7 +76,7 @@ public struct HeatMap: Figure {
                 let x = left + Double(column) * cell, text = texts[row][column]
                 guard let value = values[row][column], value.isFinite else { continue }
                 let share = range.lowerBound == range.upperBound ? 0.5 : PlotFrame.share(value, range, .linear)
-                let tip = "\(rows[row]), \(columns[column]): \(text.isEmpty ? Axis.text(value, step: 0.001) : text)"
+                let tip = "\(shortened(rows[row], to: 50)), \(shortened(columns[column], to: 50)): \(text.isEmpty ? Axis.text(value, step: 0.001) : text)"
                 drawing.rectangle(
                     x: x, y: top + Double(row) * cellHeight, width: cell - (cell > 6 ? 1 : 0), height: cellHeight - (cellHeight > 6 ? 1 : 0), style: "f-heat",
                     opacity: 0.04 + share * (Palette.heatOpacity - 0.04), tip: rows.count * columns.count <= 2500 ? tip : nil)

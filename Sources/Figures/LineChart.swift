@@ -37,7 +37,7 @@ public struct LineChart: Figure {
     }
 
     public var summary: String {
-        let ends = series.filter { !$0.isDashed }.compactMap { line in line.y.last.map { "\(line.name) ends at \(Axis.text($0, step: Axis.step(abs($0) / 500)))" } }
+        let ends = series.filter { !$0.isDashed }.compactMap { line in line.y.last(where: \.isFinite).map { "\(line.name) ends at \(Axis.text($0, step: Axis.step(abs($0) / 500)))" } }
         return "\(yAxis.label) by \(xAxis.label): \(ends.joined(separator: ", "))."
     }
 

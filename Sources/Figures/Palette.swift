@@ -7,7 +7,8 @@ import Foundation
 public enum Palette {
     /// A colour of sRGB.
     public struct Colour: Sendable, Equatable {
-        let red, green, blue: Double
+        /// From 0 to 255.
+        public let red, green, blue: Double
 
         /// `#0072b2`.
         init(_ code: UInt32) {
@@ -60,7 +61,7 @@ public enum Palette {
     /// On white.
     public static let light = Theme(
         back: Colour(0xffffff), ink: Colour(0x1b1f24), soft: Colour(0x57606a), axis: Colour(0x6e7781), grid: Colour(0xe3e6ea),
-        series: [0x0072b2, 0xd55e00, 0x00805c, 0xb0478a, 0x9a6b00, 0x2e8fc7, 0x3d3d3d].map(Colour.init), heat: Colour(0x0072b2))
+        series: [0x00569b, 0xb84500, 0x00805c, 0xb0478a, 0xb88a00, 0x3f97cf, 0x3d3d3d].map(Colour.init), heat: Colour(0x0072b2))
     /// On black.
     public static let dark = Theme(
         back: Colour(0x14181d), ink: Colour(0xe8eaed), soft: Colour(0xa4adb8), axis: Colour(0x8a939e), grid: Colour(0x2b323a),
@@ -70,7 +71,7 @@ public enum Palette {
     public static var count: Int { light.series.count }
 
     /// The opacity of the highest cell of a heat map: its text stays readable.
-    static let heatOpacity = 0.62
+    public static let heatOpacity = 0.62
 
     /// The style that figures need: light, dark where the reader's system is, and light on paper.
     public static let styleSheet = """

@@ -70,15 +70,21 @@ public struct ParallelCoordinates: Figure {
             drawing.line((left - 6, y), (right + 6, y), style: "f-axis", thickness: 1.2)
             drawing.text(coordinate.name, x: margin, y: y - 6, size: Drawing.smallSize + 1, isBold: true, limit: right - left, hasHalo: true)
             if let axis = coordinate.axis, let range = ranges[index] {
-                for tick in axis.ticks(in: range, about: max(2, Int((right - left) / 80))) {
+                for tick in axis.ticks(in: range, about: max(2, Int((right - left) / 60))) {
                     drawing.line((place(index, tick.value), y), (place(index, tick.value), y + 4), style: "f-axis")
                     drawing.text(tick.text, x: place(index, tick.value), y: y + 14, anchor: .middle, size: Drawing.smallSize + 0.5, isSoft: true, hasHalo: true)
                 }
             } else {
-                let room = (right - left) / Double(max(coordinate.words.count, 1))
+                let room = (right - left) / Double(max(coordinate.words.count, 1)), size = Drawing.smallSize + 0.5
+                // Words that do not fit beside one another stand in two lines.
+                let isTight = coordinate.words.contains { TextWidth.of(shortened($0, to: 60), size: size) > room - 6 }
                 for (word, text) in coordinate.words.enumerated() {
                     drawing.line((place(index, Double(word)), y), (place(index, Double(word)), y + 4), style: "f-axis")
-                    if room >= 12 { drawing.text(text, x: place(index, Double(word)), y: y + 14, anchor: .middle, size: Drawing.smallSize + 0.5, isSoft: true, limit: room - 6, hasHalo: true) }
+                    guard room >= 12 else { continue }
+                    let x = place(index, Double(word)), edge = 2 * min(x - 2, drawing.width - 2 - x)
+                    drawing.text(
+                        text, x: x, y: y + (isTight && word % 2 == 1 ? 25 : 14), anchor: .middle, size: size, isSoft: true,
+                        limit: min((isTight ? 2 * room : room) - 6, edge), hasHalo: true)
                 }
             }
         }

@@ -31,7 +31,7 @@ struct PlotFrame {
         xRange = xAxis.range(of: xValues, padding: xPadding)
         yRange = yAxis.range(of: yValues)
         drawing.text(yAxis.label, x: Self.margin, y: y + 12, isSoft: true, limit: drawing.width - 2 * Self.margin)
-        top = y + 20
+        top = y + 25
         let plotHeight = height ?? min(260, max(150, drawing.width * 0.42))
         bottom = top + plotHeight
         let yTicks = yAxis.ticks(in: yRange, about: max(3, Int(plotHeight / 36)))

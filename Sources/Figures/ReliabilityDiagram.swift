@@ -29,6 +29,9 @@ public struct ReliabilityDiagram: Figure {
         public init(_ name: String, bins: [Bin?]) { (self.name, self.bins) = (name, bins) }
     }
 
+    /// How many predictions an interval needs to be a part of its model's line.
+    public static let leastCount = 10
+
     public let title: String
     /// The models.
     public let series: [Series]
@@ -49,14 +52,15 @@ public struct ReliabilityDiagram: Figure {
         drawing.line((frame.x(0), frame.y(0)), (frame.x(1), frame.y(1)), style: "f-axis", thickness: 1.3, dash: .dotted)
         for (index, line) in series.enumerated() {
             let bins = line.bins.compactMap(\.self)
-            drawing.polyline(bins.map { (frame.x($0.confidence), frame.y($0.accuracy)) }, style: "f-s\(index % Palette.count)")
+            // What a handful of predictions says is chance, and no part of the line.
+            drawing.polyline(bins.filter { $0.count >= Self.leastCount }.map { (frame.x($0.confidence), frame.y($0.accuracy)) }, style: "f-s\(index % Palette.count)")
             for bin in bins {
                 let tip = "\(line.name): \(bin.count) predictions of confidence \(Axis.text(bin.confidence, step: 0.001)) are right in \(Axis.text(bin.accuracy, step: 0.001))"
-                drawing.mark(index, x: frame.x(bin.confidence), y: frame.y(bin.accuracy), size: 3, tip: tip)
+                drawing.mark(index, x: frame.x(bin.confidence), y: frame.y(bin.accuracy), size: bin.count < Self.leastCount ? 1.8 : 3, tip: tip)
             }
         }
         // How many predictions there are, as stairs of each model's shares.
-        let top = frame.bottom + 34, height = 52.0, base = top + height
+        let top = frame.bottom + 46, height = 52.0, base = top + height
         drawing.text("share of the predictions", x: PlotFrame.margin, y: top - 6, isSoft: true)
         let totals = series.map { max(1, $0.bins.reduce(0) { $0 + ($1?.count ?? 0) }) }
         let highest = zip(series, totals).flatMap { line, total in line.bins.map { Double($0?.count ?? 0) / Double(total) } }.max() ?? 1

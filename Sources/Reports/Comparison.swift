@@ -30,8 +30,6 @@ public struct Comparison {
         public var readsEpochs = false
         /// The models of an experiment in the order of its definition, by the experiment's name; nil where it is not known.
         public var modelOrder: @Sendable (String) -> [String]? = { _ in nil }
-        /// Whether what was measured in each epoch is wanted, whatever the metrics.
-        var readsEpochs = false
 
         /// What `harness compare` does unasked.
         public init() {}

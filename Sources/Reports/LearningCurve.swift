@@ -26,17 +26,20 @@ extension Comparison {
     ///
     /// - Parameter metric: a measure of validation or training; of others there are no curves.
     public func curves(of metric: Metric) -> [LearningCurve] {
-        rows.filter { !$0.measured.isEmpty }.map { row in
-            var values: [Int: [Double]] = [:]
-            for run in row.measured.map(\.run) {
-                let measures = run.summary.description.measures
-                for epoch in run.summary.epochs {
-                    guard let value = metric.value(in: epoch, measures), value.isFinite else { continue }
-                    values[epoch.epoch, default: []].append(value)
-                }
+        rows.filter { !$0.measured.isEmpty }.map { curve(of: metric, $0) }
+    }
+
+    /// The curve of one row.
+    func curve(of metric: Metric, _ row: Row) -> LearningCurve {
+        var values: [Int: [Double]] = [:]
+        for run in row.measured.map(\.run) {
+            let measures = run.summary.description.measures
+            for epoch in run.summary.epochs {
+                guard let value = metric.value(in: epoch, measures), value.isFinite else { continue }
+                values[epoch.epoch, default: []].append(value)
             }
-            return LearningCurve(name: row.label, points: values.sorted { $0.key < $1.key }.map { LearningCurve.Point(epoch: $0.key, values: $0.value) })
         }
+        return LearningCurve(name: row.label, points: values.sorted { $0.key < $1.key }.map { LearningCurve.Point(epoch: $0.key, values: $0.value) })
     }
 
     /// The learning curves of the rows, each the mean over its runs: of the loss in training, and of what is compared in validation, or else in training.

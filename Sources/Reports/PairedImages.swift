@@ -66,13 +66,14 @@ public struct PairedImages {
         case .table: ([readable.text(width: width)] + caption.flatMap { broken($0, width: width) }).joined(separator: "\n")
         case .markdown: readable.markdown + "\n\n" + caption.map { "- \($0)" }.joined(separator: "\n")
         case .csv: exact.csv
+        case .latex: readable.latex(caption: caption)
         case .json: try json(pairs.map(record))
         }
     }
 
     private var hasFolds: Bool { pairs.contains { $0.fold != nil } }
 
-    private var caption: [String] {
+    var caption: [String] {
         [
             "A: \(first); B: \(second); Δ: accuracy of A less that of B on the same test images, with the percentile interval of "
                 + "\(grouped(ImageBootstrap.drawCount)) bootstrap samples of the images",
@@ -81,7 +82,7 @@ public struct PairedImages {
         ]
     }
 
-    private var readable: TextTable {
+    var readable: TextTable {
         var table = TextTable((["seed"] + (hasFolds ? ["fold"] : []) + ["images", "both right", "only A", "only B", "Δ", "95% CI of Δ", "p"]).map { TextTable.Column($0) })
         for pair in pairs {
             table.append(

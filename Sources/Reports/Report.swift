@@ -32,6 +32,8 @@ public struct Report {
     /// The rows that figures show which have no room for all: see `choice`.
     let shown: [ShownRow]
     let sections: [ReportSection]
+    /// What was left out and why, one sentence each.
+    public var notes: [String] { comparison.notes }
 
     /// A row in figures with few of them.
     struct ShownRow {
@@ -55,14 +57,15 @@ public struct Report {
         let comparison = try Comparison(under: paths, options: comparisonOptions)
         self.comparison = comparison
         let chosen = comparison.best(Self.shownCount), models = chosen.map(\.model)
-        // Of many rows the models' names are enough where each model has one.
+        // Of many rows the models' names are enough where each model has one; else what is the same in all cells needs no room.
         let areModels = comparison.rows.count > chosen.count && Set(models).count == models.count
-        shown = try chosen.map { ShownRow(row: $0, name: areModels ? $0.model : $0.label, evaluation: try RowEvaluation($0)) }
-        sections = ReportSections(options, comparison, shown).all
+        let telling = comparison.titles.indices.filter { column in Set(chosen.map { $0.cells[column] }).count > 1 }
+        shown = try chosen.map { row in
+            let name = telling.map { comparison.options.by.isEmpty ? row.cells[$0] : "\(comparison.titles[$0])=\(row.cells[$0])" }.filter { !$0.isEmpty }.joined(separator: " ")
+            return ShownRow(row: row, name: areModels ? row.model : name.isEmpty ? row.label : name, evaluation: try RowEvaluation(row))
+        }
+        sections = ReportSections(options, comparison, shown, paths: paths).all
     }
-
-    /// What was left out and why, one sentence each.
-    public var notes: [String] { comparison.notes }
 
     /// Every figure as SVG at both widths, by the names of their files: `learning-curves-loss-170mm.svg`.
     public func figureFiles() -> [(name: String, text: String)] {
@@ -94,15 +97,5 @@ extension Comparison {
         // Several models, one of which has no rank of its own, are a comparison of models; one model is a comparison of its rows.
         let chosen = first.count > 1 ? Array(first.prefix(count)) : Array(ranked.prefix(count))
         return chosen.sorted().map { rows[$0] }
-    }
-
-    /// A text without the paths of runs' folders, which say where they lie and nothing of them: their experiment and name instead.
-    func withoutPaths(_ text: String) -> String {
-        guard text.contains("/") else { return text }
-        var result = text
-        for run in rows.flatMap(\.runs) where result.contains(run.summary.folder.path) {
-            result = result.replacing(run.summary.folder.path, with: "\(run.summary.description.experiment)/\(run.summary.name)")
-        }
-        return result
     }
 }

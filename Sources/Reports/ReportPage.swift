@@ -13,7 +13,7 @@ struct ReportPage {
         let title = report.options.title ?? experiments.joined(separator: ", ")
         let models = Set(runs.map(\.summary.description.model)).count
         let facts = [counted(runs.count, "run", "runs"), counted(models, "model", "models"), counted(comparison.rows.count, "row", "rows"), comparison.metric.explanation(among: comparison.measures)]
-        let command = "harness report \(Report.words(experiments))"
+        let command = "harness report \(Report.words(experiments + Report.words(for: report.options.comparison)))"
         let links = report.sections.map { "<a href=\"#\($0.id)\">\(htmlText($0.title))</a>" }.joined(separator: "\n")
         let sections = report.sections.map { section in
             "<section id=\"\(section.id)\">\n<h2>\(htmlText(section.title))</h2>\n\(section.parts.map { Self.html($0, command) }.joined(separator: "\n"))\n</section>"
@@ -93,9 +93,9 @@ struct ReportPage {
         @media screen and (max-width: 34rem) { .wide { display: none } .narrow { display: block } body { padding: 1rem 1rem 2rem } h1 { font-size: 1.5rem } }
         .scroll { overflow: auto; max-height: 36rem; border: 1px solid var(--rule); border-radius: 6px; margin: .75rem 0 }
         table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; min-width: 100%; overflow-wrap: normal }
-        th, td { padding: .35rem .75rem; text-align: right; font-weight: normal; max-width: 26rem }
-        td { white-space: nowrap } .text { text-align: left } td.text { white-space: normal; min-width: 6rem }
-        thead th { position: sticky; top: 0; background: var(--shade); color: var(--soft); white-space: nowrap; box-shadow: 0 1px var(--rule) }
+        th, td { padding: .35rem .65rem; text-align: right; font-weight: normal; max-width: 26rem }
+        td { white-space: nowrap } .text { text-align: left } td.text { white-space: normal; min-width: 12rem }
+        thead th:first-child { text-align: left } thead th { position: sticky; top: 0; background: var(--shade); color: var(--soft); white-space: nowrap; box-shadow: 0 1px var(--rule) }
         tbody tr + tr { border-top: 1px solid var(--rule) } tbody th { text-align: left; min-width: 6rem }
         details { margin: .5rem 0 } summary { cursor: pointer; color: var(--link) }
         footer { margin-top: 3rem; border-top: 1px solid var(--rule) }

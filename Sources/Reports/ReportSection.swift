@@ -47,9 +47,19 @@ struct ReportSections {
     let options: Report.Options
     let comparison: Comparison
     let shown: [Report.ShownRow]
+    private let paths: [String]
 
-    init(_ options: Report.Options, _ comparison: Comparison, _ shown: [Report.ShownRow]) {
-        (self.options, self.comparison, self.shown) = (options, comparison, shown)
+    /// - Parameter paths: under which the runs were found.
+    init(_ options: Report.Options, _ comparison: Comparison, _ shown: [Report.ShownRow], paths: [String]) {
+        (self.options, self.comparison, self.shown, self.paths) = (options, comparison, shown, paths)
+    }
+
+    /// A text without the folders above those in which runs were looked for, which say where these lie and nothing of them.
+    func withoutPlaces(_ text: String) -> String {
+        paths.filter { $0.contains("/") }.sorted { $0.utf8.count > $1.utf8.count }.reduce(text) { text, path in
+            guard let name = path.split(separator: "/").last, text.contains(path) else { return text }
+            return text.replacing(path, with: name)
+        }
     }
 
     var all: [ReportSection] {

@@ -19,25 +19,20 @@ extension ReportSections {
     private func curve(of measure: Measure) -> ReportSection.Part? {
         var series: [LineChart.Series] = [], hasBoth = false, hasBands = false
         for (colour, shown) in shown.enumerated() {
-            func line(isDashed: Bool, _ value: (EpochRecord, Int) -> Double?) -> LineChart.Series? {
-                var columns: [Int: [Double]] = [:]
-                for (run, _) in shown.row.measured {
-                    guard let place = run.summary.description.measures.firstIndex(of: measure) else { continue }
-                    for epoch in run.summary.epochs { if let value = value(epoch, place), value.isFinite { columns[epoch.epoch, default: []].append(value) } }
-                }
-                guard !columns.isEmpty else { return nil }
-                let epochs = columns.keys.sorted(), samples = epochs.map { Sample(values: columns[$0]!) }
+            func line(isDashed: Bool, _ metric: Metric) -> LineChart.Series? {
+                let points = comparison.curve(of: metric, shown.row).points, samples = points.map { Sample(values: $0.values) }
+                guard !points.isEmpty else { return nil }
                 let bands = samples.map { sample in sample.confidenceInterval.map { measure.bounds.map($0.clamped) ?? $0 } }
                 if bands.contains(where: { $0 != nil }), !isDashed { hasBands = true }
                 return LineChart.Series(
-                    shown.name, colour: colour, isDashed: isDashed, x: epochs.map(Double.init), y: samples.map(\.mean),
+                    shown.name, colour: colour, isDashed: isDashed, x: points.map { Double($0.epoch) }, y: samples.map(\.mean),
                     band: isDashed ? [] : bands)
             }
-            let training = line(isDashed: true) { $0.training[$1] }
-            if let validation = line(isDashed: false, { $0.validation[$1] }) {
+            let training = line(isDashed: true, .training(measure.name))
+            if let validation = line(isDashed: false, .validation(measure.name)) {
                 series.append(validation)
                 if let training { hasBoth = true; series.append(training) }
-            } else if let training = line(isDashed: false, { $0.training[$1] }) {
+            } else if let training = line(isDashed: false, .training(measure.name)) {
                 series.append(training)
             }
         }

@@ -80,9 +80,34 @@ extension ReportSections {
         let chart = ReliabilityDiagram(title: "Reliability: how often predictions are right", series: series)
         return ReportSection(id: "calibration", title: "Calibration", parts: [
             .figure("reliability", chart, reading: "Test images in \(count) bins by the probability of their predicted class, over all runs of a row. Below the diagonal a model is surer than "
-                + "it is right, above it less sure. ECE, the expected calibration error, is the mean distance from the diagonal, weighted by images."),
+                + "it is right, above it less sure; small marks beside the line are bins of fewer than \(ReliabilityDiagram.leastCount) images. ECE, the expected calibration error, is the mean distance from the diagonal, weighted by images."),
         ])
     }
 
-    var errors: ReportSection? { nil }
+    /// How many errors of a row are shown.
+    private static let errorCount = 16
+
+    /// What the models are surest of and wrong about.
+    var errors: ReportSection? {
+        let grids = shown.compactMap { shown -> Report.Named<any Figure>? in
+            guard let errors = shown.evaluation.errors else { return nil }
+            func name(_ label: Int64) -> String {
+                let names = shown.evaluation.classNames
+                return names.indices.contains(Int(label)) ? names[Int(label)] : "\(label)"
+            }
+            let cells = (0..<min(errors.count, Self.errorCount)).compactMap { index -> ImageGrid.Cell? in
+                guard let png = PNG.encoded(errors.picture(index), width: errors.width, height: errors.height, channels: errors.channels) else { return nil }
+                return ImageGrid.Cell(
+                    png: png, width: errors.width, height: errors.height,
+                    lines: ["\(name(errors.predicted[index])) \(decimals(Double(errors.confidences[index]), 2))", "is \(name(errors.labels[index]))"])
+            }
+            let grid = ImageGrid(
+                title: "Surest errors of \(shown.name)", caption: "Above what it was taken for and with which probability, below what it is; run \(shown.evaluation.errorsRun).",
+                cells: cells)
+            return cells.isEmpty ? nil : Report.Named(name: "errors-\(Self.fileName(shown.name))", content: grid)
+        }
+        guard !grids.isEmpty else { return nil }
+        let reading = "Test images that a run takes for another class, those of the largest probability first: wrong labels, images between two classes, and what the model does not see."
+        return ReportSection(id: "errors", title: "Surest errors", parts: [.gallery(grids, reading: reading)])
+    }
 }

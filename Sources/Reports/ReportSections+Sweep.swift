@@ -55,7 +55,11 @@ extension ReportSections {
             return names.count { $0 == end || $0.hasSuffix("." + end) } == 1 ? end : name
         }
         var options: [SweptOption] = [SweptOption(name: "model", values: rows.map(\.model))]
-        options += zip(names, shortNames).map { name, short in SweptOption(name: short, values: tables.map { $0[name] }) }
+        options += zip(names, shortNames).map { name, short in
+            // A row without a value that others of its model have leaves it at its default.
+            let models = Set(rows.indices.filter { tables[$0][name] != nil }.map { rows[$0].model })
+            return SweptOption(name: short, values: rows.indices.map { tables[$0][name] ?? (models.contains(rows[$0].model) ? none : nil) })
+        }
         options = options.filter { $0.levels.count > 1 && !$0.values.isEmpty }
         // Those that all rows have come first, so that others are companions of theirs.
         let ordered = options.filter { !$0.values.contains(nil) } + options.filter { $0.values.contains(nil) }
@@ -105,7 +109,8 @@ extension ReportSections {
     }
 
     private func heatMap(_ rows: [Comparison.Row], _ first: SweptOption, _ second: SweptOption) -> ReportSection.Part {
-        let names = first.levels, columns = second.levels
+        let both = rows.indices.filter { first.values[$0] != nil && second.values[$0] != nil }
+        let names = first.levels.filter { name in both.contains { first.values[$0] == name } }, columns = second.levels.filter { name in both.contains { second.values[$0] == name } }
         let values = names.map { name in
             columns.map { column -> Double? in
                 let cell = rows.indices.filter { first.values[$0] == name && second.values[$0] == column }.map { rows[$0] }

@@ -39,10 +39,13 @@ extension ReportSections {
 
     /// The comparison, what it says in a sentence, and the runs that it is made from.
     var table: ReportSection? {
-        let command = "harness compare \(Report.words(experiments)) --format latex"
+        let command = compareCommand + " --format latex"
         var parts: [ReportSection.Part] = verdict.map(ReportSection.Part.paragraph)
         parts.append(.table("comparison", comparison.readable(), caption: comparison.caption + comparison.remarks, command: command))
-        let notes = comparison.notes.map { comparison.withoutPaths($0) }
+        if comparison.rows.count == 2, let pairs = try? comparison.pairedImages() {
+            parts.append(.table("paired-images", pairs.readable, caption: pairs.caption, command: compareCommand + " --paired-images --format latex"))
+        }
+        let notes = comparison.notes.map(withoutPlaces)
         if !notes.isEmpty { parts.append(.list(notes)) }
         var runs = TextTable(["run", "row", "state"].map { TextTable.Column($0, .left) } + ["seed", "epochs", comparison.metric.title].map { TextTable.Column($0) })
         for row in comparison.rows {
@@ -95,7 +98,7 @@ extension ReportSections {
         }
         return ReportSection(id: "differences", title: "What differs between the runs", parts: [
             .paragraph("Keys of the definitions that differ between rows of the comparison; a value that a row's definition does not have is \(none)."),
-            .table("differences", table, caption: ["Keys of the definitions that differ between rows"], command: "harness compare \(Report.words(experiments)) --only-changed --format latex"),
+            .table("differences", table, caption: ["Keys of the definitions that differ between rows"], command: compareCommand + " --only-changed --format latex"),
         ])
     }
 
@@ -113,11 +116,24 @@ extension ReportSections {
     }
 }
 
+extension ReportSections {
+    /// What prints the comparison.
+    private var compareCommand: String { "harness compare \(Report.words(experiments + Report.words(for: options.comparison)))" }
+}
+
 extension Report {
+    /// The words of the command line that say what is compared.
+    static func words(for options: Comparison.Options) -> [String] {
+        let metrics = ([options.metric].compactMap(\.self) + options.others).map(\.rawValue)
+        func words(_ option: String, _ values: [String]) -> [String] { values.isEmpty ? [] : [option] + values }
+        return (metrics.isEmpty ? [] : ["--metric", metrics.joined(separator: ",")]) + words("--by", options.by) + words("--where", options.conditions)
+            + words("--tag", options.tags) + words("--baseline", [options.baseline].compactMap(\.self))
+    }
+
     /// Words for a shell.
     static func words(_ words: [String]) -> String {
         words.map { word in
-            let isPlain = !word.isEmpty && word.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || "_-./".unicodeScalars.contains($0)) }
+            let isPlain = !word.isEmpty && word.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || "_-./=,".unicodeScalars.contains($0)) }
             return isPlain ? word : "'\(word.replacing("'", with: "'\\''"))'"
         }.joined(separator: " ")
     }

@@ -13,13 +13,17 @@ struct RowEvaluation {
     /// The predictions of each run by their confidence, and its expected calibration error; none where runs keep no logits.
     private(set) var reliabilities: [[ReliabilityBin]] = []
     private(set) var calibrationErrors: [Double] = []
+    /// The most confident errors of the first run that keeps some, and what that run is called.
+    private(set) var errors: ErrorPictures?
+    private(set) var errorsRun = ""
 
     /// - Throws: `.data` for a run that is damaged where `Comparison` does not look.
     init(_ row: Comparison.Row) throws {
         for (run, _) in row.measured {
-            let (evaluation, data) = try RunReader.read(run.summary.folder) { (try $0.evaluation(), try $0.wholeDescription().data) }
+            let (evaluation, data, pictures) = try RunReader.read(run.summary.folder) { (try $0.evaluation(), try $0.wholeDescription().data, try $0.errors()) }
+            if errors == nil, let pictures { (errors, errorsRun) = (pictures, run.summary.name) }
             guard let evaluation else { continue }
-            if let report = ClassificationReport(evaluation) { confusions.append(report.confusion.map { $0.map { Int($0) } }) }
+            if let report = ClassificationReport(evaluation, classes: nil) { confusions.append(report.confusion.map { $0.map { Int($0) } }) }
             if let scores = evaluation.scores(classes: run.summary.description.classes), scores.isMeasurable {
                 reliabilities.append(scores.reliability())
                 calibrationErrors.append(scores.calibrationError())

@@ -23,7 +23,7 @@ import Testing
         let result = try run("--help")
         #expect(result.exitCode == 0 && result.errors == "")
         #expect(result.output.contains("harness run experiments/quickstart"))
-        for command in ["run", "sweep", "check", "why", "verify", "doctor", "tail", "models", "predict", "convert", "inspect", "compare", "bench", "data"] {
+        for command in ["run", "sweep", "check", "why", "verify", "doctor", "tail", "models", "predict", "convert", "inspect", "compare", "report", "bench", "data"] {
             #expect(result.output.contains("\n  \(command) "), "\(command) is listed")
         }
     }
@@ -32,7 +32,7 @@ import Testing
         ("run", ["--only", "--seeds", "--threads", "--precision", "--results", "--smoke", "--fresh", "--data-dir", "path.to.key=value"]),
         ("sweep", ["--jobs", "--dry-run", "--retry-failed", "--replan", "--seeds", "--threads", "--results", "--smoke", "--fresh"]),
         ("check", ["path.to.key=value", "--data-dir"]), ("why", ["path.to.key", "path.to.key=value"]),
-        ("models", ["--input", "--classes", "--json"]), ("inspect", ["--json"]), ("compare", ["--metric", "--format"]),
+        ("models", ["--input", "--classes", "--json"]), ("inspect", ["--json"]), ("compare", ["--metric", "--format"]), ("report", ["--output", "--figures", "--title", "--baseline"]),
         ("bench", [
             "--precision", "--threads", "--steps", "--shards", "--recompute", "--profile", "--roofline", "--scaling", "--input", "--json",
             "--markdown", "vit-28",
@@ -47,7 +47,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (["flourish"], 64, "harness: unknown command 'flourish'; known: bench, check, compare, convert, data, doctor, explain, help, inspect, models, predict, run, schema, sweep, tail, verify, why\n"),
+        (["flourish"], 64, "harness: unknown command 'flourish'; known: bench, check, compare, convert, data, doctor, explain, help, inspect, models, predict, report, run, schema, sweep, tail, verify, why\n"),
         (["rnu", "tiny"], 64, "harness: unknown command 'rnu'; did you mean 'run'?\n"),
         (["train", "tiny"], 64, "harness: unknown command 'train'; did you mean 'run'?\n"),
         (["run"], 64, "Missing expected argument '<experiment>'"),

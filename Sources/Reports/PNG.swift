@@ -1,0 +1,18 @@
+import CImages
+import Foundation
+
+/// Pictures as PNG files.
+enum PNG {
+    /// The bytes of a file; nil where there is no memory for them.
+    ///
+    /// - Parameter pixels: `[height, width, channels]`, 1 or 3 channels.
+    static func encoded(_ pixels: ArraySlice<UInt8>, width: Int, height: Int, channels: Int) -> [UInt8]? {
+        precondition(pixels.count == width * height * channels, "a picture has a number for each pixel and channel")
+        var bytes: UnsafeMutablePointer<UInt8>?, count = 0
+        let status = pixels.withUnsafeBufferPointer { image_encode_png($0.baseAddress, Int32(width), Int32(height), Int32(channels), &bytes, &count) }
+        // The encoder's memory, until the end of this function.
+        defer { free(bytes) }
+        guard status == 0, let bytes else { return nil }
+        return Array(UnsafeBufferPointer(start: bytes, count: count))
+    }
+}
