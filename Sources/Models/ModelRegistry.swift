@@ -106,7 +106,7 @@ public struct ModelRegistry: Sendable {
         let options = family.descriptions.map(\.name)
         for entry in entries where entry.key != name {
             let key = entry.key.shortened()
-            let hint = options.contains(entry.key) ? "; it is one of \(name)'s: \(name): {\(key): …}" : suggestion(for: entry.key, among: ["train", "data", "note", "tags"])
+            let hint = options.contains(entry.key) ? "; it is one of \(name)'s: \(name): {\(key): …}" : suggestion(for: entry.key, among: ["train", "data", "note", "tags", "measures"])
             errors.report("unknown key '\(key)' beside \(name)\(hint)", at: entry.mark, path: "\(path).\(entry.key)")
         }
         return true

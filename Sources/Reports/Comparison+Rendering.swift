@@ -7,8 +7,12 @@ extension Comparison {
     /// - Parameter width: how many characters a line of the table may have; nil for any number.
     public func rendered(as format: Format, width: Int? = nil) throws -> String {
         switch format {
-        case .table: ([readable().text(width: width)] + (caption + remarks).flatMap { broken($0, width: width) }).joined(separator: "\n")
-        case .markdown: remarks.isEmpty ? readable().markdown : readable().markdown + "\n\n" + remarks.map { "- \($0)" }.joined(separator: "\n")
+        case .table:
+            ([readable().text(width: width)] + (caption + remarks).flatMap { broken($0, width: width) }
+                + (groupTable.map { ["", $0.table.text(width: width)] + broken($0.caption, width: width) } ?? [])).joined(separator: "\n")
+        case .markdown:
+            ([remarks.isEmpty ? readable().markdown : readable().markdown + "\n\n" + remarks.map { "- \($0)" }.joined(separator: "\n")]
+                + (groupTable.map { [$0.table.markdown, $0.caption] } ?? [])).joined(separator: "\n\n")
         case .csv: exact().csv
         case .latex: readable().latex(caption: caption + remarks)
         case .json: try json(rows.map(record) + ensembles.map(record))
@@ -183,6 +187,8 @@ extension Comparison {
         /// What the definitions say about the runs, where they say something.
         let tags, notes: [String]?
         let runs: [Run]
+        /// By groups of test images; absent where the runs keep none.
+        var groups: [GroupLine]?
         /// Absent of a row of runs.
         var ensemble: Ensemble?
     }
@@ -218,6 +224,7 @@ extension Comparison {
             others: others.isEmpty
                 ? nil : Dictionary(others.map { ($0.rawValue, mean(of: $0, row)) }, uniquingKeysWith: { $1 }).compactMapValues(\.self),
             tags: row.tags.isEmpty ? nil : row.tags, notes: row.notes.isEmpty ? nil : row.notes,
-            runs: row.measured.map { Record.Run(seed: $0.run.summary.description.seed, fold: $0.run.fold?.index, value: $0.value, path: $0.run.summary.folder.path) })
+            runs: row.measured.map { Record.Run(seed: $0.run.summary.description.seed, fold: $0.run.fold?.index, value: $0.value, path: $0.run.summary.folder.path) },
+            groups: { $0.isEmpty ? nil : $0 }(groupLines.filter { $0.row == row.label }))
     }
 }

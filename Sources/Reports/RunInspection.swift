@@ -27,11 +27,14 @@ struct RunInspection {
         let values: [(measure: Measure, value: Double?)]
         /// nil where the task does not choose among classes.
         let classification: ClassificationReport?
+        /// nil where the run keeps no groups of test images.
+        let subgroups: SubgroupReport?
 
         func encode(to encoder: any Encoder) throws {
             var fields = encoder.container(keyedBy: NamedKey.self)
             for (measure, value) in values { try fields.encodeIfPresent(value, forKey: NamedKey(measure.name)) }
             try classification?.encode(to: encoder)
+            try fields.encodeIfPresent(subgroups, forKey: NamedKey("subgroups"))
         }
     }
 
@@ -109,7 +112,7 @@ struct RunInspection {
                 let values = zip(description.measures, record.values).filter(\.0.isOfEvaluation).map { (measure: $0, value: finite($1 as Double?)) }
                 return Test(
                     values: values.filter { $0.measure.name == description.monitored } + values.filter { $0.measure.name != description.monitored },
-                    classification: ClassificationReport(record, classes: description.classes))
+                    classification: ClassificationReport(record, classes: description.classes), subgroups: SubgroupReport(try reader.subgroups(), record))
             },
             weights: weights, machine: machine)
     }
@@ -218,7 +221,7 @@ struct RunInspection {
         } ?? []
         let sections = [
             aligned(values + scores + images), test.classification?.text(names: report.classNames, width: width),
-            test.classification?.classText(names: report.classNames, width: width),
+            test.classification?.classText(names: report.classNames, width: width), test.subgroups?.text(width: width),
         ]
         return sections.compactMap(\.self).joined(separator: "\n\n")
     }

@@ -164,7 +164,7 @@ extension ConfigurationNode {
     }
 
     /// A definition without what it says about its runs.
-    fileprivate var withoutRemarks: ConfigurationNode { changing("note", to: { _ in nil }).changing("tags", to: { _ in nil }) }
+    fileprivate var withoutRemarks: ConfigurationNode { changing("note", to: { _ in nil }).changing("tags", to: { _ in nil }).changing("measures", to: { _ in nil }) }
 
     /// The texts of a list.
     fileprivate var texts: [String] {

@@ -31,6 +31,8 @@ struct RunSummary: Sendable {
     let testValues: [Double?]?
     /// What was asked for and is computed from the logits that the run keeps; NaN where it is not defined, absent where there are none.
     let scores: [Metric: Double]
+    /// How well each group of test images is classified; nil where the run keeps no groups.
+    let subgroups: SubgroupReport?
     let machine: MachineRecord?
     /// What is wrong with `machine.json`, of which nothing but times is read here.
     let machineDamage: String?
@@ -43,14 +45,14 @@ struct RunSummary: Sendable {
         let status: RunStatus
         var description: RunDescription
         let logits: [EvaluatedSplit: ClassScores]
-        (status, description, layers, epochCount, stepCount, epochs, testValues, logits) = try RunReader.read(folder) { run in
+        (status, description, layers, epochCount, stepCount, epochs, testValues, logits, subgroups) = try RunReader.read(folder) { run in
             let layers = try run.layers()
             return (
                 run.status,
                 // Only who measured layers is asked for their names.
                 layers.isEmpty ? run.description : try run.wholeDescription(), layers, try run.epochCount(),
                 readsEpochs || run.status == .diverged ? try run.stepCount() : nil, readsEpochs ? try run.epochs() : [], try run.testValues(),
-                try Self.logits(of: run, for: metrics)
+                try Self.logits(of: run, for: metrics), try run.subgroups().flatMap { SubgroupReport($0, try run.evaluation()) }
             )
         }
         scores = Self.scores(logits, metrics, description.measures)

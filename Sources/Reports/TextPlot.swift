@@ -41,7 +41,7 @@ public struct TextPlot {
     /// The plot in lines of at most `width` characters; `height` are those of the curves.
     public func text(width: Int = 80, height: Int = 10) -> String {
         let points = series.flatMap(\.finite), heading = broken(title, width: width)
-        guard !points.isEmpty else { return (heading + ["no values to draw"]).joined(separator: "\n") }
+        guard !points.isEmpty else { return (heading + broken("no values to draw", width: width)).joined(separator: "\n") }
         let height = max(height, 2), x = Self.range(points.map(\.x)), y = Self.range(points.map(\.y))
         let share = Double(height / 2) / Double(height - 1)
         let labels = [y.upperBound, y.upperBound * (1 - share) + y.lowerBound * share, y.lowerBound].map { Self.label($0, of: y) }
@@ -50,8 +50,9 @@ public struct TextPlot {
         let letters = series.count > 1
         func place(_ point: (x: Double, y: Double)) -> (column: Int, row: Int) {
             func share(_ value: Double, _ range: ClosedRange<Double>) -> Double {
-                // Halves, so that no difference overflows.
-                (value / 2 - range.lowerBound / 2) / (range.upperBound / 2 - range.lowerBound / 2)
+                let width = range.upperBound - range.lowerBound
+                // Of numbers whose difference is none, halves.
+                return width.isFinite ? (value - range.lowerBound) / width : (value / 2 - range.lowerBound / 2) / (range.upperBound / 2 - range.lowerBound / 2)
             }
             return (Int((share(point.x, x) * Double(2 * columns - 1)).rounded()), Int(((1 - share(point.y, y)) * Double(4 * height - 1)).rounded()))
         }

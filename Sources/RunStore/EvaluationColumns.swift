@@ -124,7 +124,7 @@ struct EvaluationColumns {
             try file.attributeStrings(attribute, of: "\(group)/\(name)")?.first ?? ""
         }
         var layout = EvaluationLayout()
-        for name in try file.children(of: group) where name != "title" && name != ErrorPictures.name && !measures.contains(where: { $0.name == name }) {
+        for name in try file.children(of: group) where name != "title" && name != ErrorPictures.name && name != Subgroups.name && !measures.contains(where: { $0.name == name }) {
             let path = "\(group)/\(name)", shape = try file.shape(of: path)
             if try file.isExtendible(path) {
                 let kind: EvaluationColumn.Kind =

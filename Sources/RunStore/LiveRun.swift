@@ -15,7 +15,7 @@ public final class LiveRun {
     private let digest: LogDigest
     private var pending: [StepRecord] = []
     private var evaluations: [EvaluatedSplit: EvaluationRecord]
-    private var errors: ErrorPictures?
+    private var errors: ErrorPictures?, subgroups: Subgroups?
     private var lastFlush = ContinuousClock.now
 
     init(path: String, contents: RunContents) throws {
@@ -87,8 +87,8 @@ public final class LiveRun {
         try flush(toDisk: true)
     }
 
-    /// Keeps pictures for the file of the ended run; nil: none. A file that grows has no place for them.
-    public func keep(_ errors: ErrorPictures?) { self.errors = errors }
+    /// Keeps pictures and groups of the test for the file of the ended run; nil: none. A file that grows has no place for them.
+    public func keep(_ errors: ErrorPictures?, _ subgroups: Subgroups? = nil) { (self.errors, self.subgroups) = (errors, subgroups) }
 
     private func flush(toDisk: Bool) throws {
         try columns.steps.append(pending)
@@ -109,7 +109,7 @@ public final class LiveRun {
         }
         contents.description = description
         contents.evaluations = evaluations
-        contents.errors = errors
+        (contents.errors, contents.subgroups) = (errors, subgroups)
         contents.status = status
         try contents.write(to: path)
         // The grown file has lost its name: what cannot be written to it is of no use to anybody.
@@ -122,9 +122,9 @@ extension RunContents {
     /// Writes a closed and sealed run file in the place of the one that is there.
     func write(to path: String) throws {
         try replaceSealedFile(at: path) { temporary in
-            let layout = try RunLayout(temporary, for: path, description: description, hasPictures: errors != nil)
+            let layout = try RunLayout(temporary, for: path, description: description, hasMore: errors != nil || subgroups != nil)
             try layout.columns.append(self)
-            if let errors { try layout.write(errors) }
+            try layout.write(errors, subgroups)
             try layout.close()
         }
     }

@@ -3,7 +3,7 @@ import Measures
 
 /// The newest format that this program writes; a reader refuses a newer one.
 let runFormatVersion = 4
-/// What it writes where there is nothing by which an earlier program would stumble: no pictures of errors.
+/// What it writes where there is nothing by which an earlier program would stumble: no pictures of errors, no groups.
 let plainRunFormatVersion = 3
 /// Files up to this format have no seal.
 let lastUnsealedRunFormatVersion = 2
@@ -30,6 +30,7 @@ let lastUnsealedRunFormatVersion = 2
 ///     /evaluation/<split>/{<measure>…,<table>…}     of the test, and where the task has tables for it of the validation; without rows until the
 ///                                       training is over; the tables are the task's, such as confusion, predictions, labels
 ///     /evaluation/test/errors/{image,predicted,label,confidence,place}     the most confident errors (`ErrorPictures`), once a classification has ended
+///     /evaluation/test/subgroups/{group,name,field}      which group each test image is of (`Subgroups`), where the definition asks for measures by groups
 ///
 /// The groups of metrics and of the evaluation are plots to a viewer (`NXdata`), so that each has a `title`, and the evaluation the places along
 /// the axes of the task's plot. Readers look up in the file which measures and tables there are.
@@ -42,10 +43,10 @@ struct RunLayout: ~Copyable {
 
     /// - Parameters:
     ///   - target: the path that errors name, `path` being a temporary one.
-    ///   - hasPictures: whether `write(_:)` adds pictures of errors.
-    init(_ path: String, for target: String, description: RunDescription, hasPictures: Bool = false) throws {
+    ///   - hasMore: whether `write(_:_:)` adds pictures of errors, or groups.
+    init(_ path: String, for target: String, description: RunDescription, hasMore: Bool = false) throws {
         let file = try HDF5Writer(path, for: target, userBlockByteCount: Seal.byteCount)
-        try file.setAttribute("format_version", of: "/", to: Int64(hasPictures ? runFormatVersion : plainRunFormatVersion))
+        try file.setAttribute("format_version", of: "/", to: Int64(hasMore ? runFormatVersion : plainRunFormatVersion))
         try file.setAttribute("experiment", of: "/", to: description.experiment)
         try file.setAttribute("model", of: "/", to: description.model)
         try file.setAttribute("seed", of: "/", to: Int64(description.seed))
@@ -70,7 +71,10 @@ struct RunLayout: ~Copyable {
         self.columns = columns
     }
 
-    func write(_ errors: ErrorPictures) throws { try errors.write(to: file) }
+    func write(_ errors: ErrorPictures?, _ subgroups: Subgroups?) throws {
+        try errors?.write(to: file)
+        try subgroups?.write(to: file)
+    }
 
     consuming func close() throws {
         try columns.close()

@@ -121,6 +121,9 @@ public final class RunReader {
     /// and those that have not ended.
     public func errors() throws -> ErrorPictures? { try read { try ErrorPictures(from: $0) } }
 
+    /// Which group each test image is of; nil in runs whose definition asks for none, and in those that have not ended.
+    public func subgroups() throws -> Subgroups? { try read { try Subgroups(from: $0) } }
+
     /// The averages of the weights that the run kept to its end; none before that.
     public func averages() throws -> [WeightAverage] {
         WeightAverage.all(in: description.measures).isEmpty ? [] : try description.averages(test: testValues())
@@ -155,7 +158,7 @@ public final class RunReader {
     public func contents() throws -> RunContents {
         RunContents(
             description: try wholeDescription(), status: status, steps: try steps(), epochs: try epochs(), digests: try digests(),
-            layers: try layers(), evaluations: try evaluations(), errors: try errors())
+            layers: try layers(), evaluations: try evaluations(), errors: try errors(), subgroups: try subgroups())
     }
 
     /// Reads once; from a file that was not closed, again when that fails.

@@ -192,11 +192,14 @@ public struct RunContents: Sendable, Equatable {
     public var evaluations: [EvaluatedSplit: EvaluationRecord]
     /// The most confident errors of the test; nil where there are none or nobody has looked for them, and before the end of the run.
     public var errors: ErrorPictures?
+    /// Which group each test image is of; nil where the definition asks for none, and before the end of the run.
+    public var subgroups: Subgroups?
 
     /// All that is said of it.
     public init(
         description: RunDescription, status: RunStatus = .running, steps: [StepRecord] = [], epochs: [EpochRecord] = [],
-        digests: [DigestRecord] = [], layers: [LayerRecord] = [], evaluations: [EvaluatedSplit: EvaluationRecord] = [:], errors: ErrorPictures? = nil
+        digests: [DigestRecord] = [], layers: [LayerRecord] = [], evaluations: [EvaluatedSplit: EvaluationRecord] = [:], errors: ErrorPictures? = nil,
+        subgroups: Subgroups? = nil
     ) {
         self.description = description
         self.status = status
@@ -206,6 +209,7 @@ public struct RunContents: Sendable, Equatable {
         self.layers = layers
         self.evaluations = evaluations
         self.errors = errors
+        self.subgroups = subgroups
     }
 
     /// What was recorded up to the end of a step and of an epoch, as if the run had come no further.

@@ -34,8 +34,8 @@ extension RunWriter {
                 // The tables go by the layouts of the description.
                 guard whole != nil else { throw reader.isWithoutNames }
                 contents.evaluations = try reader.evaluations()
-                // The pictures have no checksum but the file's.
-                if isWhole { contents.errors = try reader.errors() }
+                // Pictures and groups have no checksum but the file's.
+                if isWhole { (contents.errors, contents.subgroups) = (try reader.errors(), try reader.subgroups()) }
             },
         ]
         let lost = try parts.count { part in try Self.unlessDamaged(part) == nil }

@@ -79,8 +79,11 @@ public final class RunWriter {
     }
 
     /// Writes the file of a run that has ended anew, with another text in the place of its definition.
-    public func replaceConfiguration(_ text: String) throws {
+    ///
+    /// - Parameter subgroups: the groups of the test images by that definition.
+    public func replaceConfiguration(_ text: String, subgroups: Subgroups? = nil) throws {
         var contents = try RunReader(folder).contents()
+        contents.subgroups = subgroups
         precondition(contents.status != .running, "the file of a run that goes on has a writer of its own")
         contents.description.configuration = text
         try contents.write(to: folder.runFile)

@@ -25,7 +25,7 @@ import Testing
         let result = try Program.run(["schema"])
         let object = try #require(JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
         #expect(object["$schema"] as? String == "http://json-schema.org/draft-07/schema#")
-        #expect((object["properties"] as? [String: Any])?.count == 12)
+        #expect((object["properties"] as? [String: Any])?.count == 13)
     }
 
     @Test(arguments: [

@@ -106,6 +106,6 @@ import Testing
             }
         }
         check(Definition.keys(), "")
-        #expect(Definition.keys().map(\.name).sorted() == ["data", "ensembles", "extends", "match", "models", "note", "precision", "seeds", "sweep", "tags", "task", "train"])
+        #expect(Definition.keys().map(\.name).sorted() == ["data", "ensembles", "extends", "match", "measures", "models", "note", "precision", "seeds", "sweep", "tags", "task", "train"])
     }
 }

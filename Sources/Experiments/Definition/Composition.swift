@@ -56,7 +56,7 @@ public struct Composition: Sendable {
         private var known: [String: ConfigurationNode] = [:]
         private var room = YAML.largestByteCount
         /// The keys at the top of a definition.
-        private static let keys = ["data", "train", "models", "seeds", "precision", "task", "match", "note", "tags", "ensembles", "sweep", "extends"]
+        private static let keys = ["data", "train", "models", "seeds", "precision", "task", "match", "note", "tags", "measures", "ensembles", "sweep", "extends"]
 
         init(display: @escaping (URL) -> String) { self.display = display }
 

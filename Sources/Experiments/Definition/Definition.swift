@@ -267,7 +267,7 @@ public struct Definition: Sendable {
     }
 
     /// The keys that may stand beside a model's family.
-    static let keysBesideFamilies: Set<String> = ["train", "data", "note", "tags"]
+    static let keysBesideFamilies: Set<String> = ["train", "data", "note", "tags", "measures"]
 
     /// A model without what stands beside its family; its training; its data; and what is said about it.
     private static func parts(

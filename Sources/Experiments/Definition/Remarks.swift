@@ -13,6 +13,26 @@ public struct Remarks: Configurable {
     public var note: String?
     /// By which `harness compare --tag` finds runs.
     public var tags: [String] = []
+    /// How the test is looked at beside its measures.
+    public var measures: Measuring?
+
+    /// `measures: {by: sex}`
+    public struct Measuring: Configurable {
+        /// The field by which test images are grouped.
+        public var by = ""
+
+        /// By nothing yet.
+        public init() {}
+
+        public static let options: [Key<Measuring>] = [
+            .required("by", \.by, .text, missing: "expected the name of a field",
+                "The field by which test images are grouped: label; a column of the list of image files; an array beside the images of an HDF5 file (/test/FIELD)."),
+        ]
+
+        public mutating func check(_ fields: inout FieldReader) {
+            if by.isEmpty || by.count > 100 { fields.report("found '\(by.shortened())', expected the name of a field, of at most 100 letters", at: "by") }
+        }
+    }
 
     /// Nothing said.
     public init() {}
@@ -22,6 +42,8 @@ public struct Remarks: Configurable {
             "What there is to say about the runs, for people; it changes no result and no hash, and harness compare shows it."),
         Key("tags", \.tags, .list(of: .text), writesDefault: false, use: .effort,
             "Names of one's own, by which harness compare --tag finds the runs; they change no result and no hash."),
+        Key("measures", \.measures, .map, use: .effort,
+            "Measures of the test by groups of its images, which harness inspect and harness compare show; they change no result and no hash."),
     ]
 
     public mutating func check(_ fields: inout FieldReader) {
@@ -44,6 +66,7 @@ public struct Remarks: Configurable {
     func adding(_ own: Remarks) -> Remarks {
         var sum = self
         sum.note = own.note ?? note
+        sum.measures = own.measures ?? measures
         sum.tags += own.tags.filter { !tags.contains($0) }
         return sum
     }

@@ -64,6 +64,9 @@ public struct Trial: Sendable {
     /// changes no bit.
     public var resolvedDefinition: String { text.definition(seed: seed) }
 
+    /// The field by which test images are grouped; nil: by none.
+    var groupField: String? { text.remarks.measures?.by }
+
     /// The same with other remarks.
     func resolvedDefinition(saying remarks: Remarks) -> String { text.definition(seed: seed, saying: remarks) }
 }

@@ -42,7 +42,7 @@ struct TrialText: Sendable {
         let remarks = (others ?? remarks).entries
         func said(_ key: String) -> String? { remarks.first { $0.key == key }.map { "  \"\(key)\": \(YAML.line($0.node, .json))" } }
         let entries = [
-            data.entry, match.map { #"  "match": "\#($0)""# }, model.entry, said("note"), #"  "precision": "\#(precision)""#,
+            data.entry, match.map { #"  "match": "\#($0)""# }, said("measures"), model.entry, said("note"), #"  "precision": "\#(precision)""#,
             "  \"seeds\": [\(seed)]", said("tags"), task.written.map { #"  "task": \#($0)"# }, train.entry,
         ]
         return "{\n\(entries.compactMap(\.self).joined(separator: ",\n"))\n}\n"

@@ -92,6 +92,7 @@ public struct Experiment: Sendable {
         models = try definition.models.map { model in
             try parts[model.name]?.models[0] ?? (model.name, ModelSummary(model.definition, input: input, classes: outputs))
         }
+        try Self.checkGroups(of: common, in: definition, dataset)
         var shared = definition
         shared.models = common
         folds = try definition.foldCount == 1 ? [] : shared.folds.map { try Experiment($0, dataDirectory: dataDirectory, images: images) }

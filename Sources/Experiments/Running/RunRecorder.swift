@@ -13,14 +13,16 @@ final class RunRecorder: TrainingListener {
     private var timings: [EpochTiming] = []
     /// A checkpoint whose arrays are being written while the training validates.
     private var begun: BegunCheckpoint?
+    /// Which group each test image is of.
+    private let subgroups: Subgroups?
     /// What the newest checkpoint holds.
     private var saved: TrainingState?
 
     /// Begins the run, or resumes it: from here on its folder holds a readable file.
     ///
     /// - Parameter loop: already at the checkpoint of `resumption`.
-    init(_ description: RunDescription, _ resumption: Resumption?, in writer: RunWriter, _ loop: TrainingLoop) throws {
-        self.writer = writer
+    init(_ description: RunDescription, _ resumption: Resumption?, in writer: RunWriter, _ loop: TrainingLoop, subgroups: Subgroups? = nil) throws {
+        (self.writer, self.subgroups) = (writer, subgroups)
         data = description.data
         run = try writer.start(resumption?.contents ?? RunContents(description: description))
         guard let resumption else { return }
@@ -57,7 +59,7 @@ final class RunRecorder: TrainingListener {
             try run.append(EvaluationRecord(result), of: .validation)
         case .tested(let result):
             try saveAverages(of: loop, test: result)
-            run.keep(try ErrorPictures(result, of: loop.source))
+            run.keep(try ErrorPictures(result, of: loop.source), subgroups)
             try run.append(EvaluationRecord(result))
         case .interrupted:
             try run.synchronize()

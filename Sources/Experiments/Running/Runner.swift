@@ -151,7 +151,7 @@ public final class Runner {
         machine.weightsFile = trial.weightsFile.map { URL(filePath: $0).path }
         let resumption = try resumption(of: trial, described, &writer, machine) ?? continuation(of: trial, from: sourceFolder, described)
         if let resumption { try restore(loop, resumption, folder) }
-        let recorder = try RunRecorder(described, resumption, in: writer, loop)
+        let recorder = try RunRecorder(described, resumption, in: writer, loop, subgroups: experiment.subgroups(of: trial))
         try writer.save(machine)
         if let count = loop.cachedFeatureCount, loop.progress.epoch < trial.train.epochs {
             say(trial, "the features of its frozen layers are computed once for all \(grouped(count)) training images (train.cache_features)")
@@ -278,7 +278,7 @@ public final class Runner {
             trial.resolvedDefinition(saying: Remarks(recordedIn: recorded.configuration)) == recorded.configuration
         else { return false }
         do {
-            try RunWriter(folder).replaceConfiguration(trial.resolvedDefinition)
+            try RunWriter(folder).replaceConfiguration(trial.resolvedDefinition, subgroups: experiment.part(of: trial).subgroups(of: trial))
             return true
         } catch let error as UserError where error.kind == .io {
             // Results that may not be written are read all the same.

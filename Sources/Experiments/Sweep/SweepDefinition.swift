@@ -172,7 +172,7 @@ public struct SweepDefinition: Sendable {
             keys[key] = mark
         }
         let first = key.prefix { $0 != "." }
-        if ["sweep", "seeds", "match", "note", "tags", ""].contains(first) {
+        if ["sweep", "seeds", "match", "note", "tags", "measures", ""].contains(first) {
             let hint = first == "seeds" ? "; sweep.seeds lists them" : ""
             errors.report("'\(key)' cannot be swept\(hint)", at: mark, path: path)
         }

@@ -2,7 +2,7 @@ import Configuration
 import Foundation
 
 /// A list of image files: a CSV file (RFC 4180) or TSV file whose first line names the columns `path`, `label`, and if it likes `split` (train, val or
-/// test) and `group`. Paths are relative to the list. Images of one group never come into two splits.
+/// test) and `group`, and any others, by which a test can be looked at (`ImageDataset.groups(by:of:)`). Paths are relative to the list. Images of one group never come into two splits.
 struct Manifest {
     struct Row: Equatable {
         let path: String
@@ -54,7 +54,7 @@ struct Manifest {
     }
 
     /// The lines with their numbers; a quoted field may hold separators, line ends and doubled quotes.
-    private static func records(_ text: String, separator: Character, _ file: String) throws -> [(line: Int, fields: [String])] {
+    static func records(_ text: String, separator: Character, _ file: String) throws -> [(line: Int, fields: [String])] {
         var records: [(line: Int, fields: [String])] = [], fields: [String] = [], field = "", isQuoted = false, wasQuoted = false
         var line = 1, start = 1
         var characters = text.makeIterator(), next = characters.next()
