@@ -59,9 +59,11 @@ public struct PointChart: PictureFigure {
             }
         }
         for (index, point) in points where point.x.isFinite && point.y.isFinite {
-            picture.disc(
-                x: margin + PlotFrame.share(point.x, x, xAxis.scale) * length, y: margin + (1 - PlotFrame.share(point.y, y, yAxis.scale)) * length,
-                radius: points.count > 400 ? 2.5 : 4, Palette.light.series[index % Palette.count])
+            let place = (x: margin + PlotFrame.share(point.x, x, xAxis.scale) * length, y: margin + (1 - PlotFrame.share(point.y, y, yAxis.scale)) * length)
+            let radius = points.count > 400 ? 3.0 : 4
+            picture.disc(x: place.x, y: place.y, radius: radius, Palette.light.series[index % Palette.count])
+            // The second turn through the colours is rings.
+            if index / Palette.count % 2 == 1 { picture.disc(x: place.x, y: place.y, radius: radius / 2, Palette.light.back) }
         }
         return picture
     }

@@ -195,7 +195,7 @@ final class ShownModel {
         let found = try probe.attentionDistances(over: tests(), limit: count)
         let points = found.pixels.enumerated().flatMap { layer, heads in heads.map { SIMD2(Double(layer + 1), $0) } }
         let chart = PointChart(
-            title: "Mean attention distance of \(name)", xAxis: Axis("layer, from the image up (a point for each head)", shows: 1...Double(max(2, found.paths.count)), isWhole: true),
+            title: "Mean attention distance of \(name)", xAxis: Axis("layer, from the image up (a point for each head)", shows: 0.5...Double(found.paths.count) + 0.5, isWhole: true),
             yAxis: Axis("mean attention distance (pixels), over \(found.imageCount) test images", shows: 0...1), series: [PointChart.Series("", points)])
         let width = found.pixels.map(\.count).max() ?? 1
         let table = found.pixels.flatMap { heads in heads.map(Float.init) + [Float](repeating: .nan, count: width - heads.count) }
