@@ -27,7 +27,7 @@ struct NetworkView {
     var numbers: [Numbers]
     /// Texts beside them, one for each picture.
     var texts: [(name: String, values: [String])] = []
-    /// The names of the numbers along the axes of the first, where there are some.
+    /// Which of the numbers are the places of the first, where these are points.
     var axes: [String] = []
     /// What is not shown, in a sentence.
     var note: String?

@@ -101,6 +101,7 @@ struct ShowCommand: DefinitionCommand {
             }
             if PictureFormat(output) == nil { throw ValidationError("--output: expected a file that ends in .png or .svg, found '\(output.shortened())'") }
         }
+        if let output, output == into { throw ValidationError("--into: names the file of --output, expected another one") }
         if let weights, RunFolder.Weights(rawValue: weights) == nil {
             throw ValidationError("--weights: expected best, last, ema or swa, found '\(weights.shortened())'")
         }
@@ -118,6 +119,9 @@ struct ShowCommand: DefinitionCommand {
     func run(_ registry: Registry) throws {
         let workspace = Workspace.current, run = try workspace.run(path)
         // What cannot be written is said before anything is computed.
+        for file in [output, into].compactMap(\.self) where URL(filePath: file).standardizedFileURL.path.hasPrefix(URL(filePath: run.path).standardizedFileURL.path + "/") {
+            throw UserError(.usage, "\(file): lies in the run, into which nothing is written; expected another folder")
+        }
         let output = try output.map { try OutputFile.path($0, besides: image, replacing: PictureFormat($0)!.start) }
         let into = try into.map { try OutputFile.path($0, besides: image) }
         let model = try kinds == ["errors"] ? nil : ShownModel(

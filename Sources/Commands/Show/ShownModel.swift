@@ -186,11 +186,10 @@ final class ShownModel {
 
     // MARK: Many images
 
-    private func batched() throws -> ModelProbe { try ModelProbe(trained, batchSize: trained.input.count > 64 * 64 * 3 ? 16 : 64, threads: threads) }
-
     /// How far attention reaches.
     func distances(_ count: Int) throws -> NetworkView {
-        let probe = try batched()
+        // The probabilities of many images would take much memory.
+        let probe = try ModelProbe(trained, batchSize: 8, threads: threads)
         _ = try probe.attentionLayers()
         let found = try probe.attentionDistances(over: tests(), limit: count)
         let points = found.pixels.enumerated().flatMap { layer, heads in heads.map { SIMD2(Double(layer + 1), $0) } }
@@ -206,7 +205,8 @@ final class ShownModel {
 
     /// The features before the head, in a plane.
     func embedding(_ count: Int) throws -> NetworkView {
-        let (vectors, labels) = try batched().pooledFeatures(of: tests(), limit: count)
+        let probe = try ModelProbe(trained, batchSize: trained.input.count > 64 * 64 * 3 ? 16 : 64, threads: threads)
+        let (vectors, labels) = try probe.pooledFeatures(of: tests(), limit: count)
         guard vectors.count > 1 else { throw UserError(.usage, "the run has \(vectors.count) test images, expected at least 2") }
         let components = PrincipalComponents(vectors), present = Set(labels).sorted()
         let series = present.map { label in PointChart.Series(trained.className(label), labels.indices.filter { labels[$0] == label }.map { components.points[$0] }) }
@@ -216,8 +216,8 @@ final class ShownModel {
             .init(name: name, shape: [vectors.count], values: .floats(components.points.map { Float($0[part]) }), title: "principal component \(part + 1)")
         }
         return NetworkView(
-            "embedding", chart, [column("y", 1), column("x", 0), .init(name: "label", shape: [vectors.count], values: .integers(labels.map(Int64.init)), title: "class", units: "class")],
-            axes: ["x"])
+            "embedding", chart, [.init(name: "label", shape: [vectors.count], values: .integers(labels.map(Int64.init)), title: "class", units: "class"), column("x", 0), column("y", 1)],
+            axes: ["x", "y"])
     }
 
     // MARK: Parts

@@ -67,7 +67,8 @@ public struct TestImages {
     ///   - dataFile: of `--data`.
     /// - Throws: `.noInput` when they are not found, `.data` when they are others.
     public init(of run: RunFolder, dataDirectory: String?, dataFile: String?, registry: Registry = .standard) throws {
-        let recorded = try RecordedExperiment(of: run, dataDirectory: dataDirectory, dataFile: dataFile, hasPlaceOptions: true, registry: registry)
+        let recorded = try RecordedExperiment(
+            of: run, dataDirectory: dataDirectory, dataFile: dataFile, hasPlaceOptions: true, hasWeightsOption: false, registry: registry)
         dataset = recorded.experiment.part(of: recorded.trial).dataset
         order = dataset.evaluationOrder(of: .test)
     }
