@@ -51,9 +51,9 @@ let package = Package(
             dependencies: [
                 "Models", "Layers", "Tasks", "Training", "RunStore", "Measures", "VisionData", "TensorCore", "HDF5", "Checksums", "Configuration",
             ]),
-        // Charts in SVG, of nothing but numbers.
-        .target(name: "Figures"),
-        .target(name: "Reports", dependencies: ["RunStore", "Measures", "Figures", "CImages", "Configuration"]),
+        // Charts in SVG and pictures in PNG, of nothing but numbers.
+        .target(name: "Figures", dependencies: ["CImages"]),
+        .target(name: "Reports", dependencies: ["RunStore", "Measures", "Figures", "Configuration"]),
 
         // The command line, as a library and as the program
         .target(

@@ -16,7 +16,7 @@ public func nearest(to word: String, among candidates: some Sequence<String>) ->
 /// What people write who come from other programs, and what it is called here; the first that there is, counts.
 private let abbreviations: [String: [String]] = [
     // Words of the command line.
-    "train": ["run"], "fit": ["run"], "start": ["run"], "resume": ["run"], "plan": ["check"], "show": ["inspect", "check"],
+    "train": ["run"], "fit": ["run"], "start": ["run"], "resume": ["run"], "plan": ["check"],
     "ls": ["inspect"], "list": ["models"], "zoo": ["models"], "datasets": ["data"], "diff": ["compare"], "table": ["compare"],
     "follow": ["tail"], "watch": ["tail"], "fsck": ["doctor"], "repair": ["doctor"], "grid": ["sweep"], "search": ["sweep"],
     "benchmark": ["bench"], "replay": ["verify"],

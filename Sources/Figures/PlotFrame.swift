@@ -8,6 +8,7 @@ struct PlotFrame {
         var series: Int?
         var dash = Drawing.Dash.solid
         var isMarked = true
+        var isLine = true
     }
 
     static let margin = 8.0
@@ -95,7 +96,7 @@ struct PlotFrame {
             let width = sample + 6 + TextWidth.of(text, size: Drawing.textSize)
             if x > margin, x + width > end { (x, y) = (margin, y + 16) }
             let style = entry.series.map { "f-s\($0 % Palette.count)" } ?? "f-axis"
-            drawing.line((x, y - 4), (x + sample, y - 4), style: style, thickness: 1.8, dash: entry.dash)
+            if entry.isLine { drawing.line((x, y - 4), (x + sample, y - 4), style: style, thickness: 1.8, dash: entry.dash) }
             if let series = entry.series, entry.isMarked { drawing.mark(series, x: x + sample / 2, y: y - 4) }
             drawing.text(entry.text, x: x + sample + 6, y: y, limit: room)
             x += width + 16

@@ -23,7 +23,7 @@ import Testing
         let result = try run("--help")
         #expect(result.exitCode == 0 && result.errors == "")
         #expect(result.output.contains("harness run experiments/quickstart"))
-        for command in ["run", "sweep", "check", "why", "verify", "doctor", "tail", "models", "predict", "convert", "inspect", "compare", "report", "bench", "data"] {
+        for command in ["run", "sweep", "check", "why", "verify", "doctor", "tail", "models", "predict", "convert", "inspect", "compare", "report", "show", "bench", "data"] {
             #expect(result.output.contains("\n  \(command) "), "\(command) is listed")
         }
     }
@@ -47,7 +47,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (["flourish"], 64, "harness: unknown command 'flourish'; known: bench, check, compare, convert, data, doctor, explain, help, inspect, models, predict, report, run, schema, sweep, tail, verify, why\n"),
+        (["flourish"], 64, "harness: unknown command 'flourish'; known: bench, check, compare, convert, data, doctor, explain, help, inspect, models, predict, report, run, schema, show, sweep, tail, verify, why\n"),
         (["rnu", "tiny"], 64, "harness: unknown command 'rnu'; did you mean 'run'?\n"),
         (["train", "tiny"], 64, "harness: unknown command 'train'; did you mean 'run'?\n"),
         (["run"], 64, "Missing expected argument '<experiment>'"),

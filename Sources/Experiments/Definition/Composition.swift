@@ -37,6 +37,10 @@ public struct Composition: Sendable {
         let files = reading.layers
         let overrides = try overrides.map(Override.init(word:))
         file = DefinitionFile(url)
+        // Results/figures holds pictures, which are in git.
+        if file.experiment.split(separator: "/").first == "figures" {
+            throw UserError(.usage, "\(display(url)): an experiment cannot be called figures, the name of the folder of pictures among results; expected another name")
+        }
         layers = files.map(Layer.file) + overrides.map(Layer.override)
         var root = files.dropFirst().reduce(files[0]) { Self.merge($1, onto: $0, path: [], registry.variants) }
         for override in overrides { try override.apply(to: &root, registry) }

@@ -16,10 +16,10 @@ struct RecordedExperiment {
     /// - Parameters:
     ///   - dataFile: the file or folder with the data; nil: where the run found it, or where the definition says.
     ///   - weightsFile: the file of weights that the training started from; nil: where the run found it, or where the definition says.
-    ///   - hasPlaceOptions: whether the command takes these two, `--data` and `--weights`, so that an error may name them.
+    ///   - hasPlaceOptions: whether the command takes `--data`, and unless `hasWeightsOption` says otherwise `--weights`, so that an error may name them.
     /// - Throws: `.data` when the file is damaged, its definition is not the one that the run was made with, or the images are others.
     init(
-        of folder: RunFolder, dataDirectory: String?, dataFile: String? = nil, weightsFile: String? = nil, hasPlaceOptions: Bool = false, registry: Registry
+        of folder: RunFolder, dataDirectory: String?, dataFile: String? = nil, weightsFile: String? = nil, hasPlaceOptions: Bool = false, hasWeightsOption: Bool? = nil, registry: Registry
     ) throws {
         run = try RunReader(folder).contents()
         let description = run.description
@@ -39,6 +39,7 @@ struct RecordedExperiment {
             experiment = try Experiment(definition, dataDirectory: dataDirectory)
         } catch let error as UserError where error.kind == .noInput && dataFile == nil && hasPlaceOptions {
             if weightsFile == nil, let file = trial.weightsFile, !FileManager.default.fileExists(atPath: file) {
+                guard hasWeightsOption ?? true else { throw error }
                 throw UserError(.noInput, "\(error); --weights names the file of weights that the run started from where it is now")
             }
             if case .named = definition.data.source { throw error }

@@ -21,10 +21,10 @@ public struct TrainedModel: Sendable {
     /// How images of another size come to that of the model; nil: they are refused.
     public let resize: ResizeKind?
     /// What the definition says of the images with which it was trained; nil for a model without a run.
-    private let data: DataConfiguration?
+    let data: DataConfiguration?
     /// The format of the numbers between operations.
     public let precision: Precision
-    private let weights: FileWeights
+    let weights: FileWeights
 
     /// A model for images that are normalized already.
     ///

@@ -3,7 +3,8 @@ import TensorCore
 
 /// What tells tokens where they are.
 ///
-/// Shapes: x and the result `[B, P + N, D]` with P prefix tokens (the class token) in front of N = rows · columns patches.
+/// Shapes: x and the result `[B, P + N, D]` with P prefix tokens (the class token) in front of N = rows · columns patches. The vectors `[1, P + N, D]` are
+/// found in the graph under `pos_embed` (`Graph.fixedValue`), whatever kind they are.
 public struct PositionEmbedding {
     /// Where the positions' vectors come from.
     public enum Kind: String, CaseIterable, Sendable {
@@ -44,7 +45,7 @@ public struct PositionEmbedding {
             case .sinCos where width % 4 != 0 || width < 8:
                 scope.fail("2-D sine-cosine positions need a width that is a multiple of 4 and at least 8, found \(width)")
             case .sinCos:
-                scope.record {
+                scope["pos_embed"].record {
                     scope.graph.constant(
                         HostTensor(
                             [1, prefixTokens + rows * columns, width],
@@ -53,7 +54,7 @@ public struct PositionEmbedding {
             case .sinCosMAE where width % 4 != 0:
                 scope.fail("2-D sine-cosine positions need a width that is a multiple of 4, found \(width)")
             case .sinCosMAE:
-                scope.record {
+                scope["pos_embed"].record {
                     scope.graph.constant(HostTensor(
                         [1, grid.tokenCount, width],
                         [Float](repeating: 0, count: prefixTokens * width) + Self.sinCosMAE(rows: rows, columns: columns, width: width)))
@@ -79,7 +80,7 @@ public struct PositionEmbedding {
             scope.parameter("pos_embed_\($0.0)", [$0.1, width], Initialization.transformer, role: .positionEmbedding)
         }
         guard parts.allSatisfy(\.isValid) else { return parts[0] }
-        return scope.record {
+        return scope["pos_embed"].record {
             let sum = parts[0].reshaped([rows, 1, width]).broadcast(to: [rows, columns, width]) + parts[1].reshaped([1, columns, width])
             return behindPrefix(sum.reshaped([1, rows * columns, width]), prefixTokens)
         }
@@ -93,7 +94,7 @@ public struct PositionEmbedding {
         let places = scope.record { scope.graph.constant(HostTensor([1, rows * columns, 2], values)) }
         let hidden = first(places)
         let vectors = second(scope.record { hidden.activated(.gelu) })
-        return scope.record { behindPrefix(vectors, prefixTokens) }
+        return scope["pos_embed"].record { behindPrefix(vectors, prefixTokens) }
     }
 
     /// The 2-D sine-cosine embedding of MAE, `[rows · columns, width]`, row by row.

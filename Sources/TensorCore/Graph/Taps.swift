@@ -19,6 +19,24 @@ extension Graph {
         return nil
     }
 
+    /// The module paths under which `tap` finds a value, each once, in the order in which they were recorded.
+    public var tapPaths: [String] { paths { !($0.operation is Leaf) } }
+
+    /// The module paths of the ops that give a further output of a name: with `probabilities` those of every attention.
+    public func paths(withOutput name: String) -> [String] { paths { $0.operation.furtherOutputNames.contains(name) } }
+
+    private func paths(_ isWanted: (Node) -> Bool) -> [String] {
+        var known: Set<String> = [""]
+        return nodes.filter { $0.pass == .forward && isWanted($0) }.map(\.path).filter { known.insert($0).inserted }
+    }
+
+    /// What a module gives that computes nothing, such as position embeddings: the parameter of that name, or the last value under exactly that path,
+    /// be it a constant; nil where there is neither.
+    public func fixedValue(_ path: String) -> Tensor? {
+        if let index = parameters.firstIndex(where: { $0.name == path }) { return parameterTensors[index] }
+        return nodes.last { $0.pass == .forward && $0.path == path && !$0.outputs.isEmpty }.map { Tensor(graph: self, id: $0.outputs[0]) }
+    }
+
     /// The module paths of the layers with weights that mix their inputs (linear layers, convolutions), in the order in which they were declared.
     public var weightedLayerPaths: [String] {
         let suffix = ".weight"

@@ -2,11 +2,11 @@ import CImages
 import Foundation
 
 /// Pictures as PNG files.
-enum PNG {
+public enum PNG {
     /// The bytes of a file; nil where there is no memory for them.
     ///
     /// - Parameter pixels: `[height, width, channels]`, 1 or 3 channels.
-    static func encoded(_ pixels: ArraySlice<UInt8>, width: Int, height: Int, channels: Int) -> [UInt8]? {
+    public static func encoded(_ pixels: ArraySlice<UInt8>, width: Int, height: Int, channels: Int) -> [UInt8]? {
         precondition(pixels.count == width * height * channels, "a picture has a number for each pixel and channel")
         var bytes: UnsafeMutablePointer<UInt8>?, count = 0
         let status = pixels.withUnsafeBufferPointer { image_encode_png($0.baseAddress, Int32(width), Int32(height), Int32(channels), &bytes, &count) }

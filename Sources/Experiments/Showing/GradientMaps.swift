@@ -1,0 +1,105 @@
+import Configuration
+import Foundation
+import TensorCore
+
+/// How strongly the cells of a feature map speak for a class.
+public struct GradCAM {
+    /// The class.
+    public let classIndex: Int
+    /// The model's probability of it.
+    public let probability: Float
+    /// The size of the map.
+    public let rows, columns: Int
+    /// `[rows · columns]`, none of them negative.
+    public let values: [Float]
+}
+
+extension ModelProbe {
+    /// What computes the class activation map of one image by gradients.
+    ///
+    ///     α_k = mean over cells of ∂y_c / ∂A_k;    map = ReLU(Σ_k α_k A_k)
+    ///
+    /// with y_c the logit of the class and A_k the map of channel k; of tokens, the map of those that have places.
+    ///
+    /// Selvaraju, Cogswell, Das, Vedantam, Parikh and Batra, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-Based Localization", ICCV 2017.
+    ///
+    /// - Parameter name: a stage or the path of a module; nil: `gradCAMLayerName()`.
+    /// - Returns: takes an image's pixels, and a class or nil for the predicted one.
+    /// - Throws: `.usage` when the layer has no map.
+    public func gradCAM(layer name: String?) throws -> (_ pixels: [Float], _ classIndex: Int?) throws -> GradCAM {
+        precondition(batchSize == 1, "a map is that of one image")
+        let name = try name ?? gradCAMLayerName(), features = try layer(name), shape = features.shape
+        let grid: TokenGrid
+        if shape.rank == 4 { grid = TokenGrid(prefixTokens: 0, rows: shape[1], columns: shape[2]) } else if shape.rank == 3, let found = self.grid(ofTokens: shape[1]) {
+            grid = found
+        } else {
+            throw UserError(.usage, "the layer '\(name.shortened())' gives \(shape), which is no map over the image; expected a feature map or tokens with places")
+        }
+        let evaluate = try evaluator(of: [outputs["logits"]!, features, gradients(withRespectTo: [features])[0]]), channels = shape[-1]
+        return { [self] pixels, classIndex in
+            let logits = try evaluate(pixels, [Float](repeating: 0, count: trained.classes))[0].floats
+            let index = classIndex ?? largestIndex(logits), values = try evaluate(pixels, target(ofClass: index)).map(\.floats)
+            let first = grid.prefixTokens * channels, cells = grid.rows * grid.columns
+            let weights = (0..<channels).map { channel in
+                (0..<cells).reduce(0.0) { $0 + Double(values[2][first + $1 * channels + channel]) } / Double(cells)
+            }
+            let map = (0..<cells).map { cell in
+                Float(max(0, (0..<channels).reduce(0.0) { $0 + weights[$1] * Double(values[1][first + cell * channels + $1]) }))
+            }
+            return GradCAM(classIndex: index, probability: ImagePrediction.probability(of: index, logits), rows: grid.rows, columns: grid.columns, values: map)
+        }
+    }
+
+    /// The layer that `gradCAM` takes where none is named: the last stage of the convolutional network; of a transformer the block before the last, behind
+    /// which the class token alone counts.
+    ///
+    /// - Throws: `.usage` where there is neither.
+    public func gradCAMLayerName() throws -> String {
+        if let name = lastMapName { return name }
+        let blocks = stageNames.filter { $0.hasPrefix("block") || $0.hasPrefix("transformer.block") }
+        if blocks.count > 1 { return blocks[blocks.count - 2] }
+        throw UserError(.usage, "\(trained.definition.family) has no stage with a map over the image; the stages are \(stageNames.joined(separator: ", "))")
+    }
+
+    /// How much each pixel speaks for a class, against a black image.
+    ///
+    ///     (x − x′) ∘ ∫ ∂y_c(x′ + t (x − x′)) / ∂x dt,  t from 0 to 1, at the middle of each of `steps` equal parts
+    ///
+    /// Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks", ICML 2017; y_c is the logit.
+    ///
+    /// - Returns: takes an image's pixels, and a class or nil for the predicted one; gives the class, its probability and `[height · width]`, the sum over channels.
+    public func integratedGradients(steps: Int = 64) throws -> (_ pixels: [Float], _ classIndex: Int?) throws -> (classIndex: Int, probability: Float, values: [Float]) {
+        precondition(batchSize == 1 && steps > 0, "gradients are those of one image")
+        let evaluate = try evaluator(of: [outputs["logits"]!, gradients(withRespectTo: [images])[0]]), black = blackPixel, channels = trained.input.channels
+        return { [self] pixels, classIndex in
+            let logits = try evaluate(pixels, [Float](repeating: 0, count: trained.classes))[0].floats
+            let index = classIndex ?? largestIndex(logits), target = target(ofClass: index)
+            var sums = [Double](repeating: 0, count: pixels.count)
+            for step in 0..<steps {
+                let share = (Float(step) + 0.5) / Float(steps)
+                let image = pixels.indices.map { black[$0 % channels] + share * (pixels[$0] - black[$0 % channels]) }
+                for (place, gradient) in try evaluate(image, target)[1].floats.enumerated() { sums[place] += Double(gradient) }
+            }
+            let attributions = pixels.indices.map { Double(pixels[$0] - black[$0 % channels]) * sums[$0] / Double(steps) }
+            let values = stride(from: 0, to: pixels.count, by: channels).map { Float(attributions[$0..<$0 + channels].reduce(0, +)) }
+            return (index, ImagePrediction.probability(of: index, logits), values)
+        }
+    }
+
+    /// A black pixel as the model sees it.
+    private var blackPixel: [Float] {
+        guard case .given(let mean, let deviation) = trained.normalization else { return [Float](repeating: 0, count: trained.input.channels) }
+        return zip(mean, deviation).map { Float(-$0 / $1) }
+    }
+
+    private func largestIndex(_ logits: [Float]) -> Int { logits.indices.max { (logits[$0], $1) < (logits[$1], $0) }! }
+}
+
+extension ImagePrediction {
+    /// The softmax probability of a class.
+    static func probability(of index: Int, _ logits: [Float]) -> Float {
+        let largest = Double(logits.max()!)
+        func power(_ value: Float) -> Double { exp(Double(value) - largest) }
+        return Float(power(logits[index]) / logits.reduce(0) { $0 + power($1) })
+    }
+}
