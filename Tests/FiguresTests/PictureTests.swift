@@ -48,7 +48,8 @@ import Testing
         #expect(svg.components(separatedBy: "<image").count == 7 && svg.contains("A &amp; B") && svg.contains("&lt;b&gt;") && !svg.contains("<b>"))
         #expect(svg == sheet.svg(.page))
         let chart = PointChart(title: "T", xAxis: Axis("x"), yAxis: Axis("y"), series: [.init("a", [SIMD2(0, 0)]), .init("b", [SIMD2(1, 2), SIMD2(2, 1)])])
-        #expect(chart.raster.width == 480 && chart.svg(.column).contains(">b</text>"))
-        #expect(Set(stride(from: 0, to: chart.raster.pixels.count, by: 3).map { chart.raster.pixels[$0..<$0 + 3] }).count == 4)
+        let picture = chart.raster, pixels = picture.pixels
+        #expect(picture.width == 480 && chart.svg(.column).contains(">b</text>"))
+        #expect(Set(stride(from: 0, to: pixels.count, by: 3).map { pixels[$0..<$0 + 3] }).count == 4)
     }
 }
