@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Experiments
 import Reports
 
@@ -7,8 +8,11 @@ struct InspectCommand: ParsableCommand {
         commandName: "inspect",
         abstract: "Show what is in a run folder, a run file, a weights file, a sweep's plan or a folder of runs.",
         discussion: """
+            A run may be named by the beginning of its name.
+
             Examples:
               harness inspect vit_vs_resnet
+              harness inspect vit_vs_resnet/vit-s0
               harness inspect Results/vit_vs_resnet/vit-s0-1f0c93ab/weights/best.h5
             """)
 
@@ -22,7 +26,11 @@ struct InspectCommand: ParsableCommand {
 
     func run() throws {
         let workspace = Workspace.current
-        let inspection = try Inspection(workspace.display(workspace.result(path)), width: wideOption.width)
+        let found: String
+        do { found = workspace.display(try workspace.result(path)) } catch let error as UserError where error.kind == .noInput {
+            do { found = try workspace.run(path).path } catch let other as UserError { throw other.kind == .noInput ? error : other }
+        }
+        let inspection = try Inspection(found, width: wideOption.width)
         print(json ? inspection.json : inspection.text)
         for note in inspection.notes { HarnessProgram.say(note) }
     }

@@ -32,7 +32,7 @@ public struct PairedImages {
     init(_ comparison: Comparison) throws {
         let rows = comparison.rows.filter { !$0.measured.isEmpty }
         guard rows.count == 2, let baseline = rows.firstIndex(where: { $0.label == comparison.baseline.map { comparison.rows[$0].label } ?? rows[0].label }) else {
-            throw UserError(.usage, "--paired-images: found \(rows.count == 1 ? "one row" : "\(rows.count) rows"), expected two (--where key=value chooses among them)")
+            throw UserError(.usage, "--paired-images: found \(rows.count == 1 ? "one row" : "\(rows.count) rows"), expected two (--where key=value chooses among them, or name two runs)")
         }
         let (one, two) = (rows[1 - baseline], rows[baseline])
         (first, second) = (one.label, two.label)

@@ -100,6 +100,8 @@ struct ReportPage {
         details { margin: .5rem 0 } summary { cursor: pointer; color: var(--link) }
         footer { margin-top: 3rem; border-top: 1px solid var(--rule) }
         @media print { body { max-width: none; padding: 0; font-size: 10pt } nav, details { display: none } .scroll { overflow: visible; max-height: none; border: 0 }
-        table { font-size: 7.5pt } th, td { padding: .15rem .3rem; white-space: normal } thead th { position: static } figure, tr { break-inside: avoid } h2 { break-after: avoid } }
+        table { font-size: 7.5pt } th, td { padding: .15rem .3rem; white-space: normal } thead th { position: static } figure, .gallery > div > div, tr { break-inside: avoid }
+        h2 { break-after: avoid; margin-top: 1rem } figure { max-width: 145mm; margin: .5rem 0 .75rem } .gallery { break-inside: auto; max-width: none } figcaption { font-size: 8pt } }
+        @page { margin: 15mm }
         """
 }

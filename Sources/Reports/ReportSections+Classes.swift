@@ -29,6 +29,9 @@ extension ReportSections {
         if let table = confusedPairs(known) {
             parts.append(.table("confused-pairs", table, caption: ["The classes that are most often taken for another one"], command: nil))
         }
+        if let (table, caption) = comparison.groupTable {
+            parts.append(.table("groups", table, caption: [caption.prefix(1).uppercased() + caption.dropFirst()], command: compareCommand))
+        }
         return ReportSection(id: "classes", title: "Classes", parts: parts)
     }
 

@@ -118,7 +118,7 @@ extension ReportSections {
 
 extension ReportSections {
     /// What prints the comparison.
-    private var compareCommand: String { "harness compare \(Report.words(experiments + Report.words(for: options.comparison)))" }
+    var compareCommand: String { "harness compare \(Report.words(experiments + Report.words(for: options.comparison)))" }
 }
 
 extension Report {

@@ -3,7 +3,10 @@ import Configuration
 extension TextTable {
     /// The table in LaTeX, with the rules of the package booktabs, and its caption above it.
     func latex(caption: [String] = []) -> String {
-        func line(_ cells: [String]) -> String { "    " + cells.map(latexText).joined(separator: " & ") + " \\\\" }
+        func line(_ cells: [String]) -> String {
+            // After the end of a row, a bracket or a star would belong to it.
+            (cells.first.map { $0.hasPrefix("[") || $0.hasPrefix("*") } == true ? "    {}" : "    ") + cells.map(latexText).joined(separator: " & ") + " \\\\"
+        }
         let alignments = columns.map { $0.alignment == .left ? "l" : "r" }.joined()
         return (["% needs \\usepackage{booktabs}", "\\begin{table}", "  \\centering"]
             + (caption.isEmpty ? [] : ["  \\caption{\(caption.map { latexText($0) }.joined(separator: ". ")).}"])
@@ -30,7 +33,8 @@ func latexText(_ text: String) -> String {
         "^": "\\textasciicircum{}", "<": "$<$", ">": "$>$", "|": "$|$", "\"": "\\textquotedbl{}", "Δ": "$\\Delta$", "ε": "$\\varepsilon$", "λ": "$\\lambda$", "σ": "$\\sigma$",
         "≤": "$\\le$", "≥": "$\\ge$", "×": "$\\times$", "·": "$\\cdot$", "→": "$\\to$", "∞": "$\\infty$", "±": "$\\pm$", "²": "$^2$", "√": "$\\surd$", "…": "\\ldots{}", "–": "--",
     ]
-    return text.visibleOnOneLine.shortened(to: 400).map { signs[$0] ?? String($0) }.joined()
+    // A hyphen before a number is its sign.
+    return text.visibleOnOneLine.shortened(to: 400).map { signs[$0] ?? String($0) }.joined().replacing(/(^|\s)-(?=\d)/) { "\($0.1)$-$" }
 }
 
 /// Text for HTML, whatever it is made of; a text of thousands of characters is cut in its middle.

@@ -54,7 +54,7 @@ import Testing
             (["--metric", "test_top11_accuracy"], "harness: --metric: top11_accuracy is of the 11 largest logits, expected at most 10, the number of classes\n"),
             (["--metric", "test_eec"], "harness: unknown metric 'test_eec'; did you mean 'test_ece'?\n"),
             (["--plot", "--format", "csv"], "--plot: found --format csv, expected table or markdown"),
-            (["--paired-images", "--where", "model=vit"], "harness: --paired-images: found one row, expected two (--where key=value chooses among them)\n"),
+            (["--paired-images", "--where", "model=vit"], "harness: --paired-images: found one row, expected two (--where key=value chooses among them, or name two runs)\n"),
         ] {
             let result = try run(["compare", "quickstart"] + words)
             #expect(result.exitCode == 64 && result.errors.contains(sentence), "\(result.errors)")

@@ -142,6 +142,18 @@ let small = """
         #expect(read.train.epochs == 1)
         #expect(read.seeds == [4])
         _ = try Experiment(read, dataDirectory: nil)
+        // What takes no images of 8×8 pixels has them enlarged, whatever its own data are.
+        read = try definition("""
+            data: {name: fashion-mnist}
+            models:
+              line:    logistic-regression
+              lenet:   lenet5
+              alexnet: {alexnet: {hidden: [8, 8]}, data: {size: 96}}
+              vit:     {vit: {patch: 7, width: 8, depth: 1, heads: 1}}
+            """)
+        read.makeSmokeTest()
+        #expect(read.models.map { $0.data?.size?.height } == [nil, 16, 64, 28])
+        _ = try Experiment(read, dataDirectory: nil)
     }
 
     @Test(arguments: [

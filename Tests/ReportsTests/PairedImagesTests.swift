@@ -57,10 +57,10 @@ struct PairedImagesTests {
             func sentence(_ comparison: @autoclosure () throws -> Comparison) -> String? {
                 #expect(throws: UserError.self) { _ = try comparison().pairedImages() }?.message
             }
-            #expect(sentence(try Comparison(under: [results])) == "--paired-images: found 3 rows, expected two (--where key=value chooses among them)")
+            #expect(sentence(try Comparison(under: [results])) == "--paired-images: found 3 rows, expected two (--where key=value chooses among them, or name two runs)")
             var options = Comparison.Options()
             options.conditions = ["model=a"]
-            #expect(sentence(try Comparison(under: ["\(results)/e"], options: options)) == "--paired-images: found one row, expected two (--where key=value chooses among them)")
+            #expect(sentence(try Comparison(under: ["\(results)/e"], options: options)) == "--paired-images: found one row, expected two (--where key=value chooses among them, or name two runs)")
             try FileManager.default.removeItem(atPath: RunFolder(results: results, experiment: "e", model: "b", seed: 0, hash: "0123abcd").path)
             #expect(sentence(try Comparison(under: [results]))
                 == "--paired-images: c-s0-0123abcd and a-s0-0123abcd were tested on different images, expected the same test images")

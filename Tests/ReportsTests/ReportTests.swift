@@ -122,8 +122,10 @@ import Testing
     @Test func tablesInLaTeXAreEscaped() {
         var table = TextTable([TextTable.Column("a_b", .left), TextTable.Column("95% CI")])
         table.append([##"\end{table} $x^2$ & ~#"##, "0.1 … 0.2"])
+        table.append(["[8, a-1]", "-0.1 … -0.2"])
         let lines = table.latex(caption: ["Δ: 50%", "p"]).split(separator: "\n")
         #expect(lines.contains(#"    a\_b & 95\% CI \\"#) && lines.contains(#"  \caption{$\Delta$: 50\%. p.}"#) && lines.contains("  \\begin{tabular}{lr}"))
+        #expect(lines.contains(#"    {}[8, a-1] & $-$0.1 \ldots{} $-$0.2 \\"#), "a bracket belongs to its row, signs are no hyphens")
         #expect(lines.contains(##"    \textbackslash{}end\{table\} \$x\textasciicircum{}2\$ \& \textasciitilde{}\# & 0.1 \ldots{} 0.2 \\"##), "\(lines)")
     }
 }

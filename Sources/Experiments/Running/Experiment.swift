@@ -181,7 +181,8 @@ extension Definition {
         models.removeAll { !names.contains($0.name) }
     }
 
-    /// The same models on the embedded 8×8 digits, for one epoch and one seed: whether everything works, in seconds.
+    /// The same models on the embedded 8×8 digits, for one epoch and one seed: whether everything works, in seconds. A network that takes only larger images
+    /// gets the digits enlarged to the first of some usual sizes that it takes.
     public mutating func makeSmokeTest() {
         name += "-smoke"
         data.source = .named(.digits)
@@ -190,8 +191,8 @@ extension Definition {
         data.validation = .default
         data.normalization = .training
         (data.classes, data.folds, data.fold, data.imagesPerClass, data.imbalance) = (nil, nil, nil, nil, 1)
-        for index in models.indices { models[index].data = nil }
-        for index in allModels.indices { allModels[index].data = nil }
+        for index in models.indices { models[index].data = enlarged(for: models[index]) }
+        for index in allModels.indices { allModels[index].data = enlarged(for: allModels[index]) }
         // Runs of other experiments were tested on other images.
         ensembles.removeAll { !$0.configuration.runs.isEmpty }
         // A list of weights has one for each class.
@@ -208,5 +209,14 @@ extension Definition {
         }
         changeSources { $0.makeSmokeTest() }
         seeds = Array(seeds.prefix(1))
+    }
+
+    /// The digits of a smoke test in a size that a model takes; nil where that is their own, or the definition's.
+    private func enlarged(for model: Model) -> DataConfiguration? {
+        func fits(_ side: Int) -> Bool { (try? model.definition.requireFit(model.name, input: ImageShape(height: side, width: side, channels: 1))) != nil }
+        guard data.extent == nil, !fits(8), let side = [16, 28, 32, 64, 128, 224].first(where: fits) else { return nil }
+        var enlarged = data
+        enlarged.size = Size2D(side, side)
+        return enlarged
     }
 }

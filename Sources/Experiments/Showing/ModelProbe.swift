@@ -96,7 +96,7 @@ public final class ModelProbe {
     ///
     /// - Throws: `.usage` with the nearest name when there is none.
     public func layer(_ name: String) throws -> Tensor {
-        if let found = outputs["features.\(name)"] ?? outputs[name] ?? graph.tap(name) { return found }
+        if !name.isEmpty, let found = outputs["features.\(name)"] ?? outputs[name] ?? graph.tap(name) { return found }
         let known = stageNames + graph.tapPaths
         let advice = nearest(to: name, among: known).map { "did you mean '\($0)'?" }
             ?? "the stages are \(stageNames.joined(separator: ", ")), and harness models shows the modules' paths"
