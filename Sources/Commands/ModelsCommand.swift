@@ -49,7 +49,7 @@ struct ModelsCommand: DefinitionCommand {
         if let name {
             let (definition, shape, classes) = try model(name, registry)
             let summary = try fitting(name, shape) { () throws(RecordingError) in try ModelSummary(definition, input: shape, classes: classes) }
-            let svg = try svg.map { try OutputFile.path($0) }
+            let svg = try svg.map { try OutputFile.path($0, replacing: PictureFormat.svg.start) }
             print(json ? try Self.json(summary) : summary.text)
             guard let svg else { return }
             let figure = try fitting(name, shape) { () throws(RecordingError) in

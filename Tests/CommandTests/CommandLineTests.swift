@@ -238,6 +238,9 @@ import Testing
         let summary = try JSONSerialization.jsonObject(with: Data(try run("models", "lenet5", "--json").output.utf8)) as? [String: Any]
         #expect(summary?["parameters"] as? Int == 61_706)
         #expect(try run("models", "lenet5").output.contains("conv2"))
+        // As the README says it.
+        let drawn = try run("models", "googlenet", "--svg", "googlenet.svg")
+        #expect(try drawn.exitCode == 0 && String(contentsOf: folder.url.appending(path: "googlenet.svg"), encoding: .utf8).hasSuffix("</svg>\n"), "\(drawn.errors)")
         #expect(try run("models", "{mlp: {widths: [4]}}", "--input", "1x2x2", "--classes", "3").output.contains("fc2"))
     }
 

@@ -31,10 +31,9 @@ import Testing
             line.split(separator: "#")[0].split(separator: " ").dropFirst().map(String.init)
         }
         #expect(try run(["run", "quickstart", "--seeds", "0,1"]).exitCode == 0)
-        let first = try folders()[0]
         var outputs: [String] = []
         for words in commands {
-            let result = try run(words.map { $0.hasSuffix("…") ? first.path : $0 })
+            let result = try run(words)
             #expect(result.exitCode == 0, "\(words) \(result.errors)")
             outputs.append(result.output)
         }
@@ -59,6 +58,8 @@ import Testing
             let result = try run(["compare", "quickstart"] + words)
             #expect(result.exitCode == 64 && result.errors.contains(sentence), "\(result.errors)")
         }
+        let several = try run(["inspect", "quickstart/resnet8"])
+        #expect(several.exitCode == 64 && several.errors.contains("'quickstart/resnet8' is the beginning of 2 runs' names: "), "\(several.errors)")
         let json = try run(["compare", "quickstart", "--paired-images", "--format", "json"])
         #expect((try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [[String: Any]])?.compactMap { $0["seed"] as? Int } == [0, 1])
     }

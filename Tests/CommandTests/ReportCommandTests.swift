@@ -22,9 +22,11 @@ struct ReportCommandTests {
     private func report(_ words: String...) throws -> Program.Result { try Program.run(["report"] + words, in: folder.url) }
     private func text(_ path: String) throws -> String { try String(contentsOf: folder.url.appending(path: path), encoding: .utf8) }
 
-    /// The commands of the README.
+    /// The command of the README.
     @Test func aPageItsFiguresAndItsTables() throws {
-        let result = try report("e", "--output", "report.html", "--figures", "figures")
+        let readme = try String(contentsOf: Program.packageRoot.appending(path: "README.md"), encoding: .utf8)
+        let command = try #require(readme.firstMatch(of: /## Report\n\n```\nharness report vit_vs_resnet (.+)\n```/)?.1)
+        let result = try Program.run(["report", "e"] + command.split(separator: " ").map(String.init), in: folder.url)
         #expect(result.exitCode == 0 && result.output == "", "\(result.errors)")
         let page = try text("report.html"), names = try FileManager.default.contentsOfDirectory(atPath: folder.url.appending(path: "figures").path)
         #expect(page.hasPrefix("<!doctype html>") && page.contains("is one better?") && page.contains("<code>harness report e --figures figures</code>"))
@@ -86,6 +88,20 @@ struct ReportCommandTests {
         let found = try #require(result.output.firstMatch(of: /<pre id="found">([^<]*)<\/pre>/)?.1, "\(result.output.prefix(2000))\n\(result.errors.suffix(2000))")
         #expect(found == "dark \(isDark); 1280: sections 8, fits, requests 0, pale none, figures wide; 390: sections 8, fits, requests 0, pale none, figures narrow", "\(found)")
         #expect(!result.errors.contains("CONSOLE"), "\(result.errors)")
+    }
+
+    /// On paper the page is light, whole and short: two figures a page.
+    @Test(.enabled(if: chromium != nil, "needs Debian's chromium"))
+    func aBrowserPrintsIt() throws {
+        #expect(try report("e", "--output", "report.html").exitCode == 0)
+        let paper = folder.url.appending(path: "report.pdf")
+        let result = try Program.run([
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir=\(folder.url.path)/profile", "--blink-settings=preferredColorScheme=0",
+            "--no-pdf-header-footer", "--print-to-pdf=\(paper.path)", folder.url.appending(path: "report.html").absoluteString,
+        ], in: folder.url, executable: URL(filePath: Self.chromium!))
+        let pdf = try #require(try? Data(contentsOf: paper), "\(result.errors.suffix(2000))")
+        let pages = String(decoding: pdf, as: UTF8.self).matches(of: /\/Type \/Page\b/).count
+        #expect(pdf.starts(with: Data("%PDF-".utf8)) && (4...9).contains(pages), "\(pages) pages")
     }
 
     /// A page that opens the report in two windows and looks at it.

@@ -66,6 +66,9 @@ import Testing
         #expect(compared.output.contains("line  site=north  1      10 ") && compared.output.contains("Wilson's interval over the images of the group"), "\(compared.output)")
         let json = try #require(try JSONSerialization.jsonObject(with: Data(run("compare", "plain", "--format", "json").output.utf8)) as? [[String: Any]])
         #expect((json.first?["groups"] as? [[String: Any]])?.compactMap { $0["images"] as? Int } == [10, 20])
+        let reported = try run("report", "plain", "--figures", "figures")
+        let table = try String(contentsOf: folder.url.appending(path: "figures/groups.tex"), encoding: .utf8)
+        #expect(reported.exitCode == 0 && table.contains("\n    line & site=south & 1 & 20 & "), "\(reported.errors) \(table)")
     }
 
     @Test func aColumnOfAList() throws {

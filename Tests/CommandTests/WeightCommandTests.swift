@@ -113,6 +113,7 @@ import Testing
             (try harness("convert", "w.safetensors", "run/weights/last.h5"), "run/weights/last.h5: is a file of the run "),
             (try harness("convert", best, best), "best.h5: is what is read, expected another file to write"),
             (try harness("models", "lenet5", "--svg", "pipe.h5"), "pipe.h5: is not a regular file, expected a new file or one to replace"),
+            (try harness("models", "lenet5", "--svg", "images.h5"), "images.h5: is there already and is no SVG file, which alone is replaced; expected another name"),
         ]
         for (result, reason) in refusals { #expect(result.exitCode == 64 && result.output == "" && result.errors.contains(reason), "\(result) \(reason)") }
         #expect(try Data(contentsOf: URL(filePath: path("images.h5"))) == before)
