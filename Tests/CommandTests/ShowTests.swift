@@ -129,7 +129,7 @@ import Testing
             (["quickstart/vit", "--filters", "--output", "nowhere/x.png"], 74, "nowhere/x.png: its folder does not exist"),
             (["quickstart/vit", "--filters", "--output", "taken.png"], 64, "taken.png: is there already and is no PNG file"),
             (["quickstart/vit", "--filters", "--into", "taken.png"], 64, "taken.png: is there already and is no HDF5 file"),
-            (["quickstart/vit", "--activations="] + output, 64, "the model has no layer ''"),
+            (["quickstart/vit", "--activations", ""] + output, 64, "the model has no layer ''"),
             (["quickstart/vit", "--filters", "--output", "x.jpg"], 64, "--output: expected a file that ends in .png or .svg, found 'x.jpg'"),
             (["quickstart/vit", "--filters", "--into", "Results/quickstart/\(name)/run.h5"], 64, "is a file of the run"),
             (["quickstart/mlp", "--filters", "--output", "Results/quickstart/\(name)/new.png"], 64, "lies in the run, into which nothing is written"),

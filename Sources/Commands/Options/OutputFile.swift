@@ -22,17 +22,17 @@ enum OutputFile {
                 throw UserError(.usage, "\(path): is what is read, expected another file to write")
             }
         }
-        if let kind, status.st_size > 0, let file = FileHandle(forReadingAtPath: path) {
-            let start = (try? file.read(upToCount: kind.start.count)) ?? Data()
-            guard start.elementsEqual(kind.start) else {
-                throw UserError(.usage, "\(path): is there already and is no \(kind.name) file, which alone is replaced; expected another name")
-            }
-        }
         guard let resolved = realpath(path, nil) else { throw UserError(.io, "\(path): cannot be looked up: \(String(cString: strerror(errno)))") }
         defer { free(resolved) }
         let target = String(cString: resolved), folder = (target as NSString).deletingLastPathComponent as NSString
         for run in [folder as String, folder.deletingLastPathComponent] where FileManager.default.fileExists(atPath: (run as NSString).appendingPathComponent("run.h5")) {
             throw UserError(.usage, "\(path): is a file of the run \(run), expected one outside of it")
+        }
+        if let kind, status.st_size > 0, let file = FileHandle(forReadingAtPath: path) {
+            let start = (try? file.read(upToCount: kind.start.count)) ?? Data()
+            guard start.elementsEqual(kind.start) else {
+                throw UserError(.usage, "\(path): is there already and is no \(kind.name) file, which alone is replaced; expected another name")
+            }
         }
         var link = stat()
         return lstat(path, &link) == 0 && link.st_mode & S_IFMT == S_IFLNK ? target : path
