@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <dnnl.hpp>
 
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -179,6 +180,16 @@ onednn_layout *onednn_layout_create(const onednn_tensor *tensor) {
 void onednn_layout_destroy(onednn_layout *layout) { delete layout; }
 size_t onednn_layout_bytes(const onednn_layout *layout) { return layout->description.get_size(); }
 int onednn_layout_equal(const onednn_layout *a, const onednn_layout *b) { return a->description == b->description; }
+
+onednn_primitive *onednn_matmul_packing(const onednn_tensor *a, const onednn_tensor *b, const onednn_tensor *c, int workers) {
+    return guarded([&] {
+        auto d = ONEDNN_DESCRIBE(dnnl::matmul, attributes(), describe(*a), describe(*b), describe(*c));
+        while (!std::strstr(d.impl_info_str(), "gemm:jit"))
+            if (!d.next_impl()) return onednn_matmul(a, b, nullptr, c, workers);
+        return make<dnnl::matmul>(
+            d, {{DNNL_ARG_SRC, d.src_desc()}, {DNNL_ARG_WEIGHTS, d.weights_desc()}, {DNNL_ARG_DST, d.dst_desc()}}, workers);
+    });
+}
 
 onednn_primitive *onednn_matmul(
     const onednn_tensor *a, const onednn_tensor *b, const onednn_tensor *bias, const onednn_tensor *c, int workers) {

@@ -33,7 +33,7 @@ struct BenchCommand: DefinitionCommand {
     @Option(help: ArgumentHelp("How many steps to time, after a few that do not count.", valueName: "n"))
     var steps = 20
 
-    @Option(help: ArgumentHelp("Cut a batch into this many shards (default: that of a definition; of vgg16-224 2).", valueName: "n"))
+    @Option(help: ArgumentHelp("Cut a batch into this many shards (default: the workload's own, or that of a definition).", valueName: "n"))
     var shards: Int?
 
     @Option(help: ArgumentHelp(

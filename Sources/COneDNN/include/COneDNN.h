@@ -47,6 +47,9 @@ int onednn_layout_equal(const onednn_layout *a, const onednn_layout *b);
 
 /// (a, b, [bias], c): c = a × b + bias; batch axes broadcast. Products of bfloat16 are summed in float32; the bias is float32.
 onednn_primitive *onednn_matmul(const onednn_tensor *a, const onednn_tensor *b, const onednn_tensor *bias, const onednn_tensor *c, int workers);
+/// (a, b, c): c = a × b, by the kernel that copies parts of both matrices into an order of its own first, where there is one: faster where they
+/// are read across their rows, or are larger than a core's cache. Its sums of more than 384 terms are cut elsewhere.
+onednn_primitive *onednn_matmul_packing(const onednn_tensor *a, const onednn_tensor *b, const onednn_tensor *c, int workers);
 /// (a, b, c): c += a × b.
 onednn_primitive *onednn_matmul_adding(const onednn_tensor *a, const onednn_tensor *b, const onednn_tensor *c, int workers);
 

@@ -52,7 +52,10 @@ struct LinearBackwardData: Operation {
 
     func lower(_ context: LoweringContext) throws {
         let weight = context.inputTypes[1].shape
-        try context.emitLinear(lengths: weight.dimensions, strides: weight.strides, hasBias: false)
+        // Weights that fill a core's cache, and many rows whose columns do not fill the other kernel's blocks of 64.
+        let rows = context.inputTypes[0].shape.dropLast().reduce(1, *)
+        let packs = weight.elementCount >= 1 << 18 || (rows >= 1024 && weight[1] % 64 != 0)
+        try context.emitLinear(lengths: weight.dimensions, strides: weight.strides, hasBias: false, packs: packs)
     }
 }
 
@@ -60,14 +63,19 @@ extension LoweringContext {
     /// Emits the product of input 0, as rows, with the matrix that is seen in input 1 through `lengths` and `strides`.
     ///
     /// In float32 the matrix is read where it lies; for bfloat16 it is converted once a step, into the layout that oneDNN likes best.
-    fileprivate func emitLinear(lengths: [Int], strides: [Int], hasBias: Bool) throws {
+    ///
+    /// - Parameter packs: whether the kernel in float32 packs both of them.
+    fileprivate func emitLinear(lengths: [Int], strides: [Int], hasBias: Bool, packs: Bool = false) throws {
         let dtype = inputTypes[0].dtype, rows = inputTypes[0].shape.dropLast().reduce(1, *)
         var a = onednn_tensor(lengths: [rows, lengths[0]], strides: [lengths[0], 1], dtype: dtype)
         var b = onednn_tensor(lengths: lengths, strides: dtype == .float32 ? strides : nil, dtype: dtype)
         var c = onednn_tensor(lengths: [rows, lengths[1]], strides: [lengths[1], 1], dtype: dtype)
         var bias = onednn_tensor(lengths: [1, lengths[1]], strides: [lengths[1], 1], dtype: .float32)
         let primitive = try Primitive("\(node.operation.name) of \(inputTypes[0].shape) with weights \(inputTypes[1].shape)") {
-            hasBias ? onednn_matmul(&a, &b, &bias, &c, Int32(workerCount)) : onednn_matmul(&a, &b, nil, &c, Int32(workerCount))
+            let workers = Int32(workerCount)
+            return if hasBias { onednn_matmul(&a, &b, &bias, &c, workers) }
+                else if packs, dtype == .float32 { onednn_matmul_packing(&a, &b, &c, workers) }
+                else { onednn_matmul(&a, &b, nil, &c, workers) }
         }
         let weight = input(1, in: primitive.layout(ofArgument: 1), lengths: lengths, strides: strides)
         let reads = [input(0), weight] + (hasBias ? [input(2)] : []), y = output(0)

@@ -56,8 +56,11 @@ struct MatrixMultiplication: Operation {
             bView = view(Shape(bShape.suffix(2)), type, transposed: transposeB, batch: [])
             cView = onednn_tensor(lengths: [rows, cShape[-1]], strides: [cShape[-1], 1], dtype: cType)
         }
+        // The gradients of weights are sums over rows: both operands are read across them. Small ones of few rows do not pay for the copies.
+        let packs = transposeA && batch.isEmpty && type == .float32 && (cShape.elementCount >= 1 << 15 || aShape[0] >= 1024)
+        let workers = Int32(context.workerCount)
         let primitive = try Primitive("matmul \(aShape) × \(bShape)") {
-            onednn_matmul(&aView, &bView, nil, &cView, Int32(context.workerCount))
+            packs ? onednn_matmul_packing(&aView, &bView, &cView, workers) : onednn_matmul(&aView, &bView, nil, &cView, workers)
         }
         context.emit(primitive, reads: [a, b], writes: [c], arguments: [a, b, c])
     }
