@@ -25,6 +25,13 @@ struct AffineMap: Equatable {
     /// The content grows by `factor`.
     static func zoom(factor: Double) -> AffineMap { AffineMap(a: 1 / factor, d: 1 / factor) }
 
+    /// What the geometric ones among some augmentations do together, each drawn in its turn.
+    static func drawn(by augmentations: [Augmentation], from draws: inout PhiloxDraws) -> AffineMap {
+        augmentations.reduce(into: .identity) { map, augmentation in
+            if let drawn = augmentation.drawMap(from: &draws) { map = map.followed(by: drawn) }
+        }
+    }
+
     /// The map of an image changed by `self` and then by `later`.
     func followed(by later: AffineMap) -> AffineMap {
         AffineMap(

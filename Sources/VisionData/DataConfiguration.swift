@@ -4,7 +4,8 @@ import TensorCore
 /// The `data:` part of a definition.
 ///
 ///     data:
-///       name: fashion-mnist           # or mnist, kmnist, digits; or instead of it  hdf5: {path: FILE, classes: 10}, or  folder: PATH, or  numpy: FILE.npz
+///       name: fashion-mnist           # or mnist, kmnist, digits; or instead of it  hdf5: {path: FILE, classes: 10}, or  folder: PATH, or  numpy: FILE.npz,
+///                                     # or  fashion_scenes: {canvas: 64, garments: [2, 5]}
 ///       directory: ~/mnist            # where the files lie, when not in the usual places (--data-dir goes before it)
 ///                                     # it and hdf5.path are relative to the file in which they are written
 ///       classes: [0, 3]               # the classes that are used, by number or name; default all
@@ -32,6 +33,16 @@ public struct DataConfiguration: Configurable {
         case folder(FolderSource)
         /// A file of NumPy's arrays.
         case numpy(NumPySource)
+        /// Scenes that are made from Fashion-MNIST.
+        case scenes(FashionScenes)
+
+        /// Whether the data set is known by what the definition says of it, wherever its files lie.
+        public var isKnownByName: Bool {
+            switch self {
+            case .named, .scenes: true
+            case .hdf5, .folder, .numpy: false
+            }
+        }
     }
 
     /// Where images come from.
@@ -95,7 +106,7 @@ public struct DataConfiguration: Configurable {
     /// A source, with the defaults that it has.
     public init(_ source: Source) {
         self.source = source
-        if case .named = source { validation = .default }
+        if source.isKnownByName { validation = .default }
     }
 
     /// A data set that the program knows, everything else at its default.
@@ -125,12 +136,19 @@ public struct DataConfiguration: Configurable {
         set { if let newValue { source = .numpy(newValue) } }
     }
 
+    /// The scenes that are made from Fashion-MNIST; nil with another source.
+    var scenes: FashionScenes? {
+        get { if case .scenes(let scenes) = source { scenes } else { nil } }
+        set { if let newValue { source = .scenes(newValue) } }
+    }
+
     public static let options: [Key<DataConfiguration>] = [
         // What the data are, `identity` says by what they hold.
-        Key("name", \.name, .dataset, decidesDefaults: true, use: .clarity, "A data set that is known by name; or hdf5, folder or numpy in its place."),
+        Key("name", \.name, .dataset, decidesDefaults: true, use: .clarity, "A data set that is known by name; or hdf5, folder, numpy or fashion_scenes in its place."),
         Key("hdf5", \.hdf5, .map, decidesDefaults: true, use: .clarity, "A data set of one's own in an HDF5 file."),
         Key("folder", \.folder, .map(orAlone: "path", "the path of a folder"), decidesDefaults: true, use: .clarity, "Image files of one's own, in one folder a class."),
         Key("numpy", \.numpy, .map(orAlone: "path", "the path of a .npz file"), decidesDefaults: true, use: .clarity, "A data set of one's own in a .npz file."),
+        Key("fashion_scenes", \.scenes, .map, decidesDefaults: true, use: .clarity, "Scenes of several garments of Fashion-MNIST, each with the class of every pixel and boxes."),
         Key("directory", \.directory, .text, use: .clarity, "Where the files lie, when not in the usual places; relative to the file that says it."),
         Key("validation", \.validation, .heldOut, "How much of the training images is held out for validation."),
         Key("stratified", \.isStratified, .flag, writesDefault: false, "Whether as many images of each class are held out for validation as its part of all; of image files they always are."),
@@ -156,15 +174,15 @@ public struct DataConfiguration: Configurable {
         Key("augment", \.augment, .list(of: Augmentation.kind), "Random changes of the training images, in their own size."),
     ]
 
-    public mutating func setDependentDefaults() { validation = if case .named = source { .default } else { nil } }
+    public mutating func setDependentDefaults() { validation = source.isKnownByName ? .default : nil }
 
     public mutating func check(_ fields: inout FieldReader) {
         places.pathFolder = fields.node["hdf5"]?["path"]?.mark.folder
         places.directoryFolder = fields.node["directory"]?.mark.folder
         if let folder = fields.node["folder"] { places.pathFolder = (folder["path"] ?? folder).mark.folder }
         if let file = fields.node["numpy"] { places.pathFolder = (file["path"] ?? file).mark.folder }
-        let sources = ["name", "hdf5", "folder", "numpy"].filter(fields.has)
-        if sources.isEmpty { fields.errors.report("expected a data set: name, hdf5, folder or numpy", at: fields.node.mark, path: fields.path) }
+        let sources = ["name", "hdf5", "folder", "numpy", "fashion_scenes"].filter(fields.has)
+        if sources.isEmpty { fields.errors.report("expected a data set: name, hdf5, folder, numpy or fashion_scenes", at: fields.node.mark, path: fields.path) }
         for other in sources.dropFirst() { fields.report("found beside '\(sources[0])', expected one of the two", at: other) }
         if folder == nil, hdf5 == nil, let key = sizingKey { fields.report("goes with images of several sizes, in a folder or an HDF5 file", at: key) }
         if let fold {
@@ -214,6 +232,8 @@ public struct DataConfiguration: Configurable {
         case .hdf5(let file): entries += content(file.path)
         case .folder(let folder): entries += content(folder.path)
         case .numpy(let file): entries += content(file.path)
+        case .scenes(FashionScenes()): entries.append(("name", .text(NamedDataset.fashionScenes.name)))
+        case .scenes(let scenes): entries.append(("fashion_scenes", scenes.identity))
         }
         return .map(entries)
     }

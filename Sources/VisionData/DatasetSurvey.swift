@@ -21,9 +21,11 @@ public struct DatasetSurvey: Sendable {
     /// Looks for a data set; `dataDirectory` is the folder of `--data-dir`.
     public init(_ dataset: NamedDataset, dataDirectory: String?) {
         self.dataset = dataset
-        places = dataset.load == nil ? IDXDataset.places(of: dataset, directory: dataDirectory) : []
+        places = dataset.load == nil ? IDXDataset.places(of: dataset.scenes == nil ? dataset : .fashionMNIST, directory: dataDirectory) : []
         do {
-            if let load = dataset.load {
+            if let scenes = dataset.scenes {
+                finding = try scenes.survey(in: dataDirectory)
+            } else if let load = dataset.load {
                 let images = try load(dataDirectory)
                 finding = .found(
                     place: "part of the program", trainCount: images.train.count, testCount: images.test.count, shape: images.shape)

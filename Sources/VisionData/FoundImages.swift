@@ -18,6 +18,8 @@ public struct FoundImages: Sendable {
         switch configuration.source {
         case .named(let dataset) where dataset.load != nil:
             self.init(try dataset.load!(dataDirectory ?? configuration.findDirectory()?.path), nil, [])
+        case .named(let dataset) where dataset.scenes != nil: try self.init(of: dataset.scenes!, configuration, dataDirectory)
+        case .scenes(let scenes): try self.init(of: scenes, configuration, dataDirectory)
         case .named(let dataset):
             let directory = configuration.findDirectory(), isGiven = dataDirectory != nil
             let files = try dataset.find(in: dataDirectory ?? directory?.path, recordedIn: isGiven ? nil : configuration.places.found)
@@ -41,6 +43,12 @@ public struct FoundImages: Sendable {
                 splitSeed: configuration.splitSeed, holdsOutTest: configuration.folds == nil, progress: configuration.places.progress?.report)
             self.init(loaded.images, folder.path, [folder.note] + loaded.notes)
         }
+    }
+
+    private init(of scenes: FashionScenes, _ configuration: DataConfiguration, _ dataDirectory: String?) throws {
+        let directory = configuration.findDirectory(), isGiven = dataDirectory != nil
+        let loaded = try scenes.load(in: dataDirectory ?? directory?.path, recordedIn: isGiven ? nil : configuration.places.found)
+        self.init(loaded.images, loaded.location, [isGiven ? nil : directory?.note])
     }
 
     private init(_ images: LabeledImages, _ location: String?, _ notes: [String?]) {

@@ -14,7 +14,7 @@ extension LabeledImages {
     /// - Returns: how many images of `part` there are in `other`, with the first of them and its twin; nil when there are none.
     func duplicates(of part: Range<Int>, in other: Range<Int>) -> (count: Int, first: Int, twin: Int)? {
         if case .files(let files) = pixels { return files.duplicates(of: part, in: other) }
-        let imageSize = byteCount / max(labels.count, 1)
+        let imageSize = (byteCount - (masks?.count ?? 0)) / max(labels.count, 1)
         return withPixelBytes { bytes in
             func image(_ index: Int) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[index * imageSize..<(index + 1) * imageSize]) }
             func hash(_ index: Int) -> Int {
@@ -55,7 +55,8 @@ extension ImageDataset {
         func labels(_ split: Split) -> Set<Int32> { Set(indices(of: split).map { self.labels[Int($0)] }) }
         let trained = labels(.train), all = Set(self.labels), classes = Set((0..<classCount).map(Int32.init))
         var doubts: [String] = []
-        let empty = classes.subtracting(all)
+        // Of images with masks the first class is what lies behind all objects.
+        let empty = classes.subtracting(images.masks == nil ? all : all.union([0]))
         if !empty.isEmpty {
             let counting = empty.contains(0) ? "; labels are counted from 0" : ""
             doubts.append("\(name): no image is of \(list(empty)), but there are \(grouped(classCount)) classes\(counting)")

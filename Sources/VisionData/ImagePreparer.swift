@@ -32,7 +32,7 @@ final class ImagePreparer {
         cropStream = PhiloxStream(seed: seed, name: "crop")
         if case .files = images.pixels { decoded = .allocate(capacity: images.shape.count) } else { decoded = nil }
         self.augmentations = augmentations.filter { $0 != .randomResizedCrop }
-        stream = PhiloxStream(seed: seed, name: "augment")
+        stream = Self.stream(seed: seed)
         let shape = images.shape, channels = shape.channels
         rowLength = shape.width * channels
         var scale = 1.0
@@ -60,6 +60,9 @@ final class ImagePreparer {
             ? nil : (ImageResizer(from: shape, to: dataset.shape, dataset.resize, black: black), .allocate(capacity: shape.count))
     }
 
+    /// What augments images, and their masks with them.
+    static func stream(seed: UInt64) -> PhiloxStream { PhiloxStream(seed: seed, name: "augment") }
+
     deinit {
         factors.deallocate()
         offsets.deallocate()
@@ -84,11 +87,7 @@ final class ImagePreparer {
         }
         guard !augmentations.isEmpty else { return write(index, map: .identity, to: output) }
         var draws = stream.draws(time: UInt64(epoch), sample: UInt64(index))
-        var map = AffineMap.identity
-        for augmentation in augmentations {
-            if let drawn = augmentation.drawMap(from: &draws) { map = map.followed(by: drawn) }
-        }
-        write(index, map: map, to: output)
+        write(index, map: .drawn(by: augmentations, from: &draws), to: output)
         for augmentation in augmentations {
             switch augmentation {
             case .randomErasing(let erasing): erase(erasing, draws: &draws, in: output)

@@ -2,8 +2,8 @@ import Checksums
 import TensorCore
 
 extension LabeledImages {
-    /// SHA-256 over everything that a training can see of the data set: the pixels, their range and shape, the labels, and which images are for
-    /// training, validation and test. The same for the same images, wherever and in whatever format they lie.
+    /// SHA-256 over everything that a training can see of the data set: the pixels, their range and shape, the labels, which images are for
+    /// training, validation and test, and masks and boxes where there are some. The same for the same images, wherever and in whatever format they lie.
     public var digest: String { digest(of: shape) }
 
     /// `digest` as it would be if the files had been brought to another size; nil where the images are no files.
@@ -29,6 +29,14 @@ extension LabeledImages {
             for entry in files.entries { digest.update("\(entry.path)\u{0}\(entry.digest)" + (entry.group.map { "\u{0}\($0)\u{0}" } ?? "")) }
         }
         labels.withUnsafeBytes { digest.update($0) }
+        if let masks {
+            digest.update("masks\n")
+            masks.withUnsafeBytes { digest.update($0) }
+        }
+        if let boxes {
+            digest.update("boxes \(boxes.maximum)\n")
+            for image in boxes.boxes { add([image.count] + image.flatMap { [$0.label, $0.x, $0.y, $0.width, $0.height] }.map(Int.init)) }
+        }
         return digest.finish()
     }
 

@@ -34,17 +34,23 @@ public struct LabeledImages: Sendable {
     public let validation: Range<Int>?
     /// Global indices of the official test images.
     public let test: Range<Int>
+    /// The class of every pixel, `[images, height, width]`, where the data say it: an index as of labels, or `ignored`.
+    public internal(set) var masks: [UInt8]?
+    /// The objects in every image, where the data say them.
+    public internal(set) var boxes: InstanceBoxes?
 
     /// The files, where the images are in files.
     public var files: ImageFiles? { if case .files(let files) = pixels { files } else { nil } }
 
     /// The memory of the images.
     public var byteCount: Int {
-        switch pixels {
-        case .bytes(let values, _): values.count
-        case .floats(let values): values.count * MemoryLayout<Float>.stride
-        case .files(let files): files.byteCount
-        }
+        let pixelBytes =
+            switch pixels {
+            case .bytes(let values, _): values.count
+            case .floats(let values): values.count * MemoryLayout<Float>.stride
+            case .files(let files): files.byteCount
+            }
+        return pixelBytes + (masks?.count ?? 0)
     }
 }
 
@@ -56,10 +62,12 @@ extension LabeledImages {
     ///   - labels: one for each image, from 0.
     ///   - classCount: nil: the number of `classNames`, or the largest label + 1.
     ///   - validationCount: 0: they are taken from those for training (`ImageDataset`).
+    ///   - masks: the class of every pixel, `[images, height, width]`, 255 where a pixel does not count.
+    ///   - boxes: the objects of each image.
     /// - Throws: `.data` in one sentence, when the numbers do not fit together.
     public init(
         _ name: String, shape: ImageShape, pixels: Pixels, labels: [Int32], classCount: Int? = nil, classNames: [String]? = nil,
-        validationCount: Int = 0, testCount: Int
+        validationCount: Int = 0, testCount: Int, masks: [UInt8]? = nil, boxes: InstanceBoxes? = nil
     ) throws {
         func require(_ condition: Bool, _ sentence: @autoclosure () -> String) throws {
             if !condition { throw UserError(.data, "\(name): \(sentence())") }
@@ -89,6 +97,8 @@ extension LabeledImages {
         let trainCount = labels.count - validationCount - testCount
         self.init(
             name: name, shape: shape, pixels: pixels, labels: labels, classCount: classCount, classNames: classNames, train: 0..<trainCount,
-            validation: validationCount > 0 ? trainCount..<trainCount + validationCount : nil, test: labels.count - testCount..<labels.count)
+            validation: validationCount > 0 ? trainCount..<trainCount + validationCount : nil, test: labels.count - testCount..<labels.count,
+            masks: masks, boxes: boxes)
+        if let complaint = masks.flatMap(complaint(about:)) ?? boxes.flatMap(complaint(about:)) { throw UserError(.data, "\(name): \(complaint)") }
     }
 }

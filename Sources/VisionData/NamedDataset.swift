@@ -14,6 +14,8 @@ public struct NamedDataset: Sendable, Equatable {
     let form: Form
     /// From where its files are fetched.
     public let archives: [DatasetArchive]
+    /// Of what it is made, where it has no files of its own.
+    private(set) var scenes: FashionScenes?
 
     /// The files of a data set.
     enum Form: Sendable {
@@ -43,7 +45,7 @@ public struct NamedDataset: Sendable, Equatable {
     public static func == (a: NamedDataset, b: NamedDataset) -> Bool { a.name == b.name }
 
     /// The data sets that come with the program.
-    public static let standard = [fashionMNIST, mnist, kmnist, digits] + emnist + [cifar10, cifar100, svhn, stl10]
+    public static let standard = [fashionMNIST, mnist, kmnist, digits] + emnist + [cifar10, cifar100, svhn, stl10, fashionScenes, digitScenes]
 
     /// Xiao, Rasul, Vollgraf: "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms", 2017. 60,000 and 10,000 images of 28×28×1.
     public static let fashionMNIST = NamedDataset(
@@ -91,6 +93,16 @@ public struct NamedDataset: Sendable, Equatable {
     public static let svhn = NamedDataset(
         name: "svhn", classNames: (0...9).map(String.init), howToGet: "fetch train_32x32.mat and test_32x32.mat (harness data says from where), and \(byFolder)",
         form: .matrices(MatrixForm(train: "train_32x32.mat", test: "test_32x32.mat", shape: ImageShape(height: 32, width: 32, channels: 3), labelOfFirst: 10)), archives: DatasetArchive.svhn)
+
+    /// Scenes of several garments, with a mask and boxes: 6,000 and 1,000 images of 64×64×1, made from Fashion-MNIST's (`FashionScenes`).
+    public static let fashionScenes = {
+        var dataset = NamedDataset(
+            name: "fashion-scenes", classNames: ["background"] + fashionMNIST.classNames, howToGet: "it is made from Fashion-MNIST: \(fashionMNIST.howToGet)")
+        dataset.scenes = FashionScenes()
+        return dataset
+    }()
+    /// The same of the digits that are part of the program: 400 and 100 images of 32×32×1.
+    public static let digitScenes = NamedDataset("digit-scenes", classNames: ["background"] + digits.classNames) { _ in try FashionScenes.digits() }
 
     private static let byFolder = "give its folder with --data-dir"
     private static let byDownload = "fetch its four IDX files (harness data says from where), and \(byFolder)"

@@ -32,6 +32,11 @@ public struct Field: Sendable, Equatable {
     /// The index of a sample's class.
     public static func label(classes count: Int) -> Field { Field("label", [], .int32, meaning: .classes(count)) }
 
+    /// The class of each pixel, 255 where it does not count.
+    public static func mask(_ shape: ImageShape, classes count: Int) -> Field {
+        Field("mask", [shape.height, shape.width], .int32, meaning: .classes(count))
+    }
+
     /// 1 where a place holds a sample, 0 where it stays free.
     public static let present = Field("present", [])
 
@@ -99,7 +104,9 @@ extension SampleSource {
 // MARK: Images with labels
 
 extension ImageDataset: SampleSource {
-    public var fields: [Field] { [.image(shape), .label(classes: classCount)] + (packing == nil ? [] : [.present]) }
+    public var fields: [Field] {
+        [.image(shape), .label(classes: classCount)] + (images.masks == nil ? [] : [.mask(shape, classes: classCount)]) + (packing == nil ? [] : [.present])
+    }
     public var byteCount: Int { images.byteCount }
 
     public func makeWriter(of fields: [Field], augmentations: [Augmentation], seed: UInt64) -> any SampleWriter {
@@ -117,13 +124,17 @@ extension ImageDataset: SampleSource {
 }
 
 private struct ImageWriter: SampleWriter {
-    private enum Part { case image, label, present }
+    private enum Part { case image, label, mask, present }
 
     private let parts: [Part]
     private let labels: [Int32]
     private let imageCount: Int
+    /// How many pixels an image has.
+    private let imageSize: Int
     /// nil for images that share sequences.
     private let preparer: ImagePreparer?
+    /// nil where nobody asks for masks.
+    private let masks: MaskPreparer?
     /// Of images that share sequences.
     private let native: NativeWriter?
 
@@ -132,13 +143,16 @@ private struct ImageWriter: SampleWriter {
             switch field {
             case .image(dataset.shape): .image
             case .label(classes: dataset.classCount): .label
+            case .mask(dataset.shape, classes: dataset.classCount): .mask
             case .present: .present
             default: preconditionFailure("images with labels have no field \(field.name)")
             }
         }
         labels = dataset.labels
         imageCount = dataset.shape.count
+        imageSize = dataset.shape.height * dataset.shape.width
         preparer = dataset.packing == nil ? ImagePreparer(dataset, augmentations: augmentations, seed: seed) : nil
+        masks = parts.contains(.mask) ? MaskPreparer(dataset, augmentations: augmentations, seed: seed) : nil
         native = dataset.images.files.flatMap { files in
             guard let size = dataset.native, let packing = dataset.packing else { return nil }
             return NativeWriter(dataset, files, size, packing, augmentations: augmentations, seed: seed)
@@ -155,6 +169,7 @@ private struct ImageWriter: SampleWriter {
                     try preparer?.write(sample, epoch: epoch, to: memory.assumingMemoryBound(to: Float.self) + place * imageCount)
                 }
             case .label: memory.assumingMemoryBound(to: Int32.self)[place] = sample < 0 ? 0 : labels[sample]
+            case .mask: masks?.write(sample, epoch: epoch, to: memory.assumingMemoryBound(to: Int32.self) + place * imageSize)
             case .present: memory.assumingMemoryBound(to: Float.self)[place] = sample < 0 ? 0 : 1
             }
         }

@@ -42,7 +42,7 @@ struct RecordedExperiment {
                 guard hasWeightsOption ?? true else { throw error }
                 throw UserError(.noInput, "\(error); --weights names the file of weights that the run started from where it is now")
             }
-            if case .named = definition.data.source { throw error }
+            if definition.data.source.isKnownByName { throw error }
             throw UserError(.noInput, "\(error); --data names the run's data where they are now")
         }
         if let recorded = description.dataDigest, recorded != experiment.dataDigest {
@@ -57,7 +57,7 @@ struct RecordedExperiment {
     /// Where the data are, when not where the definition says.
     private static func dataPlace(_ data: DataConfiguration, _ file: String?, _ folder: RunFolder) throws -> String? {
         if let file {
-            if case .named = data.source {
+            if data.source.isKnownByName {
                 throw UserError(.usage, "--data: this run's data have a name; --data-dir names the folder of such data sets")
             }
             return file

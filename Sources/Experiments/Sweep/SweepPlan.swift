@@ -189,7 +189,7 @@ private struct DataContents {
             try identify(&part)
             definition.setPlaces(part.data.places, ofOwnDataOf: model.name)
         }
-        if case .named = definition.data.source { return }
+        if definition.data.source.isKnownByName { return }
         guard definition.data.places.content == nil else { return }
         let key = definition.sourceKey
         if known[key] == nil {

@@ -1,0 +1,66 @@
+import Configuration
+
+/// An object in an image: its class, and the smallest rectangle around what is seen of it.
+public struct InstanceBox: Sendable, Equatable {
+    /// The index of its class.
+    public var label: Int32
+    /// The first column and the first row, in pixels from the image's left upper corner.
+    public var x, y: Int32
+    /// How many columns and rows there are, in pixels, each at least 1.
+    public var width, height: Int32
+
+    /// A rectangle of pixels around an object of a class.
+    public init(label: Int32, x: Int32, y: Int32, width: Int32, height: Int32) {
+        (self.label, self.x, self.y, self.width, self.height) = (label, x, y, width, height)
+    }
+}
+
+/// The objects of every image of a data set.
+public struct InstanceBoxes: Sendable, Equatable {
+    /// How many an image has at most.
+    public let maximum: Int
+    /// Those of each image, by global index.
+    public let boxes: [[InstanceBox]]
+
+    /// The objects of each image, with the most that an image may have.
+    public init(maximum: Int, _ boxes: [[InstanceBox]]) { (self.maximum, self.boxes) = (maximum, boxes) }
+}
+
+extension LabeledImages {
+    /// What a pixel of a mask has that counts for nothing.
+    public static let ignored: UInt8 = 255
+
+    /// - Returns: a sentence on the first thing that is wrong with the masks; nil where they fit the images.
+    func complaint(about masks: [UInt8]) -> String? {
+        let size = shape.height * shape.width
+        if files != nil { return "masks go with images in memory, found image files" }
+        if classCount > Int(Self.ignored) { return "found \(grouped(classCount)) classes, expected at most \(Self.ignored) with masks of bytes" }
+        if masks.count != labels.count * size {
+            return "found \(grouped(masks.count)) pixels of masks for \(grouped(labels.count)) images, expected \(grouped(size)) for each image of \(shape)"
+        }
+        if let place = masks.firstIndex(where: { $0 >= classCount && $0 != Self.ignored }) {
+            return "the mask of image \(grouped(place / size)) has the class \(masks[place]), expected 0 to \(classCount - 1), or \(Self.ignored) for pixels that do not count"
+        }
+        for image in labels.indices where masks[image * size..<(image + 1) * size].allSatisfy({ $0 == Self.ignored }) {
+            return "the mask of image \(grouped(image)) is \(Self.ignored) everywhere, so that no pixel of it counts"
+        }
+        return nil
+    }
+
+    /// - Returns: a sentence on the first thing that is wrong with the boxes; nil where they fit the images.
+    func complaint(about boxes: InstanceBoxes) -> String? {
+        if boxes.boxes.count != labels.count { return "found boxes of \(grouped(boxes.boxes.count)) images, expected those of \(grouped(labels.count))" }
+        for (image, all) in boxes.boxes.enumerated() {
+            if all.count > boxes.maximum { return "image \(grouped(image)) has \(grouped(all.count)) boxes, expected at most \(grouped(boxes.maximum))" }
+            for box in all {
+                let place = "a box of image \(grouped(image))"
+                if box.label < 0 || box.label >= classCount { return "\(place) has the class \(box.label), expected 0 to \(classCount - 1)" }
+                if min(box.width, box.height) < 1 { return "\(place) is \(box.width) pixels wide and \(box.height) high, expected at least 1" }
+                if min(box.x, box.y) < 0 || Int(box.x) + Int(box.width) > shape.width || Int(box.y) + Int(box.height) > shape.height {
+                    return "\(place) begins at (\(box.x), \(box.y)) with \(box.width)×\(box.height) pixels, which lies outside the image of \(shape)"
+                }
+            }
+        }
+        return nil
+    }
+}
