@@ -28,6 +28,9 @@ public protocol ModelConfiguration: Configurable {
     /// Whether it takes images of several sizes that share sequences, `[tokens, 1, numbers of a token]`; others take images of one size.
     static var takesSequences: Bool { get }
 
+    /// Whether it answers for every pixel, `[B, height, width, classes]`; others answer for an image, `[B, classes]`.
+    static var answersPixels: Bool { get }
+
     /// Reports what does not fit images of this size, at the options that say it.
     func validate(input: ImageShape, at fields: FieldReader)
 
@@ -45,6 +48,7 @@ extension ModelConfiguration {
     public static var paper: String? { nil }
     public static var weightNames: [WeightNames] { [] }
     public static var takesSequences: Bool { false }
+    public static var answersPixels: Bool { false }
     public var layerOrder: LayerOrder { LayerOrder() }
     public static var widthPath: [String]? { options.first { $0.description.role == .width }.map { [$0.name] } }
     public func validate(input: ImageShape, at fields: FieldReader) {}

@@ -38,6 +38,9 @@ public struct ModelDefinition: Equatable, Sendable {
     /// The key of the family.
     public var family: String { type(of: configuration).family }
 
+    /// Whether it answers for every pixel, `[B, height, width, classes]`, and not for an image.
+    public var answersPixels: Bool { type(of: configuration).answersPixels }
+
     /// Declares the parameters of a model for images of this size in `scope`, under whose path everything of it is recorded. Call the model
     /// once for each batch of images that it sees: all calls share the parameters.
     ///

@@ -14,7 +14,7 @@ struct ClassificationOptions: Configurable {
 
 /// How much samples of each class count in the loss.
 enum ClassWeights: Sendable, Equatable {
-    /// All classes count alike together: n / (C · n_c) for each of the n_c training images of a class.
+    /// All classes count alike together: n / (C · n_c) for each of the n_c training images, or pixels, of a class.
     case balanced
     /// A number above 0 for each class.
     case given([Double])
@@ -23,7 +23,16 @@ enum ClassWeights: Sendable, Equatable {
     ///
     /// - Throws: `UserError(.usage)` when there are more or fewer classes, or one has no images to be balanced.
     func values(for dataset: ImageDataset) throws -> [Double] {
-        let key = "task.classification.class_weights"
+        try values(for: dataset, counts: dataset.trainingCounts, of: "training images", at: "task.classification.class_weights")
+    }
+
+    /// The same for whatever has classes.
+    ///
+    /// - Parameters:
+    ///   - counts: how much there is of each class, in the training.
+    ///   - things: what is counted, for the error.
+    ///   - key: the path of the option.
+    func values(for dataset: ImageDataset, counts: @autoclosure () -> [Int], of things: String, at key: String) throws -> [Double] {
         switch self {
         case .given(let weights):
             guard weights.count == dataset.classCount else {
@@ -31,10 +40,10 @@ enum ClassWeights: Sendable, Equatable {
             }
             return weights
         case .balanced:
-            let counts = dataset.trainingCounts, total = counts.reduce(0, +)
+            let counts = counts(), total = counts.reduce(0, +)
             if let empty = counts.firstIndex(of: 0) {
                 let name = dataset.classNames.map { " (\($0[empty]))" } ?? ""
-                throw UserError(at: key, "class \(empty)\(name) of \(dataset.name) has no training images by which its weight could be balanced")
+                throw UserError(at: key, "class \(empty)\(name) of \(dataset.name) has no \(things) by which its weight could be balanced")
             }
             return counts.map { Double(total) / (Double(counts.count) * Double($0)) }
         }

@@ -22,6 +22,8 @@ public struct TaskKind: Sendable {
     public let name: String
     /// What there is to say of it and its options.
     public let description: OptionDescription
+    /// What a smoke test takes in the place of the definition's data.
+    let smokeData: NamedDataset
     /// Reads the task's options, reporting what is wrong in them, unknown keys included, to the reader's errors.
     let prepare: @Sendable (_ options: inout FieldReader, _ dataset: ImageDataset, _ training: TrainConfiguration) throws -> PreparedTask
     /// Which options are not at their defaults.
@@ -32,12 +34,14 @@ public struct TaskKind: Sendable {
     /// - Parameters:
     ///   - documentation: one sentence on what it is.
     ///   - options: the table of what may stand below its name.
+    ///   - smokeData: a small data set that is part of the program and has what the task needs.
     ///   - prepare: makes the task and its samples.
     public init<Options: Configurable>(
-        _ name: String, _ documentation: String, options: Options.Type,
+        _ name: String, _ documentation: String, options: Options.Type, smokeData: NamedDataset = .digits,
         prepare: @escaping @Sendable (_ options: Options, _ dataset: ImageDataset, _ training: TrainConfiguration) throws -> PreparedTask
     ) {
         self.name = name
+        self.smokeData = smokeData
         description = OptionDescription(name, "a map", .map(Options.descriptions), documentation, children: { Options.descriptions })
         @Sendable func read(_ fields: inout FieldReader) -> Options {
             let options = Options(from: &fields)
@@ -68,6 +72,9 @@ public struct TaskRegistry: Sendable {
                 classWeights: try options.classWeights?.values(for: dataset), storesLogits: training.storesOutputs, hasFreePlaces: dataset.sharesSequences)
             return PreparedTask(task, on: try dataset.packed(places: training.batchSize / training.shards))
         },
+        TaskKind("segmentation", "A class for each pixel.", options: SegmentationOptions.self, smokeData: .digitScenes) { options, dataset, training in
+            PreparedTask(try Segmentation(options, of: dataset, labelSmoothing: training.labelSmoothing), on: dataset)
+        },
     ])
 
     /// What there is to say about `task:`.
@@ -94,6 +101,12 @@ public struct TaskRegistry: Sendable {
         let prepared = try kind.prepare(&options, dataset, training)
         try errors.throwIfAny()
         return prepared
+    }
+
+    /// What a smoke test of a definition takes in the place of its data.
+    public func smokeData(of node: ConfigurationNode?) -> NamedDataset {
+        let name = choice(node, ConfigurationErrors())?.name
+        return kinds.first { $0.name == name }?.smokeData ?? .digits
     }
 
     /// Whether a definition asks for `classification`, with whatever options.

@@ -40,6 +40,11 @@ public protocol TrainingTask: Sendable {
 
 extension TrainingTask {
     public var head: String { "logits" }
+
+    /// Whether each pixel of an image has an answer of its own, `[height, width, numbers]`, which only some models give.
+    public var answersPixels: Bool { outputShape.rank == 3 }
+    /// How many numbers an answer has.
+    public var outputCount: Int { answersPixels ? outputShape[2] : outputShape.elementCount }
     public var splitMeasures: [Measure] { [] }
     public func layout(of split: Split) -> EvaluationLayout { EvaluationLayout() }
     public func makeTables(of split: Split) -> any EvaluationTables { NoTables() }

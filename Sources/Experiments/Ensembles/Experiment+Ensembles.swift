@@ -9,7 +9,7 @@ import Training
 extension Experiment {
     /// The model of a trial, for weights that are not its own: it is evaluated on the trial's images.
     func evaluation(of trial: Trial, pool: WorkerPool) throws -> ModelEvaluation {
-        let part = part(of: trial), model = trial.model, task = part.task(of: model.name), outputs = task.outputShape.elementCount
+        let part = part(of: trial), model = trial.model, task = part.task(of: model.name), outputs = task.outputCount
         var configuration = trial.train
         configuration.precision = trial.precision
         do {
@@ -61,7 +61,7 @@ extension Experiment {
         if soup == .greedy, !sharesValidation([model, first]) {
             return "\(model.name) and \(first.name) hold out different images for validation, by which a greedy soup is chosen; expected the same ones"
         }
-        let isSame = first.definition.isSameNetwork(as: model.definition, input: other.dataset.shape, classes: other.task.outputShape.elementCount)
+        let isSame = first.definition.isSameNetwork(as: model.definition, input: other.dataset.shape, classes: other.task.outputCount)
         return isSame ? nil : "\(first.name) and \(model.name) are different networks, whose weights have no mean"
     }
 

@@ -138,7 +138,7 @@ extension Experiment {
 
     /// Names and shapes of the first model's parameters and buffers.
     private var shapes: [NamedShape] {
-        let declared = definition.models[0].definition.declarations(input: dataset.shape, classes: task.outputShape.elementCount)
+        let declared = definition.models[0].definition.declarations(input: dataset.shape, classes: task.outputCount)
         return (declared.parameters + declared.buffers).shapes
     }
 }

@@ -85,9 +85,9 @@ public struct Experiment: Sendable {
                 return (model.name, try tasks.prepare(definition.task, dataset: dataset, training: model.train).task)
             }
         })
-        let input = dataset.shape, outputs = prepared.task.outputShape.elementCount
+        let input = dataset.shape, outputs = prepared.task.outputCount
         let errors = ConfigurationErrors()
-        for model in common { model.validate(input: input, classes: outputs, errors: errors) }
+        for model in common where Self.reportAnswer(of: model, to: prepared.task, errors) { model.validate(input: input, classes: outputs, errors: errors) }
         try errors.throwIfAny()
         models = try definition.models.map { model in
             try parts[model.name]?.models[0] ?? (model.name, ModelSummary(model.definition, input: input, classes: outputs))
@@ -123,6 +123,17 @@ public struct Experiment: Sendable {
         try errors.throwIfAny()
     }
 
+    /// Reports a model that answers for an image where the task asks about every pixel, or the reverse; true: it answers what it is asked.
+    private static func reportAnswer(of model: Definition.Model, to task: some TrainingTask, _ errors: ConfigurationErrors) -> Bool {
+        if model.definition.answersPixels == task.answersPixels { return true }
+        let family = model.definition.family
+        let sentence = task.answersPixels
+            ? "\(family) gives one answer for an image, and \(task.name) asks for one for every pixel; expected a model such as unet"
+            : "\(family) gives an answer for every pixel, and \(task.name) asks for one for an image; say task: segmentation, or take another model"
+        errors.report(sentence, at: model.node.mark, path: model.path)
+        return false
+    }
+
     /// The experiment with the data of a trial: of its model, and of the fold on which it is tested; this one where there are no others.
     func part(of trial: Trial) -> Experiment {
         let part = parts[trial.model.name] ?? self
@@ -156,7 +167,7 @@ public struct Experiment: Sendable {
     /// - Parameter weights: where it has its first values from, such as the file of another trial's; nil: from its initializers.
     /// - Throws: `UserError`: `.usage` when the model does not fit the images or the data are too few, `.internal` when the memory is too small.
     func training(of trial: Trial, startingFrom weights: (any WeightSource)? = nil, pool: WorkerPool) throws -> TrainingLoop {
-        let model = trial.model, task = task(of: model.name), outputs = task.outputShape.elementCount
+        let model = trial.model, task = task(of: model.name), outputs = task.outputCount
         var configuration = trial.train
         configuration.precision = trial.precision
         do {
@@ -185,14 +196,16 @@ extension Definition {
     /// gets the digits enlarged to the first of some usual sizes that it takes.
     public mutating func makeSmokeTest() {
         name += "-smoke"
-        data.source = .named(.digits)
+        let digits = registry.tasks.smokeData(of: task)
+        data.source = .named(digits)
         data.directory = nil
         (data.trainExamples, data.testExamples) = (nil, nil)
         data.validation = .default
         data.normalization = .training
         (data.classes, data.folds, data.fold, data.imagesPerClass, data.imbalance) = (nil, nil, nil, nil, 1)
-        for index in models.indices { models[index].data = enlarged(for: models[index]) }
-        for index in allModels.indices { allModels[index].data = enlarged(for: allModels[index]) }
+        // Scenes of digits are large enough for small networks; the task says what does not fit them.
+        for index in models.indices { models[index].data = digits == .digits ? enlarged(for: models[index]) : nil }
+        for index in allModels.indices { allModels[index].data = digits == .digits ? enlarged(for: allModels[index]) : nil }
         // Runs of other experiments were tested on other images.
         ensembles.removeAll { !$0.configuration.runs.isEmpty }
         // A list of weights has one for each class.

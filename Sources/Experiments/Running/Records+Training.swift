@@ -37,7 +37,7 @@ extension LayerDescription {
         guard let start = try loop.layerStatistics() else { return nil }
         self.init(names: loop.layerNames)
         guard let family = model.configuration as? any MeanFieldConfiguration,
-            let network = family.meanFieldNetwork(input: image, classes: task.outputShape.elementCount)
+            let network = family.meanFieldNetwork(input: image, classes: task.outputCount)
         else { return }
         precondition(network.layers.count == names.count, "the theory is about the layers that are measured")
         let variances = network.activationVariances(inputSecondMoment: start.inputSecondMoment)

@@ -41,11 +41,9 @@ public struct FashionScenes: Configurable {
     ]
 
     public mutating func check(_ fields: inout FieldReader) {
-        func requirePair(_ values: [Int], at key: String) {
-            if values.count != 2 || values[0] > values[1] { fields.report("expected two ascending numbers, found \(values)", at: key) }
+        for (key, values) in [("garments", garments), ("sides", sides)] where values.count != 2 || values[0] > values[1] {
+            fields.report("expected two ascending numbers, found \(values)", at: key)
         }
-        requirePair(garments, at: "garments")
-        requirePair(sides, at: "sides")
         if let largest = sides.last, largest > canvas {
             fields.report("garments of up to \(largest) pixels do not fit a canvas of \(canvas)×\(canvas)", at: fields.has("sides") ? "sides" : "canvas")
         }
