@@ -1,0 +1,103 @@
+import Configuration
+import Foundation
+import Measures
+import Reports
+import RunStore
+import Tasks
+import TensorCore
+import TestSupport
+import Testing
+import VisionData
+
+@testable import Experiments
+
+/// A class for each pixel, from the definition to the comparison.
+@Suite(.serialized) struct SegmentationRunTests {
+    private static let text = """
+        data:   {name: digit-scenes, train_examples: 96, test_examples: 32, augment: [{shift: 2}, {rotation: 10}]}
+        train:  {epochs: 2, batch_size: 32, optimizer: {adamw: {learning_rate: 5e-3}}}
+        task:   {segmentation: {loss: both, class_weights: balanced}}
+        models: {unet: {unet: {width: 4, depth: 2, norm: batch}}}
+
+        """
+
+    private func run(_ text: String = Self.text, in results: String, threads: Int = 1, until limit: Int? = nil) throws -> RunFolder {
+        let experiment = try Experiment(definition(text), dataDirectory: nil)
+        let options = Runner.Options(threads: threads, results: URL(filePath: results), startsOver: false, command: [], epochLimit: limit)
+        return try Runner(experiment, options: options, terminal: .silent).run { false }.folders[0]
+    }
+
+    @Test("It trains to the same bytes on one thread and two, resumes to them, verifies, and is inspected and compared")
+    func isTrainedLikeAnyOther() throws {
+        try withTemporaryFolder { results in
+            let whole = try run(in: "\(results)/whole", threads: 2), contents = try RunReader(whole).contents()
+            #expect(contents.description.measures.map(\.name) == ["loss", "cross_entropy", "dice", "pixel_accuracy", "mean_iou"])
+            #expect(contents.description.monitored == "pixel_accuracy")
+            #expect(contents.epochs.last!.training[0] < contents.epochs[0].training[0], "it learns")
+            // The measures of the test, from the confusion of its pixels.
+            let test = try #require(contents.evaluations[.test]), confusion = try #require(test.tables["confusion"]?.integers)
+            #expect(confusion.reduce(0, +) == 32 * 32 * 32)
+            let right = (0..<11).map { confusion[$0 * 12] }
+            #expect(abs(test.values[3]! - Double(right.reduce(0, +)) / Double(32 * 32 * 32)) < 1e-12)
+            let iou = (0..<11).map { label in
+                let all = (0..<11).reduce(0) { $0 + confusion[label * 11 + $1] + confusion[$1 * 11 + label] } - right[label]
+                return all == 0 ? Double.nan : Double(right[label]) / Double(all)
+            }
+            #expect(try #require(test.tables["iou"]?.reals).map(\.bitPattern) == iou.map { Float($0).bitPattern })
+            let present = iou.filter { !$0.isNaN }
+            #expect(test.values[4]! == present.reduce(0, +) / Double(present.count))
+
+            let cut = try run(in: "\(results)/cut", until: 1)
+            #expect(try RunReader(cut).status == .interrupted)
+            #expect(try run(in: "\(results)/cut").path == cut.path)
+            #expect(FileManager.default.contentsEqual(atPath: whole.runFile, andPath: cut.runFile))
+            #expect(FileManager.default.contentsEqual(atPath: whole.weightsFile(.best), andPath: cut.weightsFile(.best)))
+
+            let verification = try Verification(whole, threads: 1, steps: nil, dataDirectory: nil, registry: .standard, command: [], terminal: .silent) { false }
+            #expect(verification.failure == nil)
+            let inspection = try Inspection(whole.path).text
+            #expect(inspection.contains("test pixel accuracy") && inspection.contains("test mean iou"))
+            #expect(try Comparison(under: ["\(results)/whole"]).rendered(as: .table).contains("pixel accuracy"))
+        }
+    }
+
+    @Test("What does not go together is said in a sentence before anything is trained", arguments: [
+        ("task: segmentation\nmodels: {lenet: lenet5}", "models.lenet: lenet5 gives one answer for an image, and segmentation asks for one for every pixel; expected a model such as unet"),
+        ("models: {u: {unet: {depth: 2}}}", "models.u: unet gives an answer for every pixel, and classification asks for one for an image; say task: segmentation, or take another model"),
+        ("task: segmentation\nmodels: {u: {unet: {depth: 6}}}", "6 levels, each of which halves the image, need at least 64×64 pixels, found 32×32"),
+        ("task: {segmentation: {class_weights: [1, 2]}}\nmodels: {u: {unet: {depth: 2}}}", "task.segmentation.class_weights: found 2 weights, expected 11, one for each class of digit-scenes"),
+        ("task: {segmentation: {loss: dice, class_weights: balanced}}\nmodels: {u: {unet: {depth: 2}}}", "goes with the cross-entropy, which loss: dice leaves out"),
+        ("task: {segmentation: {loss: jaccard}}\nmodels: {u: {unet: {depth: 2}}}", "task.segmentation.loss"),
+    ])
+    func misfitsAreSaid(rest: String, sentence: String) throws {
+        let error = #expect(throws: UserError.self) { _ = try Experiment(definition("data: {name: digit-scenes}\n\(rest)\n"), dataDirectory: nil) }
+        #expect(error?.message.contains(sentence) == true, "\(error?.message ?? "")")
+    }
+
+    @Test func dataWithoutMasksAreSaid() throws {
+        for (data, sentence) in [
+            ("{name: digits}", "data: digits has no masks, which segmentation needs; expected a data set with a class for each pixel, such as fashion-scenes"),
+            ("{name: digit-scenes, classes: [1, 2]}", "data.classes: masks have all classes; leave this key out for segmentation"),
+            ("{name: digit-scenes, label_noise: 0.5}", "data.label_noise: changes the labels of images, which segmentation does not see; leave this key out"),
+        ] {
+            let error = #expect(throws: UserError.self) {
+                _ = try Experiment(definition("data: \(data)\ntask: segmentation\nmodels: {u: {unet: {depth: 2}}}\n"), dataDirectory: nil)
+            }
+            #expect(error?.message.contains(sentence) == true, "\(error?.message ?? "")")
+        }
+    }
+
+    /// Scenes are data for a classifier too: the class of the largest object.
+    @Test func scenesAreClassified() throws {
+        let experiment = try Experiment(definition("data: {name: digit-scenes}\nmodels: {lenet: lenet5}\n"), dataDirectory: nil)
+        #expect(experiment.task.outputShape == [11] && experiment.notes.isEmpty)
+    }
+
+    /// A smoke test takes scenes of digits.
+    @Test func aSmokeTestHasMasks() throws {
+        var read = try definition("data: {fashion_scenes: {canvas: 96}}\ntask: {segmentation: {loss: dice}}\nmodels: {u: {unet: {width: 4, depth: 3}}}\n")
+        read.makeSmokeTest()
+        #expect(read.data.source == .named(.digitScenes))
+        #expect(try Experiment(read, dataDirectory: nil).task.name == "segmentation")
+    }
+}

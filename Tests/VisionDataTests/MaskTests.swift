@@ -1,0 +1,115 @@
+import Configuration
+import TensorCore
+import Testing
+
+@testable import VisionData
+
+@Suite struct MaskTests {
+    private static let shape = ImageShape(height: 6, width: 9, channels: 1)
+
+    /// An image whose pixels are the classes of its mask, and one for the test.
+    private static func images(_ mask: [UInt8], classes: Int, maximum: UInt8 = 1, shape: ImageShape = shape, boxes: InstanceBoxes? = nil) throws -> LabeledImages {
+        try LabeledImages(
+            "masked", shape: shape, pixels: .bytes(mask + mask, maximum: maximum), labels: [0, 1], classCount: classes, testCount: 1, masks: mask + mask, boxes: boxes)
+    }
+
+    private static let mask: [UInt8] = (0..<54).map { UInt8($0 * 7 % 10) }
+
+    private static func dataset(_ images: LabeledImages, size: Size2D? = nil, resize: ResizeKind = .exact) throws -> ImageDataset {
+        var configuration = DataConfiguration()
+        (configuration.validation, configuration.normalization, configuration.size, configuration.resize) = (.count(0), .none, size, resize)
+        return try ImageDataset(images, configuration)
+    }
+
+    /// Image and mask of the first sample in an epoch.
+    private static func written(_ dataset: ImageDataset, _ augmentations: [Augmentation], epoch: Int) throws -> (image: [Float], mask: [Int32]) {
+        let fields = try ["image", "mask"].map { try #require(dataset.field(named: $0)) }, count = dataset.shape.height * dataset.shape.width
+        let writer = dataset.makeWriter(of: fields, augmentations: augmentations, seed: 3)
+        var image = [Float](repeating: -1, count: count), mask = [Int32](repeating: -1, count: count)
+        try image.withUnsafeMutableBytes { image in
+            try mask.withUnsafeMutableBytes { mask in try writer.write(0, epoch: epoch, place: 0, in: [image.baseAddress!, mask.baseAddress!]) }
+        }
+        return (image, mask)
+    }
+
+    @Test func aMaskMovesWithItsImage() throws {
+        let dataset = try Self.dataset(Self.images(Self.mask, classes: 10))
+        #expect(dataset.field(named: "mask") == Field("mask", [6, 9], .int32, meaning: .classes(10)))
+        var seen = Set<[Int32]>()
+        for epoch in 0..<40 {
+            let (image, mask) = try Self.written(dataset, [.shift(pixels: 3), .horizontalFlip(probability: 0.5)], epoch: epoch)
+            #expect(image == mask.map { Float($0) })
+            seen.insert(mask)
+        }
+        #expect(seen.count > 20)
+    }
+
+    /// Of two classes, an interpolated pixel above ¾ has its nearest one in the object, and one below ¼ in the background.
+    @Test(arguments: [[Augmentation.rotation(degrees: 40)], [.shear(degrees: 30)], [.zoom(fraction: 0.4)], [.horizontalFlip(probability: 1), .rotation(degrees: 90), .shift(pixels: 2)]])
+    func aResampledMaskIsThatOfTheNearestPixels(augmentations: [Augmentation]) throws {
+        let object = (0..<54).map { UInt8((1...4).contains($0 / 9) && (2...7).contains($0 % 9) && $0 % 9 != $0 / 9 ? 1 : 0) }
+        let dataset = try Self.dataset(Self.images(object, classes: 2))
+        var clear = 0
+        for epoch in 0..<50 {
+            let (image, mask) = try Self.written(dataset, augmentations, epoch: epoch)
+            for (value, label) in zip(image, mask) {
+                #expect(label == 0 || label == 1)
+                if value > 0.7501 || value < 0.2499 {
+                    #expect(label == (value > 0.5 ? 1 : 0))
+                    clear += label == 1 ? 1 : 0
+                }
+            }
+        }
+        #expect(clear > 200)
+    }
+
+    @Test func aMaskIsResizedWithItsImage() throws {
+        let images = try Self.images([1, 2, 3, 4, 5, 255], classes: 10, maximum: 255, shape: ImageShape(height: 2, width: 3, channels: 1))
+        #expect(try Self.written(Self.dataset(images, size: Size2D(4, 6)), [], epoch: 0).mask
+            == [1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 255, 255, 4, 4, 5, 5, 255, 255])
+        #expect(try Self.written(Self.dataset(images, size: Size2D(1, 1)), [], epoch: 0).mask == [5])
+        #expect(try Self.written(Self.dataset(images, size: Size2D(3, 5), resize: .pad), [], epoch: 0).mask
+            == [0, 1, 2, 3, 0, 0, 4, 5, 255, 0, 0, 0, 0, 0, 0])
+    }
+
+    @Test func masksAndBoxesArePartOfTheDigest() throws {
+        func digest(_ mask: [UInt8]?, _ boxes: InstanceBoxes?) throws -> String {
+            try LabeledImages(
+                "masked", shape: Self.shape, pixels: .bytes(Self.mask + Self.mask, maximum: 9), labels: [0, 1], classCount: 10, testCount: 1,
+                masks: mask.map { $0 + $0 }, boxes: boxes).digest
+        }
+        var other = Self.mask
+        other[7] = 255
+        let box = InstanceBox(label: 2, x: 1, y: 2, width: 3, height: 4), wider = InstanceBox(label: 2, x: 1, y: 2, width: 4, height: 4)
+        let digests = try [
+            digest(nil, nil), digest(Self.mask, nil), digest(other, nil), digest(nil, InstanceBoxes(maximum: 1, [[box], []])),
+            digest(nil, InstanceBoxes(maximum: 1, [[], [box]])), digest(nil, InstanceBoxes(maximum: 2, [[box], []])),
+            digest(nil, InstanceBoxes(maximum: 1, [[wider], []])),
+        ]
+        #expect(Set(digests).count == digests.count)
+    }
+
+    @Test func whatDoesNotFitIsSaidInASentence() {
+        func message(_ mask: [UInt8]?, _ boxes: [[InstanceBox]]? = nil, maximum: Int = 1) -> String? {
+            let error = #expect(throws: UserError.self) {
+                try LabeledImages(
+                    "masked", shape: Self.shape, pixels: .bytes(Self.mask + Self.mask, maximum: 9), labels: [0, 1], classCount: 10, testCount: 1, masks: mask,
+                    boxes: boxes.map { InstanceBoxes(maximum: maximum, $0) })
+            }
+            return error?.message
+        }
+        #expect(message(Self.mask) == "masked: found 54 pixels of masks for 2 images, expected 54 for each image of 6×9×1")
+        #expect(message(Self.mask + Self.mask.map { $0 == 3 ? 12 : $0 })
+            == "masked: the mask of image 1 has the class 12, expected 0 to 9, or 255 for pixels that do not count")
+        #expect(message(Self.mask + Self.mask.map { _ in 255 }) == "masked: the mask of image 1 is 255 everywhere, so that no pixel of it counts")
+        func box(_ label: Int32 = 0, x: Int32 = 0, y: Int32 = 0, width: Int32 = 1, height: Int32 = 1) -> InstanceBox {
+            InstanceBox(label: label, x: x, y: y, width: width, height: height)
+        }
+        #expect(message(nil, [[]]) == "masked: found boxes of 1 images, expected those of 2")
+        #expect(message(nil, [[], [box(), box()]]) == "masked: image 1 has 2 boxes, expected at most 1")
+        #expect(message(nil, [[box(10)], []]) == "masked: a box of image 0 has the class 10, expected 0 to 9")
+        #expect(message(nil, [[box(width: 0)], []]) == "masked: a box of image 0 is 0 pixels wide and 1 high, expected at least 1")
+        #expect(message(nil, [[box(x: 7, width: 3)], []]) == "masked: a box of image 0 begins at (7, 0) with 3×1 pixels, which lies outside the image of 6×9×1")
+        #expect(message(nil, [[box(y: -1)], []]) == "masked: a box of image 0 begins at (0, -1) with 1×1 pixels, which lies outside the image of 6×9×1")
+    }
+}
