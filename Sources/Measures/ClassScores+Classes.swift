@@ -20,6 +20,11 @@ public struct ClassMeasures: Sendable, Equatable {
     public var recall: Double { imageCount == 0 ? .nan : Double(rightCount) / Double(imageCount) }
     /// The harmonic mean of precision and recall, 2 right / (images + predicted): 0 where one of the two is not defined, NaN where neither is.
     public var f1: Double { imageCount + predictedCount == 0 ? .nan : 2 * Double(rightCount) / Double(imageCount + predictedCount) }
+    /// Intersection over union, right / (images + predicted − right); NaN where there are neither.
+    public var iou: Double {
+        let union = imageCount + predictedCount - rightCount
+        return union == 0 ? .nan : Double(rightCount) / Double(union)
+    }
 }
 
 extension ClassScores {

@@ -4,8 +4,10 @@ import RunStore
 
 /// What the evaluation of a task that chooses among classes says beside its measures: who was taken for whom, and how well each class is told from the others.
 public struct ClassificationReport: Encodable, Sendable {
-    /// How many images were classified.
+    /// How many images were classified; or pixels, where each has a class (`isOfPixels`).
     public let images: Int
+    /// Whether what has classes are pixels.
+    public let isOfPixels: Bool
     /// A row for each class, a column for each that was predicted.
     public let confusion: [[Int64]]
     /// What each class is measured by; without logits the areas are NaN.
@@ -20,6 +22,7 @@ public struct ClassificationReport: Encodable, Sendable {
         guard side * side == counts.count else { return nil }
         let confusion = (0..<side).map { Array(counts[$0 * side..<($0 + 1) * side]) }
         self.confusion = confusion
+        isOfPixels = evaluation.tables["iou"] != nil
         images = Int(counts.reduce(0, +))
         guard let logits = evaluation.scores(classes: classes), logits.classCount == side else {
             self.classes = (0..<side).map { place in
@@ -39,21 +42,24 @@ public struct ClassificationReport: Encodable, Sendable {
         }
     }
 
+    private var things: String { isOfPixels ? "pixels" : "images" }
+
     private struct ClassLine: Encodable {
-        let images, predicted: Int
-        let precision, recall, f1, auc: Double?
+        let images, pixels: Int?
+        let predicted: Int
+        let precision, recall, f1, auc, iou: Double?
     }
 
     /// Numbers by their names; those that are not finite are left out.
     public func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: NamedKey.self)
-        try fields.encode(images, forKey: NamedKey("images"))
+        try fields.encode(images, forKey: NamedKey(things))
         try fields.encode(confusion, forKey: NamedKey("confusion"))
         for (score, value) in scores { try fields.encodeIfPresent(finite(value), forKey: NamedKey(score.name)) }
         try fields.encode(classes.map {
             ClassLine(
-                images: $0.imageCount, predicted: $0.predictedCount, precision: finite($0.precision), recall: finite($0.recall), f1: finite($0.f1),
-                auc: finite($0.auc))
+                images: isOfPixels ? nil : $0.imageCount, pixels: isOfPixels ? $0.imageCount : nil, predicted: $0.predictedCount, precision: finite($0.precision), recall: finite($0.recall), f1: finite($0.f1),
+                auc: finite($0.auc), iou: isOfPixels ? finite($0.iou) : nil)
         }, forKey: NamedKey("classes"))
     }
 
@@ -74,7 +80,7 @@ public struct ClassificationReport: Encodable, Sendable {
             let recall = total == 0 ? none : decimals(Double(row[label]) / Double(total), 4)
             table.append(["\(label)"] + (names.map { [$0[label]] } ?? []) + row.map { grouped(Int($0)) } + [recall])
         }
-        return "images by class (rows) and predicted class (columns)\n" + table.text(width: width)
+        return "\(things) by class (rows) and predicted class (columns)\n" + table.text(width: width)
     }
 
     /// How many classes the text lists at most.
@@ -87,7 +93,7 @@ public struct ClassificationReport: Encodable, Sendable {
         let names = known(names), hasAreas = !scores.isEmpty
         var table = TextTable(
             [TextTable.Column("class")] + (names == nil ? [] : [TextTable.Column("name", .left)])
-                + (["images", "predicted", "precision", "recall", "F1"] + (hasAreas ? ["AUC"] : [])).map { TextTable.Column($0) })
+                + ([things, "predicted", "precision", "recall", "F1"] + (hasAreas ? ["AUC"] : []) + (isOfPixels ? ["IoU"] : [])).map { TextTable.Column($0) })
         func number(_ value: Double) -> String { finite(value).map { decimals($0, 4) } ?? none }
         let isCut = classes.count > Self.listedCount
         // Classes without images and predictions say nothing.
@@ -97,10 +103,10 @@ public struct ClassificationReport: Encodable, Sendable {
             let measures = classes[place]
             table.append(
                 ["\(place)"] + (names.map { [$0[place]] } ?? []) + [grouped(measures.imageCount), grouped(measures.predictedCount)]
-                    + ([measures.precision, measures.recall, measures.f1] + (hasAreas ? [measures.auc] : [])).map(number))
+                    + ([measures.precision, measures.recall, measures.f1] + (hasAreas ? [measures.auc] : []) + (isOfPixels ? [measures.iou] : [])).map(number))
         }
-        let title = isCut ? "the \(Self.listedCount) classes of \(grouped(classes.count)) with the lowest F1" : "images by class, each against all others"
-        let note = hasAreas ? [] : ["no AUC, calibration or top-k accuracy: the file keeps no logits of the test images"]
+        let title = isCut ? "the \(Self.listedCount) classes of \(grouped(classes.count)) with the lowest F1" : "\(things) by class, each against all others"
+        let note = hasAreas || isOfPixels ? [] : ["no AUC, calibration or top-k accuracy: the file keeps no logits of the test images"]
         return ([title, table.text(width: width)] + note.flatMap { broken($0, width: width) }).joined(separator: "\n")
     }
 }

@@ -8,7 +8,7 @@ import TensorCore
 /// The file holds `/train/images`, `[n, channels, height, width]` (or `[n, height, width, channels]`, where the source says so), of a type that
 /// `HDF5ImageArray` takes, and `/train/labels`, `[n]`, integers from 0; the same under `/test`, and under `/val` when it brings its own validation images. The
 /// number of classes is `source.classes`, or the root attribute `classes`, or the largest label + 1. The root attribute `class_names`, a
-/// list of texts, names them.
+/// list of texts, names them. Masks and boxes may stand beside the images (`HDF5Targets`).
 ///
 /// - Throws: `UserError` with the file and the object: `.noInput` for a missing file, `.data` for what is missing in it, damaged or does not fit together.
 ///
@@ -35,17 +35,26 @@ func loadHDF5Images(_ source: HDF5Source, at path: String, isRecorded: Bool = fa
     let pixels = try readPixels(of: parts)
     let labels = try readLabels(parts.map(\.labels), in: file, classes: source.classes)
     let counts = parts.map(\.count), total = counts.reduce(0, +)
+    let targets = try HDF5Targets(parts.map { ($0.name, $0.count) }, of: file, shape: train.shape)
     let images = LabeledImages(
         name: (path as NSString).lastPathComponent, shape: train.shape, pixels: pixels, labels: labels.values,
         classCount: labels.classCount, classNames: labels.classNames,
         train: 0..<counts[0],
         validation: parts.count == 3 ? counts[0]..<counts[0] + counts[1] : nil,
-        test: total - counts[parts.count - 1]..<total)
+        test: total - counts[parts.count - 1]..<total, masks: targets.masks, boxes: targets.boxes)
+    func describe(_ image: Int) -> String {
+        let part = image < counts[0] ? 0 : image >= images.test.lowerBound ? parts.count - 1 : 1
+        return "/\(parts[part].name)/images at index \(grouped(image - counts[..<part].reduce(0, +)))"
+    }
+    if let complaint = targets.masks.flatMap({ images.complaint(about: $0, of: describe) }) ?? targets.boxes.flatMap({ images.complaint(about: $0, of: describe) }) {
+        throw UserError(.data, "\(path): \(complaint)")
+    }
     return (images, train.array.note.map { [$0] } ?? [])
 }
 
 /// One of `/train`, `/val` and `/test`, whose datasets have fitting shapes and types.
 private struct HDF5Part {
+    let name: String
     let images: String
     let labels: String
     let array: HDF5ImageArray
@@ -54,6 +63,7 @@ private struct HDF5Part {
     var type: ElementType { array.type }
 
     init(_ name: String, of file: HDF5Reader, layout: HDF5Source.Layout?) throws {
+        self.name = name
         images = "/\(name)/images"
         labels = "/\(name)/labels"
         array = try HDF5ImageArray(

@@ -37,7 +37,7 @@ extension LabeledImages {
     }
 
     /// Writes the images as `loadHDF5Images` reads them: `/train/images` `[n, channels, height, width]` and `/train/labels`, the same under `/val` and
-    /// `/test`, and the attributes `classes` and `class_names` of the root. Bytes stay bytes, files become bytes of their resampled pixels; numbers
+    /// `/test`, masks and boxes where there are some (`HDF5Targets`), and the attributes `classes` and `class_names` of the root. Bytes stay bytes, files become bytes of their resampled pixels; numbers
     /// stay float32.
     ///
     /// - Parameter shouldStop: asked between images; true ends the writing.
@@ -76,6 +76,7 @@ extension LabeledImages {
                     try column.close()
                 }
                 try file.write(Array(labels[range]), to: "/\(name)/labels")
+                try HDF5Targets.write(self, range, to: name, of: file)
             }
         }
     }

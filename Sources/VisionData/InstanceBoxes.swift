@@ -30,8 +30,9 @@ extension LabeledImages {
     /// What a pixel of a mask has that counts for nothing.
     public static let ignored: UInt8 = 255
 
+    /// - Parameter describe: says which image a global index is.
     /// - Returns: a sentence on the first thing that is wrong with the masks; nil where they fit the images.
-    func complaint(about masks: [UInt8]) -> String? {
+    func complaint(about masks: [UInt8], of describe: (Int) -> String = describe) -> String? {
         let size = shape.height * shape.width
         if files != nil { return "masks go with images in memory, found image files" }
         if classCount > Int(Self.ignored) { return "found \(grouped(classCount)) classes, expected at most \(Self.ignored) with masks of bytes" }
@@ -39,21 +40,24 @@ extension LabeledImages {
             return "found \(grouped(masks.count)) pixels of masks for \(grouped(labels.count)) images, expected \(grouped(size)) for each image of \(shape)"
         }
         if let place = masks.firstIndex(where: { $0 >= classCount && $0 != Self.ignored }) {
-            return "the mask of image \(grouped(place / size)) has the class \(masks[place]), expected 0 to \(classCount - 1), or \(Self.ignored) for pixels that do not count"
+            return "the mask of \(describe(place / size)) has the class \(masks[place]), expected 0 to \(classCount - 1), or \(Self.ignored) for pixels that do not count"
         }
         for image in labels.indices where masks[image * size..<(image + 1) * size].allSatisfy({ $0 == Self.ignored }) {
-            return "the mask of image \(grouped(image)) is \(Self.ignored) everywhere, so that no pixel of it counts"
+            return "the mask of \(describe(image)) is \(Self.ignored) everywhere, so that no pixel of it counts"
         }
         return nil
     }
 
+    private static func describe(_ image: Int) -> String { "image \(grouped(image))" }
+
+    /// - Parameter describe: says which image a global index is.
     /// - Returns: a sentence on the first thing that is wrong with the boxes; nil where they fit the images.
-    func complaint(about boxes: InstanceBoxes) -> String? {
+    func complaint(about boxes: InstanceBoxes, of describe: (Int) -> String = describe) -> String? {
         if boxes.boxes.count != labels.count { return "found boxes of \(grouped(boxes.boxes.count)) images, expected those of \(grouped(labels.count))" }
         for (image, all) in boxes.boxes.enumerated() {
-            if all.count > boxes.maximum { return "image \(grouped(image)) has \(grouped(all.count)) boxes, expected at most \(grouped(boxes.maximum))" }
+            if all.count > boxes.maximum { return "\(describe(image)) has \(grouped(all.count)) boxes, expected at most \(grouped(boxes.maximum))" }
             for box in all {
-                let place = "a box of image \(grouped(image))"
+                let place = "a box of \(describe(image))"
                 if box.label < 0 || box.label >= classCount { return "\(place) has the class \(box.label), expected 0 to \(classCount - 1)" }
                 if min(box.width, box.height) < 1 { return "\(place) is \(box.width) pixels wide and \(box.height) high, expected at least 1" }
                 if min(box.x, box.y) < 0 || Int(box.x) + Int(box.width) > shape.width || Int(box.y) + Int(box.height) > shape.height {

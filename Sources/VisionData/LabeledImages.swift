@@ -99,6 +99,6 @@ extension LabeledImages {
             name: name, shape: shape, pixels: pixels, labels: labels, classCount: classCount, classNames: classNames, train: 0..<trainCount,
             validation: validationCount > 0 ? trainCount..<trainCount + validationCount : nil, test: labels.count - testCount..<labels.count,
             masks: masks, boxes: boxes)
-        if let complaint = masks.flatMap(complaint(about:)) ?? boxes.flatMap(complaint(about:)) { throw UserError(.data, "\(name): \(complaint)") }
+        if let complaint = masks.flatMap({ complaint(about: $0) }) ?? boxes.flatMap({ complaint(about: $0) }) { throw UserError(.data, "\(name): \(complaint)") }
     }
 }

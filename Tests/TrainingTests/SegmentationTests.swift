@@ -56,7 +56,7 @@ import VisionData
         let results = try evaluate([accuracy.values, try #require(accuracy.counts), task.outputs[0]], feeding: fed)
         #expect(abs(Double(results[0].floats.reduce(0, +) / results[1].floats.reduce(0, +)) - fixture.pixelAccuracy) < 1e-6)
         let tables = fixture.task(.crossEntropy).makeTables(of: .test), pixels = fixture.shape[1] * fixture.shape[2]
-        let predictions = results[2].integers
+        let predictions = results[2].elements(as: Int32.self)
         predictions.withUnsafeBufferPointer { predictions in
             fixture.mask.withUnsafeBufferPointer { mask in
                 // One image, then the others.

@@ -1,5 +1,8 @@
 import Configuration
+import Foundation
+import HDF5
 import TensorCore
+import TestSupport
 import Testing
 
 @testable import VisionData
@@ -111,5 +114,49 @@ import Testing
         #expect(message(nil, [[box(width: 0)], []]) == "masked: a box of image 0 is 0 pixels wide and 1 high, expected at least 1")
         #expect(message(nil, [[box(x: 7, width: 3)], []]) == "masked: a box of image 0 begins at (7, 0) with 3×1 pixels, which lies outside the image of 6×9×1")
         #expect(message(nil, [[box(y: -1)], []]) == "masked: a box of image 0 begins at (0, -1) with 1×1 pixels, which lies outside the image of 6×9×1")
+    }
+
+    /// What `harness data convert` writes is read as it was; what is wrong in a file is said with its place.
+    @Test func masksAndBoxesAreKeptInAFile() throws {
+        try withTemporaryFolder { folder in
+            let path = "\(folder)/scenes.h5", scenes = try FashionScenes.digits()
+            try scenes.write(to: path)
+            let found = try loadHDF5Images(HDF5Source(path: path), at: path).images
+            #expect(found.masks == scenes.masks && found.boxes == scenes.boxes && found.digest == scenes.digest)
+
+            func message(_ change: (borrowing HDF5Writer) throws -> Void) throws -> String? {
+                let path = "\(folder)/\(UUID().uuidString).h5", file = try HDF5Writer(path)
+                for part in ["train", "test"] {
+                    let column = try file.makeColumn("/\(part)/images", of: UInt8.self, rowShape: [1, 2, 3], rowsPerChunk: 1)
+                    try column.append([UInt8](repeating: 7, count: 12))
+                    try column.close()
+                    try file.write([0, 1] as [Int64], to: "/\(part)/labels")
+                }
+                try change(file)
+                try file.close()
+                let error = #expect(throws: UserError.self) { try loadHDF5Images(HDF5Source(path: path), at: path) }
+                return error.map { String($0.message.dropFirst(path.count)) }
+            }
+            func write(_ file: borrowing HDF5Writer, _ name: String, _ rowShape: [Int], _ values: [Int64]) throws {
+                let column = try file.makeColumn(name, of: Int64.self, rowShape: rowShape, rowsPerChunk: 1)
+                try column.append(values)
+                try column.close()
+            }
+            let masks = [Int64](repeating: 1, count: 12)
+            #expect(try message { try write($0, "/train/masks", [2, 3], masks) } == ": there is no /test/masks, but /train/masks")
+            #expect(try message { try write($0, "/train/masks", [3, 2], masks) } == ": /train/masks: found the shape [2, 3, 2], expected [2, 2, 3]")
+            #expect(try message { try write($0, "/train/masks", [2, 3], masks.dropLast() + [300]) }
+                == ": /train/masks: class 300 in the mask at index 1, expected 0 to 255")
+            #expect(try message {
+                try write($0, "/train/masks", [2, 3], masks)
+                try write($0, "/test/masks", [2, 3], masks.dropLast() + [4])
+            } == ": the mask of /test/images at index 1 has the class 4, expected 0 to 1, or 255 for pixels that do not count")
+            #expect(try message { try write($0, "/train/boxes", [1, 4], [Int64](repeating: 0, count: 8)) }
+                == ": /train/boxes: found the shape [2, 1, 4], expected [2, most of an image, 5]")
+            #expect(try message {
+                try write($0, "/train/boxes", [1, 5], [-1, 0, 0, 0, 0, 0, 2, 0, 2, 1])
+                try write($0, "/test/boxes", [1, 5], [Int64](repeating: -1, count: 10))
+            } == ": a box of /train/images at index 1 begins at (2, 0) with 2×1 pixels, which lies outside the image of 2×3×1")
+        }
     }
 }

@@ -1,0 +1,79 @@
+import Configuration
+import HDF5
+
+/// Masks and boxes beside the images of an HDF5 file, in all of its parts or in none.
+///
+/// `/train/masks`, `[n, height, width]`, integers: the class of each pixel, or 255. `/train/boxes`, `[n, most of an image, 5]`, integers: class, x, y, width and
+/// height of each object in pixels, the class −1 in rows that hold none.
+struct HDF5Targets {
+    private static let masks = "masks", boxes = "boxes"
+    /// Class, x, y, width, height.
+    private static let boxLength = 5
+
+    let masks: [UInt8]?
+    let boxes: InstanceBoxes?
+
+    /// - Parameter parts: the names of the groups, and how many images each has.
+    /// - Throws: `.data` when a dataset is in one part alone, or has another shape or type.
+    init(_ parts: [(name: String, count: Int)], of file: HDF5Reader, shape: ImageShape) throws {
+        func read(_ name: String, rowShape: [Int?], in part: (name: String, count: Int)) throws -> (values: [Int64], shape: [Int])? {
+            let dataset = "/\(part.name)/\(name)"
+            guard let first = parts.first(where: { file.exists("/\($0.name)/\(name)") }) else { return nil }
+            guard file.exists(dataset) else { throw UserError(.data, "\(file.path): there is no \(dataset), but /\(first.name)/\(name)") }
+            let found = try file.shape(of: dataset), expected = [part.count] + rowShape
+            guard found.count == expected.count, zip(found, expected).allSatisfy({ $1 == nil || $0 == $1 }) else {
+                let text = expected.map { $0.map(String.init) ?? "most of an image" }.joined(separator: ", ")
+                throw UserError(.data, "\(file.path): \(dataset): found the shape \(found), expected [\(text)]")
+            }
+            let type = try file.elementType(of: dataset)
+            guard ![.float32, .float64, .otherFloat, .string, .compound, .other].contains(type) else {
+                throw UserError(.data, "\(file.path): \(dataset): found elements of type \(type.rawValue), expected integers")
+            }
+            guard try file.isWritten(dataset) else { throw UserError(.data, "\(file.path): \(dataset): was declared and not wholly written") }
+            return (try file.read(dataset, as: Int64.self), found)
+        }
+        var pixels: [UInt8] = [], objects: [[InstanceBox]] = [], maximum = 0, hasMasks = false, hasBoxes = false
+        for part in parts {
+            if let found = try read(Self.masks, rowShape: [shape.height, shape.width], in: part) {
+                hasMasks = true
+                if let place = found.values.firstIndex(where: { !(0...255).contains($0) }) {
+                    let image = place / (shape.height * shape.width)
+                    throw UserError(.data, "\(file.path): /\(part.name)/\(Self.masks): class \(found.values[place]) in the mask at index \(image), expected 0 to 255")
+                }
+                pixels += found.values.map { UInt8($0) }
+            }
+            if let found = try read(Self.boxes, rowShape: [nil, Self.boxLength], in: part) {
+                hasBoxes = true
+                maximum = max(maximum, found.shape[1])
+                objects += (0..<part.count).map { image in
+                    (0..<found.shape[1]).compactMap { row in
+                        let numbers = (0..<Self.boxLength).map { Int32(clamping: found.values[(image * found.shape[1] + row) * Self.boxLength + $0]) }
+                        if numbers[0] == -1 { return nil }
+                        return InstanceBox(label: numbers[0], x: numbers[1], y: numbers[2], width: numbers[3], height: numbers[4])
+                    }
+                }
+            }
+        }
+        masks = hasMasks ? pixels : nil
+        boxes = hasBoxes ? InstanceBoxes(maximum: maximum, objects) : nil
+    }
+
+    /// Writes those of some images, where there are some.
+    static func write(_ images: LabeledImages, _ range: Range<Int>, to part: String, of file: borrowing HDF5Writer) throws {
+        if let pixels = images.masks {
+            let size = images.shape.height * images.shape.width
+            let column = try file.makeColumn(
+                "/\(part)/\(masks)", of: UInt8.self, rowShape: [images.shape.height, images.shape.width], rowsPerChunk: max(1, (1 << 20) / size))
+            try column.append(Array(pixels[range.lowerBound * size..<range.upperBound * size]))
+            try column.close()
+        }
+        if let objects = images.boxes {
+            let column = try file.makeColumn("/\(part)/\(boxes)", of: Int64.self, rowShape: [objects.maximum, boxLength], rowsPerChunk: 1_024)
+            try column.append(range.flatMap { image in
+                let rows = objects.boxes[image].map { [$0.label, $0.x, $0.y, $0.width, $0.height].map(Int64.init) }
+                return (rows + [[Int64]](repeating: [-1, 0, 0, 0, 0], count: objects.maximum - rows.count)).flatMap(\.self)
+            })
+            try column.close()
+        }
+    }
+}
