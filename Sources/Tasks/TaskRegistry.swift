@@ -85,7 +85,7 @@ public struct TaskRegistry: Sendable {
             "What models are trained for.", default: { .text(Self.defaultName) }, children: { kinds.map(\.description) })
     }
 
-    /// Prepares the task that a definition asks for: `classification`, or `{segmentation: {ignore: 255}}`.
+    /// Prepares the task that a definition asks for: `classification`, or `{segmentation: {loss: dice}}`.
     ///
     /// - Parameter node: nil: the default.
     /// - Throws: `UserError(.usage)` with everything that is wrong, each with its place.

@@ -1,5 +1,6 @@
 import Configuration
 import HDF5
+import TensorCore
 
 /// Masks and boxes beside the images of an HDF5 file, in all of its parts or in none.
 ///

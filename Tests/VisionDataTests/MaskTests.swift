@@ -50,7 +50,10 @@ import Testing
     /// Of two classes, an interpolated pixel above ¾ has its nearest one in the object, and one below ¼ in the background.
     @Test(arguments: [[Augmentation.rotation(degrees: 40)], [.shear(degrees: 30)], [.zoom(fraction: 0.4)], [.horizontalFlip(probability: 1), .rotation(degrees: 90), .shift(pixels: 2)]])
     func aResampledMaskIsThatOfTheNearestPixels(augmentations: [Augmentation]) throws {
-        let object = (0..<54).map { UInt8((1...4).contains($0 / 9) && (2...7).contains($0 % 9) && $0 % 9 != $0 / 9 ? 1 : 0) }
+        let object: [UInt8] = (0..<54).map { pixel in
+            let row = pixel / 9, column = pixel % 9
+            return (1...4).contains(row) && (2...7).contains(column) && row != column ? 1 : 0
+        }
         let dataset = try Self.dataset(Self.images(object, classes: 2))
         var clear = 0
         for epoch in 0..<50 {
