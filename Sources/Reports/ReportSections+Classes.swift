@@ -14,18 +14,20 @@ extension ReportSections {
         var parts: [ReportSection.Part] = []
         // Rows that were tested on other classes have a figure of their own.
         let lists = known.map(\.evaluation.classNames).reduce(into: [[String]]()) { if !$0.contains($1) { $0.append($1) } }
+        let arePixels = known.allSatisfy(\.evaluation.isOfPixels), reading = Self.confusionReading(of: arePixels ? "pixels" : "images")
         for (index, names) in lists.enumerated() {
-            parts.append(recall(known.filter { $0.evaluation.classNames == names }, names, "recall\(index == 0 ? "" : "-\(index + 1)")"))
+            let file = "\(arePixels ? "iou" : "recall")\(index == 0 ? "" : "-\(index + 1)")"
+            parts.append(recall(known.filter { $0.evaluation.classNames == names }, names, file, arePixels: arePixels))
         }
         let maps = known.compactMap { shown -> (ReportSection.Part, Report.Named<any Figure>)? in
             let names = shown.evaluation.classNames
             guard let confusion = shown.evaluation.confusion, names.count <= 120 else { return nil }
             let map = HeatMap(confusion: confusion, names: names, title: "Confusion of \(shown.name)"), name = "confusion-\(Self.fileName(shown.name))"
-            return (.figure(name, map, reading: Self.confusionReading), Report.Named(name: name, content: map))
+            return (.figure(name, map, reading: reading), Report.Named(name: name, content: map))
         }
         // Small ones stand beside one another.
         let areSmall = known.allSatisfy { $0.evaluation.classNames.count <= 12 }
-        parts += areSmall && maps.count > 1 ? [.gallery(maps.map(\.1), reading: Self.confusionReading)] : maps.map(\.0)
+        parts += areSmall && maps.count > 1 ? [.gallery(maps.map(\.1), reading: reading)] : maps.map(\.0)
         if let table = confusedPairs(known) {
             parts.append(.table("confused-pairs", table, caption: ["The classes that are most often taken for another one"], command: nil))
         }
@@ -35,14 +37,14 @@ extension ReportSections {
         return ReportSection(id: "classes", title: "Classes", parts: parts)
     }
 
-    private static let confusionReading = """
-        A row for each class, a column for each that was predicted; right answers lie on the diagonal. Numbers are percent of the class's test images, over all runs of the row.
-        """
+    private static func confusionReading(of things: String) -> String {
+        "A row for each class, a column for each that was predicted; right answers lie on the diagonal. Numbers are percent of the class's test \(things), over all runs of the row."
+    }
 
-    private func recall(_ known: [Report.ShownRow], _ names: [String], _ file: String) -> ReportSection.Part {
+    private func recall(_ known: [Report.ShownRow], _ names: [String], _ file: String, arePixels: Bool) -> ReportSection.Part {
         var rows = names.indices.map { index in
             DotChart.Row(names[index], known.map { shown in
-                let sample = Sample(values: shown.evaluation.recalls(of: index))
+                let sample = Sample(values: arePixels ? shown.evaluation.intersectionsOverUnions(of: index) : shown.evaluation.recalls(of: index))
                 return sample.count == 0 ? nil : DotChart.Dot(sample.mean, interval: sample.confidenceInterval?.clamped(to: 0...1))
             })
         }
@@ -52,14 +54,17 @@ extension ReportSections {
         }
         let cut = rows.count < names.count ? ", of the \(rows.count) of \(names.count) classes that are recognized worst" : ""
         let chart = DotChart(
-            title: "Recall of each class\(cut)", axis: Axis("recall (share of the class's test images that are recognized)", bounds: 0...1),
+            title: "\(arePixels ? "IoU" : "Recall") of each class\(cut)",
+            axis: Axis(
+                arePixels ? "IoU (intersection over union of the class's test pixels and those predicted)" : "recall (share of the class's test images that are recognized)",
+                bounds: 0...1),
             series: known.map(\.name), groups: [DotChart.Group(rows: rows)])
         return .figure(file, chart, reading: "Dots are means over the row's runs\(comparison.hasSpread ? ", lines their 95% confidence intervals" : "").")
     }
 
     /// Which class is most often taken for which.
     private func confusedPairs(_ known: [Report.ShownRow]) -> TextTable? {
-        var table = TextTable(["row", "class", "taken for"].map { TextTable.Column($0, .left) } + ["images", "share of the class"].map { TextTable.Column($0) })
+        var table = TextTable(["row", "class", "taken for"].map { TextTable.Column($0, .left) } + [known.allSatisfy(\.evaluation.isOfPixels) ? "pixels" : "images", "share of the class"].map { TextTable.Column($0) })
         for shown in known {
             guard let confusion = shown.evaluation.confusion else { continue }
             let pairs = confusion.indices.flatMap { row in confusion.indices.filter { $0 != row && confusion[row][$0] > 0 }.map { (row, $0, confusion[row][$0]) } }

@@ -8,6 +8,8 @@ import RunStore
 struct RowEvaluation {
     /// Images by class and predicted class, of each run; none where the task does not choose among classes.
     private(set) var confusions: [[[Int]]] = []
+    /// Whether these are pixels, of which each has a class, and no images.
+    private(set) var isOfPixels = false
     /// By class; numbers where the data set does not name its classes.
     private(set) var classNames: [String] = []
     /// The predictions of each run by their confidence, and its expected calibration error; none where runs keep no logits.
@@ -23,7 +25,10 @@ struct RowEvaluation {
             let (evaluation, data, pictures) = try RunReader.read(run.summary.folder) { (try $0.evaluation(), try $0.wholeDescription().data, try $0.errors()) }
             if errors == nil, let pictures { (errors, errorsRun) = (pictures, run.summary.name) }
             guard let evaluation else { continue }
-            if let report = ClassificationReport(evaluation, classes: nil) { confusions.append(report.confusion.map { $0.map { Int($0) } }) }
+            if let report = ClassificationReport(evaluation, classes: nil) {
+                confusions.append(report.confusion.map { $0.map { Int($0) } })
+                isOfPixels = report.isOfPixels
+            }
             if let scores = evaluation.scores(classes: run.summary.description.classes), scores.isMeasurable {
                 reliabilities.append(scores.reliability())
                 calibrationErrors.append(scores.calibrationError())
@@ -51,6 +56,14 @@ struct RowEvaluation {
             func mean(_ value: (ReliabilityBin) -> Double) -> Double { bins.reduce(0) { $0 + value($1) * Double($1.count) } / Double(count) }
             return count == 0 ? nil : ReliabilityDiagram.Bin(confidence: mean(\.confidence), accuracy: mean(\.accuracy), count: count)
         }
+    }
+
+    /// The intersection over union of a class in each run that has pixels of it, or predicts some.
+    func intersectionsOverUnions(of index: Int) -> [Double] {
+        confusions.map { confusion in
+            ClassMeasures(
+                imageCount: confusion[index].reduce(0, +), predictedCount: confusion.reduce(0) { $0 + $1[index] }, rightCount: confusion[index][index]).iou
+        }.filter { !$0.isNaN }
     }
 
     /// The recall of a class in each run that has images of it.

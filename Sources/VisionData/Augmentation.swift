@@ -5,7 +5,7 @@ import TensorCore
 ///
 /// The geometric ones (shift, flip, rotation, shear, zoom) act about the image's centre in the order in which they are listed, and are
 /// composed into one map, so that an image is resampled once (bilinear); shifts and flips alone move pixels without changing
-/// them. What comes from outside the image is black (0). Random erasing and what a program adds act on the result, wherever they are listed.
+/// them. What comes from outside the image is black (0). A mask goes with its image (`MaskPreparer`). Random erasing and what a program adds act on the result, wherever they are listed.
 public enum Augmentation: Sendable, Equatable {
     /// `{shift: 2}`: moves the image by a whole number of pixels, uniform from −`pixels` to `pixels`, in each direction.
     case shift(pixels: Int)
@@ -27,7 +27,8 @@ public enum Augmentation: Sendable, Equatable {
 
 /// An augmentation of a program's own: its options, and what it does to an image.
 public protocol ImageAugmentation: NamedConfiguration {
-    /// Changes an image, in which geometric augmentations have acted and which is normalized: 0 is the mean where the data are normalized.
+    /// Changes an image, in which geometric augmentations have acted and which is normalized: 0 is the mean where the data are normalized. An image's mask
+    /// stays as it is, so where there are masks it may change values and move nothing.
     ///
     /// - Parameters:
     ///   - image: `[height, width, channels]`, in row-major order.

@@ -52,7 +52,7 @@ import Testing
         #expect(try offered("run", "Experiments/pl") == ["Experiments/plain.yaml"])
         #expect(try offered("run", "deep/pair", "--only", "") == ["first", "second"])
         #expect(try offered("run", "deep/pair", "train.ep") == ["train.epochs=3"])
-        #expect(try offered("run", "deep/pair", "data.name", "=", "fash") == ["fashion-mnist"])
+        #expect(try offered("run", "deep/pair", "data.name", "=", "fash") == ["fashion-mnist", "fashion-scenes"])
         #expect(try offered("run", "deep/pair", "--more-e") == ["--more-epochs"])
         #expect(try offered("explain", "data.na") == ["data.name"])
         let data = try offered("explain", "data.")

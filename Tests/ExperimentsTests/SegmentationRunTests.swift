@@ -56,6 +56,7 @@ import VisionData
             let verification = try Verification(whole, threads: 1, steps: nil, dataDirectory: nil, registry: .standard, command: [], terminal: .silent) { false }
             #expect(verification.failure == nil)
             let inspection = try Inspection(whole.path).text
+            #expect(inspection.contains("pixels by class (rows) and predicted class (columns)") && inspection.contains("IoU"))
             #expect(inspection.contains("test pixel accuracy") && inspection.contains("test mean iou"))
             #expect(try Comparison(under: ["\(results)/whole"]).rendered(as: .table).contains("pixel accuracy"))
         }
