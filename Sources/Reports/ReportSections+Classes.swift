@@ -56,7 +56,7 @@ extension ReportSections {
         let chart = DotChart(
             title: "\(arePixels ? "IoU" : "Recall") of each class\(cut)",
             axis: Axis(
-                arePixels ? "IoU (intersection over union of the class's test pixels and those predicted)" : "recall (share of the class's test images that are recognized)",
+                arePixels ? "IoU (intersection over union of the class's test pixels)" : "recall (share of the class's test images that are recognized)",
                 bounds: 0...1),
             series: known.map(\.name), groups: [DotChart.Group(rows: rows)])
         return .figure(file, chart, reading: "Dots are means over the row's runs\(comparison.hasSpread ? ", lines their 95% confidence intervals" : "").")
