@@ -58,6 +58,7 @@ struct ReportCommand: DefinitionCommand {
         let workspace = Workspace.current
         var options = Report.Options()
         options.title = title
+        options.names = folders
         options.comparison.metric = metric?.values[0]
         options.comparison.others = Array((metric?.values ?? []).dropFirst())
         (options.comparison.by, options.comparison.conditions, options.comparison.tags, options.comparison.baseline) = (by, `where`, tag, baseline)

@@ -13,7 +13,7 @@ struct ReportPage {
         let title = report.options.title ?? experiments.joined(separator: ", ")
         let models = Set(runs.map(\.summary.description.model)).count
         let facts = [counted(runs.count, "run", "runs"), counted(models, "model", "models"), counted(comparison.rows.count, "row", "rows"), comparison.metric.explanation(among: comparison.measures)]
-        let command = "harness report \(Report.words(experiments + Report.words(for: report.options.comparison)))"
+        let command = "harness report \(Report.words((report.options.names.isEmpty ? experiments : report.options.names) + Report.words(for: report.options.comparison)))"
         let links = report.sections.map { "<a href=\"#\($0.id)\">\(htmlText($0.title))</a>" }.joined(separator: "\n")
         let sections = report.sections.map { section in
             "<section id=\"\(section.id)\">\n<h2>\(htmlText(section.title))</h2>\n\(section.parts.map { Self.html($0, command) }.joined(separator: "\n"))\n</section>"

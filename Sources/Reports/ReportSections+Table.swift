@@ -120,7 +120,7 @@ extension ReportSections {
 
 extension ReportSections {
     /// What prints the comparison.
-    var compareCommand: String { "harness compare \(Report.words(experiments + Report.words(for: options.comparison)))" }
+    var compareCommand: String { "harness compare \(Report.words((options.names.isEmpty ? experiments : options.names) + Report.words(for: options.comparison)))" }
 }
 
 extension Report {

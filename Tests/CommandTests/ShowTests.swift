@@ -114,6 +114,9 @@ import Testing
         try FileManager.default.removeItem(at: none.appending(path: "run/weights"))
         defer { try? FileManager.default.removeItem(at: none) }
         try Data("text".utf8).write(to: folder.appending(path: "taken.png"))
+        try? FileManager.default.removeItem(at: folder.appending(path: "mine.h5"))
+        try FileManager.default.copyItem(at: folder.appending(path: "Results/quickstart/\(name)/run.h5"), to: folder.appending(path: "mine.h5"))
+        let mine = try Data(contentsOf: folder.appending(path: "mine.h5"))
         let output = ["--output", "x.png"]
         for (words, code, sentence) in [
             (["Results/quickstart-copy/run", "--filters"] + output, 65, "weights/best.h5: is missing"),
@@ -129,6 +132,7 @@ import Testing
             (["quickstart/vit", "--filters", "--output", "nowhere/x.png"], 74, "nowhere/x.png: its folder does not exist"),
             (["quickstart/vit", "--filters", "--output", "taken.png"], 64, "taken.png: is there already and is no PNG file"),
             (["quickstart/vit", "--filters", "--into", "taken.png"], 64, "taken.png: is there already and is no HDF5 file"),
+            (["quickstart/vit", "--filters", "--into", "mine.h5"], 64, "mine.h5: is there already and was not made by show, which replaces its own files alone"),
             (["quickstart/vit", "--activations", ""] + output, 64, "the model has no layer ''"),
             (["quickstart/vit", "--filters", "--output", "x.jpg"], 64, "--output: expected a file that ends in .png or .svg, found 'x.jpg'"),
             (["quickstart/vit", "--filters", "--into", "Results/quickstart/\(name)/run.h5"], 64, "is a file of the run"),
@@ -145,6 +149,7 @@ import Testing
             #expect(result.exitCode == code && result.errors.contains(sentence), "\(words): \(result.exitCode) \(result.errors)")
             #expect(!FileManager.default.fileExists(atPath: folder.appending(path: "x.png").path), "\(words)")
         }
+        #expect(try Data(contentsOf: folder.appending(path: "mine.h5")) == mine)
         // The word for pictures is one of the commands; an experiment may not take their folder.
         try Data("data: {name: digits}\nmodels: {m: mlp}\n".utf8).write(to: folder.appending(path: "Experiments/figures.yaml"))
         defer { try? FileManager.default.removeItem(at: folder.appending(path: "Experiments/figures.yaml")) }

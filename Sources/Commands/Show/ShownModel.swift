@@ -192,15 +192,18 @@ final class ShownModel {
         let probe = try ModelProbe(trained, batchSize: 8, threads: threads)
         _ = try probe.attentionLayers()
         let found = try probe.attentionDistances(over: tests(), limit: count)
-        let points = found.pixels.enumerated().flatMap { layer, heads in heads.map { SIMD2(Double(layer + 1), $0) } }
+        // Attentions within windows have no distance, but are layers.
+        let all = probe.attentionPaths, places = found.paths.map { all.firstIndex(of: $0)! + 1 }, left = all.filter { !found.paths.contains($0) }
+        let points = zip(places, found.pixels).flatMap { layer, heads in heads.map { SIMD2(Double(layer), $0) } }
         let chart = PointChart(
-            title: "Mean attention distance of \(name)", xAxis: Axis("layer, from the image up (a point for each head)", shows: 0.5...Double(found.paths.count) + 0.5, isWhole: true),
+            title: "Mean attention distance of \(name)", xAxis: Axis("layer, from the image up (a point for each head)", shows: 0.5...Double(all.count) + 0.5, isWhole: true),
             yAxis: Axis("mean attention distance (pixels), over \(found.imageCount) test images", shows: 0...1), series: [PointChart.Series("", points)])
         let width = found.pixels.map(\.count).max() ?? 1
         let table = found.pixels.flatMap { heads in heads.map(Float.init) + [Float](repeating: .nan, count: width - heads.count) }
         return NetworkView(
             "distance", chart, [.init(name: "distance", shape: [found.paths.count, width], values: .floats(table), title: "mean attention distance by layer and head", units: "pixel")],
-            texts: [("layer", found.paths)])
+            texts: [("layer", found.paths)],
+            note: left.isEmpty ? nil : "left out, because they attend within windows: \(left.joined(separator: ", "))")
     }
 
     /// The features before the head, in a plane.
