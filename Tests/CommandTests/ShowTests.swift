@@ -115,7 +115,9 @@ import Testing
         defer { try? FileManager.default.removeItem(at: none) }
         try Data("text".utf8).write(to: folder.appending(path: "taken.png"))
         try? FileManager.default.removeItem(at: folder.appending(path: "mine.h5"))
-        try FileManager.default.copyItem(at: folder.appending(path: "Results/quickstart/\(name)/run.h5"), to: folder.appending(path: "mine.h5"))
+        let numbers = try HDF5Writer(folder.appending(path: "mine.h5").path)
+        try numbers.write([Int64(1), 2], to: "/numbers", shape: [2])
+        try numbers.close()
         let mine = try Data(contentsOf: folder.appending(path: "mine.h5"))
         let output = ["--output", "x.png"]
         for (words, code, sentence) in [
@@ -137,6 +139,8 @@ import Testing
             (["quickstart/vit", "--filters", "--output", "x.jpg"], 64, "--output: expected a file that ends in .png or .svg, found 'x.jpg'"),
             (["quickstart/vit", "--filters", "--into", "Results/quickstart/\(name)/run.h5"], 64, "is a file of the run"),
             (["quickstart/mlp", "--filters", "--output", "Results/quickstart/\(name)/new.png"], 64, "lies in the run, into which nothing is written"),
+            (["quickstart/vit", "--filters", "--output", "Results/quickstart/\(name)/weights/new.png"], 64, "is a file of the run"),
+            (["quickstart/vit", "--attention", "--image", ""] + output, 64, "--image: expected a place, class:NAME or a file, found an empty word"),
             (["quickstart/vit", "--filters"], 64, "expected --output with a file, .png or .svg, or --into with an HDF5 file"),
             (["quickstart/vit"] + output, 64, "expected what to show: --filters, --activations"),
             (["quickstart/vit", "--filters", "--positions"] + output, 64, "--output: takes one kind of picture, found --filters and --positions; --into takes several"),

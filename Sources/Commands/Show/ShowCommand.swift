@@ -101,6 +101,7 @@ struct ShowCommand: DefinitionCommand {
             }
             if PictureFormat(output) == nil { throw ValidationError("--output: expected a file that ends in .png or .svg, found '\(output.shortened())'") }
         }
+        if image.contains("") { throw ValidationError("--image: expected a place, class:NAME or a file, found an empty word") }
         if let output, output == into { throw ValidationError("--into: names the file of --output, expected another one") }
         if let weights, RunFolder.Weights(rawValue: weights) == nil {
             throw ValidationError("--weights: expected best, last, ema or swa, found '\(weights.shortened())'")
