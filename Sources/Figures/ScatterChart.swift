@@ -95,14 +95,15 @@ public struct ScatterChart: Figure {
 
     /// Writes the names of points where there is room: all of a few, of many those on the front.
     ///
-    /// - Returns: whether there was room for all.
+    /// - Returns: whether there was room for the whole of each.
     private func label(_ front: [Int], _ frame: PlotFrame, _ drawing: inout Drawing) -> Bool {
         struct Box { var x, y, width, height: Double
             func meets(_ other: Box) -> Bool { x < other.x + other.width && other.x < x + width && y < other.y + other.height && other.y < y + height }
         }
         let size = Drawing.smallSize + 0.5
-        var taken = points.filter { frame.shows($0.x, $0.y) }.map { Box(x: frame.x($0.x) - 4, y: frame.y($0.y) - 4, width: 8, height: 8) }
-        taken += points.compactMap { point in
+        func mark(_ index: Int, _ size: Double) -> Box { Box(x: frame.x(points[index].x) - size, y: frame.y(points[index].y) - size, width: 2 * size, height: 2 * size) }
+        let shown = points.indices.filter { frame.shows(points[$0].x, points[$0].y) }
+        var taken: [Box] = points.compactMap { point in
             guard let interval = point.interval, frame.shows(point.x, point.y) else { return nil }
             let top = frame.y(interval.upperBound)
             return Box(x: frame.x(point.x) - 1, y: top, width: 2, height: frame.y(interval.lowerBound) - top)
@@ -112,12 +113,15 @@ public struct ScatterChart: Figure {
         for index in named where frame.shows(points[index].x, points[index].y) {
             let x = frame.x(points[index].x), y = frame.y(points[index].y)
             let text = TextWidth.fitted(points[index].label, to: (frame.right - frame.left) * 0.45, size: size), width = TextWidth.of(text, size: size)
+            if text != points[index].label { isWhole = false }
+            // A name that touches another point would be taken for that one's.
+            let marks = shown.map { mark($0, $0 == index ? 4 : 8) }
             let places: [(x: Double, y: Double)] = [
                 (x + 7, y - 5), (x + 7, y + 13), (x - 7 - width, y - 5), (x - 7 - width, y + 13), (x - width / 2, y - 9), (x - width / 2, y + 17),
             ]
             let free = places.first { place in
                 let box = Box(x: place.x, y: place.y - 9, width: width, height: 11)
-                return box.x >= frame.left && box.x + width <= frame.right + 6 && box.y >= frame.top - 6 && place.y <= frame.bottom && !taken.contains { $0.meets(box) }
+                return box.x >= frame.left && box.x + width <= frame.right + 6 && box.y >= frame.top - 6 && place.y <= frame.bottom && !(taken + marks).contains { $0.meets(box) }
             }
             guard let free else { isWhole = false; continue }
             taken.append(Box(x: free.x, y: free.y - 9, width: width, height: 11))

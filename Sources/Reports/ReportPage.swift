@@ -79,7 +79,7 @@ struct ReportPage {
         :root { --back: #14181d; --ink: #e8eaed; --soft: #a4adb8; --rule: #333b44; --shade: #1d2329; --link: #7cc0f5; --more: rgb(255 255 255 / .3) } }
         * { box-sizing: border-box }
         html { background: var(--back); color: var(--ink); -webkit-text-size-adjust: 100% }
-        body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "Liberation Sans", Helvetica, Arial, sans-serif; margin: 0 auto; max-width: 70rem; padding: 1.5rem 1rem 3rem;
+        body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "Liberation Sans", Helvetica, Arial, sans-serif; margin: 0 auto; max-width: 76rem; padding: 1.5rem 1rem 3rem;
         overflow-wrap: anywhere }
         h1 { font-size: 1.8rem; line-height: 1.2; margin: 0 0 .25rem }
         h2 { font-size: 1.3rem; line-height: 1.3; margin: 2.5rem 0 .75rem; padding-top: .75rem; border-top: 1px solid var(--rule) }
@@ -99,7 +99,7 @@ struct ReportPage {
         linear-gradient(to right, var(--more), transparent) left / 1rem 100% no-repeat scroll, linear-gradient(to left, var(--more), transparent) right / 1rem 100% no-repeat scroll }
         .scroll::-webkit-scrollbar { height: .6rem } .scroll::-webkit-scrollbar-thumb { background: var(--soft); border-radius: .3rem }
         table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; min-width: 100%; overflow-wrap: normal }
-        th, td { padding: .35rem .65rem; text-align: right; font-weight: normal; max-width: 26rem }
+        th, td { padding: .35rem .5rem; text-align: right; font-weight: normal; max-width: 26rem }
         td { white-space: nowrap } .text { text-align: left } td.text { white-space: normal; min-width: 8rem }
         thead th:first-child { text-align: left } thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; border-bottom: 1px solid var(--rule) }
         tbody tr + tr { border-top: 1px solid var(--rule) } tbody th { text-align: left; min-width: 6rem }
