@@ -101,7 +101,7 @@ final class ShownModel {
             cells += values.prefix(shown).enumerated().map { index, map in
                 let low = map.min() ?? 0, high = map.max() ?? 0
                 let raster = Raster(map: map, width: layout.columns, height: layout.rows, range: low...high, scale: .sequential)
-                return PictureSheet.Cell(raster, layout.maps > 1 ? ["\(index): \(text(Double(low))) … \(text(Double(high)))"] : ["\(text(Double(low))) … \(text(Double(high)))"])
+                return PictureSheet.Cell(raster, layout.maps > 1 ? ["\(index)", span(low, high)] : [span(low, high)])
             }
             // Each image begins a row.
             if images.count > 1 { while cells.count % perRow != 0 { cells.append(PictureSheet.Cell(Raster(width: 1, height: 1))) } }
@@ -234,7 +234,7 @@ final class ShownModel {
         let colours = isSmooth
             ? Raster(map: values, width: width, height: height, range: low...max(low, high), scale: .sequential)
             : Raster(map: values, width: columns, height: rows, range: low...max(low, high), scale: .sequential)
-        return PictureSheet.Cell(picture(image).enlarged(by: factor).overlaid(with: colours), [words, more ?? "\(text(Double(low))) … \(text(Double(high)))"])
+        return PictureSheet.Cell(picture(image).enlarged(by: factor).overlaid(with: colours), [words, more ?? span(low, high)])
     }
 
     private func imageNumbers(_ images: [ShownImage]) -> NetworkView.Numbers {
@@ -249,6 +249,16 @@ final class ShownModel {
 
     /// Three significant digits.
     private func text(_ value: Double) -> String { String(format: "%.3g", value) }
+
+    /// `-1.5 to 0.02`: two significant digits, which have room under a small picture.
+    private func span(_ low: Float, _ high: Float) -> String {
+        func short(_ value: Float) -> String {
+            let size = abs(value)
+            if size >= 10, size < 1000 { return String(format: "%.0f", value) }
+            return String(format: "%.2g", value).replacing(/e([+-])0*/) { $0.1 == "-" ? "e-" : "e" }
+        }
+        return "\(short(low)) to \(short(high))"
+    }
 
     /// Columns of many pictures.
     private func columns(_ count: Int) -> Int { count <= 8 ? count : count <= 64 ? 8 : 16 }
