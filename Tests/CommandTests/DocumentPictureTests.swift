@@ -43,7 +43,7 @@ import Testing
             #expect(picture.words.count > 10, "\(picture.document): \(picture.path) in words, for who cannot see it")
         }
         #expect(files.subtracting(pictures.map(\.path)).sorted() == [], "no document shows them")
-        for document in ["README.md", "Results/lectures.md", "Results/vit_vs_resnet.md", "Results/ablations.md"] {
+        for document in ["README.md", "Results/lectures.md", "Results/vit_vs_resnet.md", "Results/ablations.md", "Results/transfer.md"] {
             #expect(pictures.contains { $0.document == document }, "\(document) has a picture")
         }
     }
