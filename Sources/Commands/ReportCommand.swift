@@ -33,20 +33,7 @@ struct ReportCommand: DefinitionCommand {
     @Option(help: ArgumentHelp("What stands above the page (default: the experiments' names).", valueName: "words"))
     var title: String?
 
-    @Option(help: "What to compare (default: of the test, what the best weights were found by); further ones, after commas, get a column of means each.")
-    var metric: CommaSeparated<Metric>?
-
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Make a row of each combination of these keys' values.", valueName: "key"))
-    var by: [String] = []
-
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Only runs with this value.", valueName: "key=value"))
-    var `where`: [String] = []
-
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Only runs whose definition gives them all of these tags.", valueName: "name"))
-    var tag: [String] = []
-
-    @Option(help: ArgumentHelp("The row that others are compared with: its name, or a cell of it (default: the first).", valueName: "row"))
-    var baseline: String?
+    @OptionGroup var comparisonOptions: ComparisonOptions
 
     mutating func validate() throws {
         if output == nil, figures == nil { throw ValidationError("expected --output FILE.html, --figures FOLDER or both") }
@@ -59,10 +46,7 @@ struct ReportCommand: DefinitionCommand {
         var options = Report.Options()
         options.title = title
         options.names = folders
-        options.comparison.metric = metric?.values[0]
-        options.comparison.others = Array((metric?.values ?? []).dropFirst())
-        (options.comparison.by, options.comparison.conditions, options.comparison.tags, options.comparison.baseline) = (by, `where`, tag, baseline)
-        options.comparison.modelOrder = { try? Definition(named: $0, registry: registry).models.map(\.name) }
+        options.comparison = comparisonOptions.options(registry)
         options.question = { name in
             // A smoke test asks what its experiment does.
             let definition = (try? workspace.definition(name)) ?? (try? workspace.definition(name.replacing(/-smoke$/, with: "")))
