@@ -30,20 +30,7 @@ struct CompareCommand: DefinitionCommand {
     @Argument(help: ArgumentHelp("Paths, or names in Results.", valueName: "folder"), completion: Completion.run)
     var folders: [String]
 
-    @Option(help: "What to compare (default: of the test, what the best weights were found by); further ones, after commas, get a column of means each.")
-    var metric: CommaSeparated<Metric>?
-
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Make a row of each combination of these keys' values.", valueName: "key"))
-    var by: [String] = []
-
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Only runs with this value.", valueName: "key=value"))
-    var `where`: [String] = []
-
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Only runs whose definition gives them all of these tags.", valueName: "name"))
-    var tag: [String] = []
-
-    @Option(help: ArgumentHelp("The row that others are compared with: its name, or a cell of it (default: the first).", valueName: "row"))
-    var baseline: String?
+    @OptionGroup var comparisonOptions: ComparisonOptions
 
     @Flag(help: "A column for each key that differs between rows, and no other.")
     var onlyChanged = false
@@ -67,11 +54,8 @@ struct CompareCommand: DefinitionCommand {
 
     func run(_ registry: Registry) throws {
         let workspace = Workspace.current
-        var options = Comparison.Options()
-        (options.metric, options.others) = (metric?.values[0], Array((metric?.values ?? []).dropFirst()))
-        (options.by, options.conditions, options.tags, options.baseline, options.onlyChanged) = (by, `where`, tag, baseline, onlyChanged)
-        options.readsEpochs = plot
-        options.modelOrder = { try? Definition(named: $0, registry: registry).models.map(\.name) }
+        var options = comparisonOptions.options(registry)
+        (options.onlyChanged, options.readsEpochs) = (onlyChanged, plot)
         let comparison = try Comparison(under: folders.flatMap { try workspace.comparable($0, registry: registry) }, options: options)
         let pairs = try pairedImages ? comparison.pairedImages().rendered(as: format, width: wideOption.width) : nil
         let isText = format != .csv && format != .json

@@ -11,7 +11,8 @@ struct ReportCommand: DefinitionCommand {
         abstract: "Make a page of figures and tables from the finished runs under some folders.",
         discussion: """
             The page is one file without scripts that needs no network; the same runs give the same bytes. It is read on a screen, light or dark, and on \
-            paper. What runs have no data for is left out. --figures writes each figure as SVG, 85 and 170 mm wide, and each table in LaTeX.
+            paper. What runs have no data for is left out. --figures writes each figure as SVG, 85 and 170 mm wide, and each table in LaTeX; --format latex \
+            prints these tables.
 
             Metrics are those of harness compare.
 
@@ -19,6 +20,7 @@ struct ReportCommand: DefinitionCommand {
               harness report vit_vs_resnet --output report.html
               harness report ablations/depth --metric test_loss --output depth.html --figures figures
               harness report vit_vs_resnet --figures figures
+              harness report vit_vs_resnet --format latex > tables.tex
             """)
 
     @Argument(help: ArgumentHelp("Paths, or names in Results.", valueName: "folder"), completion: Completion.run)
@@ -30,26 +32,16 @@ struct ReportCommand: DefinitionCommand {
     @Option(help: ArgumentHelp("Write every figure as SVG and every table in LaTeX into this folder.", valueName: "folder"), completion: .directory)
     var figures: String?
 
+    @Option(help: "Print every table: \(TableFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var format: TableFormat?
+
     @Option(help: ArgumentHelp("What stands above the page (default: the experiments' names).", valueName: "words"))
     var title: String?
 
-    @Option(help: "What to compare (default: of the test, what the best weights were found by); further ones, after commas, get a column of means each.")
-    var metric: CommaSeparated<Metric>?
-
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Make a row of each combination of these keys' values.", valueName: "key"))
-    var by: [String] = []
-
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Only runs with this value.", valueName: "key=value"))
-    var `where`: [String] = []
-
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Only runs whose definition gives them all of these tags.", valueName: "name"))
-    var tag: [String] = []
-
-    @Option(help: ArgumentHelp("The row that others are compared with: its name, or a cell of it (default: the first).", valueName: "row"))
-    var baseline: String?
+    @OptionGroup var comparisonOptions: ComparisonOptions
 
     mutating func validate() throws {
-        if output == nil, figures == nil { throw ValidationError("expected --output FILE.html, --figures FOLDER or both") }
+        if output == nil, figures == nil, format == nil { throw ValidationError("expected at least one of --output FILE.html, --figures FOLDER and --format latex") }
         if output == "" { throw ValidationError("--output: expected a file, found an empty name") }
         if figures == "" { throw ValidationError("--figures: expected a folder, found an empty name") }
     }
@@ -58,10 +50,8 @@ struct ReportCommand: DefinitionCommand {
         let workspace = Workspace.current
         var options = Report.Options()
         options.title = title
-        options.comparison.metric = metric?.values[0]
-        options.comparison.others = Array((metric?.values ?? []).dropFirst())
-        (options.comparison.by, options.comparison.conditions, options.comparison.tags, options.comparison.baseline) = (by, `where`, tag, baseline)
-        options.comparison.modelOrder = { try? Definition(named: $0, registry: registry).models.map(\.name) }
+        options.names = folders
+        options.comparison = comparisonOptions.options(registry)
         options.question = { name in
             // A smoke test asks what its experiment does.
             let definition = (try? workspace.definition(name)) ?? (try? workspace.definition(name.replacing(/-smoke$/, with: "")))
@@ -74,6 +64,7 @@ struct ReportCommand: DefinitionCommand {
         let report = try Report(under: paths, options: options)
         try interruptible {
             if let page { try replaceFile(at: page, with: Data(report.html.utf8), isForeign: true) }
+            if format == .latex { print(report.tableFiles().map(\.text).joined(separator: "\n"), terminator: "") }
             guard let figures else { return }
             for (name, text) in report.figureFiles() + report.tableFiles() {
                 try replaceFile(at: OutputFile.path("\(figures)/\(name)"), with: Data(text.utf8), isForeign: true)
@@ -81,6 +72,11 @@ struct ReportCommand: DefinitionCommand {
         }
         for note in report.notes { HarnessProgram.say(note) }
     }
+}
+
+/// How tables are printed.
+enum TableFormat: String, CaseIterable, ExpressibleByArgument {
+    case latex
 }
 
 /// A folder that a command fills where its user says.

@@ -23,18 +23,31 @@ public struct Axis: Sendable {
 
     /// The range that shows values, with some room around them.
     func range(of values: [Double], padding: Double = 0.05) -> ClosedRange<Double> {
-        let usable = values.filter { $0.isFinite && (scale == .linear || $0 > 0) }
+        let reach = scale == .linear ? -Self.largest...Self.largest : 1 / Self.largest...Self.largest
+        let usable = values.filter { $0.isFinite && (scale == .linear || $0 > 0) }.map { min(max($0, reach.lowerBound), reach.upperBound) }
         var low = usable.min() ?? (scale == .linear ? 0 : 1), high = usable.max() ?? (scale == .linear ? 1 : 10)
         if let shows { (low, high) = (min(low, shows.lowerBound), max(high, shows.upperBound)) }
         if scale == .logarithmic {
             let factor = max(pow(high / low, padding), low == high ? 2 : 1.02)
-            return low / factor...high * factor
+            return (low / factor...high * factor).clamped(to: 1e-300...1e300)
         }
         let room = low == high ? isWhole ? 0.5 : max(abs(low) * 0.1, 1e-9) : (high - low) * padding
         var range = (shows.map { low >= $0.lowerBound ? low == $0.lowerBound : false } ?? false ? low : low - room)...(high + room)
         if let bounds, bounds.contains(low), bounds.contains(high) { range = range.clamped(to: bounds) }
         return range.lowerBound < range.upperBound ? range : range.lowerBound...range.lowerBound + 1
     }
+
+    /// The ends of bands or intervals, as far as they leave room for the values, which they would press flat: on a linear axis up to the values' own spread
+    /// beyond them, on a logarithmic one up to a factor of 2.
+    func clipped(_ ends: [Double], around values: [Double]) -> [Double] {
+        let isLinear = scale == .linear, inside = values.filter { $0.isFinite && (isLinear || $0 > 0) }
+        guard let low = inside.min(), let high = inside.max() else { return [] }
+        let (least, most) = isLinear ? (low - (high - low), high + (high - low)) : (low / 2, high * 2)
+        return ends.filter { !$0.isNaN }.map { min(max($0, least), most) }
+    }
+
+    /// How far an axis reaches: the lengths of its ranges, and the ratios within them, are finite.
+    private static let largest = 1e150
 
     /// About `count` round values in a range, with their texts: steps of 1, 2 or 5 times a power of ten; on a logarithmic axis powers of ten, and where
     /// these are few their double and quintuple too.
@@ -81,12 +94,12 @@ public struct Axis: Sendable {
     static func text(_ value: Double, step: Double) -> String {
         if value == 0 || abs(value) < step * 1e-6 { return "0" }
         let size = abs(value)
-        for (unit, factor) in [("G", 1e9), ("M", 1e6), ("k", 1e3)] where size >= factor * (factor == 1e3 ? 10 : 1) || size >= factor && step >= 100 && factor == 1e3 {
-            return digits(value / factor, step: step / factor) + unit
-        }
-        if size < 1e-3 || step < 1e-4 && size < 0.1 {
+        if size < 1e-3 || size >= 1e13 || step < 1e-4 && size < 0.1 {
             let power = floor(log10(size) + 1e-9)
             return digits(value / pow(10, power), step: step / pow(10, power)) + "e\(Int(power))"
+        }
+        for (unit, factor) in [("G", 1e9), ("M", 1e6), ("k", 1e3)] where size >= factor * (factor == 1e3 ? 10 : 1) || size >= factor && step >= 100 && factor == 1e3 {
+            return digits(value / factor, step: step / factor) + unit
         }
         return digits(value, step: step)
     }

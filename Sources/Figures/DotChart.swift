@@ -65,9 +65,7 @@ public struct DotChart: Figure {
         let nameWidth = min(drawing.width * 0.36, (names.map { TextWidth.of(shortened($0, to: 80), size: Drawing.textSize) }.max() ?? 0) + 4)
         let left = margin + nameWidth + 10, right = drawing.width - margin - 8
         let dots = groups.flatMap { $0.rows.flatMap { $0.dots.compactMap(\.self) } }, values = dots.map(\.value)
-        let spread = (values.max() ?? 1) - (values.min() ?? 0)
-        let ends = dots.compactMap(\.interval).flatMap { [$0.lowerBound, $0.upperBound] }
-            .map { min(max($0, (values.min() ?? 0) - spread), (values.max() ?? 1) + spread) }
+        let ends = axis.clipped(dots.compactMap(\.interval).flatMap { [$0.lowerBound, $0.upperBound] }, around: values)
         let range = axis.range(of: values + ends)
         func x(_ value: Double) -> Double { left + PlotFrame.share(value, range, axis.scale) * (right - left) }
         let top = y + 4
@@ -97,8 +95,7 @@ public struct DotChart: Figure {
             }
         }
         drawing.line((left, y), (right, y), style: "f-axis")
-        drawing.text(axis.label, x: (left + right) / 2, y: y + 31, anchor: .middle, isSoft: true, limit: drawing.width - 2 * margin)
-        drawing.height = y + 40
+        drawing.height = drawing.axisLabel(axis.label, from: left, to: right, y: y + 31) + 9
         return drawing
     }
 }

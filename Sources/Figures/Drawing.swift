@@ -21,12 +21,17 @@ public struct Drawing: Sendable {
         case solid = "", dashed = " stroke-dasharray=\"5 3\"", dotted = " stroke-dasharray=\"1.5 2.5\""
     }
 
-    /// Text on one line, cut to `limit`; what was cut is there when a pointer rests on it. Over lines it has a halo.
+    /// Text on one line, cut to `limit`; what was cut is there when a pointer rests on it. Over lines it has a halo, or where these are many a
+    /// ground of its own.
     mutating func text(
         _ words: String, x: Double, y: Double, anchor: Anchor = .start, size: Double = textSize, isBold: Bool = false, isSoft: Bool = false, limit: Double? = nil,
-        rotation: Double = 0, hasHalo: Bool = false
+        rotation: Double = 0, hasHalo: Bool = false, hasGround: Bool = false
     ) {
         let shown = TextWidth.fitted(words, to: limit ?? .infinity, size: size, isBold: isBold)
+        if hasGround {
+            let length = TextWidth.of(shown, size: size, isBold: isBold), left = anchor == .start ? x : anchor == .middle ? x - length / 2 : x - length
+            rectangle(x: left - 2, y: y - size * 0.85, width: length + 4, height: size * 1.15, style: "f-back", opacity: 0.88)
+        }
         var attributes = "class=\"\(isSoft ? "f-soft" : "f-ink")\(hasHalo ? " f-halo" : "")\" x=\"\(number(x))\" y=\"\(number(y))\""
         if anchor != .start { attributes += " text-anchor=\"\(anchor.rawValue)\"" }
         if size != Self.textSize { attributes += " font-size=\"\(number(size))\"" }
@@ -34,6 +39,28 @@ public struct Drawing: Sendable {
         if rotation != 0 { attributes += " transform=\"rotate(\(number(rotation)) \(number(x)) \(number(y)))\"" }
         let whole = shown == words ? "" : "<title>\(escaped(shortened(words, to: 200)))</title>"
         elements.append("<text \(attributes)>\(whole)\(escaped(shown))</text>")
+    }
+
+    /// Text on as many lines as it takes, up to `count`, each at most `width` wide.
+    ///
+    /// - Returns: how far below the first line the last one is.
+    @discardableResult
+    mutating func paragraph(
+        _ words: String, x: Double, y: Double, anchor: Anchor = .start, size: Double = textSize, isBold: Bool = false, isSoft: Bool = false, width: Double, atMost count: Int = 3
+    ) -> Double {
+        let lines = TextWidth.lines(words, width: width, size: size, isBold: isBold, atMost: count), step = (size * 1.2).rounded()
+        for (index, line) in lines.enumerated() { text(line, x: x, y: y + Double(index) * step, anchor: anchor, size: size, isBold: isBold, isSoft: isSoft) }
+        return Double(lines.count - 1) * step
+    }
+
+    /// The label of an axis below its middle, no further out than the sheet.
+    ///
+    /// - Returns: where it ends.
+    mutating func axisLabel(_ words: String, from left: Double, to right: Double, y: Double) -> Double {
+        let margin = PlotFrame.margin, middle = (left + right) / 2, room = 2 * min(middle - margin, width - margin - middle)
+        // What is too long for the axis has the sheet.
+        let isLong = TextWidth.of(words, size: Self.textSize) > room
+        return y + paragraph(words, x: isLong ? width / 2 : middle, y: y, anchor: .middle, isSoft: true, width: isLong ? width - 2 * margin : room)
     }
 
     mutating func line(_ from: (Double, Double), _ to: (Double, Double), style: String, thickness: Double = 1, dash: Dash = .solid) {

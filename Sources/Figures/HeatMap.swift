@@ -59,14 +59,18 @@ public struct HeatMap: Figure {
         // Where names of columns do not fit beside one another they lie askew.
         let isAskew = widest > cell - 4, hasNames = cell >= 7
         let nameLimit = 90.0
-        let head = !hasNames ? 0 : isAskew ? min(widest, nameLimit) * 0.71 + 12 : 14
+        // Askew, the last ones may not leave the sheet; else all stand upright.
+        let isUpright = isAskew && columns.indices.contains { index in
+            left + (Double(index) + 0.5) * cell + 6 + min(TextWidth.of(shortened(columns[index], to: 60), size: small), nameLimit) * 0.71 > drawing.width
+        }
+        let head = !hasNames ? 0 : isUpright ? min(widest, nameLimit) + 8 : isAskew ? min(widest, nameLimit) * 0.71 + 12 : 14
         let top = y + head
         if hasNames {
             for (index, name) in columns.enumerated() {
                 let x = left + (Double(index) + 0.5) * cell
-                // The last ones may not leave the sheet.
-                let limit = isAskew ? min(nameLimit, (drawing.width - x - 4) / 0.71) : cell - 2
-                drawing.text(name, x: isAskew ? x + 2 : x, y: top - 5, anchor: isAskew ? .start : .middle, size: small, isSoft: true, limit: limit, rotation: isAskew ? -45 : 0)
+                drawing.text(
+                    name, x: isUpright ? x + 3.5 : isAskew ? x + 2 : x, y: top - 5, anchor: isAskew ? .start : .middle, size: small, isSoft: true,
+                    limit: isAskew ? nameLimit : cell - 2, rotation: isUpright ? -90 : isAskew ? -45 : 0)
             }
         }
         for (row, name) in rows.enumerated() {
@@ -102,7 +106,11 @@ public struct HeatMap: Figure {
         let right = left + Double(steps) * side + 5
         drawing.text(high, x: right, y: y + 11, isSoft: true)
         let next = right + TextWidth.of(high, size: Drawing.textSize) + 10
-        drawing.text(valueLabel, x: next, y: y + 11, isSoft: true, limit: drawing.width - margin - next)
-        return y + 20
+        // What has no room beside the colours stands below them.
+        if TextWidth.of(valueLabel, size: Drawing.textSize) <= drawing.width - margin - next {
+            drawing.text(valueLabel, x: next, y: y + 11, isSoft: true)
+            return y + 20
+        }
+        return y + 34 + drawing.paragraph(valueLabel, x: margin, y: y + 26, isSoft: true, width: drawing.width - 2 * margin)
     }
 }

@@ -36,13 +36,13 @@ public struct ImageGrid: Figure {
         }
         top += 6
         let columns = width == .page ? 8 : 4, side = (drawing.width - 2 * margin - Double(columns - 1) * gap) / Double(columns)
-        let lineCount = cells.map(\.lines.count).max() ?? 0, step = side + Double(lineCount) * lineHeight + 10
+        let words = CellWords(cells.map(\.lines), width: side + gap - 2, size: Drawing.smallSize + 0.5), step = side + Double(words.lineCount) * lineHeight + 10
         for (index, cell) in cells.enumerated() {
             let x = margin + Double(index % columns) * (side + gap), y = top + Double(index / columns) * step
             let scale = side / Double(max(cell.width, cell.height, 1)), width = Double(cell.width) * scale, height = Double(cell.height) * scale
             drawing.image(png: cell.png, x: x + (side - width) / 2, y: y + (side - height) / 2, width: width, height: height, tip: cell.lines.joined(separator: ", "))
-            for (line, text) in cell.lines.enumerated() {
-                drawing.text(text, x: x, y: y + side + Double(line + 1) * lineHeight - 1, size: Drawing.smallSize + 0.5, isSoft: line > 0, limit: side + gap - 2)
+            for (place, line) in words.lines[index].enumerated() {
+                drawing.text(line.text, x: x, y: y + side + Double(place + 1) * lineHeight - 1, size: Drawing.smallSize + 0.5, isSoft: line.isSoft)
             }
         }
         drawing.height = top + Double((cells.count + columns - 1) / columns) * step + 2

@@ -47,9 +47,7 @@ public struct LineChart: Figure {
         if let solid, let dashed { legend += [PlotFrame.Entry(text: solid), PlotFrame.Entry(text: dashed, dash: .dashed)] }
         let bands = series.flatMap { $0.band.compactMap(\.self) }.flatMap { [$0.lowerBound, $0.upperBound] }
         // A band that is much wider than the lines are high would press them flat.
-        let values = series.flatMap(\.y), inside = values.filter(\.isFinite)
-        let spread = (inside.max() ?? 1) - (inside.min() ?? 0)
-        let visible = bands.map { min(max($0, (inside.min() ?? 0) - spread), (inside.max() ?? 1) + spread) }
+        let values = series.flatMap(\.y), visible = yAxis.clipped(bands, around: values)
         let frame = PlotFrame(
             in: &drawing, title: title, legend: legend, xAxis: xAxis, yAxis: yAxis, xValues: series.flatMap(\.x), yValues: values + visible, xPadding: 0.02)
         for line in series {

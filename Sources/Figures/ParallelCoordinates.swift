@@ -68,11 +68,11 @@ public struct ParallelCoordinates: Figure {
         for (index, coordinate) in coordinates.enumerated() {
             let y = top + Double(index) * step
             drawing.line((left - 6, y), (right + 6, y), style: "f-axis", thickness: 1.2)
-            drawing.text(coordinate.name, x: margin, y: y - 6, size: Drawing.smallSize + 1, isBold: true, limit: right - left, hasHalo: true)
+            drawing.text(coordinate.name, x: margin, y: y - 7, size: Drawing.smallSize + 1, isBold: true, limit: drawing.width - 2 * margin, hasGround: true)
             if let axis = coordinate.axis, let range = ranges[index] {
                 for tick in axis.ticks(in: range, about: max(2, Int((right - left) / 60))) {
                     drawing.line((place(index, tick.value), y), (place(index, tick.value), y + 4), style: "f-axis")
-                    drawing.text(tick.text, x: place(index, tick.value), y: y + 14, anchor: .middle, size: Drawing.smallSize + 0.5, isSoft: true, hasHalo: true)
+                    drawing.text(tick.text, x: place(index, tick.value), y: y + 14, anchor: .middle, size: Drawing.smallSize + 0.5, isSoft: true, hasGround: true)
                 }
             } else {
                 let room = (right - left) / Double(max(coordinate.words.count, 1)), size = Drawing.smallSize + 0.5
@@ -84,7 +84,7 @@ public struct ParallelCoordinates: Figure {
                     let x = place(index, Double(word)), edge = 2 * min(x - 2, drawing.width - 2 - x)
                     drawing.text(
                         text, x: x, y: y + (isTight && word % 2 == 1 ? 25 : 14), anchor: .middle, size: size, isSoft: true,
-                        limit: min((isTight ? 2 * room : room) - 6, edge), hasHalo: true)
+                        limit: min((isTight ? 2 * room : room) - 6, edge), hasGround: true)
                 }
             }
         }

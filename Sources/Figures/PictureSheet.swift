@@ -49,8 +49,8 @@ public struct PictureSheet: PictureFigure {
 
     public func drawing(_ width: FigureWidth) -> Drawing {
         var drawing = Drawing(width)
-        let margin = PlotFrame.margin, lineCount = cells.map(\.lines.count).max() ?? 0, count = usedColumns
-        let gap = count > 16 ? 2.0 : lineCount > 0 ? 8 : 4, lineHeight = 12.0
+        let margin = PlotFrame.margin, count = usedColumns
+        let gap = count > 16 ? 2.0 : cells.contains { !$0.lines.isEmpty } ? 8 : 4, lineHeight = 12.0
         var top = PlotFrame.heading(title, in: &drawing)
         for line in caption.isEmpty ? [] : TextWidth.lines(caption, width: drawing.width - 2 * margin, size: Drawing.textSize, atMost: 4) {
             top += 13
@@ -63,13 +63,14 @@ public struct PictureSheet: PictureFigure {
         // All pictures of a sheet have one width.
         let height = side * cells.reduce(0.0) { max($0, Double($1.raster.height) / Double($1.raster.width)) }
         precondition(widest > 0 && highest > 0, "a picture has pixels")
+        let words = CellWords(cells.map(\.lines), width: side + gap - 3, size: Drawing.smallSize), lineCount = words.lineCount
         let step = height + Double(lineCount) * lineHeight + gap
         for (index, cell) in cells.enumerated() {
             let x = margin + Double(index % count) * (side + gap), y = top + Double(index / count) * step
             drawing.image(
                 png: cell.raster.png, x: x, y: y, width: side, height: side * Double(cell.raster.height) / Double(cell.raster.width), tip: cell.lines.joined(separator: ", "))
-            for (line, text) in cell.lines.enumerated() {
-                drawing.text(text, x: x, y: y + height + Double(line + 1) * lineHeight - 2, size: Drawing.smallSize, isSoft: line > 0, limit: side + gap - 3)
+            for (place, line) in words.lines[index].enumerated() {
+                drawing.text(line.text, x: x, y: y + height + Double(place + 1) * lineHeight - 2, size: Drawing.smallSize, isSoft: line.isSoft)
             }
         }
         drawing.height = top + Double((cells.count + count - 1) / count) * step + 2
@@ -85,8 +86,11 @@ public struct PictureSheet: PictureFigure {
         drawing.image(png: colours.resized(width: 64, height: 6).png, x: left, y: top + 1, width: length, height: 9, tip: scale.label)
         drawing.text(scale.high, x: left + length + 5, y: top + 10, isSoft: true)
         let next = left + length + 15 + TextWidth.of(scale.high, size: Drawing.textSize)
-        drawing.text(scale.label, x: next, y: top + 10, isSoft: true, limit: drawing.width - margin - next)
-        return top + 14
+        if TextWidth.of(scale.label, size: Drawing.textSize) <= drawing.width - margin - next {
+            drawing.text(scale.label, x: next, y: top + 10, isSoft: true)
+            return top + 14
+        }
+        return top + 28 + drawing.paragraph(scale.label, x: margin, y: top + 24, isSoft: true, width: drawing.width - 2 * margin)
     }
 
     public var raster: Raster {

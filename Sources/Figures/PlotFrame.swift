@@ -31,7 +31,7 @@ struct PlotFrame {
         y = Self.legend(legend, at: y, in: &drawing)
         xRange = xAxis.range(of: xValues, padding: xPadding)
         yRange = yAxis.range(of: yValues)
-        drawing.text(yAxis.label, x: Self.margin, y: y + 12, isSoft: true, limit: drawing.width - 2 * Self.margin)
+        y += drawing.paragraph(yAxis.label, x: Self.margin, y: y + 12, isSoft: true, width: drawing.width - 2 * Self.margin)
         top = y + 25
         let plotHeight = height ?? min(260, max(150, drawing.width * 0.42))
         bottom = top + plotHeight
@@ -53,8 +53,7 @@ struct PlotFrame {
             drawing.text(tick.text, x: x(tick.value), y: bottom + 16, anchor: .middle, isSoft: true)
         }
         drawing.line((left, bottom), (right, bottom), style: "f-axis")
-        drawing.text(xAxis.label, x: (left + right) / 2, y: bottom + 32, anchor: .middle, isSoft: true, limit: drawing.width - 2 * Self.margin)
-        drawing.height = bottom + 42
+        drawing.height = drawing.axisLabel(xAxis.label, from: left, to: right, y: bottom + 32) + 10
     }
 
     func x(_ value: Double) -> Double { left + Self.share(value, xRange, xAxis.scale) * (right - left) }
@@ -65,13 +64,13 @@ struct PlotFrame {
         x.isFinite && y.isFinite && (xAxis.scale == .linear || x > 0) && (yAxis.scale == .linear || y > 0)
     }
 
-    /// Where a value lies in a range, from 0 to 1.
+    /// Where a value lies in a range, from 0 to 1: what the axis cannot show lies at the nearer end, and what is no number at the lower one.
     static func share(_ value: Double, _ range: ClosedRange<Double>, _ scale: Axis.Scale) -> Double {
         let share = switch scale {
         case .linear: (value - range.lowerBound) / (range.upperBound - range.lowerBound)
-        case .logarithmic: log(value / range.lowerBound) / log(range.upperBound / range.lowerBound)
+        case .logarithmic: value > 0 ? (log(value) - log(range.lowerBound)) / (log(range.upperBound) - log(range.lowerBound)) : 0
         }
-        return min(max(share, 0), 1)
+        return share.isNaN ? 0 : min(max(share, 0), 1)
     }
 
     /// - Returns: where the title ends.

@@ -52,13 +52,26 @@ public struct ScatterChart: Figure {
     }
 
     public func drawing(_ width: FigureWidth) -> Drawing {
+        let labelled = drawing(width, colours)
+        // A few points whose names have no room beside them all have these in the legend.
+        return labelled.isWhole || points.count > Self.fewPoints || !colours.isEmpty ? labelled.drawing : drawing(width, names, hasLabels: false).drawing
+    }
+
+    /// Up to how many points all have a name.
+    private static let fewPoints = 12
+
+    /// The points' names by their colours; empty for a colour that no point has.
+    private var names: [String] {
+        (0...(points.map(\.colour).max() ?? 0)).map { colour in points.first { $0.colour == colour }?.label ?? "" }
+    }
+
+    /// - Returns: the drawing, and whether each name that it should have had room.
+    private func drawing(_ width: FigureWidth, _ colours: [String], hasLabels: Bool = true) -> (drawing: Drawing, isWhole: Bool) {
         var drawing = Drawing(width)
         let front = front
-        var legend = colours.enumerated().map { PlotFrame.Entry(text: $1, series: $0) }
+        var legend = colours.enumerated().filter { !$1.isEmpty }.map { PlotFrame.Entry(text: $1, series: $0, isLine: false) }
         if front.count > 1 { legend.append(PlotFrame.Entry(text: "Pareto front: nothing is better at no more cost", dash: .dashed)) }
-        let values = points.map(\.y), spread = (values.max() ?? 1) - (values.min() ?? 0)
-        let ends = points.compactMap(\.interval).flatMap { [$0.lowerBound, $0.upperBound] }
-            .map { min(max($0, (values.min() ?? 0) - spread), (values.max() ?? 1) + spread) }
+        let values = points.map(\.y), ends = yAxis.clipped(points.compactMap(\.interval).flatMap { [$0.lowerBound, $0.upperBound] }, around: values)
         let frame = PlotFrame(
             in: &drawing, title: title, legend: legend, xAxis: xAxis, yAxis: yAxis, xValues: points.map(\.x), yValues: values + ends, xPadding: 0.08)
         // Stairs: up to a point's cost, the one before it is the best.
@@ -76,31 +89,44 @@ public struct ScatterChart: Figure {
         for point in points where frame.shows(point.x, point.y) {
             drawing.mark(point.colour, x: frame.x(point.x), y: frame.y(point.y), size: points.count > 40 ? 3 : 4, tip: point.label)
         }
-        label(front, frame, &drawing)
-        return drawing
+        let isWhole = !hasLabels || label(front, frame, &drawing)
+        return (drawing, isWhole)
     }
 
     /// Writes the names of points where there is room: all of a few, of many those on the front.
-    private func label(_ front: [Int], _ frame: PlotFrame, _ drawing: inout Drawing) {
+    ///
+    /// - Returns: whether there was room for the whole of each.
+    private func label(_ front: [Int], _ frame: PlotFrame, _ drawing: inout Drawing) -> Bool {
         struct Box { var x, y, width, height: Double
             func meets(_ other: Box) -> Bool { x < other.x + other.width && other.x < x + width && y < other.y + other.height && other.y < y + height }
         }
         let size = Drawing.smallSize + 0.5
-        var taken = points.filter { frame.shows($0.x, $0.y) }.map { Box(x: frame.x($0.x) - 4, y: frame.y($0.y) - 4, width: 8, height: 8) }
-        let named = points.count <= 12 ? front + points.indices.filter { !front.contains($0) } : Array(front.prefix(10))
+        func mark(_ index: Int, _ size: Double) -> Box { Box(x: frame.x(points[index].x) - size, y: frame.y(points[index].y) - size, width: 2 * size, height: 2 * size) }
+        let shown = points.indices.filter { frame.shows(points[$0].x, points[$0].y) }
+        var taken: [Box] = points.compactMap { point in
+            guard let interval = point.interval, frame.shows(point.x, point.y) else { return nil }
+            let top = frame.y(interval.upperBound)
+            return Box(x: frame.x(point.x) - 1, y: top, width: 2, height: frame.y(interval.lowerBound) - top)
+        }
+        var isWhole = true
+        let named = points.count <= Self.fewPoints ? front + points.indices.filter { !front.contains($0) } : Array(front.prefix(10))
         for index in named where frame.shows(points[index].x, points[index].y) {
             let x = frame.x(points[index].x), y = frame.y(points[index].y)
             let text = TextWidth.fitted(points[index].label, to: (frame.right - frame.left) * 0.45, size: size), width = TextWidth.of(text, size: size)
+            if text != points[index].label { isWhole = false }
+            // A name that touches another point would be taken for that one's.
+            let marks = shown.map { mark($0, $0 == index ? 4 : 8) }
             let places: [(x: Double, y: Double)] = [
                 (x + 7, y - 5), (x + 7, y + 13), (x - 7 - width, y - 5), (x - 7 - width, y + 13), (x - width / 2, y - 9), (x - width / 2, y + 17),
             ]
             let free = places.first { place in
                 let box = Box(x: place.x, y: place.y - 9, width: width, height: 11)
-                return box.x >= frame.left && box.x + width <= frame.right + 6 && box.y >= frame.top - 6 && place.y <= frame.bottom && !taken.contains { $0.meets(box) }
+                return box.x >= frame.left && box.x + width <= frame.right + 6 && box.y >= frame.top - 6 && place.y <= frame.bottom && !(taken + marks).contains { $0.meets(box) }
             }
-            guard let free else { continue }
+            guard let free else { isWhole = false; continue }
             taken.append(Box(x: free.x, y: free.y - 9, width: width, height: 11))
             drawing.text(text, x: free.x, y: free.y, size: size, hasHalo: true)
         }
+        return isWhole
     }
 }

@@ -2,6 +2,7 @@ import Foundation
 
 /// A number of the drawing: at most two decimals, whatever the locale.
 func number(_ value: Double) -> String {
+    guard value.isFinite else { return "0" }
     var text = String(format: "%.2f", value)
     while text.hasSuffix("0") { text.removeLast() }
     if text.hasSuffix(".") { text.removeLast() }
@@ -34,26 +35,31 @@ func shortened(_ text: String, to limit: Int) -> String {
     return "\(text.prefix(limit - 1 - tail))…\(text.suffix(tail))"
 }
 
-/// How wide texts are about, in Helvetica and its metric twins.
+/// How wide texts are at most, in the fonts that systems have for figures.
 enum TextWidth {
-    /// Thousandths of the size, for the characters from the space to the tilde (Adobe's font metrics of Helvetica).
-    private static let widths: [Double] = [
-        278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, 556, 556, 556, 556, 556, 556, 556, 556, 556, 556, 278, 278, 584, 584,
-        584, 556, 1015, 667, 667, 722, 722, 667, 611, 778, 722, 278, 500, 667, 556, 833, 722, 778, 667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278,
-        278, 278, 469, 556, 333, 556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556, 556, 556, 333, 500, 278, 556, 500, 722, 500, 500,
-        500, 334, 260, 334, 584,
+    /// Thousandths of the size, for the characters from the space to the tilde: those of DejaVu Sans, or of Helvetica where it is wider.
+    private static let plain: [Double] = [
+        318, 401, 460, 838, 636, 950, 780, 275, 390, 390, 500, 838, 318, 361, 318, 337, 636, 636, 636, 636, 636, 636, 636, 636, 636, 636, 337, 337, 838, 838,
+        838, 556, 1015, 684, 686, 722, 770, 667, 611, 778, 752, 295, 500, 667, 557, 863, 748, 787, 667, 787, 722, 667, 611, 732, 684, 989, 685, 667, 685, 390,
+        337, 390, 838, 556, 500, 613, 635, 550, 635, 615, 352, 635, 634, 278, 278, 579, 278, 974, 634, 612, 635, 635, 411, 521, 392, 634, 592, 818, 592, 592,
+        525, 636, 337, 636, 838,
+    ]
+    private static let bold: [Double] = [
+        348, 456, 521, 838, 696, 1002, 872, 306, 457, 457, 523, 838, 380, 415, 380, 365, 696, 696, 696, 696, 696, 696, 696, 696, 696, 696, 400, 400, 838, 838,
+        838, 611, 1000, 774, 762, 734, 830, 683, 683, 821, 837, 372, 556, 775, 637, 995, 837, 850, 733, 850, 770, 720, 682, 812, 774, 1103, 771, 724, 725, 457,
+        365, 457, 838, 556, 500, 675, 716, 593, 716, 678, 435, 716, 712, 343, 343, 665, 343, 1042, 712, 687, 716, 716, 493, 595, 478, 712, 652, 924, 645, 652,
+        582, 712, 365, 712, 838,
     ]
 
     static func of(_ text: String, size: Double, isBold: Bool = false) -> Double {
-        let thousandths = text.unicodeScalars.reduce(0.0) { sum, scalar in
+        let widths = isBold ? bold : plain
+        return text.unicodeScalars.reduce(0.0) { sum, scalar in
             switch scalar.value {
             case 32...126: sum + widths[Int(scalar.value) - 32]
-            case ..<0x2E80: sum + 600
+            case ..<0x2E80: sum + 838
             default: sum + 1000
             }
-        }
-        // DejaVu Sans, which many systems have instead, is wider.
-        return thousandths / 1000 * size * (isBold ? 1.25 : 1.16)
+        } / 1000 * size
     }
 
     /// The text, or as much of its beginning and end as there is room for.

@@ -40,13 +40,21 @@ struct Place: Sendable {
     /// Whether the call that just failed did so because the operating system refused something.
     var isRefusedBySystem: Bool { ErrorStack.current().systemError != nil }
 
+    /// Whether the call that just failed did so because a process has the file locked.
+    var isLockedByAnother: Bool {
+        let stack = ErrorStack.current()
+        return stack.systemError.map(Self.isLocked) == true && stack.mentions("unable to lock")
+    }
+
+    private static func isLocked(_ code: Int32) -> Bool { code == EAGAIN || code == EWOULDBLOCK }
+
     var beingWritten: UserError { error(.io, "is being written, or its writer was killed") }
 
     /// A failure that the operating system reported.
     func systemFailure(_ code: Int32, _ action: String, isLock: Bool = false) -> UserError {
         let reason = String(cString: strerror(code))
         if isLock {
-            if code == EAGAIN || code == EWOULDBLOCK {
+            if Self.isLocked(code) {
                 return error(.io, "is locked by another process; wait until that ends")
             }
             return error(

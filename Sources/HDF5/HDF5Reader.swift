@@ -41,7 +41,7 @@ public final class HDF5Reader: Sendable {
         let place = Place(file: path, object: nil, health: nil)
         try Self.checkIsFile(path, place)
         (handle, isBeingWritten) = try Library.locked {
-            func open(_ flags: UInt32, _ access: hid_t) throws -> Handle { try Handle(H5Fopen(path, flags, access), H5Fclose, place, "opened") }
+            func open(_ flags: UInt32, _ access: hid_t) throws -> Handle { try Handle.ofFile(place, "opened") { H5Fopen(path, flags, access) } }
             let opened: Handle
             do {
                 opened = try open(chdf5_read_only(), isKnownWhole ? Library.smallReadAccess : Library.readAccess)

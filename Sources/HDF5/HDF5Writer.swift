@@ -33,7 +33,7 @@ public struct HDF5Writer: ~Copyable {
             // a file that is cut short does not have.
             H5Pset_attr_phase_change(creation.id, 64, 32)
             H5Pset_userblock(creation.id, hsize_t(userBlockByteCount))
-            return try Handle(H5Fcreate(path, chdf5_truncate(), creation.id, access.id), H5Fclose, place, "created")
+            return try Handle.ofFile(place, "created") { H5Fcreate(path, chdf5_truncate(), creation.id, access.id) }
         }
         self.place = place
     }

@@ -99,6 +99,21 @@ final class Handle: @unchecked Sendable {
     }
 }
 
+extension Handle {
+    /// The file that `call` opens or creates.
+    ///
+    /// A process that another thread has just started holds a copy of each descriptor, and with it the locks of files that were closed here
+    /// since, until it has closed its copies: for an instant. So a lock is asked for again before it is an error.
+    static func ofFile(_ place: Place, _ action: String, _ call: () -> hid_t) throws -> Handle {
+        var id = call()
+        for _ in 0..<10 where id < 0 && place.isLockedByAnother {
+            usleep(20_000)
+            id = call()
+        }
+        return try Handle(id, H5Fclose, place, action)
+    }
+}
+
 /// Whether a file could be written so far.
 ///
 /// When a disk is full, libhdf5 1.10 loses track of what it holds open in the file: closing any of it afterwards crashes. So after

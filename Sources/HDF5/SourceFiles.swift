@@ -47,7 +47,7 @@ final class SourceFiles: @unchecked Sendable {
         // As the library itself opens sources: it takes a file that it cannot open, as one that is open already in another way, for one that is missing.
         let access = try Handle(H5Pcreate(chdf5_file_access()), H5Pclose, place, "opened")
         H5Pset_fclose_degree(access.id, H5F_CLOSE_WEAK)
-        let file = try Handle(H5Fopen(path, chdf5_read_only(), access.id), H5Fclose, source, "opened")
+        let file = try Handle.ofFile(source, "opened") { H5Fopen(path, chdf5_read_only(), access.id) }
         opened[path] = file
         return file
     }

@@ -14,7 +14,7 @@ extension Comparison {
             ([remarks.isEmpty ? readable().markdown : readable().markdown + "\n\n" + remarks.map { "- \($0)" }.joined(separator: "\n")]
                 + (groupTable.map { [$0.table.markdown, $0.caption] } ?? [])).joined(separator: "\n\n")
         case .csv: exact().csv
-        case .latex: readable().latex(caption: caption + remarks)
+        case .latex: ([readable().latex(caption: caption + remarks)] + (groupTable.map { [$0.table.latex(caption: [$0.caption])] } ?? [])).joined(separator: "\n\n")
         case .json: try json(rows.map(record) + ensembles.map(record))
         }
     }

@@ -14,6 +14,8 @@ public struct Report {
         public var comparison = Comparison.Options()
         /// What stands above the page; nil: the experiments' names.
         public var title: String?
+        /// What a reader of the page calls the runs in a command; none: by their experiments.
+        public var names: [String] = []
         /// The comments at the head of an experiment's definition, by its name; nil where it is not known.
         public var question: @Sendable (String) -> String? = { _ in nil }
 

@@ -13,7 +13,7 @@ struct ReportPage {
         let title = report.options.title ?? experiments.joined(separator: ", ")
         let models = Set(runs.map(\.summary.description.model)).count
         let facts = [counted(runs.count, "run", "runs"), counted(models, "model", "models"), counted(comparison.rows.count, "row", "rows"), comparison.metric.explanation(among: comparison.measures)]
-        let command = "harness report \(Report.words(experiments + Report.words(for: report.options.comparison)))"
+        let command = "harness report \(Report.words((report.options.names.isEmpty ? experiments : report.options.names) + Report.words(for: report.options.comparison)))"
         let links = report.sections.map { "<a href=\"#\($0.id)\">\(htmlText($0.title))</a>" }.joined(separator: "\n")
         let sections = report.sections.map { section in
             "<section id=\"\(section.id)\">\n<h2>\(htmlText(section.title))</h2>\n\(section.parts.map { Self.html($0, command) }.joined(separator: "\n"))\n</section>"
@@ -69,14 +69,17 @@ struct ReportPage {
         "<figcaption>\(htmlText(reading, limit: 1000))<br><code>\(htmlText(command)) --figures figures</code> → \(names)</figcaption>"
     }
 
+    /// Where a table is wider than the page, a shadow lies over the edge beyond which there is more of it: a ground of the page's colour that scrolls with the table
+    /// hides it at the table's own ends.
+    ///
     /// Colours have a contrast of at least 4.5 to what is behind them, light and dark; on paper it is light, and what is folded stays so.
     private static let style = """
-        :root { color-scheme: light dark; --back: #fff; --ink: #1b1f24; --soft: #57606a; --rule: #d5dae0; --shade: #f4f6f8; --link: #0b5cad }
+        :root { color-scheme: light dark; --back: #fff; --ink: #1b1f24; --soft: #57606a; --rule: #d5dae0; --shade: #f4f6f8; --link: #0b5cad; --more: rgb(0 0 0 / .28) }
         @media screen and (prefers-color-scheme: dark) {
-        :root { --back: #14181d; --ink: #e8eaed; --soft: #a4adb8; --rule: #333b44; --shade: #1d2329; --link: #7cc0f5 } }
+        :root { --back: #14181d; --ink: #e8eaed; --soft: #a4adb8; --rule: #333b44; --shade: #1d2329; --link: #7cc0f5; --more: rgb(255 255 255 / .3) } }
         * { box-sizing: border-box }
         html { background: var(--back); color: var(--ink); -webkit-text-size-adjust: 100% }
-        body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "Liberation Sans", Helvetica, Arial, sans-serif; margin: 0 auto; max-width: 70rem; padding: 1.5rem 1rem 3rem;
+        body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "Liberation Sans", Helvetica, Arial, sans-serif; margin: 0 auto; max-width: 76rem; padding: 1.5rem 1rem 3rem;
         overflow-wrap: anywhere }
         h1 { font-size: 1.8rem; line-height: 1.2; margin: 0 0 .25rem }
         h2 { font-size: 1.3rem; line-height: 1.3; margin: 2.5rem 0 .75rem; padding-top: .75rem; border-top: 1px solid var(--rule) }
@@ -91,16 +94,19 @@ struct ReportPage {
         .gallery { max-width: none } .gallery > div { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: 1rem }
         .narrow { display: none }
         @media screen and (max-width: 34rem) { .wide { display: none } .narrow { display: block } body { padding: 1rem 1rem 2rem } h1 { font-size: 1.5rem } }
-        .scroll { overflow: auto; max-height: 36rem; border: 1px solid var(--rule); border-radius: 6px; margin: .75rem 0 }
+        .scroll { overflow-x: auto; border: 1px solid var(--rule); border-radius: 6px; margin: .75rem 0; background:
+        linear-gradient(to right, var(--back) 40%, transparent) left / 2.5rem 100% no-repeat local, linear-gradient(to left, var(--back) 40%, transparent) right / 2.5rem 100% no-repeat local,
+        linear-gradient(to right, var(--more), transparent) left / 1rem 100% no-repeat scroll, linear-gradient(to left, var(--more), transparent) right / 1rem 100% no-repeat scroll }
+        .scroll::-webkit-scrollbar { height: .6rem } .scroll::-webkit-scrollbar-thumb { background: var(--soft); border-radius: .3rem }
         table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; min-width: 100%; overflow-wrap: normal }
-        th, td { padding: .35rem .65rem; text-align: right; font-weight: normal; max-width: 26rem }
-        td { white-space: nowrap } .text { text-align: left } td.text { white-space: normal; min-width: 12rem }
-        thead th:first-child { text-align: left } thead th { position: sticky; top: 0; background: var(--shade); color: var(--soft); white-space: nowrap; box-shadow: 0 1px var(--rule) }
+        th, td { padding: .35rem .5rem; text-align: right; font-weight: normal; max-width: 26rem }
+        td { white-space: nowrap } .text { text-align: left } td.text { white-space: normal; min-width: 8rem }
+        thead th:first-child { text-align: left } thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; border-bottom: 1px solid var(--rule) }
         tbody tr + tr { border-top: 1px solid var(--rule) } tbody th { text-align: left; min-width: 6rem }
         details { margin: .5rem 0 } summary { cursor: pointer; color: var(--link) }
         footer { margin-top: 3rem; border-top: 1px solid var(--rule) }
-        @media print { body { max-width: none; padding: 0; font-size: 10pt } nav, details { display: none } .scroll { overflow: visible; max-height: none; border: 0 }
-        table { font-size: 7.5pt } th, td { padding: .15rem .3rem; white-space: normal } thead th { position: static } figure, .gallery > div > div, tr { break-inside: avoid }
+        @media print { body { max-width: none; padding: 0; font-size: 10pt } nav, details { display: none } .scroll { overflow: visible; border: 0; background: none }
+        table { font-size: 7.5pt } th, td { padding: .15rem .3rem; white-space: normal } figure, .gallery > div > div, tr { break-inside: avoid }
         h2 { break-after: avoid; margin-top: 1rem } figure { max-width: 145mm; margin: .5rem 0 .75rem } .gallery { break-inside: auto; max-width: none } figcaption { font-size: 8pt } }
         @page { margin: 15mm }
         """

@@ -82,7 +82,8 @@ extension ReportSections {
                 title: "\(comparison.metric.title.capitalizedFirst) by \(cost.title)", xAxis: Axis(cost.label, scale: isWide ? .logarithmic : .linear), yAxis: metricAxis,
                 points: points, colours: areMany && models.count > 1 ? models : [], isMoreBetter: comparison.isMoreBetter)
             let direction = comparison.isMoreBetter ? "upper" : "lower"
-            let reading = "Better and cheaper is to the \(direction) left. The dashed stairs are the Pareto front: its rows cannot be beaten without more cost."
+            let reading = "Better and cheaper is to the \(direction) left."
+                + (chart.front.count > 1 ? " The dashed stairs are the Pareto front: its rows cannot be beaten without more cost." : "")
                 + (areMany || !comparison.hasSpread ? "" : " Upright lines are 95% confidence intervals.")
             return .figure("cost-\(cost.name)", chart, reading: reading)
         }

@@ -55,9 +55,7 @@ extension ReportSections {
         let cut = rows.count < names.count ? ", of the \(rows.count) of \(names.count) classes that are recognized worst" : ""
         let chart = DotChart(
             title: "\(arePixels ? "IoU" : "Recall") of each class\(cut)",
-            axis: Axis(
-                arePixels ? "IoU (intersection over union of the class's test pixels)" : "recall (share of the class's test images that are recognized)",
-                bounds: 0...1),
+            axis: Axis(arePixels ? "IoU (intersection over union of its pixels)" : "recall (share of the class's images)", bounds: 0...1),
             series: known.map(\.name), groups: [DotChart.Group(rows: rows)])
         return .figure(file, chart, reading: "Dots are means over the row's runs\(comparison.hasSpread ? ", lines their 95% confidence intervals" : "").")
     }
@@ -107,10 +105,10 @@ extension ReportSections {
                 guard let png = PNG.encoded(errors.picture(index), width: errors.width, height: errors.height, channels: errors.channels) else { return nil }
                 return ImageGrid.Cell(
                     png: png, width: errors.width, height: errors.height,
-                    lines: ["\(name(errors.predicted[index])) \(decimals(Double(errors.confidences[index]), 2))", "is \(name(errors.labels[index]))"])
+                    lines: [name(errors.predicted[index]), "is \(name(errors.labels[index]))", decimals(Double(errors.confidences[index]), 2)])
             }
             let grid = ImageGrid(
-                title: "Surest errors of \(shown.name)", caption: "Above what it was taken for and with which probability, below what it is; run \(shown.evaluation.errorsRun).",
+                title: "Surest errors of \(shown.name)", caption: "What an image was taken for, what it is, and the probability of the former; run \(shown.evaluation.errorsRun).",
                 cells: cells)
             return cells.isEmpty ? nil : Report.Named(name: "errors-\(Self.fileName(shown.name))", content: grid)
         }

@@ -91,7 +91,7 @@ extension ReportSections {
                 let ranked = rows.indices.filter { option.values[$0] != nil }.sorted { (Double(option.values[$0]!)!, $0) < (Double(option.values[$1]!)!, $1) }
                 levels = (0..<5).map { part in
                     let places = ranked[ranked.count * part / 5..<ranked.count * (part + 1) / 5]
-                    let name = places.isEmpty ? none : "\(significant(Double(option.values[places.first!]!)!)) … \(significant(Double(option.values[places.last!]!)!))"
+                    let name = places.isEmpty ? none : "\(significant(Double(option.values[places.first!]!)!)) to \(significant(Double(option.values[places.last!]!)!))"
                     return (name, places.map { rows[$0] })
                 }
             } else {
@@ -121,7 +121,7 @@ extension ReportSections {
         let texts = values.map { $0.map { value in value.map { String(format: "%.\(digits)f", $0) } ?? "" } }
         let map = HeatMap(
             title: "\(comparison.metric.title.capitalizedFirst) by \(first.name) and \(second.name)", rowLabel: first.name, columnLabel: second.name, rows: names,
-            columns: columns, values: values, texts: texts, valueLabel: "mean \(metricLabel)")
+            columns: columns, values: values, texts: texts, valueLabel: "mean \(comparison.metric.title)")
         return .figure("options-\(Self.fileName(first.name))-\(Self.fileName(second.name))", map, reading: "Each cell is the mean over all runs with those two values; an empty one was not trained.")
     }
 

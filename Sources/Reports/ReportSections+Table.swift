@@ -9,7 +9,9 @@ extension ReportSections {
     var question: ReportSection? {
         var parts: [ReportSection.Part] = []
         for experiment in experiments {
-            guard let question = options.question(experiment) else { continue }
+            // Of several runs the last one has the newest words; runs of earlier programs have none.
+            let kept = comparison.rows.flatMap(\.runs).map(\.summary.description).last { $0.experiment == experiment && $0.question != nil }?.question
+            guard let question = kept ?? options.question(experiment) else { continue }
             if experiments.count > 1 { parts.append(.paragraph("\(experiment):")) }
             parts += Self.facts(question).map(ReportSection.Part.fact)
         }
@@ -118,7 +120,7 @@ extension ReportSections {
 
 extension ReportSections {
     /// What prints the comparison.
-    var compareCommand: String { "harness compare \(Report.words(experiments + Report.words(for: options.comparison)))" }
+    var compareCommand: String { "harness compare \(Report.words((options.names.isEmpty ? experiments : options.names) + Report.words(for: options.comparison)))" }
 }
 
 extension Report {

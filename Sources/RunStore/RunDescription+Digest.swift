@@ -17,6 +17,7 @@ extension RunDescription {
             numbers?.forEach { digest.update("\(hexadecimal($0.isNaN ? Double.nan.bitPattern : $0.bitPattern))") }
         }
         add([experiment, model, configuration, trialDigest ?? "", dataDigest ?? ""])
+        if let question { add(question) }
         if let identityVersion { add(identityVersion) }
         for number in [seed, parameters, multiplyAdds, classes].compactMap(\.self) { add(number) }
         add(tensors)

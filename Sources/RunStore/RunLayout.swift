@@ -11,7 +11,7 @@ let lastUnsealedRunFormatVersion = 2
 /// A run file in its making: the schema of `run.h5`, created whole before anything is appended.
 ///
 ///     /                                 format_version, experiment, model, seed, parameters, multiply_adds, trial_sha256, identity_version, data_sha256,
-///                                       description_sha256; of data with classes also classes
+///                                       description_sha256; of data with classes also classes; question: the comments at the head of the definition's file
 ///                                       arithmetic_version, arithmetic_from_step: the versions of the arithmetic, and the finished steps from which each counts
 ///     /config                           the resolved definition, UTF-8
 ///     /data/{image_shape,mean,standard_deviation,class_names}     what a user of the model needs; without names in data sets that have none
@@ -52,6 +52,7 @@ struct RunLayout: ~Copyable {
         try file.setAttribute("seed", of: "/", to: Int64(description.seed))
         try file.setAttribute("parameters", of: "/", to: Int64(description.parameters))
         try file.setAttribute("multiply_adds", of: "/", to: Int64(description.multiplyAdds))
+        if let question = description.question { try file.setAttribute("question", of: "/", to: question) }
         if let classes = description.classes { try file.setAttribute("classes", of: "/", to: Int64(classes)) }
         if let digest = description.trialDigest { try file.setAttribute("trial_sha256", of: "/", to: digest) }
         if let version = description.identityVersion { try file.setAttribute("identity_version", of: "/", to: Int64(version)) }

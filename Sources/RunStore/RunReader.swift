@@ -60,7 +60,7 @@ public final class RunReader {
             isSalvaging ? try RunWriter.unlessDamaged { try StoredMeasures.read(from: file) } ?? ([], "") : try StoredMeasures.read(from: file)
         let description = try RunDescription(
             experiment: file.text("experiment"), model: file.text("model"), seed: file.integer("seed"),
-            configuration: file.readString("/config"), parameters: file.integer("parameters"),
+            configuration: file.readString("/config"), question: file.attributeStrings("question", of: "/")?.first, parameters: file.integer("parameters"),
             multiplyAdds: file.integer("multiply_adds"), classes: file.attribute("classes", of: "/", as: Int64.self)?.first.map { Int($0) },
             measures: measures, monitored: monitored,
             trialDigest: file.attributeStrings("trial_sha256", of: "/")?.first,

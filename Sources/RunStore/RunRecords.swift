@@ -30,6 +30,8 @@ public struct RunDescription: Sendable, Equatable {
     public var seed: Int
     /// The resolved definition, as text.
     public var configuration: String
+    /// The comments at the head of the definition's file: its question, and what to expect; nil where there are none, and in files of earlier programs.
+    public var question: String?
     /// Trainable numbers of the model.
     public var parameters: Int
     /// Multiply-adds of one image's forward pass.
@@ -62,7 +64,7 @@ public struct RunDescription: Sendable, Equatable {
 
     /// All that is said of it.
     public init(
-        experiment: String, model: String, seed: Int, configuration: String, parameters: Int, multiplyAdds: Int, classes: Int?,
+        experiment: String, model: String, seed: Int, configuration: String, question: String? = nil, parameters: Int, multiplyAdds: Int, classes: Int?,
         measures: [Measure], monitored: String, layouts: [EvaluatedSplit: EvaluationLayout] = [.test: EvaluationLayout()],
         trialDigest: String? = nil, identityVersion: Int? = nil, dataDigest: String? = nil, tensors: [String] = [], layers: LayerDescription? = nil,
         data: DataDescription? = nil, arithmetic: [ArithmeticSpan] = ArithmeticSpan.unrecorded
@@ -71,6 +73,7 @@ public struct RunDescription: Sendable, Equatable {
         self.model = model
         self.seed = seed
         self.configuration = configuration
+        self.question = question
         self.parameters = parameters
         self.multiplyAdds = multiplyAdds
         self.classes = classes

@@ -37,12 +37,27 @@ struct ReportCommandTests {
         let table = try Program.run(["compare", "e", "--format", "latex"], in: folder.url)
         let tex = try text("figures/comparison.tex")
         #expect(table.exitCode == 0 && table.output.contains("\\toprule") && table.output == tex, "\(table.output)")
+        let tables = try report("e", "--format", "latex"), count = names.count { $0.hasSuffix(".tex") }
+        #expect(tables.exitCode == 0 && tables.output.hasPrefix(tex) && tables.output.matches(of: /\\begin{table}/).count == count && count > 2, "\(tables)")
+    }
+
+    /// Run files alone are enough: the question is in them, and stays what it was.
+    @Test func aRunKeepsItsQuestion() throws {
+        try folder.add("Experiments/asked.yaml", "# Question: do few epochs do? ±\ndata: {name: digits}\ntrain: {epochs: 1}\nmodels: {mlp: {mlp: {widths: [8]}}}\n")
+        let run = try Program.run(["run", "asked"], in: folder.url)
+        #expect(run.exitCode == 0, "\(run.errors)")
+        try folder.add("Experiments/asked.yaml", "# Question: something else\ndata: {name: digits}\nmodels: {mlp: {mlp: {widths: [8]}}}\n")
+        try folder.add("elsewhere/notes.txt", "")
+        let elsewhere = folder.url.appending(path: "elsewhere")
+        try FileManager.default.moveItem(at: folder.url.appending(path: "Results/asked"), to: elsewhere.appending(path: "asked"))
+        let result = try Program.run(["report", "asked", "--output", "r.html"], in: elsewhere), page = try text("elsewhere/r.html")
+        #expect(result.exitCode == 0 && page.contains("do few epochs do? ±") && !page.contains("something else"), "\(result.errors)")
     }
 
     @Test func whatCannotBeWrittenIsOneSentence() throws {
         try folder.add("notes.txt", "mine")
         let cases: [(words: [String], code: Int32, sentence: String)] = [
-            (["e"], 64, "expected --output FILE.html, --figures FOLDER or both"),
+            (["e"], 64, "expected at least one of --output FILE.html, --figures FOLDER and --format latex"),
             (["nothing", "--output", "r.html"], 66, "there is no file or folder 'nothing'"),
             (["Results/empty", "--output", "r.html"], 66, "there are no runs under Results/empty"),
             (["e", "--output", "Results"], 64, "Results: is a folder, expected a new file or one to replace"),

@@ -114,6 +114,11 @@ import Testing
         try FileManager.default.removeItem(at: none.appending(path: "run/weights"))
         defer { try? FileManager.default.removeItem(at: none) }
         try Data("text".utf8).write(to: folder.appending(path: "taken.png"))
+        try? FileManager.default.removeItem(at: folder.appending(path: "mine.h5"))
+        let numbers = try HDF5Writer(folder.appending(path: "mine.h5").path)
+        try numbers.write([Int64(1), 2], to: "/numbers", shape: [2])
+        try numbers.close()
+        let mine = try Data(contentsOf: folder.appending(path: "mine.h5"))
         let output = ["--output", "x.png"]
         for (words, code, sentence) in [
             (["Results/quickstart-copy/run", "--filters"] + output, 65, "weights/best.h5: is missing"),
@@ -129,10 +134,13 @@ import Testing
             (["quickstart/vit", "--filters", "--output", "nowhere/x.png"], 74, "nowhere/x.png: its folder does not exist"),
             (["quickstart/vit", "--filters", "--output", "taken.png"], 64, "taken.png: is there already and is no PNG file"),
             (["quickstart/vit", "--filters", "--into", "taken.png"], 64, "taken.png: is there already and is no HDF5 file"),
+            (["quickstart/vit", "--filters", "--into", "mine.h5"], 64, "mine.h5: is there already and was not made by show, which replaces its own files alone"),
             (["quickstart/vit", "--activations", ""] + output, 64, "the model has no layer ''"),
             (["quickstart/vit", "--filters", "--output", "x.jpg"], 64, "--output: expected a file that ends in .png or .svg, found 'x.jpg'"),
             (["quickstart/vit", "--filters", "--into", "Results/quickstart/\(name)/run.h5"], 64, "is a file of the run"),
             (["quickstart/mlp", "--filters", "--output", "Results/quickstart/\(name)/new.png"], 64, "lies in the run, into which nothing is written"),
+            (["quickstart/vit", "--filters", "--output", "Results/quickstart/\(name)/weights/new.png"], 64, "is a file of the run"),
+            (["quickstart/vit", "--attention", "--image", ""] + output, 64, "--image: expected a place, class:NAME or a file, found an empty word"),
             (["quickstart/vit", "--filters"], 64, "expected --output with a file, .png or .svg, or --into with an HDF5 file"),
             (["quickstart/vit"] + output, 64, "expected what to show: --filters, --activations"),
             (["quickstart/vit", "--filters", "--positions"] + output, 64, "--output: takes one kind of picture, found --filters and --positions; --into takes several"),
@@ -145,6 +153,7 @@ import Testing
             #expect(result.exitCode == code && result.errors.contains(sentence), "\(words): \(result.exitCode) \(result.errors)")
             #expect(!FileManager.default.fileExists(atPath: folder.appending(path: "x.png").path), "\(words)")
         }
+        #expect(try Data(contentsOf: folder.appending(path: "mine.h5")) == mine)
         // The word for pictures is one of the commands; an experiment may not take their folder.
         try Data("data: {name: digits}\nmodels: {m: mlp}\n".utf8).write(to: folder.appending(path: "Experiments/figures.yaml"))
         defer { try? FileManager.default.removeItem(at: folder.appending(path: "Experiments/figures.yaml")) }

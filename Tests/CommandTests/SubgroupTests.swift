@@ -64,6 +64,7 @@ import Testing
         #expect(inspected.output.contains("test images by site\ngroup  images  accuracy ") && inspected.output.contains("\nsouth      20 "), "\(inspected.output)")
         let compared = try run("compare", "plain")
         #expect(compared.output.contains("line  site=north  1      10 ") && compared.output.contains("Wilson's interval over the images of the group"), "\(compared.output)")
+        #expect(try run("compare", "plain", "--format", "latex").output.contains("\n    line & site=south & 1 & 20 & "))
         let json = try #require(try JSONSerialization.jsonObject(with: Data(run("compare", "plain", "--format", "json").output.utf8)) as? [[String: Any]])
         #expect((json.first?["groups"] as? [[String: Any]])?.compactMap { $0["images"] as? Int } == [10, 20])
         let reported = try run("report", "plain", "--figures", "figures")

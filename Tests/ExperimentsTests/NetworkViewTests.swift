@@ -157,6 +157,14 @@ struct NetworkViewTests {
             let layers = try probe.attentionLayers()
             #expect(layers.map(\.keys) == [TokenGrid(prefixTokens: 0, rows: 4, columns: 4)])
         }
+        // Some layers in windows, the last over the whole map.
+        try withModel("{swin: {blocks: [1, 1], width: 8, heads: [2, 2], window: 4, patch: 1, drop_path: 0}}") { probe in
+            let layers = try probe.attentionLayers(), all = probe.attentionPaths
+            #expect(all.count == 2 && layers.map(\.path) == [all[1]])
+            #expect(throws: UserError(.usage, "'\(all[0])' attends within windows, of which no map over the image can be made; expected one of \(all[1])")) {
+                try probe.attentionLayer(all[0])
+            }
+        }
         try withModel("{backbone: {resnet: {depth: 8, width: 4, cut_after: stage3}}, tokens: {stages: [stage2, stage3], patches: [2, 1]}, transformer: {width: 16, depth: 1, heads: 2}}") { probe in
             #expect(throws: UserError(.usage, "the tokens of the model's attention have no common grid, so no map over the image can be made")) { try probe.attentionLayers() }
             let positions = try probe.positionSimilarities()

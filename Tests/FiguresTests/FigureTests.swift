@@ -14,6 +14,16 @@ import Testing
                 let y = (1...20).map { Double($0 + line) / 7 }
                 return LineChart.Series(hostile, colour: line, isDashed: line == 8, x: (1...20).map(Double.init), y: y, band: y.map { $0 * 0.9...$0 * 1.1 })
             } + [LineChart.Series("no numbers", colour: 1, x: [1, 2, 3], y: [.nan, 0, .infinity])], solid: "validation", dashed: "training"),
+        LineChart(
+            title: "bands beyond a logarithmic axis", xAxis: Axis("epoch"), yAxis: Axis("loss", scale: .logarithmic), series: [
+                LineChart.Series("a", colour: 0, x: [1, 2, 3, 4], y: [2, 0.1, 0.01, 0.01], band: [1...3, -0.5...0.7, 0...0.02, -.infinity ... .infinity]),
+            ]),
+        LineChart(
+            title: "as far as numbers go", xAxis: Axis("x"), yAxis: Axis("y"),
+            series: [LineChart.Series("a", colour: 0, x: [1, 2], y: [-.greatestFiniteMagnitude, .greatestFiniteMagnitude], band: [-.infinity...0, 0 ... .infinity])]),
+        LineChart(
+            title: "the same, logarithmic", xAxis: Axis("x"), yAxis: Axis("y", scale: .logarithmic),
+            series: [LineChart.Series("a", colour: 0, x: [1, 2], y: [.leastNonzeroMagnitude, .greatestFiniteMagnitude])]),
         ScatterChart(
             title: "cost", xAxis: Axis("parameters", scale: .logarithmic), yAxis: Axis("accuracy", bounds: 0...1),
             points: (0..<10).map { ScatterChart.Point(hostile, colour: $0, x: pow(10, Double($0)), y: Double($0) / 10, interval: 0.1...0.9) }, colours: [hostile]),
@@ -47,6 +57,36 @@ import Testing
         // Inside a page the style is the page's.
         let inline = SVGReader(figure.inlineSVG(width))
         #expect(inline.error == nil && !inline.elements.contains("style"))
+    }
+
+    /// A band that goes below what a logarithmic axis can show ends where the axis does, which the values alone determine.
+    @Test(arguments: FigureWidth.allCases) func aBandEndsWithItsLogarithmicAxis(width: FigureWidth) throws {
+        func chart(_ low: Double) -> LineChart {
+            let series = LineChart.Series("a", colour: 0, x: [1, 2, 3], y: [2, 0.1, 0.01], band: [1...3, low...0.7, low...0.02])
+            return LineChart(title: "Loss", xAxis: Axis("epoch"), yAxis: Axis("loss", scale: .logarithmic), series: [series])
+        }
+        let svg = chart(-0.5).svg(width), path = try #require(svg.firstMatch(of: /<path class="f-f0" d="M([^"]*)Z" fill-opacity/)?.1)
+        let places = path.split(separator: "L").map { $0.split(separator: " ").compactMap { Double($0) } }
+        let bottom = try #require(svg.firstMatch(of: /<line class="f-axis" x1="[\d.]+" y1="([\d.]+)" x2="[\d.]+" y2="\1"/).flatMap { Double($0.1) })
+        #expect(places.count == 6 && places.allSatisfy { $0.count == 2 && $0[1] <= bottom }, "\(path)")
+        #expect(places[3][1] == bottom && places[4][1] == bottom && places[5][1] < bottom, "\(path)")
+        #expect(svg == chart(0).svg(width) && svg == chart(-.infinity).svg(width))
+    }
+
+    /// Numbers are whole or not there, and names that have no room stand in the legend.
+    @Test func wordsInLittleRoom() {
+        let words = CellWords([["ankle boot", "-1.5 to 0.02"], ["98.7%"]], width: 40, size: 9.5)
+        #expect(words.lines[0].map(\.text) == ["ankle", "boot", "-1.5 to", "0.02"] && words.lineCount == 4, "\(words.lines)")
+        #expect(CellWords([["0.12345", "a"]], width: 20, size: 9.5).lines[0].map(\.text) == ["a"])
+        let near = ["first row", "second row", "third row", "fourth row", "fifth row", "sixth row", "seventh row", "eighth row"].enumerated().map {
+            ScatterChart.Point($1, colour: $0, x: 1 + Double($0) / 1000, y: 0.5)
+        }
+        let svg = ScatterChart(title: "t", xAxis: Axis("x", shows: 0...2), yAxis: Axis("y"), points: near).svg(.column)
+        for point in near { #expect(svg.components(separatedBy: ">\(point.label)</text>").count == 2, "\(point.label)") }
+        // The last columns' names are whole.
+        let names = (0..<10).map { "ankle boot \($0)" }
+        let map = HeatMap(confusion: names.indices.map { row in names.indices.map { $0 == row ? 9 : 1 } }, names: names, title: "t").svg(.column)
+        for name in names { #expect(map.components(separatedBy: ">\(name)</text>").count == 3, "\(name)") }
     }
 
     /// The bytes of one small figure: they change when somebody means it.

@@ -111,4 +111,20 @@ struct RoundTripTests {
             }
         }
     }
+
+    /// Every process that a thread starts holds copies of the others' descriptors, and their locks, until it has closed them.
+    @Test func aLockThatAStartedProcessHoldsForAnInstantIsWaitedFor() throws {
+        try withTemporaryFolder { folder in
+            let path = "\(folder)/a.h5"
+            let writer = try HDF5Writer(path)
+            try writer.write([Float(1)], to: "/values")
+            let words: [UnsafeMutablePointer<CChar>?] = [strdup("sleep"), strdup("0.06"), nil]
+            defer { words.forEach { free($0) } }
+            var process = pid_t()
+            try #require(posix_spawnp(&process, "sleep", nil, nil, words, environ) == 0)
+            defer { waitpid(process, nil, 0) }
+            try writer.close()
+            #expect(try HDF5Reader(path).read("/values", as: Float.self) == [1])
+        }
+    }
 }

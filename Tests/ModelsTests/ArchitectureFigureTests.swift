@@ -66,4 +66,12 @@ struct ArchitectureFigureTests {
         #expect(svg.contains(">&lt;script&gt;&amp;&quot;</text>") && !svg.contains("<script"))
         #expect(XMLParser(data: Data(svg.utf8)).parse())
     }
+
+    /// Where Swin merges four neighbours, the map is another one: a step of its own, and not the sum before it.
+    @Test func mergedPatchesAreAStep() throws {
+        let boxes = try figure("swin-tiny").boxes
+        let merges = boxes.indices.filter { boxes[$0].label == "transpose" }
+        #expect(merges.map { boxes[$0].shape } == ["384×28×28", "768×14×14", "1536×7×7"])
+        #expect(merges.map { boxes[boxes[$0].sources[0]].shape } == ["96×56×56", "192×28×28", "384×14×14"])
+    }
 }

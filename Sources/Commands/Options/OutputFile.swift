@@ -13,7 +13,10 @@ enum OutputFile {
     /// - Throws: `.usage` when that would take away one of the inputs, a file of a run, a file of another kind, or what is no regular file.
     static func path(_ path: String, besides inputs: [String] = [], replacing kind: (name: String, start: [UInt8])? = nil) throws -> String {
         var status = stat()
-        guard stat(path, &status) == 0 else { return path }
+        guard stat(path, &status) == 0 else {
+            try requireOutsideRuns(path, in: (URL(filePath: path).resolvingSymlinksInPath().path as NSString).deletingLastPathComponent)
+            return path
+        }
         if status.st_mode & S_IFMT == S_IFDIR { throw UserError(.usage, "\(path): is a folder, expected a new file or one to replace") }
         guard status.st_mode & S_IFMT == S_IFREG else { throw UserError(.usage, "\(path): is not a regular file, expected a new file or one to replace") }
         for input in inputs {
@@ -24,10 +27,8 @@ enum OutputFile {
         }
         guard let resolved = realpath(path, nil) else { throw UserError(.io, "\(path): cannot be looked up: \(String(cString: strerror(errno)))") }
         defer { free(resolved) }
-        let target = String(cString: resolved), folder = (target as NSString).deletingLastPathComponent as NSString
-        for run in [folder as String, folder.deletingLastPathComponent] where FileManager.default.fileExists(atPath: (run as NSString).appendingPathComponent("run.h5")) {
-            throw UserError(.usage, "\(path): is a file of the run \(run), expected one outside of it")
-        }
+        let target = String(cString: resolved)
+        try requireOutsideRuns(path, in: (target as NSString).deletingLastPathComponent)
         if let kind, status.st_size > 0, let file = FileHandle(forReadingAtPath: path) {
             let start = (try? file.read(upToCount: kind.start.count)) ?? Data()
             guard start.elementsEqual(kind.start) else {
@@ -36,6 +37,13 @@ enum OutputFile {
         }
         var link = stat()
         return lstat(path, &link) == 0 && link.st_mode & S_IFMT == S_IFLNK ? target : path
+    }
+
+    /// Checks that a folder is not that of a run, or one in it.
+    private static func requireOutsideRuns(_ path: String, in folder: String) throws {
+        for run in [folder, (folder as NSString).deletingLastPathComponent] where FileManager.default.fileExists(atPath: (run as NSString).appendingPathComponent("run.h5")) {
+            throw UserError(.usage, "\(path): is a file of the run \(run), expected one outside of it")
+        }
     }
 }
 

@@ -32,11 +32,24 @@ struct NetworkView {
     /// What is not shown, in a sentence.
     var note: String?
 
+    /// Who made a file: NeXus asks for it, and by it an own file is known.
+    private static let creator = "harness show"
+
+    /// Checks that nobody else's numbers are lost.
+    ///
+    /// - Throws: `.usage` where there is a file that `show` has not made.
+    static func requireOwn(_ path: String) throws {
+        guard let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int, size > 0 else { return }
+        guard (try? HDF5Reader(path).attributeStrings("creator", of: "/")?.first) != creator else { return }
+        throw UserError(.usage, "\(path): is there already and was not made by show, which replaces its own files alone; expected another name")
+    }
+
     /// Writes views as NeXus groups, one for each: `NXdata` below `/entry`, the first of which is shown unasked.
     static func write(_ views: [NetworkView], to path: String, run: RunFolder) throws {
         let image = try hdf5Image(for: path) { temporary in
             let file = try HDF5Writer(temporary, for: path)
             try file.setAttribute("NX_class", of: "/", to: "NXroot")
+            try file.setAttribute("creator", of: "/", to: creator)
             try file.setAttribute("default", of: "/", to: "entry")
             try file.makeGroup("/entry")
             try file.setAttribute("NX_class", of: "/entry", to: "NXentry")

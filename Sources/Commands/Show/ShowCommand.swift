@@ -70,7 +70,7 @@ struct ShowCommand: DefinitionCommand {
     @Option(help: ArgumentHelp("Write a picture: PNG or SVG, by the name's ending.", valueName: "file"), completion: .file(extensions: ["png", "svg"]))
     var output: String?
 
-    @Option(help: ArgumentHelp("Write the numbers as NeXus groups into an HDF5 file.", valueName: "file.h5"), completion: .file(extensions: ["h5"]))
+    @Option(help: ArgumentHelp("Write the numbers as NeXus groups into a new HDF5 file; one that show made is replaced.", valueName: "file.h5"), completion: .file(extensions: ["h5"]))
     var into: String?
 
     @Option(help: ArgumentHelp("Which of the run's weights: best, last, or an average, ema or swa (default: best).", valueName: "which"))
@@ -101,6 +101,7 @@ struct ShowCommand: DefinitionCommand {
             }
             if PictureFormat(output) == nil { throw ValidationError("--output: expected a file that ends in .png or .svg, found '\(output.shortened())'") }
         }
+        if image.contains("") { throw ValidationError("--image: expected a place, class:NAME or a file, found an empty word") }
         if let output, output == into { throw ValidationError("--into: names the file of --output, expected another one") }
         if let weights, RunFolder.Weights(rawValue: weights) == nil {
             throw ValidationError("--weights: expected best, last, ema or swa, found '\(weights.shortened())'")
@@ -124,6 +125,7 @@ struct ShowCommand: DefinitionCommand {
         }
         let output = try output.map { try OutputFile.path($0, besides: image, replacing: PictureFormat($0)!.start) }
         let into = try into.map { try OutputFile.path($0, besides: image, replacing: ("HDF5", [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A])) }
+        if let into { try NetworkView.requireOwn(into) }
         let model = try kinds == ["errors"] ? nil : ShownModel(
             run, weights: weights.flatMap(RunFolder.Weights.init) ?? .best, threads: threadOptions.count, registry: registry,
             tests: { try TestImages(of: run, dataDirectory: dataOptions.dataDirectory, dataFile: data, registry: registry) })

@@ -101,7 +101,7 @@ final class ShownModel {
             cells += values.prefix(shown).enumerated().map { index, map in
                 let low = map.min() ?? 0, high = map.max() ?? 0
                 let raster = Raster(map: map, width: layout.columns, height: layout.rows, range: low...high, scale: .sequential)
-                return PictureSheet.Cell(raster, layout.maps > 1 ? ["\(index): \(text(Double(low))) … \(text(Double(high)))"] : ["\(text(Double(low))) … \(text(Double(high)))"])
+                return PictureSheet.Cell(raster, layout.maps > 1 ? ["\(index)", span(low, high)] : [span(low, high)])
             }
             // Each image begins a row.
             if images.count > 1 { while cells.count % perRow != 0 { cells.append(PictureSheet.Cell(Raster(width: 1, height: 1))) } }
@@ -192,15 +192,18 @@ final class ShownModel {
         let probe = try ModelProbe(trained, batchSize: 8, threads: threads)
         _ = try probe.attentionLayers()
         let found = try probe.attentionDistances(over: tests(), limit: count)
-        let points = found.pixels.enumerated().flatMap { layer, heads in heads.map { SIMD2(Double(layer + 1), $0) } }
+        // Attentions within windows have no distance, but are layers.
+        let all = probe.attentionPaths, places = found.paths.map { all.firstIndex(of: $0)! + 1 }, left = all.filter { !found.paths.contains($0) }
+        let points = zip(places, found.pixels).flatMap { layer, heads in heads.map { SIMD2(Double(layer), $0) } }
         let chart = PointChart(
-            title: "Mean attention distance of \(name)", xAxis: Axis("layer, from the image up (a point for each head)", shows: 0.5...Double(found.paths.count) + 0.5, isWhole: true),
+            title: "Mean attention distance of \(name)", xAxis: Axis("layer, from the image up (a point for each head)", shows: 0.5...Double(all.count) + 0.5, isWhole: true),
             yAxis: Axis("mean attention distance (pixels), over \(found.imageCount) test images", shows: 0...1), series: [PointChart.Series("", points)])
         let width = found.pixels.map(\.count).max() ?? 1
         let table = found.pixels.flatMap { heads in heads.map(Float.init) + [Float](repeating: .nan, count: width - heads.count) }
         return NetworkView(
             "distance", chart, [.init(name: "distance", shape: [found.paths.count, width], values: .floats(table), title: "mean attention distance by layer and head", units: "pixel")],
-            texts: [("layer", found.paths)])
+            texts: [("layer", found.paths)],
+            note: left.isEmpty ? nil : "left out, because they attend within windows: \(left.joined(separator: ", "))")
     }
 
     /// The features before the head, in a plane.
@@ -231,7 +234,7 @@ final class ShownModel {
         let colours = isSmooth
             ? Raster(map: values, width: width, height: height, range: low...max(low, high), scale: .sequential)
             : Raster(map: values, width: columns, height: rows, range: low...max(low, high), scale: .sequential)
-        return PictureSheet.Cell(picture(image).enlarged(by: factor).overlaid(with: colours), [words, more ?? "\(text(Double(low))) … \(text(Double(high)))"])
+        return PictureSheet.Cell(picture(image).enlarged(by: factor).overlaid(with: colours), [words, more ?? span(low, high)])
     }
 
     private func imageNumbers(_ images: [ShownImage]) -> NetworkView.Numbers {
@@ -246,6 +249,16 @@ final class ShownModel {
 
     /// Three significant digits.
     private func text(_ value: Double) -> String { String(format: "%.3g", value) }
+
+    /// `-1.5 to 0.02`: two significant digits, which have room under a small picture.
+    private func span(_ low: Float, _ high: Float) -> String {
+        func short(_ value: Float) -> String {
+            let size = abs(value)
+            if size >= 10, size < 1000 { return String(format: "%.0f", value) }
+            return String(format: "%.2g", value).replacing(/e([+-])0*/) { $0.1 == "-" ? "e-" : "e" }
+        }
+        return "\(short(low)) to \(short(high))"
+    }
 
     /// Columns of many pictures.
     private func columns(_ count: Int) -> Int { count <= 8 ? count : count <= 64 ? 8 : 16 }

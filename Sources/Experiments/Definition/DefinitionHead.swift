@@ -12,3 +12,15 @@ public enum DefinitionHead {
         return lines.isEmpty ? nil : lines.joined(separator: "\n")
     }
 }
+
+extension Definition {
+    /// How much of the comments a run keeps.
+    private static let largestQuestion = 8000
+
+    /// The comments at the head of the definition's file, as runs keep them; nil where there are none, or there is no file.
+    var question: String? {
+        guard let file, let text = DefinitionHead.text(of: URL(filePath: file.path))?.replacing("\0", with: "") else { return nil }
+        // A character that does not fit whole is left out.
+        return text.utf8.count <= Self.largestQuestion ? text : String(decoding: text.utf8.prefix(Self.largestQuestion), as: UTF8.self).replacing("\u{FFFD}", with: "")
+    }
+}

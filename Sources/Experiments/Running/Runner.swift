@@ -214,6 +214,7 @@ public final class Runner {
         let task = experiment.task(of: trial.model.name)
         return RunDescription(
             experiment: experiment.definition.name, model: trial.model.name, seed: trial.seed, configuration: trial.resolvedDefinition,
+            question: experiment.definition.question,
             parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds, classes: experiment.dataset.classCount,
             measures: experiment.measures, monitored: task.monitored, layouts: task.layouts,
             trialDigest: trial.identityDigest, identityVersion: Trial.identityVersion, dataDigest: experiment.dataDigest,

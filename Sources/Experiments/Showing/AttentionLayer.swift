@@ -41,6 +41,9 @@ extension ModelProbe {
                 : "the tokens of the model's attention have no common grid, so no map over the image can be made")
     }
 
+    /// The paths of all attentions, also of those over parts of images.
+    public var attentionPaths: [String] { graph.paths(withOutput: "probabilities") }
+
     /// The attention at a module's path, or the last one.
     ///
     /// - Parameter name: a path, with or without `.attn` behind that of a block.
@@ -49,6 +52,9 @@ extension ModelProbe {
         let layers = try attentionLayers()
         guard let name else { return layers[layers.count - 1] }
         if let layer = layers.first(where: { $0.path == name || $0.path == "\(name).attn" }) { return layer }
+        if attentionPaths.contains(where: { $0 == name || $0 == "\(name).attn" || $0.hasPrefix("\(name).") }), !layers.contains(where: { $0.path.hasPrefix("\(name).") }) {
+            throw UserError(.usage, "'\(name.shortened())' attends within windows, of which no map over the image can be made; expected one of \(layers.map(\.path).joined(separator: ", "))")
+        }
         throw UserError(.usage, "the model has no attention '\(name.shortened())'\(suggestion(for: name, among: layers.map(\.path)))")
     }
 

@@ -28,10 +28,11 @@ extension ArchitectureFigure {
         var lines = [
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"\(Self.number(width))\" height=\"\(Self.number(height))\" viewBox=\"0 0 \(Self.number(width)) \(Self.number(height))\" font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\">",
             "<title>\(Self.escaped(title))</title>",
-            "<defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0 8 4 0 8z\" fill=\"#444444\"/></marker></defs>",
-            "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>",
-            Self.text(title, x: width / 2, y: 24, "font-size=\"16\" font-weight=\"bold\""),
-            Self.text(subtitle, x: width / 2, y: 42, "fill=\"#555555\""),
+            "<defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path class=\"f-tip\" d=\"M0 0 8 4 0 8z\"/></marker></defs>",
+            "<style>.f-back{fill:#ffffff}.f-ink{fill:#1b1f24}.f-soft{fill:#57606a}.f-frame{fill:#fafafa;stroke:#999999}.f-line{stroke:#444444}.f-tip{fill:#444444}\n@media screen and (prefers-color-scheme: dark) {\n.f-back{fill:#14181d}.f-ink{fill:#e8eaed}.f-soft{fill:#a4adb8}.f-frame{fill:#1d232a;stroke:#6e7781}.f-line{stroke:#b4bcc6}.f-tip{fill:#b4bcc6}\n}</style>",
+            "<rect class=\"f-back\" width=\"100%\" height=\"100%\"/>",
+            Self.text(title, x: width / 2, y: 24, "class=\"f-ink\" font-size=\"16\" font-weight=\"bold\""),
+            Self.text(subtitle, x: width / 2, y: 42, "class=\"f-soft\""),
         ]
         lines += frameLines(layout, x: x, top: top)
         for arrow in layout.arrows {
@@ -39,7 +40,7 @@ extension ArchitectureFigure {
             for pass in arrow.passes { points += [(x(pass.x), top(pass.row)), (x(pass.x), top(pass.row) + Self.boxHeight)] }
             points.append((x(layout.x[arrow.to]), top(layout.rows[arrow.to])))
             let path = points.map { "\(Self.number($0.0)) \(Self.number($0.1))" }.joined(separator: " L")
-            lines.append("<path d=\"M\(path)\" fill=\"none\" stroke=\"#444444\" marker-end=\"url(#arrow)\"/>")
+            lines.append("<path d=\"M\(path)\" class=\"f-line\" fill=\"none\" marker-end=\"url(#arrow)\"/>")
         }
         for (index, box) in boxes.enumerated() {
             let colours = Self.colours(box.kind), left = x(layout.x[index]) - Self.boxWidth / 2, y = top(layout.rows[index])
@@ -58,8 +59,8 @@ extension ArchitectureFigure {
             let left = x(members.map { layout.x[$0] }.min()!) - Self.boxWidth / 2 - 8, right = x(members.map { layout.x[$0] }.max()!) + Self.boxWidth / 2 + 8
             let y = top(first) - 9, height = top(last) + Self.boxHeight + 9 - y
             return [
-                "<rect x=\"\(Self.number(left))\" y=\"\(Self.number(y))\" width=\"\(Self.number(right - left))\" height=\"\(Self.number(height))\" rx=\"8\" fill=\"#fafafa\" stroke=\"#999999\" stroke-dasharray=\"5 4\"/>",
-                "<text x=\"\(Self.number(right + 6))\" y=\"\(Self.number(y + height / 2))\" font-size=\"15\" font-weight=\"bold\">× \(frames[frame].count)</text>",
+                "<rect x=\"\(Self.number(left))\" y=\"\(Self.number(y))\" width=\"\(Self.number(right - left))\" height=\"\(Self.number(height))\" class=\"f-frame\" rx=\"8\" stroke-dasharray=\"5 4\"/>",
+                "<text x=\"\(Self.number(right + 6))\" y=\"\(Self.number(y + height / 2))\" class=\"f-ink\" font-size=\"15\" font-weight=\"bold\">× \(frames[frame].count)</text>",
             ]
         }
     }

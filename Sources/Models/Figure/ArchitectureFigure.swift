@@ -140,7 +140,9 @@ extension ArchitectureFigure {
     /// What stands behind a convolution or linear layer and belongs to it: a norm, an activation.
     private static func isCompanion(_ row: LayerSummary, of unit: Unit) -> Bool {
         guard row.multiplyAdds == 0, row.sources.count == 1, !isComposite(unit.path) else { return false }
-        if ["reshape", "transpose", "cast", "dropout"].contains(row.kind) { return true }
+        // A map that becomes another map, as where patches are merged, is a step of its own.
+        let before = unit.rows[unit.rows.count - 1].outputShape, isAnotherMap = before.rank == 4 && row.outputShape.rank == 4 && before[1] != row.outputShape[1]
+        if ["reshape", "transpose", "cast", "dropout"].contains(row.kind) { return !isAnotherMap }
         return [.convolution, .linear].contains(unit.kind) && !["pool", "concatenate", "sum", "slice"].contains { row.kind.contains($0) }
     }
 
