@@ -9,6 +9,10 @@ public struct CheckpointFile: Sendable, Equatable {
     /// Finished steps.
     public let step: Int
 
+    /// The run file as it was before this checkpoint: `checkpoints/step-<finished steps>.run`. A process that is killed in the middle of a
+    /// write may leave a run file that cannot be read.
+    public var runFile: String { "\((path as NSString).deletingPathExtension).run" }
+
     /// Opens the checkpoint.
     ///
     /// - Throws: `.data` when it is not as it was written.
@@ -18,7 +22,7 @@ public struct CheckpointFile: Sendable, Equatable {
 extension RunFolder {
     var checkpointsFolder: String { "\(path)/checkpoints" }
 
-    func checkpointFile(step: Int) -> String { "\(checkpointsFolder)/step-\(step).h5" }
+    func checkpointFile(step: Int) -> CheckpointFile { CheckpointFile(path: "\(checkpointsFolder)/step-\(step).h5", step: step) }
 
     /// The checkpoints, whole or not, the newest first; none in the folder of a finished run.
     ///
@@ -32,7 +36,7 @@ extension RunFolder {
             }
             let found = names.compactMap { name -> CheckpointFile? in
                 guard let step = name.wholeMatch(of: /step-(\d+)\.h5/).flatMap({ Int($0.1) }) else { return nil }
-                return CheckpointFile(path: "\(checkpointsFolder)/\(name)", step: step)
+                return checkpointFile(step: step)
             }
             return found.sorted { $0.step > $1.step }
         }
@@ -45,18 +49,21 @@ extension RunWriter {
         guard mkdir(folder.checkpointsFolder, 0o777) == 0 || errno == EEXIST else {
             throw UserError(.io, "\(folder.checkpointsFolder): cannot be made: \(String(cString: strerror(errno)))")
         }
-        return try WeightsWriter(folder.checkpointFile(step: step))
+        return try WeightsWriter(folder.checkpointFile(step: step).path)
     }
+
+    /// Keeps the run file, all of which is on the disk, for the checkpoint after `step` finished steps, which has been begun.
+    public func keepRunFile(step: Int) throws { try copyFile(from: folder.runFile, to: folder.checkpointFile(step: step).runFile) }
 
     /// The newest two checkpoints stay: the one before the last in case that the last is damaged later.
     public func removeOldCheckpoints() throws {
-        for old in try folder.checkpoints.dropFirst(2) { try remove(old.path) }
+        for old in try folder.checkpoints.dropFirst(2) { try remove(old) }
     }
 
     /// Gives the checkpoint after `step` finished steps the name `weights/last.h5` too: one file under two names, or a copy where the file
     /// system has no such thing.
     public func nameLast(checkpoint step: Int) throws {
-        let source = folder.checkpointFile(step: step), target = folder.weightsFile(.last), temporary = target + ".tmp"
+        let source = folder.checkpointFile(step: step).path, target = folder.weightsFile(.last), temporary = target + ".tmp"
         try remove(temporary)
         if link(source, temporary) == 0 {
             guard rename(temporary, target) == 0 else {
@@ -75,7 +82,10 @@ extension RunWriter {
     }
 
     /// Forgets a checkpoint that is of no use.
-    public func remove(_ checkpoint: CheckpointFile) throws { try remove(checkpoint.path) }
+    public func remove(_ checkpoint: CheckpointFile) throws {
+        try remove(checkpoint.path)
+        try remove(checkpoint.runFile)
+    }
 
     /// Forgets all checkpoints: the run has ended, or starts over.
     public func removeCheckpoints() throws {

@@ -56,6 +56,9 @@ public struct Diagnosis {
             findings.append(folder.hasRun ? "\(error)" : "\(folder.runFile): is missing")
             let whole = ((try? Self.wholeWeights(in: folder)) ?? []) + ((try? Self.wholeCheckpoints(in: folder)) ?? []).map(\.path)
             findings.append(whole.isEmpty ? "no weights can be saved" : "whole: \(whole.joined(separator: ", "))")
+            if let checkpoints = try? folder.checkpoints, let kept = try? Resumption.keptContents(of: checkpoints) {
+                findings.append("`harness run` goes on from a checkpoint, which keeps the run file up to step \(grouped(kept.steps.count))")
+            }
         }
         if let error = Self.error({ _ = try MachineRecord(folder) }) { add(damage: "\(error)") }
     }

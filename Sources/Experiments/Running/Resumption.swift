@@ -26,15 +26,17 @@ struct Resumption {
     /// - Throws: `.data` when the folder holds the run of another definition, or with other images.
     static func search(_ folder: RunFolder, for description: RunDescription, registry: Registry) throws -> Search {
         var search = Search()
+        let checkpoints = try folder.checkpoints
         let contents: RunContents
         do {
             contents = try RunReader(folder).contents()
         } catch let error as UserError where error.kind == .data || error.kind == .noInput {
             search.complaints.append("\(error)")
-            return search
+            guard error.kind == .data, let kept = try keptContents(of: checkpoints) else { return search }
+            contents = kept
         }
         try contents.description.checkIdentity(with: description, path: folder.path, registry: registry)
-        for file in try folder.checkpoints {
+        for file in checkpoints {
             do {
                 search.resumption = try Resumption(file.open(), of: contents, in: folder, description, continues: false)
                 return search
@@ -44,6 +46,14 @@ struct Resumption {
             }
         }
         return search
+    }
+
+    /// What the newest of the run files says that checkpoints keep; nil where none of them can be read either.
+    static func keptContents(of checkpoints: [CheckpointFile]) throws -> RunContents? {
+        for file in checkpoints {
+            do { return try RunReader(file.runFile).contents() } catch let error as UserError where error.kind != .io { continue }
+        }
+        return nil
     }
 
     /// What a trial goes on from that continues the finished run in `folder`.

@@ -86,6 +86,7 @@ final class RunRecorder: TrainingListener {
     private func saveCheckpoint(_ loop: TrainingLoop) throws {
         let checkpoint = try begun ?? BegunCheckpoint(of: loop, in: writer)
         begun = nil
+        try writer.keepRunFile(step: loop.progress.step)
         try checkpoint.finish(WeightsNotes(loop.state, monitor: loop.monitor, data: data, logDigest: run.logDigest))
         saved = loop.state
         try writer.removeOldCheckpoints()
