@@ -235,7 +235,7 @@ def filled(network):
 
 def training():
     """Ten losses of a small YOLO by SGD."""
-    side, boxes, classes, height, width, batch, maximum, rate, momentum = 2, 2, 3, 16, 24, 4, 3, 0.002, 0.9
+    side, boxes, classes, height, width, batch, maximum, rate, momentum = 2, 2, 3, 16, 24, 4, 3, 0.0002, 0.9
     network = filled(SmallYOLO(4, True, 16 * 2 * 3, 32, side * side * (5 * boxes + classes)))
     optimizer = torch.optim.SGD(network.parameters(), lr=rate, momentum=momentum)
     losses, rows = [], []
@@ -274,6 +274,12 @@ def pyramid():
                       for name, parameter in network.named_parameters()]}
 
 
+def names():
+    """The tensors of torchvision's network, running counts aside."""
+    network = torchvision.models.detection.retinanet_resnet50_fpn(weights=None, weights_backbone=None, num_classes=91)
+    return {name: list(tensor.shape) for name, tensor in network.state_dict().items() if not name.endswith("num_batches_tracked")}
+
+
 (FIXTURES / "detection.json").write_text(json.dumps({
     "grids": list(grid_cases()), "anchors": list(anchor_cases()), "overlap": overlap_cases(), "localizations": list(localization_cases())}) + "\n")
-(FIXTURES / "detection_models.json").write_text(json.dumps({"training": training(), "pyramid": pyramid()}) + "\n")
+(FIXTURES / "detection_models.json").write_text(json.dumps({"training": training(), "pyramid": pyramid(), "names": names()}) + "\n")

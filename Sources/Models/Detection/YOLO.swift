@@ -99,10 +99,6 @@ public struct YOLOConfiguration: BackboneConfiguration {
         }
     }
 
-    public func reportUnused(endingAfter stage: String, at fields: FieldReader) {
-        for key in ["hidden", "dropout"] where fields.node[key] != nil { fields.report("lies behind \(stage), after which the network is cut", at: key) }
-    }
-
     public func makeBackbone(input: ImageShape, through stage: String, in scope: Scope) -> any Backbone {
         var backbone = LayerSequence(), inputs = input.channels, place = 0
         let stages = stages, last = stageNames.firstIndex(of: stage) ?? stages.count - 1
