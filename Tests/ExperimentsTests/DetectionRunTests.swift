@@ -4,8 +4,10 @@ import Measures
 import Reports
 import RunStore
 import Tasks
+import TensorCore
 import TestSupport
 import Testing
+import Training
 import VisionData
 
 @testable import Experiments
@@ -122,12 +124,10 @@ import VisionData
     @Test func imagesWithoutObjects() throws {
         let shape = ImageShape(height: 16, width: 16, channels: 1), box = InstanceBox(label: 1, x: 2, y: 3, width: 8, height: 6)
         func prepared(_ boxes: [[InstanceBox]]) throws -> PreparedTask {
-            var configuration = DataConfiguration()
-            configuration.validation = .count(0)
             let images = try LabeledImages(
                 "few", shape: shape, pixels: .bytes((0..<4 * shape.count).map { UInt8($0 % 251) }, maximum: 255), labels: [0, 1, 0, 1], testCount: 1,
                 boxes: InstanceBoxes(maximum: 2, boxes))
-            return try TaskRegistry.standard.prepare(.text("detection"), dataset: ImageDataset(images, configuration), training: TrainConfiguration())
+            return try TaskRegistry.standard.prepare(.text("detection"), dataset: ImageDataset(images, validation: .count(0)), training: TrainConfiguration())
         }
         #expect(try prepared([[box], [], [box, box], []]).task.outputShape == [7 * 7 * 12])
         let error = #expect(throws: UserError.self) { _ = try prepared([[], [], [], [box]]) }

@@ -117,7 +117,7 @@ import VisionData
     /// Answers that say the truth are decoded to it, by either method.
     @Test func answersOfTheTruthAreFound() throws {
         let shape = ImageShape(height: 64, width: 96, channels: 1), objects = [[2, 10, 20, 40, 60], [0, 50, 4, 90, 30]]
-        let rows = objects.flatMap { $0.map(Float.init) } + [-1, 0, 0, 0, 0], finding = FindingOptions(scoreThreshold: 0.5, suppression: 0.5)
+        let rows: [Float] = objects.joined().map { Float($0) } + [-1, 0, 0, 0, 0], finding = FindingOptions(scoreThreshold: 0.5, suppression: 0.5)
         var options = DetectionOptions()
         options.grid = 4
         let grid = GridDetection(options, shape: shape, classCount: 3, maximum: 3)
@@ -133,8 +133,10 @@ import VisionData
         let anchors = AnchorDetection(options, shape: shape, classCount: 3, maximum: 3), matching = AnchorMatching(anchors: Anchors(options, shape: shape), classes: 3, maximum: 3)
         let graph = Graph(), boxes = graph.input("boxes", [1, 3, 5]), targets = matching(boxes)
         let result = try evaluate([targets[0], targets[3]], feeding: [(boxes, HostTensor([1, 3, 5], rows))])
-        let answers = (0..<anchors.outputShape[0]).flatMap { anchor in
-            (0..<3).map { result[0].floats[anchor * 3 + $0] == 1 ? Float(3) : -3 } + (0..<4).map { result[1].floats[anchor * 4 + $0] }
+        let classes = result[0].floats, numbers = result[1].floats
+        let answers = (0..<anchors.outputShape[0]).flatMap { anchor -> [Float] in
+            let logits: [Float] = (0..<3).map { classes[anchor * 3 + $0] == 1 ? 3 : -3 }
+            return logits + numbers[anchor * 4..<anchor * 4 + 4]
         }
         for found in [finding.found(answer, by: grid), finding.found(answers, by: anchors)] {
             #expect(found.count == 2)
