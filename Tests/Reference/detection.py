@@ -123,8 +123,8 @@ def anchor_losses(head, kind, boxes, logits, regressions, rows):
 
 
 # Detectron's number; torchvision's losses take 1.
-box_loss = _utils._box_loss
-torchvision.models.detection.retinanet.det_utils._box_loss = functools.partial(box_loss, cnf={"beta": 1 / 9})
+retinanet = torchvision.models.detection.retinanet
+retinanet._box_loss = functools.partial(_utils._box_loss, cnf={"beta": 1 / 9})
 
 
 def anchor_cases():

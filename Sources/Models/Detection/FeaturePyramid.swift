@@ -5,8 +5,7 @@ import TensorCore
 ///
 ///     inner_i = conv1×1(stage_i) + enlarged(inner_{i+1}),   P_i = conv3×3(inner_i);   further levels: conv3×3 of stride 2 of the one before, after the first of them behind a ReLU
 ///
-/// A map is enlarged by repeating each of its cells twice along both axes, less a last row or column where the finer map is odd, which is what nearest
-/// neighbours are. Shapes: stages `[B, h, w, c]`, finest first → maps `[B, h, w, width]`, finest first.
+/// A map is enlarged to the finer one's size by the cell of each place (nearest neighbours). Shapes: stages `[B, h, w, c]`, finest first → maps `[B, h, w, width]`, finest first.
 ///
 /// Parameters as torchvision's: `inner_blocks.i.0`, `layer_blocks.i.0`, `extra_blocks.p6` and so on. Initialization: uniform with variance 1 / fan_in, biases 0.
 ///
@@ -53,15 +52,21 @@ struct FeaturePyramid {
 }
 
 extension Tensor {
-    /// Each cell twice along both axes, as far as the map `other` goes; as it is where that has the same size.
+    /// The map in the size of `other`, each cell that of its place, ⌊i · h / H⌋; as it is where that has the same size.
     fileprivate func repeated(to other: Tensor, in scope: Scope) -> Tensor {
         guard isValid, other.isValid else { return self }
         let (batch, height, width, channels) = (shape[0], shape[1], shape[2], shape[3]), rows = other.shape[1], columns = other.shape[2]
         if rows == height, columns == width { return self }
-        guard (2 * height - 1...2 * height).contains(rows), (2 * width - 1...2 * width).contains(columns) else {
+        guard (2 * height - 1...2 * height + 1).contains(rows), (2 * width - 1...2 * width + 1).contains(columns) else {
             return scope.fail("a map of \(rows)×\(columns) follows one of \(height)×\(width), expected stages that halve their maps or keep them")
         }
-        return reshaped([batch, height, 1, width, 1, channels]).broadcast(to: [batch, height, 2, width, 2, channels])
-            .reshaped([batch, 2 * height, 2 * width, channels]).sliced(axis: 1, 0..<rows).sliced(axis: 2, 0..<columns)
+        let twice = reshaped([batch, height, 1, width, 1, channels]).broadcast(to: [batch, height, 2, width, 2, channels])
+            .reshaped([batch, 2 * height, 2 * width, channels])
+        return twice.extended(to: rows, axis: 1).extended(to: columns, axis: 2)
+    }
+
+    /// Of a map whose cells stand twice: without the last row, or with the first one three times.
+    private func extended(to length: Int, axis: Int) -> Tensor {
+        length > shape[axis] ? .concatenated([sliced(axis: axis, 0..<1), self], axis: axis) : sliced(axis: axis, 0..<length)
     }
 }
