@@ -82,6 +82,20 @@ public struct Raster: Sendable, Equatable {
         }
     }
 
+    /// The frame of a rectangle, `thickness` pixels wide and within it, as far as it lies in the picture.
+    ///
+    /// - Parameter edges: left, upper, right and lower edge, in pixels.
+    public mutating func frame(_ edges: [Double], thickness: Int, _ colour: Palette.Colour) {
+        let values = [colour.red, colour.green, colour.blue].map { UInt8($0.rounded()) }, edges = edges.map { Int($0.rounded()) }
+        let rows = edges[1]..<max(edges[1], edges[3]), columns = edges[0]..<max(edges[0], edges[2])
+        for row in rows.clamped(to: 0..<height) {
+            for column in columns.clamped(to: 0..<width) {
+                let depth = min(row - rows.lowerBound, rows.upperBound - 1 - row, column - columns.lowerBound, columns.upperBound - 1 - column)
+                if depth < thickness { self[row, column] = values[...] }
+            }
+        }
+    }
+
     /// A disc around a place.
     mutating func disc(x: Double, y: Double, radius: Double, _ colour: Palette.Colour) {
         let values = [colour.red, colour.green, colour.blue].map { UInt8($0.rounded()) }

@@ -5,7 +5,7 @@ import TensorCore
 ///     y[b, i, j, o] = Σ_{u, v, c} x[b, s·i + d·u − p, s·j + d·v − p, c] · W[o, c, u, v] + bias[o]
 ///
 /// Shapes: x `[B, H, W, in]`, `weight [out, in / groups, kernel height, kernel width]`, `bias [out]`, y `[B, H', W', out]`; s is the
-/// stride, d the dilation, p the padding. The bias starts at zero.
+/// stride, d the dilation, p the padding. The bias starts at zero unless `initialBias` says otherwise.
 public struct Convolution2D {
     /// `[out, in / groups, kernel height, kernel width]`.
     public let weight: Tensor
@@ -21,7 +21,7 @@ public struct Convolution2D {
     /// Declares the parameters in `scope`. The groups must divide inputs and outputs.
     public init(
         _ inputs: Int, _ outputs: Int, kernel: Size2D, stride: Size2D = 1, padding: Padding2D = .valid, dilation: Size2D = 1,
-        groups: Int = 1, border: Border = .zero, hasBias: Bool = true, initialization: Initialization, in scope: Scope
+        groups: Int = 1, border: Border = .zero, hasBias: Bool = true, initialBias: Double = 0, initialization: Initialization, in scope: Scope
     ) {
         self.stride = stride
         self.padding = padding
@@ -31,7 +31,7 @@ public struct Convolution2D {
         self.scope = scope
         precondition(groups > 0 && inputs % groups == 0 && outputs % groups == 0, "the groups must divide inputs and outputs")
         weight = scope.parameter("weight", [outputs, inputs / groups, kernel.height, kernel.width], initialization)
-        bias = hasBias ? scope.parameter("bias", [outputs], Initialization.zeros, role: .bias) : nil
+        bias = hasBias ? scope.parameter("bias", [outputs], Initialization.constant(value: initialBias), role: .bias) : nil
     }
 
     public func callAsFunction(_ x: Tensor) -> Tensor {

@@ -6,11 +6,12 @@ import TensorCore
 ///
 /// Batch norm adds and, if f is ReLU, clips in its own pass; group norm clips in its own where nothing is added. Otherwise each is an op.
 ///
-/// Shapes: x, the residual and y `[B, …, C]`. Parameters are those of `BatchNorm` or `GroupNorm`, or none.
+/// Shapes: x, the residual and y `[B, …, C]`. Parameters are those of `BatchNorm` or `GroupNorm`, or none, with the buffers of `FrozenBatchNorm`.
 public struct Normalization {
     private enum Norm {
         case batch(BatchNorm)
         case group(GroupNorm)
+        case frozen(FrozenBatchNorm)
         case none
     }
 
@@ -31,6 +32,7 @@ public struct Normalization {
             case .oneGroup: .group(GroupNorm(channels, groups: 1, initialScale: initialScale, epsilon: epsilon, in: scope))
             case .group(let groups): .group(GroupNorm(channels, groups: groups, initialScale: initialScale, epsilon: epsilon, in: scope))
             case .instance: .group(GroupNorm(channels, groups: channels, initialScale: initialScale, epsilon: epsilon, in: scope))
+            case .frozenBatch: .frozen(FrozenBatchNorm(channels, activation: activation, epsilon: epsilon, in: scope))
             case .none: .none
             }
     }
@@ -38,6 +40,7 @@ public struct Normalization {
     /// Records one call: x and the residual `[B, …, C]` → `[B, …, C]`.
     public func callAsFunction(_ x: Tensor, residual: Tensor? = nil) -> Tensor {
         if case .batch(let norm) = norm { return norm(x, residual: residual) }
+        if case .frozen(let norm) = norm { return norm(x, residual: residual) }
         if case .group(let norm) = norm, residual == nil, activation == .relu { return norm(x, relu: true) }
         return scope.record {
             var y = x

@@ -12,6 +12,8 @@ public enum NormalizationKind: Equatable, Sendable {
     case group(groups: Int)
     /// Each channel of each image over its positions.
     case instance
+    /// Each channel by statistics, a scale and an offset that no training changes.
+    case frozenBatch
     /// Nothing; the convolution has a bias instead.
     case none
 
@@ -20,13 +22,14 @@ public enum NormalizationKind: Equatable, Sendable {
 }
 
 extension OptionKind where Value == NormalizationKind {
-    /// What normalizes a convolutional network: `batch`, `layer`, `group`, `{group: {groups: 4}}`, `instance`, `none`.
+    /// What normalizes a convolutional network: `batch`, `layer`, `group`, `{group: {groups: 4}}`, `instance`, `frozen_batch`, `none`.
     public static let normalization = variants("normalization", writesNames: true, [
         Variant("batch", .batch, paper: "Ioffe and Szegedy, ICML 2015", "Each channel over the batch."),
         Variant("layer", .oneGroup, paper: "Ba, Kiros and Hinton, 2016", "Each image over all its channels and positions."),
         Variant("group", Groups(), paper: "Wu and He, ECCV 2018", "Each image over its positions and groups of neighbouring channels.",
             make: { .group(groups: $0.groups) }, options: { if case .group(let groups) = $0 { Groups(groups: groups) } else { nil } }),
         Variant("instance", .instance, paper: "Ulyanov, Vedaldi and Lempitsky, 2016", "Each channel of each image over its positions."),
+        Variant("frozen_batch", .frozenBatch, "Each channel by statistics, a scale and an offset that come from a file of weights and that no training changes."),
         Variant("none", .none, "Nothing; convolutions have biases instead."),
     ])
 }

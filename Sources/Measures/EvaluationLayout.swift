@@ -75,10 +75,19 @@ public struct EvaluationPlot: Sendable, Equatable {
     }
 }
 
-/// The numbers of a table, row after row.
+/// The numbers of a table, row after row. NaN stands for no number, and equals itself.
 public enum TableValues: Sendable, Equatable {
     case integers([Int64])
     case reals([Float])
+
+    /// Whether both have the same numbers.
+    public static func == (a: TableValues, b: TableValues) -> Bool {
+        switch (a, b) {
+        case (.integers(let a), .integers(let b)): a == b
+        case (.reals(let a), .reals(let b)): a.elementsEqual(b) { $0 == $1 || $0.isNaN && $1.isNaN }
+        default: false
+        }
+    }
 
     /// How many numbers there are.
     public var count: Int {

@@ -41,6 +41,9 @@ public struct ModelDefinition: Equatable, Sendable {
     /// Whether it answers for every pixel, `[B, height, width, classes]`, and not for an image.
     public var answersPixels: Bool { type(of: configuration).answersPixels }
 
+    /// Whether it answers for every one of many anchors, `[B, anchors, numbers]`, and not for an image.
+    public var answersAnchors: Bool { type(of: configuration).answersAnchors }
+
     /// Declares the parameters of a model for images of this size in `scope`, under whose path everything of it is recorded. Call the model
     /// once for each batch of images that it sees: all calls share the parameters.
     ///

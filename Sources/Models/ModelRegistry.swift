@@ -14,6 +14,7 @@ public struct ModelRegistry: Sendable {
         families: [
             LogisticRegressionConfiguration.self, MLPConfiguration.self, VisionTransformerConfiguration.self, CompactConvolutionalTransformerConfiguration.self,
             NaViTConfiguration.self, UNetConfiguration.self,
+            RetinaNetConfiguration.self,
         ] + backboneFamilies,
         presets: ModelPreset.all)
 
@@ -24,6 +25,7 @@ public struct ModelRegistry: Sendable {
         EfficientNetConfiguration.self, WideResNetConfiguration.self, ResNetV2Configuration.self, MobileNetConfiguration.self,
         MNISTNetworkConfiguration.self, InceptionV3Configuration.self, InceptionResNetV2Configuration.self, XceptionConfiguration.self, SwinTransformerConfiguration.self,
         StandardizedResNetConfiguration.self, CoAtNetConfiguration.self, LeViTConfiguration.self,
+        YOLOConfiguration.self,
     ]
 
     private init(families: [any ModelConfiguration.Type], presets: [ModelPreset]) {

@@ -75,6 +75,12 @@ public struct TaskRegistry: Sendable {
         TaskKind("segmentation", "A class for each pixel.", options: SegmentationOptions.self, smokeData: .digitScenes) { options, dataset, training in
             PreparedTask(try Segmentation(options, of: dataset, labelSmoothing: training.labelSmoothing), on: dataset)
         },
+        TaskKind("localization", "The class and the box of one object.", options: LocalizationOptions.self, smokeData: .digitScenes) { options, dataset, training in
+            PreparedTask(try Localization(options, of: dataset, labelSmoothing: training.labelSmoothing), on: dataset)
+        },
+        TaskKind("detection", "The classes and the boxes of all objects.", options: DetectionOptions.self, smokeData: .digitScenes) { options, dataset, training in
+            PreparedTask(try ObjectDetection(options, of: dataset, labelSmoothing: training.labelSmoothing), on: dataset)
+        },
     ])
 
     /// What there is to say about `task:`.

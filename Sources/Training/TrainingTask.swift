@@ -43,8 +43,10 @@ extension TrainingTask {
 
     /// Whether each pixel of an image has an answer of its own, `[height, width, numbers]`, which only some models give.
     public var answersPixels: Bool { outputShape.rank == 3 }
-    /// How many numbers an answer has.
-    public var outputCount: Int { answersPixels ? outputShape[2] : outputShape.elementCount }
+    /// Whether each of many anchors has an answer of its own, `[anchors, numbers]`, which only some models give.
+    public var answersAnchors: Bool { outputShape.rank == 2 }
+    /// How many numbers an answer has: of a pixel or of an anchor where each has one of its own.
+    public var outputCount: Int { outputShape.rank > 1 ? outputShape[-1] : outputShape.elementCount }
     public var splitMeasures: [Measure] { [] }
     public func layout(of split: Split) -> EvaluationLayout { EvaluationLayout() }
     public func makeTables(of split: Split) -> any EvaluationTables { NoTables() }

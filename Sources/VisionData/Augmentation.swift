@@ -5,7 +5,7 @@ import TensorCore
 ///
 /// The geometric ones (shift, flip, rotation, shear, zoom) act about the image's centre in the order in which they are listed, and are
 /// composed into one map, so that an image is resampled once (bilinear); shifts and flips alone move pixels without changing
-/// them. What comes from outside the image is black (0). A mask goes with its image (`MaskPreparer`). Random erasing and what a program adds act on the result, wherever they are listed.
+/// them. What comes from outside the image is black (0). A mask and boxes go with their image (`MaskPreparer`, `BoxPreparer`). Random erasing and what a program adds act on the result, wherever they are listed.
 public enum Augmentation: Sendable, Equatable {
     /// `{shift: 2}`: moves the image by a whole number of pixels, uniform from −`pixels` to `pixels`, in each direction.
     case shift(pixels: Int)

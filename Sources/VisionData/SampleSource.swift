@@ -37,6 +37,9 @@ public struct Field: Sendable, Equatable {
         Field("mask", [shape.height, shape.width], .int32, meaning: .classes(count))
     }
 
+    /// Class, left, upper, right and lower edge of each object, in pixels; rows of the class −1 hold none.
+    public static func boxes(atMost maximum: Int) -> Field { Field("boxes", [maximum, BoxPreparer.length]) }
+
     /// 1 where a place holds a sample, 0 where it stays free.
     public static let present = Field("present", [])
 
@@ -105,7 +108,8 @@ extension SampleSource {
 
 extension ImageDataset: SampleSource {
     public var fields: [Field] {
-        [.image(shape), .label(classes: classCount)] + (images.masks == nil ? [] : [.mask(shape, classes: classCount)]) + (packing == nil ? [] : [.present])
+        [.image(shape), .label(classes: classCount)] + (images.masks == nil ? [] : [.mask(shape, classes: classCount)])
+            + (images.boxes.map { [.boxes(atMost: $0.maximum)] } ?? []) + (packing == nil ? [] : [.present])
     }
     public var byteCount: Int { images.byteCount }
 
@@ -124,7 +128,7 @@ extension ImageDataset: SampleSource {
 }
 
 private struct ImageWriter: SampleWriter {
-    private enum Part { case image, label, mask, present }
+    private enum Part { case image, label, mask, boxes, present }
 
     private let parts: [Part]
     private let labels: [Int32]
@@ -135,6 +139,10 @@ private struct ImageWriter: SampleWriter {
     private let preparer: ImagePreparer?
     /// nil where nobody asks for masks.
     private let masks: MaskPreparer?
+    /// nil where nobody asks for boxes.
+    private let boxes: BoxPreparer?
+    /// How many numbers the boxes of an image are.
+    private let boxesLength: Int
     /// Of images that share sequences.
     private let native: NativeWriter?
 
@@ -144,6 +152,7 @@ private struct ImageWriter: SampleWriter {
             case .image(dataset.shape): .image
             case .label(classes: dataset.classCount): .label
             case .mask(dataset.shape, classes: dataset.classCount): .mask
+            case _ where field == dataset.images.boxes.map({ .boxes(atMost: $0.maximum) }): .boxes
             case .present: .present
             default: preconditionFailure("images with labels have no field \(field.name)")
             }
@@ -153,6 +162,8 @@ private struct ImageWriter: SampleWriter {
         imageSize = dataset.shape.height * dataset.shape.width
         preparer = dataset.packing == nil ? ImagePreparer(dataset, augmentations: augmentations, seed: seed) : nil
         masks = parts.contains(.mask) ? MaskPreparer(dataset, augmentations: augmentations, seed: seed) : nil
+        boxes = parts.contains(.boxes) ? BoxPreparer(dataset, augmentations: augmentations, seed: seed) : nil
+        boxesLength = (dataset.images.boxes?.maximum ?? 0) * BoxPreparer.length
         native = dataset.images.files.flatMap { files in
             guard let size = dataset.native, let packing = dataset.packing else { return nil }
             return NativeWriter(dataset, files, size, packing, augmentations: augmentations, seed: seed)
@@ -170,6 +181,7 @@ private struct ImageWriter: SampleWriter {
                 }
             case .label: memory.assumingMemoryBound(to: Int32.self)[place] = sample < 0 ? 0 : labels[sample]
             case .mask: masks?.write(sample, epoch: epoch, to: memory.assumingMemoryBound(to: Int32.self) + place * imageSize)
+            case .boxes: boxes?.write(sample, epoch: epoch, to: memory.assumingMemoryBound(to: Float.self) + place * boxesLength)
             case .present: memory.assumingMemoryBound(to: Float.self)[place] = sample < 0 ? 0 : 1
             }
         }

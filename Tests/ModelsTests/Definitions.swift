@@ -65,6 +65,7 @@ let smallDefinitions = [
     #"{"lenet5": {"padding": 0}}"#,
     #"{"vgg": {"blocks": [1, 2], "width": 4, "hidden": [8], "pool": 2, "dropout": 0}}"#,
     #"{"vgg": {"blocks": [1, 1, 1], "width": 4, "hidden": [], "pool": 1, "norm": "batch", "dropout": 0}}"#,
+    #"{"yolo": {"size": "small", "width": 4, "hidden": 16, "norm": "batch"}}"#,
     #"{"squeezenet": {"dropout": 0.5}}"#,
     #"{"squeezenet": {"version": "1.0", "dropout": 0}}"#,
     #"{"densenet": {"depth": 10, "growth": 4}}"#,

@@ -23,6 +23,7 @@ struct ShowCommand: DefinitionCommand {
               harness show quickstart/vit --attention --image 0 class:7 --output attention.svg
               harness show quickstart/resnet8 --gradcam --image 0 1 2 3 --output gradcam.png
               harness show quickstart/vit --positions --distance --embedding --into vit.h5
+              harness show detection/yolo --boxes --image 0 1 2 3 --output boxes.png
             """)
 
     @Argument(help: ArgumentHelp("A run folder, a folder with one run in it, or the beginning of a run's name.", valueName: "run"), completion: Completion.run)
@@ -51,6 +52,9 @@ struct ShowCommand: DefinitionCommand {
 
     @Flag(help: "The most confident errors of the test, as the run keeps them.")
     var errors = false
+
+    @Flag(help: "The boxes that a detection or localization found in test images, the first 12 or --image, and those of the data.")
+    var boxes = false
 
     @Flag(help: "The features before the head of the first --count test images, in the plane of their first two principal components.")
     var embedding = false
@@ -86,12 +90,12 @@ struct ShowCommand: DefinitionCommand {
     private var kinds: [String] {
         [
             ("filters", filters), ("activations", activations != nil), ("attention", attention), ("gradcam", gradcam), ("integrated-gradients", integratedGradients),
-            ("positions", positions), ("distance", distance), ("errors", errors), ("embedding", embedding),
+            ("positions", positions), ("distance", distance), ("errors", errors), ("boxes", boxes), ("embedding", embedding),
         ].filter(\.1).map(\.0)
     }
 
     mutating func validate() throws {
-        let names = "--filters, --activations, --attention, --gradcam, --integrated-gradients, --positions, --distance, --errors or --embedding", kinds = kinds
+        let names = "--filters, --activations, --attention, --gradcam, --integrated-gradients, --positions, --distance, --errors, --boxes or --embedding", kinds = kinds
         if kinds.isEmpty { throw ValidationError("expected what to show: \(names)") }
         if output == nil, into == nil { throw ValidationError("expected --output with a file, .png or .svg, or --into with an HDF5 file") }
         for (option, file) in [("--output", output), ("--into", into), ("--data", data)] where file == "" { throw ValidationError("\(option): expected the path of a file, found an empty one") }
@@ -111,7 +115,7 @@ struct ShowCommand: DefinitionCommand {
             guard isGiven, !takers.contains(where: kinds.contains) else { return }
             throw ValidationError("\(option) goes with \(takers.map { "--\($0)" }.joined(separator: ", "))")
         }
-        try goes("--image", !image.isEmpty, with: ["activations", "attention", "gradcam", "integrated-gradients"])
+        try goes("--image", !image.isEmpty, with: ["activations", "attention", "gradcam", "integrated-gradients", "boxes"])
         try goes("--layer", layer != nil, with: ["attention", "gradcam"])
         try goes("--class", shownClass != nil, with: ["gradcam", "integrated-gradients"])
         try goes("--count", count != nil, with: ["distance", "embedding"])
@@ -126,9 +130,10 @@ struct ShowCommand: DefinitionCommand {
         let output = try output.map { try OutputFile.path($0, besides: image, replacing: PictureFormat($0)!.start) }
         let into = try into.map { try OutputFile.path($0, besides: image, replacing: ("HDF5", [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A])) }
         if let into { try NetworkView.requireOwn(into) }
-        let model = try kinds == ["errors"] ? nil : ShownModel(
-            run, weights: weights.flatMap(RunFolder.Weights.init) ?? .best, threads: threadOptions.count, registry: registry,
-            tests: { try TestImages(of: run, dataDirectory: dataOptions.dataDirectory, dataFile: data, registry: registry) })
+        let tests = { try TestImages(of: run, dataDirectory: dataOptions.dataDirectory, dataFile: data, registry: registry) }
+        // What the run's file has needs no model.
+        let model = try Set(kinds).isSubset(of: ["errors", "boxes"]) ? nil : ShownModel(
+            run, weights: weights.flatMap(RunFolder.Weights.init) ?? .best, threads: threadOptions.count, registry: registry, tests: tests)
         try interruptible {
             let images = image.isEmpty ? [ImageChoice.index(0)] : image.map(ImageChoice.init)
             var views: [NetworkView] = []
@@ -140,6 +145,7 @@ struct ShowCommand: DefinitionCommand {
             if positions { views += try model!.positions() }
             if distance { views.append(try model!.distances(count ?? 128)) }
             if errors { views.append(try NetworkView(errorsOf: run)) }
+            if boxes { views.append(try NetworkView(boxesOf: run, image.map(ImageChoice.init), tests)) }
             if embedding { views.append(try model!.embedding(count ?? 1000)) }
             try Interrupt.check()
             if let output {

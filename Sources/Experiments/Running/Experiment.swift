@@ -123,14 +123,15 @@ public struct Experiment: Sendable {
         try errors.throwIfAny()
     }
 
-    /// Reports a model that answers for an image where the task asks about every pixel, or the reverse; true: it answers what it is asked.
+    /// Reports a model that answers for an image where the task asks about every pixel or every anchor, or the reverse; true: it answers what it is asked.
     private static func reportAnswer(of model: Definition.Model, to task: some TrainingTask, _ errors: ConfigurationErrors) -> Bool {
-        if model.definition.answersPixels == task.answersPixels { return true }
-        let family = model.definition.family
-        let sentence = task.answersPixels
-            ? "\(family) gives one answer for an image, and \(task.name) asks for one for every pixel; expected a model such as unet"
-            : "\(family) gives an answer for every pixel, and \(task.name) asks for one for an image; say task: segmentation, or take another model"
-        errors.report(sentence, at: model.node.mark, path: model.path)
+        let given = model.definition
+        if given.answersPixels == task.answersPixels, given.answersAnchors == task.answersAnchors { return true }
+        let gives = given.answersPixels ? "an answer for every pixel" : given.answersAnchors ? "an answer for every anchor" : "one answer for an image"
+        let asked = task.answersPixels ? "one for every pixel; expected a model such as unet"
+            : task.answersAnchors ? "one for every anchor; expected a model such as retinanet"
+            : "one for an image; say task: \(given.answersPixels ? "segmentation" : "{detection: {method: anchors}}"), or take another model"
+        errors.report("\(given.family) gives \(gives), and \(task.name) asks for \(asked)", at: model.node.mark, path: model.path)
         return false
     }
 

@@ -43,7 +43,8 @@ final class ProgressLine: TrainingListener {
 
         init(_ values: MeasureValues, _ monitor: Monitor) {
             loss = values[Measure.lossName] ?? .nan
-            watched = monitor.measure.name == Measure.lossName ? nil : values[monitor.measure.name].map { (monitor.measure.title, $0) }
+            // What is not measured of the training is NaN there.
+            watched = monitor.measure.name == Measure.lossName ? nil : values[monitor.measure.name].flatMap { $0.isNaN ? nil : (monitor.measure.title, $0) }
         }
     }
 

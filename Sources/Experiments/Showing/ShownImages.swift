@@ -128,10 +128,39 @@ extension TrainedModel {
     /// The picture of an image's normalized pixels: `[height · width · channels]` from 0 to 1, as they were before they were normalized.
     public func picture(_ pixels: [Float]) -> [Float] {
         guard case .given(let mean, let deviation) = normalization else { return pixels.map { min(1, max(0, $0)) } }
-        let values = pixels.indices.map { Double(pixels[$0]) * deviation[$0 % deviation.count] + mean[$0 % mean.count] }
-        // Numbers that are no bytes are stretched to what can be shown.
-        let low = min(0, values.min() ?? 0), high = max(1, values.max() ?? 1), isByte = low > -0.01 && high < 1.01
-        return values.map { Float(isByte ? min(1, max(0, $0)) : ($0 - low) / (high - low)) }
+        return shown(pixels, mean: mean, deviation: deviation)
+    }
+}
+
+/// Pixels from 0 to 1 as they were before they were normalized.
+private func shown(_ pixels: [Float], mean: [Double], deviation: [Double]) -> [Float] {
+    let values = pixels.indices.map { Double(pixels[$0]) * deviation[$0 % deviation.count] + mean[$0 % mean.count] }
+    // Numbers that are no bytes are stretched to what can be shown.
+    let low = min(0, values.min() ?? 0), high = max(1, values.max() ?? 1), isByte = low > -0.01 && high < 1.01
+    return values.map { Float(isByte ? min(1, max(0, $0)) : ($0 - low) / (high - low)) }
+}
+
+extension TestImages {
+    /// The size of the images as models see them.
+    public var shape: ImageShape { dataset.shape }
+
+    /// What a class is called: its name, or its number.
+    public func className(_ index: Int) -> String { dataset.classNames.flatMap { $0.indices.contains(index) ? $0[index] : nil } ?? "class \(index)" }
+
+    /// The picture of an image, `[height · width · channels]` from 0 to 1, and its objects.
+    func scene(_ place: Int) throws -> (pixels: [Float], objects: [ShownBox]) {
+        let boxes = dataset.field(named: "boxes"), fields = [Field.image(dataset.shape)] + (boxes.map { [$0] } ?? [])
+        let pipeline = BatchPipeline(evaluating: dataset, fields: fields, indices: [order[place]], batchSize: 1)
+        guard let batch = try pipeline.next() else { return ([], []) }
+        let pixels = Array(UnsafeBufferPointer(start: batch.fields[0].assumingMemoryBound(to: Float.self), count: dataset.shape.count))
+        var objects: [ShownBox] = []
+        if let boxes {
+            let rows = UnsafeBufferPointer(start: batch.fields[1].assumingMemoryBound(to: Float.self), count: boxes.shape.elementCount)
+            for start in stride(from: 0, to: rows.count, by: 5) where rows[start] >= 0 {
+                objects.append(ShownBox(label: Int(rows[start]), score: nil, edges: Array(rows[start + 1..<start + 5])))
+            }
+        }
+        return (shown(pixels, mean: dataset.normalization.mean, deviation: dataset.normalization.std), objects)
     }
 }
 

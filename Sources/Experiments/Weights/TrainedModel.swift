@@ -70,8 +70,8 @@ public struct TrainedModel: Sendable {
     }
 
     private func check(_ name: String, _ path: String) throws {
-        if definition.answersPixels {
-            throw UserError(.usage, "\(name) is a model that answers for every pixel; expected one that answers for an image, which can be predicted and shown")
+        if definition.answersPixels || definition.answersAnchors {
+            throw UserError(.usage, "\(name) is a model that answers for every \(definition.answersPixels ? "pixel" : "anchor"); expected one that answers for an image, which can be predicted and shown")
         }
         let declared = try definition.declarations(of: name, input: input, classes: classes)
         let matching = try FileWeights.matching(of: path, with: (declared.parameters + declared.buffers).shapes, except: [])
