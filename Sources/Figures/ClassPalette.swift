@@ -7,8 +7,12 @@ public struct ClassPalette: Sendable, Equatable {
     /// highest bits first. 0 is black; 255, what does not count, is light gray.
     ///
     /// Everingham, Van Gool, Williams, Winn and Zisserman, "The PASCAL Visual Object Classes (VOC) Challenge", IJCV 88, 2010.
-    public static let voc = ClassPalette(bytes: (0..<256).flatMap { label in
-        (0..<3).map { channel in (0..<8).reduce(0 as UInt8) { $0 | UInt8(label >> (3 * $1 + channel) & 1) << UInt8(7 - $1) } }
+    public static let voc = ClassPalette(bytes: (0..<256).flatMap { label -> [UInt8] in
+        var colour: [UInt8] = [0, 0, 0]
+        for bit in 0..<8 {
+            for channel in 0..<3 { colour[channel] |= UInt8(label >> (3 * bit + channel) & 1) << UInt8(7 - bit) }
+        }
+        return colour
     })
 
     /// Red, green and blue of a class from 0 to 255.

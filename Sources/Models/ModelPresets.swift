@@ -216,8 +216,9 @@ public struct ModelPreset: Sendable {
             name, summary, VisionTransformerConfiguration(patch: 4, transformer, pool: pool), size: 32, channels: 3, paper: CompactConvolutionalTransformerConfiguration.paper)
     }
 
-    /// torchvision's networks with a class for each pixel, and SETR as it was published for Cityscapes.
+    /// A small U-Net, torchvision's networks with a class for each pixel, and SETR as it was published for Cityscapes.
     private static let segmentation: [ModelPreset] = [
+        ModelPreset("unet-64", "16 wide, for scenes of 64×64", smallUNet, size: 64, channels: 1, classes: 11),
         ModelPreset("fcn-resnet50", "torchvision's FCN", FCNConfiguration(backbone: dilated(50)), size: 520, channels: 3, classes: 21),
         ModelPreset("deeplabv3-resnet50", "torchvision's DeepLab v3", DeepLabConfiguration(backbone: dilated(50)), size: 520, channels: 3, classes: 21),
     ] + SETRConfiguration.Decoder.allCases.map { decoder in
@@ -225,6 +226,12 @@ public struct ModelPreset: Sendable {
         return ModelPreset(
             "setr-\(decoder.rawValue)-l-16", "ViT-L/16 and the decoder \(decoder.rawValue)", SETRConfiguration(transformer, decoder: decoder), size: 768, channels: 3,
             classes: 19)
+    }
+
+    private static var smallUNet: UNetConfiguration {
+        var network = UNetConfiguration()
+        (network.width, network.depth, network.norm) = (16, 3, .batch)
+        return network
     }
 
     private static func dilated(_ depth: Int) -> BackboneDefinition {

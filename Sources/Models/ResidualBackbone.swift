@@ -80,7 +80,7 @@ struct Bottleneck: Layer {
     private let end: ResidualEnd
     private let downsample: NormalizedConvolution?
 
-    init(_ inputs: Int, _ inner: Int, _ outputs: Int, stride: Int, dilation: Int, of network: some ResidualNetworkConfiguration, in scope: Scope) {
+    init(_ inputs: Int, _ inner: Int, _ outputs: Int, stride: Int, dilation: Int = 1, of network: some ResidualNetworkConfiguration, in scope: Scope) {
         let options = network.blockOptions, isFirst = options.strideIn == .first
         first = NormalizedConvolution(inputs, inner, kernel: 1, stride: isFirst ? stride : 1, of: network, in: (scope["conv1"], scope["bn1"]))
         second = NormalizedConvolution(
@@ -138,7 +138,7 @@ struct BasicBlock: Layer {
     private let scope: Scope
 
     init(
-        _ inputs: Int, _ outputs: Int, stride: Int, dilations: (first: Int, second: Int), of network: some ResidualNetworkConfiguration, in scope: Scope
+        _ inputs: Int, _ outputs: Int, stride: Int, dilations: (first: Int, second: Int) = (1, 1), of network: some ResidualNetworkConfiguration, in scope: Scope
     ) {
         self.stride = stride
         self.scope = scope

@@ -13,7 +13,7 @@ public struct PNGFile {
     ///   - classes: `[height, width]`, places in a palette of 256 colours.
     ///   - hasPalette: whether the file has it, as the format demands.
     public init(classes: [UInt8], _ size: Size2D, hasPalette: Bool = true) {
-        let palette = Self.chunk("PLTE", (0..<256).flatMap { [UInt8($0), UInt8(255 - $0), UInt8($0 / 2)] })
+        let colours = (0..<256).flatMap { place -> [UInt8] in [UInt8(place), UInt8(255 - place), UInt8(place / 2)] }, palette = Self.chunk("PLTE", colours)
         self.init(classes, size, channels: 1, kind: 3, hasPalette ? palette : [])
     }
 

@@ -101,8 +101,10 @@ import Testing
 
     @Test func whatDoesNotFitIsSaidInASentence() throws {
         try withTemporaryFolder { root in
+            try Self.voc("\(root)/whole")
+            #expect(try Self.load(Self.source("\(root)/whole")).images.labels.count == 4)
             var number = 0
-            func message(_ classes: [String] = [], _ change: (_ folder: String) throws -> Void) throws -> String {
+            func message(of classes: [String] = [], _ change: (_ folder: String) throws -> Void) throws -> String {
                 number += 1
                 let folder = "\(root)/\(number)"
                 try Self.voc(folder)
@@ -114,7 +116,7 @@ import Testing
             func list(_ text: String) -> (String) throws -> Void { { try Self.write(Array(text.utf8), "\($0)/ImageSets/Segmentation/train.txt") } }
             #expect(try message(mask(PNGFile(classes: Self.mask(1, Size2D(6, 4)), Size2D(6, 4)).bytes))
                 == "SegmentationClass/2007_000001.png: has 6×4 pixels, expected the 4×6 of JPEGImages/2007_000001.png")
-            #expect(try message(["a", "b", "c"], mask(PNGFile(classes: Self.mask(6), Size2D(4, 6)).bytes))
+            #expect(try message(of: ["a", "b", "c"], mask(PNGFile(classes: Self.mask(6), Size2D(4, 6)).bytes))
                 == "SegmentationClass/2007_000001.png: the pixel in row 0 and column 1 has the class 7, expected 0 to 2, or 255 for pixels that do not count")
             #expect(try message(mask(PNGFile(classes: Self.mask(1), Size2D(4, 6), hasPalette: false).bytes)).hasPrefix("SegmentationClass/2007_000001.png: is damaged: Missing PLTE"))
             #expect(try message(mask(PNGFile([UInt8](repeating: 1, count: 72), Size2D(4, 6), channels: 3).bytes))

@@ -76,7 +76,7 @@ extension LabeledImages.Pixels {
     /// The same numbers with others of their kind behind them; nil where those are of another kind.
     public func joined(_ others: LabeledImages.Pixels) -> LabeledImages.Pixels? {
         switch (self, others) {
-        case (.bytes(let a, let most), .bytes(let b, most)): .bytes(a + b, maximum: most)
+        case (.bytes(let a, let most), .bytes(let b, let other)) where most == other: .bytes(a + b, maximum: most)
         case (.floats(let a), .floats(let b)): .floats(a + b)
         default: nil
         }
