@@ -151,6 +151,19 @@ static void write_upright(const raw_image *image, int orientation, image_pixels 
     });
 }
 
+int image_decode_classes(const uint8_t *bytes, size_t count, int64_t most_pixels, image_pixels *pixels, char message[IMAGE_MESSAGE]) {
+    memset(pixels, 0, sizeof *pixels);
+    image_header header;
+    if (image_read_header(bytes, count, &header, message)) return 1;
+    if (header.format != IMAGE_PNG) {
+        return fail(message, "is a %s file, expected a PNG file, whose numbers are classes", header.format == IMAGE_JPEG ? "JPEG" : "WebP");
+    }
+    raw_image image;
+    if (png_decode_classes(bytes, count, most_pixels, &image, message)) return 1;
+    *pixels = (image_pixels){.width = image.width, .height = image.height, .channels = 1, .bytes_per_sample = 1, .samples = image.samples};
+    return 0;
+}
+
 int image_decode(const uint8_t *bytes, size_t count, const image_wishes *wishes, image_pixels *pixels, char message[IMAGE_MESSAGE]) {
     memset(pixels, 0, sizeof *pixels);
     image_header header;

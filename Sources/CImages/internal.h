@@ -34,4 +34,5 @@ int png_header(const uint8_t *bytes, size_t count, image_header *header, char me
 int webp_header(const uint8_t *bytes, size_t count, image_header *header, char message[IMAGE_MESSAGE]);
 int jpeg_decode(const uint8_t *bytes, size_t count, const image_wishes *wishes, int orientation, raw_image *image, char message[IMAGE_MESSAGE]);
 int png_decode(const uint8_t *bytes, size_t count, const image_wishes *wishes, raw_image *image, char message[IMAGE_MESSAGE]);
+int png_decode_classes(const uint8_t *bytes, size_t count, int64_t most_pixels, raw_image *image, char message[IMAGE_MESSAGE]);
 int webp_decode(const uint8_t *bytes, size_t count, const image_wishes *wishes, raw_image *image, char message[IMAGE_MESSAGE]);

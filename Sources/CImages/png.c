@@ -67,7 +67,8 @@ int png_header(const uint8_t *bytes, size_t count, image_header *header, char me
     return 0;
 }
 
-int png_decode(const uint8_t *bytes, size_t count, const image_wishes *wishes, raw_image *image, char message[IMAGE_MESSAGE]) {
+/// Decodes a file; `are_classes`: as the numbers that are stored, which a palette or gray levels have.
+static int decode(const uint8_t *bytes, size_t count, int64_t most_pixels, int are_classes, raw_image *image, char message[IMAGE_MESSAGE]) {
     png_source source;
     png_structp png;
     png_infop info;
@@ -85,9 +86,22 @@ int png_decode(const uint8_t *bytes, size_t count, const image_wishes *wishes, r
     png_set_read_fn(png, &source, take);
     png_read_info(png, info);
     int64_t width = png_get_image_width(png, info), height = png_get_image_height(png, info);
-    if (too_many_pixels(width, height, wishes->most_pixels, message)) png_longjmp(png, 1);
-    // Palettes become colours, 1 to 4 bits become 8, and a transparent colour becomes alpha.
-    png_set_expand(png);
+    if (too_many_pixels(width, height, most_pixels, message)) png_longjmp(png, 1);
+    if (are_classes) {
+        int type = png_get_color_type(png, info);
+        if (type != PNG_COLOR_TYPE_PALETTE && type != PNG_COLOR_TYPE_GRAY) {
+            fail(message, "has colours and no palette, expected a PNG file with a palette or gray levels, whose numbers are classes");
+            png_longjmp(png, 1);
+        }
+        if (png_get_bit_depth(png, info) == 16) {
+            fail(message, "has gray levels of 16 bits, expected numbers of classes in 8 bits");
+            png_longjmp(png, 1);
+        }
+        png_set_packing(png);
+    } else {
+        // Palettes become colours, 1 to 4 bits become 8, and a transparent colour becomes alpha.
+        png_set_expand(png);
+    }
     if (png_get_bit_depth(png, info) == 16) png_set_swap(png);
     png_set_interlace_handling(png);
     png_read_update_info(png, info);
@@ -110,4 +124,12 @@ int png_decode(const uint8_t *bytes, size_t count, const image_wishes *wishes, r
     png_destroy_read_struct(&png, &info, NULL);
     free(rows);
     return 0;
+}
+
+int png_decode(const uint8_t *bytes, size_t count, const image_wishes *wishes, raw_image *image, char message[IMAGE_MESSAGE]) {
+    return decode(bytes, count, wishes->most_pixels, 0, image, message);
+}
+
+int png_decode_classes(const uint8_t *bytes, size_t count, int64_t most_pixels, raw_image *image, char message[IMAGE_MESSAGE]) {
+    return decode(bytes, count, most_pixels, 1, image, message);
 }

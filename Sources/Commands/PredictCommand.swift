@@ -1,6 +1,9 @@
 import ArgumentParser
 import Configuration
 import Experiments
+import Figures
+import Foundation
+import HDF5
 import Models
 import RunStore
 import TensorCore
@@ -16,11 +19,17 @@ struct PredictCommand: DefinitionCommand {
             as the run's; for --model they are float32, normalized already. Prints the most probable class of each image, or the --top ones. \
             --output writes /logits [n, classes], /classes and /probabilities [n, top] instead, and the /paths of files; with --format it does both.
 
+            A model that answers for every pixel gives a mask of each image's own size: --output names a folder, which gets a PNG file with a palette of the \
+            image's name. Images are brought to the size of the run's, where its definition has a data.size, and their masks back; else, or with --tiles, they \
+            are cut into tiles of the model's size that overlap by --overlap pixels and are mirrored at the ends, and each pixel has the answer of the tile \
+            whose border is farthest.
+
             Examples:
               harness predict leaves/resnet photo.jpg more/
               harness predict quickstart/vit --input images.h5 --top 3
               harness predict Results/quickstart/vit-s0-1f0c93ab --input images.h5 --format csv
               harness predict --model resnet18 --weights resnet18.safetensors --input images.h5 --output logits.h5
+              harness predict cells/unet slides/ --output masks --tiles --overlap 32
             """)
 
     @Argument(help: ArgumentHelp("A run folder, a folder with one run in it, or the beginning of a run's name.", valueName: "run"), completion: Completion.run)
@@ -41,7 +50,7 @@ struct PredictCommand: DefinitionCommand {
     @Option(help: ArgumentHelp("An HDF5 file with images, instead of image files.", valueName: "file"))
     var input: String?
 
-    @Option(help: ArgumentHelp("Write an HDF5 file of predictions.", valueName: "file"))
+    @Option(help: ArgumentHelp("Write an HDF5 file of predictions; of a model that answers for every pixel, PNG masks into a folder.", valueName: "file"))
     var output: String?
 
     @Option(help: ArgumentHelp("How many classes of each image, the most probable first (default: 1).", valueName: "k"))
@@ -53,10 +62,17 @@ struct PredictCommand: DefinitionCommand {
     @Option(help: "The format of the numbers between operations: \(Precision.allCases.map(\.rawValue).joined(separator: ", ")) (default: the run's, or fp32).")
     var precision: Precision?
 
+    @Flag(help: "Of a model that answers for every pixel: cut images into tiles of its size, whatever the run did with its images.")
+    var tiles = false
+
+    @Option(help: ArgumentHelp("How many pixels neighbouring tiles have in common, at least (default: a quarter of the model's shorter side).", valueName: "n"))
+    var overlap: Int?
+
     @OptionGroup var threadOptions: ThreadOptions
     @OptionGroup var wideOption: WideOption
 
     mutating func validate() throws {
+        if let overlap, overlap < 0 { throw ValidationError("--overlap: expected a number of pixels from 0, found \(overlap)") }
         try validateClasses(classes)
         if top < 1 { throw ValidationError("--top: expected a number from 1, found \(top)") }
         if output == "" { throw ValidationError("--output: expected the path of a file, found an empty one") }
@@ -85,8 +101,10 @@ struct PredictCommand: DefinitionCommand {
         let array = try input.map { try UnlabeledImages($0, mayBeBytes: model == nil) }, files = try input == nil ? UnlabeledFiles(images) : nil
         let sources = [input].compactMap { $0 } + (files?.paths ?? [])
         let inputs = try sources + (model == nil ? [] : [weights].compactMap { $0 }.map { try workspace.display(workspace.result($0)) })
-        let output = try output.map { try OutputFile.path($0, besides: inputs) }
         let trained = try trainedModel(for: array, workspace, registry)
+        if trained.definition.answersPixels { return try writeMasks(trained, array, files, inputs) }
+        if tiles || overlap != nil { throw UserError(.usage, "\(tiles ? "--tiles" : "--overlap"): goes with a model that answers for every pixel, such as unet") }
+        let output = try output.map { try OutputFile.path($0, besides: inputs) }
         let top = min(top, trained.classes)
         let file = try output.map { try PredictionFile($0, classes: trained.classes, classNames: trained.classNames, top: top) }
         var text = format.map { PredictionText($0, classNames: trained.classNames, hasRanks: top > 1) }
@@ -107,6 +125,34 @@ struct PredictCommand: DefinitionCommand {
             try file?.finish()
         }
         if let text { print(try text.rendered(width: wideOption.width)) }
+    }
+
+    /// Writes a mask for each image.
+    private func writeMasks(_ trained: TrainedModel, _ array: UnlabeledImages?, _ files: UnlabeledFiles?, _ inputs: [String]) throws {
+        guard let output else { throw UserError(.usage, "the model answers for every pixel; add --output with a folder for the masks") }
+        if format != nil || top != 1 { throw UserError(.usage, "\(format != nil ? "--format" : "--top"): goes with a model that answers for an image; masks are PNG files") }
+        func name(_ image: String) -> String { "\(((image as NSString).lastPathComponent as NSString).deletingPathExtension).png" }
+        let names = Dictionary(grouping: files?.paths ?? [], by: name)
+        if let twins = names.filter({ $0.value.count > 1 }).min(by: { $0.key < $1.key }) {
+            throw UserError(.usage, "\(twins.value[0]) and \(twins.value[1]) would both have the mask \(twins.key); predict them one by one")
+        }
+        try OutputFile.folder(output)
+        var options = MaskOptions()
+        (options.isTiled, options.overlap) = (tiles, overlap)
+        let write: (WholeImage, [UInt8]) throws -> Void = { image, mask in
+            try Interrupt.check()
+            let path = try OutputFile.path("\(output)/\(name(image.name))", besides: inputs, replacing: PictureFormat.png.start)
+            guard let bytes = PNG.encoded(mask: mask, width: image.size.width, height: image.size.height) else {
+                throw UserError(.internal, "\(path): there is no memory for a mask of \(image.size)")
+            }
+            try replaceFile(at: path, with: Data(bytes), isForeign: true)
+        }
+        try interruptible {
+            if let array { try trained.predictMasks(array, options, threads: threadOptions.count, write) }
+            if let files {
+                try trained.predictMasks(files, options, threads: threadOptions.count, onError: { HarnessProgram.say("\($0.message); passed over") }, write)
+            }
+        }
     }
 
     private func trainedModel(for images: UnlabeledImages?, _ workspace: Workspace, _ registry: Registry) throws -> TrainedModel {

@@ -45,7 +45,7 @@ public struct Workload: Sendable {
         throw UserError(.usage, "unknown workload '\(name)'\(suggestion(for: name, among: nearest(to: name, among: presets).map { [$0] } ?? known))")
     }
 
-    /// Times `steps` whole training steps (forward, backward, AdamW) on synthetic images of 10 classes.
+    /// Times `steps` whole training steps (forward, backward, AdamW) on synthetic images of 10 classes, of a model that answers for every pixel with a class for each.
     ///
     /// - Parameters:
     ///   - shards: nil for the workload's own number.
@@ -71,10 +71,11 @@ public struct Workload: Sendable {
             let names = preset.definition.declarations(input: preset.input, classes: Self.classCount).parameters.map(\.name)
             configuration.parameters = try rules(freezing: frozen, of: names)
         }
+        let isOfPixels = preset.definition.answersPixels
+        let task: any TrainingTask = isOfPixels ? Segmentation(size: preset.input, classCount: Self.classCount) : Classification(classCount: Self.classCount)
         return try BenchmarkResult(
-            measuring: { scope, images in preset.definition.record(images, classes: Self.classCount, in: scope) }, named: name,
-            task: Classification(classCount: Self.classCount), fields: [.image(preset.input), .label(classes: Self.classCount)],
-            configuration: configuration, steps: steps, isProfiled: isProfiled, peak: peak, pool: pool)
+            measuring: { scope, images in preset.definition.record(images, classes: Self.classCount, in: scope) }, named: name, task: task,
+            fields: [.image(preset.input), isOfPixels ? .mask(preset.input, classes: Self.classCount) : .label(classes: Self.classCount)], configuration: configuration, steps: steps, isProfiled: isProfiled, peak: peak, pool: pool)
     }
 
     private func rules(freezing patterns: [String], of names: [String]) throws -> [ParameterRule] {

@@ -8,8 +8,22 @@ public enum PNG {
     /// - Parameter pixels: `[height, width, channels]`, 1 or 3 channels.
     public static func encoded(_ pixels: ArraySlice<UInt8>, width: Int, height: Int, channels: Int) -> [UInt8]? {
         precondition(pixels.count == width * height * channels, "a picture has a number for each pixel and channel")
+        return encoded { bytes, count in
+            pixels.withUnsafeBufferPointer { image_encode_png($0.baseAddress, Int32(width), Int32(height), Int32(channels), bytes, count) }
+        }
+    }
+
+    /// The bytes of a file with a palette (colour type 3); nil where there is no memory for them.
+    ///
+    /// - Parameter mask: `[height, width]`, each number a class.
+    public static func encoded(mask: [UInt8], width: Int, height: Int, palette: ClassPalette = .voc) -> [UInt8]? {
+        precondition(mask.count == width * height, "a mask has a number for each pixel")
+        return encoded { bytes, count in image_encode_palette_png(mask, Int32(width), Int32(height), palette.bytes, bytes, count) }
+    }
+
+    private static func encoded(_ encode: (UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>, UnsafeMutablePointer<Int>) -> Int32) -> [UInt8]? {
         var bytes: UnsafeMutablePointer<UInt8>?, count = 0
-        let status = pixels.withUnsafeBufferPointer { image_encode_png($0.baseAddress, Int32(width), Int32(height), Int32(channels), &bytes, &count) }
+        let status = encode(&bytes, &count)
         // The encoder's memory, until the end of this function.
         defer { free(bytes) }
         guard status == 0, let bytes else { return nil }

@@ -26,6 +26,17 @@ public struct PictureSheet: PictureFigure {
         public init(_ colours: ColourScale, low: String, high: String, label: String) { (self.colours, self.low, self.high, self.label) = (colours, low, high, label) }
     }
 
+    /// What a colour stands for.
+    public struct Colour: Sendable {
+        /// Red, green and blue.
+        public var colour: [UInt8]
+        /// What has it.
+        public var name: String
+
+        /// A colour and its meaning.
+        public init(_ colour: [UInt8], _ name: String) { (self.colour, self.name) = (colour, name) }
+    }
+
     public let title: String
     /// What the pictures are, in a sentence or two.
     public let caption: String
@@ -35,11 +46,13 @@ public struct PictureSheet: PictureFigure {
     public let columns: Int
     /// What colours stand for; nil where the pictures are images.
     public let scale: Scale?
+    /// What single colours stand for.
+    public let colours: [Colour]
 
     /// Pictures, row by row.
-    public init(title: String, caption: String = "", cells: [Cell], columns: Int, scale: Scale? = nil) {
+    public init(title: String, caption: String = "", cells: [Cell], columns: Int, scale: Scale? = nil, colours: [Colour] = []) {
         precondition(columns > 0, "a row has room for a picture")
-        (self.title, self.caption, self.cells, self.columns, self.scale) = (title, caption, cells, columns, scale)
+        (self.title, self.caption, self.cells, self.columns, self.scale, self.colours) = (title, caption, cells, columns, scale, colours)
     }
 
     public var summary: String { "\(caption) \(cells.count) pictures: \(cells.prefix(8).map { $0.lines.joined(separator: " ") }.joined(separator: "; "))." }
@@ -57,6 +70,7 @@ public struct PictureSheet: PictureFigure {
             drawing.text(line, x: margin, y: top - 2, isSoft: true)
         }
         if let scale { top = bar(scale, at: top + 4, &drawing) }
+        if !colours.isEmpty { top = key(at: top + 4, &drawing) }
         top += 6
         let widest = cells.map(\.raster.width).max() ?? 1, highest = cells.map(\.raster.height).max() ?? 1
         let side = min(140, (drawing.width - 2 * margin - Double(count - 1) * gap) / Double(count))
@@ -91,6 +105,21 @@ public struct PictureSheet: PictureFigure {
             return top + 14
         }
         return top + 28 + drawing.paragraph(scale.label, x: margin, y: top + 24, isSoft: true, width: drawing.width - 2 * margin)
+    }
+
+    /// Each colour with its meaning, line by line.
+    private func key(at top: Double, _ drawing: inout Drawing) -> Double {
+        let margin = PlotFrame.margin, side = 9.0
+        var (x, y) = (margin, top)
+        for colour in colours {
+            let width = side + 4 + TextWidth.of(colour.name, size: Drawing.textSize)
+            if x > margin, x + width > drawing.width - margin { (x, y) = (margin, y + 14) }
+            let square = Raster(width: 1, height: 1, pixels: colour.colour)
+            drawing.image(png: square.resized(width: 8, height: 8).png, x: x, y: y + 1, width: side, height: side, tip: colour.name)
+            drawing.text(colour.name, x: x + side + 4, y: y + 10, isSoft: true)
+            x += width + 12
+        }
+        return y + 14
     }
 
     public var raster: Raster {

@@ -44,7 +44,7 @@ public struct ModelPreset: Sendable {
 
     /// All presets, in the order in which `harness models` lists them.
     public static let all: [ModelPreset] = baselines + convolutional + inception + efficient + smallResNets + resNets + bottlenecks + preactivated + wide
-        + visionTransformers + deit + compactTransformers + swin + mixed + hybrids + workloads
+        + visionTransformers + deit + compactTransformers + swin + mixed + hybrids + segmentation + workloads
 
     private static let baselines = [
         ModelPreset("logistic-regression", "one linear map", LogisticRegressionConfiguration(), size: 28, channels: 1),
@@ -214,6 +214,28 @@ public struct ModelPreset: Sendable {
         (transformer.block, transformer.hasQueryKeyValueBias, transformer.normEpsilon) = (.compact, false, 1e-5)
         return ModelPreset(
             name, summary, VisionTransformerConfiguration(patch: 4, transformer, pool: pool), size: 32, channels: 3, paper: CompactConvolutionalTransformerConfiguration.paper)
+    }
+
+    /// A small U-Net, torchvision's networks with a class for each pixel, and SETR as it was published for Cityscapes.
+    private static let segmentation: [ModelPreset] = [
+        ModelPreset("unet-64", "16 wide, for scenes of 64×64", smallUNet, size: 64, channels: 1, classes: 11),
+        ModelPreset("fcn-resnet50", "torchvision's FCN", FCNConfiguration(backbone: dilated(50)), size: 520, channels: 3, classes: 21),
+        ModelPreset("deeplabv3-resnet50", "torchvision's DeepLab v3", DeepLabConfiguration(backbone: dilated(50)), size: 520, channels: 3, classes: 21),
+    ] + SETRConfiguration.Decoder.allCases.map { decoder in
+        let transformer = VisionTransformerConfiguration(patch: 16, TransformerConfiguration(width: 1024, depth: 24, heads: 16))
+        return ModelPreset(
+            "setr-\(decoder.rawValue)-l-16", "ViT-L/16 and the decoder \(decoder.rawValue)", SETRConfiguration(transformer, decoder: decoder), size: 768, channels: 3,
+            classes: 19)
+    }
+
+    private static var smallUNet: UNetConfiguration {
+        var network = UNetConfiguration()
+        (network.width, network.depth, network.norm) = (16, 3, .batch)
+        return network
+    }
+
+    private static func dilated(_ depth: Int) -> BackboneDefinition {
+        BackboneDefinition(bottleneck(depth) { $0.dilatedStages = ["stage3", "stage4"] }, cutAfter: "stage4")
     }
 
     /// The models that `harness bench` measures.

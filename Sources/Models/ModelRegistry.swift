@@ -13,7 +13,7 @@ public struct ModelRegistry: Sendable {
     public static let standard = ModelRegistry(
         families: [
             LogisticRegressionConfiguration.self, MLPConfiguration.self, VisionTransformerConfiguration.self, CompactConvolutionalTransformerConfiguration.self,
-            NaViTConfiguration.self, UNetConfiguration.self,
+            NaViTConfiguration.self, UNetConfiguration.self, FCNConfiguration.self, DeepLabConfiguration.self, SETRConfiguration.self,
             RetinaNetConfiguration.self,
         ] + backboneFamilies,
         presets: ModelPreset.all)

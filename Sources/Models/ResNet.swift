@@ -28,7 +28,13 @@ public protocol ResidualNetworkConfiguration: BackboneConfiguration {
 }
 
 extension ResidualNetworkConfiguration {
-    public func reportUnused(endingAfter stage: String, at fields: FieldReader) { attention.report(endingAfter: stage, of: stageNames, fields) }
+    public func reportUnused(endingAfter stage: String, at fields: FieldReader) {
+        attention.report(endingAfter: stage, of: stageNames, fields)
+        guard let end = stageNames.firstIndex(of: stage) else { return }
+        for dilated in blockOptions.dilatedStages where stageNames[(end + 1)...].contains(dilated) {
+            fields.report("\(dilated) lies behind \(stage), after which the network is cut", at: "dilated_stages")
+        }
+    }
 }
 
 /// What blocks of a residual network may have beside convolutions and norms.
@@ -41,6 +47,8 @@ public struct ResidualBlockOptions: Equatable, Sendable {
     public var strideIn = ResNetConfiguration.StrideIn.second
     /// By how much squeeze and excitation narrows the channels; nil: there is none.
     public var reduction: Int?
+    /// The stages that spread their windows where others halve their maps.
+    public var dilatedStages: [String] = []
 
     /// Plain blocks.
     public init() {}
@@ -100,6 +108,9 @@ extension ResidualNetworkConfiguration {
 /// steps, as in torchvision; the paper's first one with `stride_in: 1x1`. Squeeze and excitation multiplies what a block adds, channel by channel,
 /// by σ(W₂ f(W₁ mean(y))) with C / `reduction` values inside, rounded to multiples of 8 as in timm.
 ///
+/// A stage among `dilated_stages` keeps the resolution of the one before it; from its second block on, 3×3 windows have twice the dilation they had before, so that
+/// they see as much of the image as without it (torchvision's `replace_stride_with_dilation`, for basic blocks too).
+///
 /// The width doubles and the resolution halves with each stage after the first. The stem is a 3×3 convolution, or a 7×7 convolution
 /// with stride 2 and a 3×3 max-pool with stride 2; `auto` takes the first for images of up to 64 pixels. Global average pooling and
 /// one linear layer follow the last stage. Stages: `stem`, `stage1`, … .
@@ -115,6 +126,7 @@ extension ResidualNetworkConfiguration {
 /// Xie, Girshick, Dollár, Tu and He, "Aggregated Residual Transformations for Deep Neural Networks", CVPR 2017 (groups).
 /// Zagoruyko and Komodakis, "Wide Residual Networks", BMVC 2016 (widths).
 /// Hu, Shen and Sun, "Squeeze-and-Excitation Networks", CVPR 2018.
+/// Chen, Papandreou, Schroff and Adam, "Rethinking Atrous Convolution for Semantic Image Segmentation", 2017 (dilated stages).
 public struct ResNetConfiguration: ResidualNetworkConfiguration {
     public static let family = "resnet"
 
@@ -215,6 +227,8 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
                 "Which convolution of a bottleneck steps: the paper's first, or the second as in torchvision."),
             Key("reduction", \.blockOptions.reduction, .count, paper: "Hu, Shen and Sun, CVPR 2018",
                 "By how much squeeze and excitation narrows the channels, such as 16, to a multiple of 8 as in timm; absent: there is none."),
+            Key("dilated_stages", \.blockOptions.dilatedStages, .list(of: .text), writesDefault: false, paper: "Chen et al., 2017 (arXiv:1706.05587)",
+                "The stages that spread the windows of their 3×3 convolutions where they would halve their maps, such as [stage3, stage4] for segmentation."),
         ]
 
     public mutating func setDependentDefaults() {
@@ -240,6 +254,14 @@ public struct ResNetConfiguration: ResidualNetworkConfiguration {
             ("groups", blockOptions.groups == 1), ("width_per_group", blockOptions.widthPerGroup == 64), ("stride_in", blockOptions.strideIn == .second),
         ] where !isUsual && !layout.isBottleneck {
             fields.report("found with basic blocks, expected it with the bottlenecks of 50, 101 or 152 layers alone", at: key)
+        }
+        for (index, stage) in blockOptions.dilatedStages.enumerated() {
+            let halving = Array(stageNames.dropFirst(2))
+            if !halving.contains(stage) {
+                fields.report("found '\(stage.shortened())', expected stages that halve their maps: \(halving.joined(separator: ", "))", at: "dilated_stages")
+            } else if blockOptions.dilatedStages[..<index].contains(stage) {
+                fields.report("found \(stage) twice", at: "dilated_stages")
+            }
         }
         if layout.isBottleneck, shortcut == .a { fields.report("found A with bottlenecks, expected B", at: "shortcut") }
         if case .group(let groups) = norm, layout.isBottleneck, layout.innerWidth(width, stage: 0, blockOptions) % groups != 0 {

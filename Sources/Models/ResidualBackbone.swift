@@ -20,19 +20,24 @@ struct ResidualBackbone: Backbone {
             input.channels, network.width, kernel: isLarge ? 7 : 3, stride: isLarge ? 2 : 1, of: network, in: (scope["conv1"], scope["bn1"]))
         pool = isLarge ? Pooling(.maximum, window: 3, stride: 2, padding: .symmetric(1), in: scope["maxpool"]) : nil
 
-        var stages: [[any Layer]] = [], channels = network.width
+        var stages: [[any Layer]] = [], channels = network.width, dilation = 1
         let attention = network.attention
         stemAttention = attention.layer(after: "stem", of: network, input: input, in: scope)
         let layout = network.layout
         let stageCount = network.stageNames.firstIndex(of: stage)
         precondition(stageCount != nil, "a cut after \(stage), which is not among \(network.stageNames)")
         for (stage, count) in layout.blocks.prefix(stageCount ?? 0).enumerated() {
-            let outputs = layout.outerWidth(network.width, stage: stage)
+            let outputs = layout.outerWidth(network.width, stage: stage), isDilated = network.blockOptions.dilatedStages.contains("stage\(stage + 1)")
+            // The first block still sees the cells of the stage before.
+            let first = dilation
+            if isDilated { dilation *= 2 }
             stages.append((0..<count).map { block -> any Layer in
-                let inputs = block == 0 ? channels : outputs, stride = stage > 0 && block == 0 ? 2 : 1, place = scope["layer\(stage + 1)"][block]
-                if !layout.isBottleneck { return BasicBlock(inputs, outputs, stride: stride, of: network, in: place) }
+                let inputs = block == 0 ? channels : outputs, stride = stage > 0 && block == 0 && !isDilated ? 2 : 1, place = scope["layer\(stage + 1)"][block]
+                let dilations = (first: block == 0 ? first : dilation, second: dilation)
+                if !layout.isBottleneck { return BasicBlock(inputs, outputs, stride: stride, dilations: dilations, of: network, in: place) }
                 return Bottleneck(
-                    inputs, layout.innerWidth(network.width, stage: stage, network.blockOptions), outputs, stride: stride, of: network, in: place)
+                    inputs, layout.innerWidth(network.width, stage: stage, network.blockOptions), outputs, stride: stride, dilation: dilations.first,
+                    of: network, in: place)
             })
             if let layer = attention.layer(after: "stage\(stage + 1)", of: network, input: input, in: scope) { stages[stage].append(layer) }
             channels = outputs
@@ -50,18 +55,18 @@ struct ResidualBackbone: Backbone {
     }
 }
 
-/// A convolution of `kernel` × `kernel` that keeps the resolution but for its stride, and what follows it. Without a norm it has a bias.
+/// A convolution of `kernel` × `kernel` that keeps the resolution but for its stride, whatever its dilation, and what follows it. Without a norm it has a bias.
 struct NormalizedConvolution {
     let convolution: Convolution2D
     let norm: Normalization
 
     init(
-        _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1, groups: Int = 1, isActivated: Bool = true, initialScale: Double = 1,
+        _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1, dilation: Int = 1, groups: Int = 1, isActivated: Bool = true, initialScale: Double = 1,
         of network: some ResidualNetworkConfiguration, in scopes: (convolution: Scope, norm: Scope)
     ) {
         convolution = Convolution2D(
-            inputs, outputs, kernel: Size2D(kernel, kernel), stride: Size2D(stride, stride), padding: .symmetric(Size2D(kernel / 2, kernel / 2)),
-            groups: groups, hasBias: network.norm == .none, initialization: network.initialization, in: scopes.convolution)
+            inputs, outputs, kernel: Size2D(kernel, kernel), stride: Size2D(stride, stride),
+            padding: .symmetric(Size2D(dilation * (kernel / 2), dilation * (kernel / 2))), dilation: Size2D(dilation, dilation), groups: groups, hasBias: network.norm == .none, initialization: network.initialization, in: scopes.convolution)
         norm = Normalization(
             network.norm, outputs, activation: isActivated ? network.activation.activation : .identity, initialScale: initialScale,
             in: scopes.norm)
@@ -75,11 +80,11 @@ struct Bottleneck: Layer {
     private let end: ResidualEnd
     private let downsample: NormalizedConvolution?
 
-    init(_ inputs: Int, _ inner: Int, _ outputs: Int, stride: Int, of network: some ResidualNetworkConfiguration, in scope: Scope) {
+    init(_ inputs: Int, _ inner: Int, _ outputs: Int, stride: Int, dilation: Int = 1, of network: some ResidualNetworkConfiguration, in scope: Scope) {
         let options = network.blockOptions, isFirst = options.strideIn == .first
         first = NormalizedConvolution(inputs, inner, kernel: 1, stride: isFirst ? stride : 1, of: network, in: (scope["conv1"], scope["bn1"]))
         second = NormalizedConvolution(
-            inner, inner, kernel: 3, stride: isFirst ? 1 : stride, groups: options.groups, of: network, in: (scope["conv2"], scope["bn2"]))
+            inner, inner, kernel: 3, stride: isFirst ? 1 : stride, dilation: dilation, groups: options.groups, of: network, in: (scope["conv2"], scope["bn2"]))
         end = ResidualEnd(inner, outputs, kernel: 1, of: network, in: (scope["conv3"], scope["bn3"], scope["se"]))
         let place = scope["downsample"]
         downsample =
@@ -101,12 +106,12 @@ struct ResidualEnd {
     private let scope: Scope
 
     init(
-        _ inputs: Int, _ outputs: Int, kernel: Int, of network: some ResidualNetworkConfiguration,
+        _ inputs: Int, _ outputs: Int, kernel: Int, dilation: Int = 1, of network: some ResidualNetworkConfiguration,
         in scopes: (convolution: Scope, norm: Scope, excitation: Scope)
     ) {
         let reduction = network.blockOptions.reduction
         last = NormalizedConvolution(
-            inputs, outputs, kernel: kernel, isActivated: reduction == nil, initialScale: network.lastScale, of: network,
+            inputs, outputs, kernel: kernel, dilation: dilation, isActivated: reduction == nil, initialScale: network.lastScale, of: network,
             in: (scopes.convolution, scopes.norm))
         // timm's rounding: the nearest multiple of 8, at least 8.
         excitation = reduction.map { SqueezeExcitation(outputs, inner: max(8, (outputs / $0 + 4) / 8 * 8), in: scopes.excitation) }
@@ -132,13 +137,16 @@ struct BasicBlock: Layer {
     private let additionalChannels: Int
     private let scope: Scope
 
-    init(_ inputs: Int, _ outputs: Int, stride: Int, of network: some ResidualNetworkConfiguration, in scope: Scope) {
+    init(
+        _ inputs: Int, _ outputs: Int, stride: Int, dilations: (first: Int, second: Int) = (1, 1), of network: some ResidualNetworkConfiguration, in scope: Scope
+    ) {
         self.stride = stride
         self.scope = scope
         hasShortcut = network.blockShortcut != nil
         additionalChannels = outputs - inputs
-        first = NormalizedConvolution(inputs, outputs, kernel: 3, stride: stride, of: network, in: (scope["conv1"], scope["bn1"]))
-        end = ResidualEnd(outputs, outputs, kernel: 3, of: network, in: (scope["conv2"], scope["bn2"], scope["se"]))
+        first = NormalizedConvolution(
+            inputs, outputs, kernel: 3, stride: stride, dilation: dilations.first, of: network, in: (scope["conv1"], scope["bn1"]))
+        end = ResidualEnd(outputs, outputs, kernel: 3, dilation: dilations.second, of: network, in: (scope["conv2"], scope["bn2"], scope["se"]))
         let place = scope["downsample"]
         downsample =
             network.blockShortcut == .b && (stride != 1 || inputs != outputs)

@@ -32,6 +32,9 @@ public struct Segmentation: TrainingTask {
         (self.labelSmoothing, self.classWeights) = (labelSmoothing, classWeights)
     }
 
+    /// The cross-entropy of all pixels alike, of images of one size.
+    public init(size: ImageShape, classCount: Int) { self.init(size: (size.height, size.width), classCount: classCount) }
+
     public var name: String { "segmentation" }
     public var targets: [String] { ["mask"] }
     public var outputShape: Shape { [size.height, size.width, classCount] }

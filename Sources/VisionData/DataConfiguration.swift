@@ -196,6 +196,10 @@ public struct DataConfiguration: Configurable {
             if folder?.decode == .scaled { fields.report("images of native size are decoded exactly", at: "folder") }
             if augment.contains(where: { !$0.isFlip }) { fields.report("images of native size are flipped at most; expected horizontal_flip alone", at: "augment") }
         }
+        if folder?.masks != nil {
+            if native != nil { fields.report("native goes with images without masks; expected a number of pixels", at: "size") }
+            if crop == .randomResized { fields.report("takes parts of images and not of their masks; expected center", at: "crop") }
+        }
         if extent == nil, resize != .exact { fields.report("there is no size to which images are brought; add one, such as size: 224", at: "resize") }
     }
 

@@ -38,7 +38,7 @@ public struct FoundImages: Sendable {
             self.init(loaded.images, file.path, [file.note] + loaded.notes)
         case .folder(let source):
             let folder = try configuration.find(source)
-            let loaded = try ImageFolder(folder.path).load(
+            let loaded = try ImageFolder(folder.path, source).load(
                 source, size: configuration.surveyedSize, resize: configuration.resize, interpolation: configuration.interpolation, crop: configuration.keptCrop,
                 splitSeed: configuration.splitSeed, holdsOutTest: configuration.folds == nil, progress: configuration.places.progress?.report)
             self.init(loaded.images, folder.path, [folder.note] + loaded.notes)

@@ -26,10 +26,13 @@ extension LabeledImages {
             let decoding = files.decoding
             digest.update("files \(decoding.channels) \(decoding.background) \(decoding.precision.rawValue)\n")
             for name in classNames ?? [] { digest.update("\(name)\u{0}") }
-            for entry in files.entries { digest.update("\(entry.path)\u{0}\(entry.digest)" + (entry.group.map { "\u{0}\($0)\u{0}" } ?? "")) }
+            for entry in files.entries {
+                digest.update("\(entry.path)\u{0}\(entry.digest)" + (entry.group.map { "\u{0}\($0)\u{0}" } ?? "") + (entry.maskDigest.map { "\u{0}mask \($0)" } ?? ""))
+            }
         }
         labels.withUnsafeBytes { digest.update($0) }
-        if let masks {
+        // Masks in files have been digested as they lie, whatever size they come to.
+        if let masks, files == nil {
             digest.update("masks\n")
             masks.withUnsafeBytes { digest.update($0) }
         }

@@ -13,24 +13,31 @@ import VisionData
 
 /// A class for each pixel, from the definition to the comparison.
 @Suite(.serialized) struct SegmentationRunTests {
-    private static let text = """
+    private static func text(_ model: String) -> String { """
         data:   {name: digit-scenes, train_examples: 96, test_examples: 32, augment: [{shift: 2}, {rotation: 10}]}
         train:  {epochs: 2, batch_size: 32, optimizer: {adamw: {learning_rate: 5e-3}}}
         task:   {segmentation: {loss: both, class_weights: balanced}}
-        models: {unet: {unet: {width: 4, depth: 2, norm: batch}}}
+        models: {m: \(model)}
 
         """
+    }
 
-    private func run(_ text: String = Self.text, in results: String, threads: Int = 1, until limit: Int? = nil) throws -> RunFolder {
+    private static let models = [
+        "{unet: {width: 4, depth: 2, norm: batch}}",
+        "{fcn: {backbone: {resnet: {depth: 8, width: 4, dilated_stages: [stage3], cut_after: stage3}}, fuse: [stage1], up: transposed}}",
+    ]
+
+    private func run(_ text: String, in results: String, threads: Int = 1, until limit: Int? = nil) throws -> RunFolder {
         let experiment = try Experiment(definition(text), dataDirectory: nil)
         let options = Runner.Options(threads: threads, results: URL(filePath: results), startsOver: false, command: [], epochLimit: limit)
         return try Runner(experiment, options: options, terminal: .silent).run { false }.folders[0]
     }
 
-    @Test("It trains to the same bytes on one thread and two, resumes to them, verifies, and is inspected and compared")
-    func isTrainedLikeAnyOther() throws {
+    @Test("It trains to the same bytes on one thread and two, resumes to them, verifies, and is inspected and compared", arguments: models)
+    func isTrainedLikeAnyOther(model: String) throws {
+        let text = Self.text(model)
         try withTemporaryFolder { results in
-            let whole = try run(in: "\(results)/whole", threads: 2), contents = try RunReader(whole).contents()
+            let whole = try run(text, in: "\(results)/whole", threads: 2), contents = try RunReader(whole).contents()
             #expect(contents.description.measures.map(\.name) == ["loss", "cross_entropy", "dice", "pixel_accuracy", "mean_iou"])
             #expect(contents.description.monitored == "pixel_accuracy")
             #expect(contents.epochs.last!.training[0] < contents.epochs[0].training[0], "it learns")
@@ -47,9 +54,9 @@ import VisionData
             let present = iou.filter { !$0.isNaN }
             #expect(test.values[4]! == present.reduce(0, +) / Double(present.count))
 
-            let cut = try run(in: "\(results)/cut", until: 1)
+            let cut = try run(text, in: "\(results)/cut", until: 1)
             #expect(try RunReader(cut).status == .interrupted)
-            #expect(try run(in: "\(results)/cut").path == cut.path)
+            #expect(try run(text, in: "\(results)/cut").path == cut.path)
             #expect(FileManager.default.contentsEqual(atPath: whole.runFile, andPath: cut.runFile))
             #expect(FileManager.default.contentsEqual(atPath: whole.weightsFile(.best), andPath: cut.weightsFile(.best)))
 
@@ -65,6 +72,10 @@ import VisionData
     @Test("What does not go together is said in a sentence before anything is trained", arguments: [
         ("task: segmentation\nmodels: {lenet: lenet5}", "models.lenet: lenet5 gives one answer for an image, and segmentation asks for one for every pixel; expected a model such as unet"),
         ("models: {u: {unet: {depth: 2}}}", "models.u: unet gives an answer for every pixel, and classification asks for one for an image; say task: segmentation, or take another model"),
+        ("models: {s: {setr: {patch: 8, width: 16, depth: 2, heads: 2}}}", "models.s: setr gives an answer for every pixel, and classification asks for one for an image"),
+        ("models: {f: {fcn: {backbone: {resnet: {depth: 8, cut_after: stage3}}}}}", "models.f: fcn gives an answer for every pixel, and classification asks for one for an image"),
+        ("models: {d: {deeplab: {backbone: {resnet: {depth: 8, cut_after: stage3}}}}}", "models.d: deeplab gives an answer for every pixel, and classification asks for"),
+        ("task: segmentation\nmodels: {v: {vit: {patch: 8, width: 16, depth: 2, heads: 2}}}", "models.v: vit gives one answer for an image, and segmentation asks for one for every pixel"),
         ("task: segmentation\nmodels: {u: {unet: {depth: 6}}}", "6 levels, each of which halves the image, need at least 64×64 pixels, found 32×32"),
         ("task: {segmentation: {class_weights: [1, 2]}}\nmodels: {u: {unet: {depth: 2}}}", "task.segmentation.class_weights: found 2 weights, expected 11, one for each class of digit-scenes"),
         ("task: {segmentation: {loss: dice, class_weights: balanced}}\nmodels: {u: {unet: {depth: 2}}}", "goes with the cross-entropy, which loss: dice leaves out"),

@@ -3,21 +3,17 @@ Tests/ModelsTests/UNetTests.swift.
 
     python unet.py
 
-Weights, images and directions come from the formula of zoo.py, biases 1 larger so that few values lie near 0. Of each parameter's gradient the fixture
-holds its norm, its product with a random direction, and 4 of its numbers.
+pixel_gradients.py says what of the gradients is left.
 """
 
 import json
-import math
 import pathlib
 
-import numpy
 import torch
 import torch.nn.functional as F
 from torch import nn
-from zoo import uniform, values
 
-CLASSES, ENTRIES = 3, 4
+from pixel_gradients import CLASSES, case
 
 
 class Pair(nn.Module):
@@ -107,39 +103,7 @@ CASES = [
 ]
 
 
-def fill(name, shape):
-    return values(name, shape) + (1 if name.endswith("bias") else 0)
-
-
-def gradients(options, batch, height, width, dtype):
-    network = UNet(*options).train()
-    network.load_state_dict({name: fill(name, tuple(parameter.shape)) for name, parameter in network.named_parameters()}, strict=False)
-    network = network.to(dtype)
-    images = values("images", (batch, height, width, 1)).permute(0, 3, 1, 2).contiguous().to(dtype)
-    labels = (torch.arange(batch)[:, None, None] + torch.arange(height)[:, None] + torch.arange(width) // 3) % CLASSES
-    loss = F.cross_entropy(network(images), labels)
-    loss.backward()
-    return loss.item(), {name: parameter.grad.double().numpy().ravel() for name, parameter in network.named_parameters()}
-
-
-def case(definition, options, *size):
-    loss, exact = gradients(options, *size, torch.float64)
-    _, single = gradients(options, *size, torch.float32)
-    everything = math.sqrt(sum(float(g @ g) for g in exact.values()))
-    worst = max(numpy.linalg.norm(single[n] - g) / max(numpy.linalg.norm(g), 1e-6 * everything) for n, g in exact.items())
-    print(f"{definition}: loss {loss:.6f}, norm {everything:.4g}, PyTorch's own worst error in float32 {worst:.2g}")
-    return {
-        "definition": json.dumps({"unet": definition}), "size": size, "loss": loss, "norm": everything,
-        "gradients": [
-            {
-                "name": name, "norm": float(numpy.linalg.norm(g)), "projection": float(g @ uniform(f"direction of {name}", g.size)),
-                "entries": [float(f"{g[index * g.size // min(g.size, ENTRIES)]:.8g}") for index in range(min(g.size, ENTRIES))],
-            }
-            for name, g in exact.items()
-        ],
-    }
-
-
-assert sum(parameter.numel() for parameter in UNet(64, 4, False, False, False, True).parameters()) == 31_030_593 + 64 * (CLASSES - 1) + (CLASSES - 1)
-path = pathlib.Path(__file__).parent.parent / "Fixtures/unet.json"
-path.write_text(json.dumps([case(*entry) for entry in CASES], indent=0) + "\n")
+if __name__ == "__main__":
+    assert sum(parameter.numel() for parameter in UNet(64, 4, False, False, False, True).parameters()) == 31_030_593 + 64 * (CLASSES - 1) + (CLASSES - 1)
+    path = pathlib.Path(__file__).parent.parent / "Fixtures/unet.json"
+    path.write_text(json.dumps([case({"unet": definition}, lambda: UNet(*options), *size) for definition, options, *size in CASES], indent=0) + "\n")

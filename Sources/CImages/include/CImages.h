@@ -53,6 +53,10 @@ int image_read_header(const uint8_t *bytes, size_t count, image_header *header, 
 /// Decodes a file that lies in memory. Returns 0, or 1 with a message.
 int image_decode(const uint8_t *bytes, size_t count, const image_wishes *wishes, image_pixels *pixels, char message[IMAGE_MESSAGE]);
 
+/// Decodes a PNG file whose pixels are numbers of classes: places in its palette, or gray levels of up to 8 bits, as they are stored. Returns 0, or 1 with a
+/// message.
+int image_decode_classes(const uint8_t *bytes, size_t count, int64_t most_pixels, image_pixels *pixels, char message[IMAGE_MESSAGE]);
+
 void image_free(image_pixels *pixels);
 
 /// The decoding libraries and their versions: `libjpeg-turbo 2.1.5, libpng 1.6.39, libwebp 1.2.4`.
@@ -73,6 +77,9 @@ int image_resample(
 
 /// A PNG file of samples of 8 bits, 1 or 3 channels. Returns 0, or 1 where there is no memory; `bytes` is freed by the caller.
 int image_encode_png(const uint8_t *samples, int width, int height, int channels, uint8_t **bytes, size_t *count);
+
+/// A PNG file of places in a palette of 256 colours, red, green and blue. Returns 0, or 1 where there is no memory; `bytes` is freed by the caller.
+int image_encode_palette_png(const uint8_t *places, int width, int height, const uint8_t palette[768], uint8_t **bytes, size_t *count);
 
 #ifdef __cplusplus
 }

@@ -39,6 +39,18 @@ enum OutputFile {
         return lstat(path, &link) == 0 && link.st_mode & S_IFMT == S_IFLNK ? target : path
     }
 
+    /// The folder to write files to, which is made where it is not there.
+    ///
+    /// - Throws: `.usage` when it is a file, or lies in a run, `.io` when it cannot be made.
+    static func folder(_ path: String) throws {
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFDIR { throw UserError(.usage, "\(path): is a file, expected a folder for the masks") }
+        try requireOutsideRuns(path, in: URL(filePath: path).resolvingSymlinksInPath().path)
+        do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
+            throw UserError(.io, "\(path): cannot be made: \(systemReason(error, at: path))")
+        }
+    }
+
     /// Checks that a folder is not that of a run, or one in it.
     private static func requireOutsideRuns(_ path: String, in folder: String) throws {
         for run in [folder, (folder as NSString).deletingLastPathComponent] where FileManager.default.fileExists(atPath: (run as NSString).appendingPathComponent("run.h5")) {

@@ -22,6 +22,7 @@ struct ShowCommand: DefinitionCommand {
               harness show quickstart/resnet8 --filters --output filters.png
               harness show quickstart/vit --attention --image 0 class:7 --output attention.svg
               harness show quickstart/resnet8 --gradcam --image 0 1 2 3 --output gradcam.png
+              harness show scenes/unet --masks --image 0 1 2 --output masks.png
               harness show quickstart/vit --positions --distance --embedding --into vit.h5
               harness show detection/yolo --boxes --image 0 1 2 3 --output boxes.png
             """)
@@ -43,6 +44,9 @@ struct ShowCommand: DefinitionCommand {
 
     @Flag(name: .customLong("integrated-gradients"), help: "Which pixels speak for the predicted class, or --class, against a black image.")
     var integratedGradients = false
+
+    @Flag(help: "Of a model that answers for every pixel: images, their masks and the predicted ones side by side.")
+    var masks = false
 
     @Flag(help: "How much alike the position embeddings of patches are.")
     var positions = false
@@ -90,12 +94,12 @@ struct ShowCommand: DefinitionCommand {
     private var kinds: [String] {
         [
             ("filters", filters), ("activations", activations != nil), ("attention", attention), ("gradcam", gradcam), ("integrated-gradients", integratedGradients),
-            ("positions", positions), ("distance", distance), ("errors", errors), ("boxes", boxes), ("embedding", embedding),
+            ("masks", masks), ("positions", positions), ("distance", distance), ("errors", errors), ("boxes", boxes), ("embedding", embedding),
         ].filter(\.1).map(\.0)
     }
 
     mutating func validate() throws {
-        let names = "--filters, --activations, --attention, --gradcam, --integrated-gradients, --positions, --distance, --errors, --boxes or --embedding", kinds = kinds
+        let names = "--filters, --activations, --attention, --gradcam, --integrated-gradients, --masks, --positions, --distance, --errors, --boxes or --embedding", kinds = kinds
         if kinds.isEmpty { throw ValidationError("expected what to show: \(names)") }
         if output == nil, into == nil { throw ValidationError("expected --output with a file, .png or .svg, or --into with an HDF5 file") }
         for (option, file) in [("--output", output), ("--into", into), ("--data", data)] where file == "" { throw ValidationError("\(option): expected the path of a file, found an empty one") }
@@ -115,7 +119,7 @@ struct ShowCommand: DefinitionCommand {
             guard isGiven, !takers.contains(where: kinds.contains) else { return }
             throw ValidationError("\(option) goes with \(takers.map { "--\($0)" }.joined(separator: ", "))")
         }
-        try goes("--image", !image.isEmpty, with: ["activations", "attention", "gradcam", "integrated-gradients", "boxes"])
+        try goes("--image", !image.isEmpty, with: ["activations", "attention", "gradcam", "integrated-gradients", "masks", "boxes"])
         try goes("--layer", layer != nil, with: ["attention", "gradcam"])
         try goes("--class", shownClass != nil, with: ["gradcam", "integrated-gradients"])
         try goes("--count", count != nil, with: ["distance", "embedding"])
@@ -142,6 +146,7 @@ struct ShowCommand: DefinitionCommand {
             if attention { views.append(try model!.attention(layer, images)) }
             if gradcam { views.append(try model!.gradCAM(layer, shownClass, images)) }
             if integratedGradients { views.append(try model!.integratedGradients(shownClass, images)) }
+            if masks { views.append(try model!.masks(images)) }
             if positions { views += try model!.positions() }
             if distance { views.append(try model!.distances(count ?? 128)) }
             if errors { views.append(try NetworkView(errorsOf: run)) }

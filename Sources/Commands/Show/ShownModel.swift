@@ -7,12 +7,12 @@ import TensorCore
 
 /// A run's model, of which views are made.
 final class ShownModel {
-    private let name: String
-    private let trained: TrainedModel
+    let name: String
+    let trained: TrainedModel
     private let threads: Int
     private let makeTests: () throws -> TestImages
     private var loadedTests: TestImages?
-    private lazy var probe = Result { try ModelProbe(trained, threads: threads) }
+    lazy var probe = Result { try ModelProbe(trained, threads: threads) }
 
     /// How many pictures a sheet has at most.
     private static let limit = 256
@@ -31,9 +31,9 @@ final class ShownModel {
         return tests
     }
 
-    private func images(_ choices: [ImageChoice]) throws -> [ShownImage] { try trained.images(choices, tests: tests) }
+    func images(_ choices: [ImageChoice]) throws -> [ShownImage] { try trained.images(choices, tests: tests) }
 
-    private func picture(_ image: ShownImage) -> Raster {
+    func picture(_ image: ShownImage) -> Raster {
         Raster(image: trained.picture(image.pixels), width: trained.input.width, height: trained.input.height, channels: trained.input.channels)
     }
 
@@ -141,8 +141,15 @@ final class ShownModel {
         return NetworkView("attention", sheet, numbers + [imageNumbers(images)], texts: [("image", images.map(\.name))])
     }
 
+    /// - Throws: `.usage` for a model that answers for every pixel, and predicts no class of an image.
+    private func requireAnswerForImage(_ option: String) throws {
+        guard trained.definition.answersPixels else { return }
+        throw UserError(.usage, "--\(option): \(name) answers for every pixel and predicts no class of an image; expected --masks, or another model")
+    }
+
     /// What speaks for a class, by Grad-CAM.
     func gradCAM(_ layer: String?, _ classWord: String?, _ choices: [ImageChoice]) throws -> NetworkView {
+        try requireAnswerForImage("gradcam")
         let probe = try probe.get(), layer = try layer ?? probe.gradCAMLayerName(), classIndex = try classWord.map(trained.classIndex)
         let evaluate = try probe.gradCAM(layer: layer), images = try images(choices)
         var cells: [PictureSheet.Cell] = [], numbers: [Float] = [], size = (rows: 1, columns: 1)
@@ -165,6 +172,7 @@ final class ShownModel {
 
     /// What speaks for a class, pixel by pixel.
     func integratedGradients(_ classWord: String?, _ choices: [ImageChoice]) throws -> NetworkView {
+        try requireAnswerForImage("integrated-gradients")
         let classIndex = try classWord.map(trained.classIndex), evaluate = try probe.get().integratedGradients(), images = try images(choices)
         let (height, width) = (trained.input.height, trained.input.width)
         var cells: [PictureSheet.Cell] = [], numbers: [Float] = []
@@ -208,6 +216,7 @@ final class ShownModel {
 
     /// The features before the head, in a plane.
     func embedding(_ count: Int) throws -> NetworkView {
+        try requireAnswerForImage("embedding")
         let probe = try ModelProbe(trained, batchSize: trained.input.count > 64 * 64 * 3 ? 16 : 64, threads: threads)
         let (vectors, labels) = try probe.pooledFeatures(of: tests(), limit: count)
         guard vectors.count > 1 else { throw UserError(.usage, "the run has \(vectors.count) test images, expected at least 2") }
@@ -237,7 +246,7 @@ final class ShownModel {
         return PictureSheet.Cell(picture(image).enlarged(by: factor).overlaid(with: colours), [words, more ?? span(low, high)])
     }
 
-    private func imageNumbers(_ images: [ShownImage]) -> NetworkView.Numbers {
+    func imageNumbers(_ images: [ShownImage]) -> NetworkView.Numbers {
         let input = trained.input, isColoured = input.channels >= 3
         let pixels = images.flatMap { picture($0).pixels }
         return .init(
@@ -245,7 +254,7 @@ final class ShownModel {
             values: .bytes(isColoured ? pixels : stride(from: 0, to: pixels.count, by: 3).map { pixels[$0] }), title: "the images")
     }
 
-    private func percent(_ share: Float) -> String { "\(String(format: "%.1f", share * 100))%" }
+    func percent(_ share: Float) -> String { "\(String(format: "%.1f", share * 100))%" }
 
     /// Three significant digits.
     private func text(_ value: Double) -> String { String(format: "%.3g", value) }

@@ -45,7 +45,9 @@ public final class ModelProbe {
         let model = trained.definition.makeModel(input: input, classes: trained.classes, in: graph.root)
         backbone = (model as? EncodedModel)?.encoder
         outputs = model(images)
-        score = (outputs.required("logits", in: graph.root) * target).sum(axes: [1]).batchMean()
+        let logits = outputs.required("logits", in: graph.root)
+        // Of a model that answers for every pixel a class's mean over the image.
+        score = ((logits.rank == 4 ? logits.mean(axes: [1, 2]) : logits) * target).sum(axes: [1]).batchMean()
         do { try graph.validate() } catch { throw UserError(error.isShortOfMemory ? .internal : .usage, "the model: \(error)") }
         store = try ParameterStore(graph, from: trained.weights)
     }
@@ -86,6 +88,19 @@ public final class ModelProbe {
 
     /// The target that asks for one class's logit.
     func target(ofClass index: Int) -> [Float] { (0..<trained.classes).map { $0 == index ? 1 : 0 } }
+
+    /// The largest class of each pixel of an image, of a model that answers for every pixel.
+    ///
+    /// - Throws: `.usage` for one that answers for an image.
+    public func mask(of pixels: [Float]) throws -> [UInt8] {
+        guard trained.definition.answersPixels, let logits = outputs["logits"] else {
+            throw UserError(.usage, "\(trained.definition.family) gives one answer for an image; expected a model that answers for every pixel, such as unet")
+        }
+        let values = try values(of: [logits], for: pixels)[0].floats, classes = trained.classes
+        return stride(from: 0, to: values.count, by: classes).map { start in
+            UInt8((1..<max(classes, 1)).reduce(0) { values[start + $1] > values[start + $0] ? $1 : $0 })
+        }
+    }
 
     // MARK: Layers
 

@@ -12,6 +12,8 @@ public struct ShownImage: Sendable {
     public let label: String?
     /// Normalized, `[height · width · channels]`.
     public let pixels: [Float]
+    /// The class of every pixel, `[height · width]`; nil where nobody knows it.
+    public var mask: [UInt8]?
 }
 
 /// Which image is meant.
@@ -96,7 +98,9 @@ public struct TestImages {
     }
 
     fileprivate func image(_ place: Int, _ trained: TrainedModel) throws -> ShownImage {
-        ShownImage(name: "test image \(place)", label: trained.className(label(place)), pixels: try pixels(of: place..<place + 1))
+        var image = ShownImage(name: "test image \(place)", label: trained.className(label(place)), pixels: try pixels(of: place..<place + 1))
+        if dataset.images.masks != nil { image.mask = try dataset.mask(of: order[place]) }
+        return image
     }
 }
 
@@ -165,6 +169,14 @@ extension TestImages {
 }
 
 extension ImageDataset {
+    /// The mask of an image in the size in which models take it.
+    fileprivate func mask(of sample: Int32) throws -> [UInt8] {
+        guard let field = field(named: "mask") else { preconditionFailure("\(name) has no masks") }
+        let pipeline = BatchPipeline(evaluating: self, fields: [field], indices: [sample], batchSize: 1)
+        guard let batch = try pipeline.next() else { return [] }
+        return UnsafeBufferPointer(start: batch.fields[0].assumingMemoryBound(to: Int32.self), count: shape.height * shape.width).map { UInt8($0) }
+    }
+
     /// The pixels of some images as models take them, not augmented.
     fileprivate func pixels(of samples: [Int32]) throws -> [Float] {
         var pixels: [Float] = []

@@ -70,8 +70,8 @@ public struct TrainedModel: Sendable {
     }
 
     private func check(_ name: String, _ path: String) throws {
-        if definition.answersPixels || definition.answersAnchors {
-            throw UserError(.usage, "\(name) is a model that answers for every \(definition.answersPixels ? "pixel" : "anchor"); expected one that answers for an image, which can be predicted and shown")
+        if definition.answersAnchors {
+            throw UserError(.usage, "\(name) is a model that answers for every anchor; expected one that answers for an image, which can be predicted and shown")
         }
         let declared = try definition.declarations(of: name, input: input, classes: classes)
         let matching = try FileWeights.matching(of: path, with: (declared.parameters + declared.buffers).shapes, except: [])
@@ -80,10 +80,10 @@ public struct TrainedModel: Sendable {
     }
 
     /// Into how many parts a batch is cut.
-    private static let shards = 8
+    static let shards = 8
 
     /// How many numbers of images are in memory at a time.
-    private static let blockCount = 1 << 24
+    static let blockCount = 1 << 24
 
     /// Computes the logits of images in their order, a batch at a time.
     ///
@@ -129,7 +129,7 @@ public struct TrainedModel: Sendable {
     }
 
     /// What computes logits, and how many images are in memory at a time.
-    private func predictor(for count: Int, threads: Int) throws -> (Predictor, rows: Int) {
+    func predictor(for count: Int, threads: Int) throws -> (Predictor, rows: Int) {
         // A batch of large images takes much memory, and a small number of images no whole batch.
         let largest = input.count > 64 * 64 * 3 ? 16 : 64
         let batchSize = min(largest, (count + 7) / 8 * 8), definition = definition, classes = classes

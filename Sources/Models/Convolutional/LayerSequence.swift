@@ -28,12 +28,12 @@ struct ConvolutionLayer: Layer {
     let norm: Normalization
 
     init(
-        _ inputs: Int, _ outputs: Int, kernel: Size2D, stride: Int = 1, padding: Padding2D? = nil, groups: Int = 1, norm kind: NormalizationKind = .batch,
+        _ inputs: Int, _ outputs: Int, kernel: Size2D, stride: Int = 1, padding: Padding2D? = nil, dilation: Int = 1, groups: Int = 1, norm kind: NormalizationKind = .batch,
         epsilon: Float = 1e-5, hasBias: Bool = false, activation: Activation = .relu, initialization: Initialization = .residual, in scopes: (convolution: Scope, norm: Scope)
     ) {
         convolution = Convolution2D(
             inputs, outputs, kernel: kernel, stride: Size2D(stride, stride),
-            padding: padding ?? .symmetric(Size2D(kernel.height / 2, kernel.width / 2)), groups: groups, hasBias: hasBias || kind == .none, initialization: initialization, in: scopes.convolution)
+            padding: padding ?? .symmetric(Size2D(dilation * (kernel.height / 2), dilation * (kernel.width / 2))), dilation: Size2D(dilation, dilation), groups: groups, hasBias: hasBias || kind == .none, initialization: initialization, in: scopes.convolution)
         norm = Normalization(kind, outputs, activation: activation, epsilon: epsilon, in: scopes.norm)
     }
 

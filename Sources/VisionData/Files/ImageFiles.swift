@@ -18,6 +18,8 @@ public final class ImageFiles: Sendable {
         let sums: ChannelSums
         /// Of what is never torn apart by a split.
         var group: String?
+        /// SHA-256 of the bytes of its mask's file; nil where there is none.
+        var maskDigest: String?
         /// The pixels, where they are kept: on the scale of 0 to 255.
         var pixels: [Float]?
     }

@@ -20,9 +20,12 @@ struct ImageFolder {
         let split: Split
         /// Of what is never torn apart; nil where nothing is said.
         var group: String?
+        /// The mask's path, below the folder; nil where there are no masks.
+        var mask: String?
     }
 
     let root: String
+    /// Empty where masks number classes that have no names.
     let classNames: [String]
     /// By split, class and path.
     let files: [File]
@@ -46,6 +49,13 @@ struct ImageFolder {
         notes = []
     }
 
+    /// The images of a folder that has been looked into.
+    init(root: String, classNames: [String], files: [File], notes: [String]) {
+        (self.root, self.classNames, self.files, self.notes) = (root, classNames, Self.sorted(files), notes)
+        hasTest = files.contains { $0.split == .test }
+        hasValidation = files.contains { $0.split == .validation }
+    }
+
     private static func sorted(_ files: [File]) -> [File] {
         files.sorted { a, b in
             (a.split.order, a.label) != (b.split.order, b.label) ? (a.split.order, a.label) < (b.split.order, b.label) : precedes(a.path, b.path)
@@ -55,7 +65,11 @@ struct ImageFolder {
     /// Looks what lies in a folder, or reads a list (`Manifest`) where the path ends in `.csv` or `.tsv`; no image is opened.
     ///
     /// - Throws: `.noInput` when it is not there, `.data` when it holds no classes.
-    init(_ path: String) throws {
+    init(_ path: String, _ source: FolderSource = FolderSource()) throws {
+        if let masks = source.masks {
+            self = try ImageFolder(masked: source, masks, at: path)
+            return
+        }
         self = ["csv", "tsv"].contains((path as NSString).pathExtension.lowercased())
             ? ImageFolder(try Manifest(path), at: path) : try ImageFolder(folder: path)
     }
@@ -111,7 +125,7 @@ struct ImageFolder {
     }
 
     /// The order of UTF-8 bytes, which depends on no locale.
-    private static func precedes(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
+    static func precedes(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
 
     private static func advice(_ strays: [String]) -> String {
         let images = strays.filter { extensions.contains(($0 as NSString).pathExtension.lowercased()) }
@@ -219,9 +233,12 @@ extension ImageFolder {
         }
 
         var kept: [(file: File, entry: ImageFiles.Entry)] = [], damaged: [UserError] = []
+        var masks: [String: [UInt8]] = [:]
         for (file, result) in zip(files, results) {
             switch result {
-            case .success(let entry): kept.append((file, entry))
+            case .success(let (entry, mask)):
+                kept.append((mask.map { File(path: file.path, label: $0.label, split: file.split, mask: file.mask) } ?? file, entry))
+                masks[file.path] = mask?.pixels
             case .failure(let error as UserError):
                 // A disk that fails is no damaged file.
                 if source.onError == .stop || ![.data, .noInput].contains(error.kind) { throw error }
@@ -240,13 +257,16 @@ extension ImageFolder {
                 : counts[2] == 0 ? "; a class of one image gives none to the test" : ""
             throw UserError(.data, "\(source.path): has \(grouped(counts[0])) images for training and \(grouped(counts[2])) for the test, expected at least one of each\(reason)")
         }
+        // Masks number classes, of which nobody may have said how many there are.
+        let classCount = source.masks == nil || !classNames.isEmpty ? classNames.count : masks.values.reduce(2) { max($0, $1.classCount) }
         let store = ImageFiles(
             root: root, kept.map(\.entry), decoding, sizing, crop, leftOutCount: damaged.count,
             place: .files(try cache.flatMap { try earlier ?? keep(kept.map(\.entry), in: $0, notes: &notes) }))
-        let images = LabeledImages(
+        var images = LabeledImages(
             name: (root as NSString).standardizingPath.split(separator: "/").last.map(String.init) ?? root, shape: store.shape, pixels: .files(store),
-            labels: kept.map(\.file.label), classCount: classNames.count, classNames: classNames, train: 0..<counts[0],
+            labels: kept.map(\.file.label), classCount: classCount, classNames: classNames.isEmpty ? nil : classNames, train: 0..<counts[0],
             validation: counts[1] > 0 ? counts[0]..<counts[0] + counts[1] : nil, test: counts[0] + counts[1]..<kept.count)
+        if source.masks != nil { images.masks = kept.flatMap { masks[$0.file.path] ?? [] } }
         return (images, notes)
     }
 
@@ -266,11 +286,14 @@ extension ImageFolder {
             .compactMap { try? $0?.get() }
     }
 
-    private func look(at file: File, _ decoding: ImageDecoding, _ sizing: ImageSizing, _ kept: ImageFiles.Cache?) throws -> ImageFiles.Entry {
+    private func look(
+        at file: File, _ decoding: ImageDecoding, _ sizing: ImageSizing, _ kept: ImageFiles.Cache?
+    ) throws -> (entry: ImageFiles.Entry, mask: ImageMask?) {
         let full = ImageFiles.join(root, file.path), bytes = try ImageFiles.bytes(of: full), header = try ImageFileHeader(bytes, path: full)
         let digest = ImageFiles.digest(of: bytes)
-        func entry(_ sums: ChannelSums) -> ImageFiles.Entry {
-            ImageFiles.Entry(path: file.path, digest: digest, size: header.size, sums: sums, group: file.group)
+        let mask = try file.mask.map { try ImageMask(ImageFiles.join(root, $0), of: (full, header.size), sizing, classNames: classNames) }
+        func entry(_ sums: ChannelSums) -> (ImageFiles.Entry, ImageMask?) {
+            (ImageFiles.Entry(path: file.path, digest: digest, size: header.size, sums: sums, group: file.group, maskDigest: mask?.digest), mask)
         }
         if let kept, let image = kept.image(digest) { return entry(try image.sums(kept.areSized ? ImageSizing(target: sizing.target) : sizing)) }
         let count = sizing.target.height * sizing.target.width * decoding.channels
