@@ -4,6 +4,7 @@
 #include <dnnl.hpp>
 
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -79,8 +80,17 @@ onednn_primitive *make(const Description &description, std::vector<argument> arg
     return result;
 }
 
+/// One primitive is made at a time. oneDNN 2.6 chooses the blocks of a convolution by variables that all threads share (`brg_blocking_t`), among them
+/// one that is 1 for float32 and 2 for bfloat16: where two threads described one of each at once, it made a convolution that reads past its weights.
+/// Since 2.7.3 that variable is the thread's own.
+std::recursive_mutex &making() {
+    static std::recursive_mutex mutex;
+    return mutex;
+}
+
 template <typename Body>
 auto guarded(Body body) -> decltype(body()) {
+    std::lock_guard<std::recursive_mutex> alone(making());
     try {
         return body();
     } catch (const std::exception &error) {

@@ -1,3 +1,4 @@
+import Foundation
 import TensorCore
 import TestSupport
 import Testing
@@ -58,5 +59,22 @@ struct PrecisionTests {
         let values = try evaluate([sum, joined], feeding: [(x, HostTensor([3], [0, 0x1.8p-8, -1] as [Float]))])
         #expect(values[0].doubles == [1, 1 + 0x1p-7, 0x1p-9])
         #expect(values[1].doubles == [0, 0x1.8p-8, -1, 0, 0x1.8p-8, -1])
+    }
+
+    /// Every convolution is new to the library, which would else keep one that was made before.
+    @Test(.needsBFloat16Units) func convolutionsOfBothPrecisionsCanBeMadeAtOnce() {
+        DispatchQueue.concurrentPerform(iterations: 4) { thread in
+            for round in 0..<250 {
+                let graph = Graph(precision: thread.isMultiple(of: 2) ? .fp32 : .bf16), count = 1 + 4 * round + thread
+                let weight = graph.constant(HostTensor([16, 1, 7, 7], repeating: Float(1))), images = HostTensor([count, 14, 14, 1], repeating: Float(1))
+                let x = graph.input("x", images.shape)
+                do {
+                    let found = try evaluate([x.convolution2D(weight: weight, stride: 7).cast(to: .float32)], feeding: [(x, images)])[0].floats
+                    #expect(found.allSatisfy { $0 == 49 }, "\(count) images")
+                } catch {
+                    Issue.record(error)
+                }
+            }
+        }
     }
 }
