@@ -27,7 +27,7 @@ extension Comparison {
     /// - Throws: `.usage` when runs were tested on different images, so that no comparison means anything.
     func requireCommonData() throws {
         func source(_ run: Run) -> (key: String, value: String)? {
-            ["data.name", "data.hdf5.path", "data.folder.path", "data.numpy.path"].lazy.compactMap { key in run.keys.values[key].map { (key, $0) } }.first
+            ["data.name", "data.hdf5.path", "data.folder.path", "data.numpy.path", "data.coco.path"].lazy.compactMap { key in run.keys.values[key].map { (key, $0) } }.first
         }
         let runs = rows.flatMap(\.runs), sources = runs.map { source($0)?.value ?? "" }
         let isAskedFor = options.by.contains { key in

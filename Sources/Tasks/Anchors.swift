@@ -6,8 +6,8 @@ import VisionData
 /// The boxes of fixed places and sizes by which a model's answers are read, level after level, cell after cell in row-major order.
 ///
 /// At the cells of a level of stride s, which lie at (s · column, s · row), there are boxes of the side k · s · 2^(i / scales), i = 0, 1 …, k the scale,
-/// cut to whole pixels; for each ratio r of √(1/r) times the width and √r times the height, edges rounded to whole pixels, halves to even; ratio after ratio. A
-/// level has ⌈height / s⌉ × ⌈width / s⌉ cells. All of it as torchvision has it.
+/// cut to whole pixels; for each ratio r of √(1/r) times the width and √r times the height, edges rounded to whole pixels, halves to even, at least half a pixel
+/// from the centre; ratio after ratio. A level has ⌈height / s⌉ × ⌈width / s⌉ cells. All of it as torchvision has it, which knows no least size.
 ///
 /// An anchor's numbers are dx, dy, dw, dh: the box has the centre (x + dx · w, y + dy · h) and the sides w · e^dw and h · e^dh.
 struct Anchors: Sendable, Equatable {

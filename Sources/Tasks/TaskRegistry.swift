@@ -118,6 +118,11 @@ public struct TaskRegistry: Sendable {
     /// Whether a definition asks for `classification`, with whatever options.
     public func isClassification(_ node: ConfigurationNode?) -> Bool { choice(node, ConfigurationErrors())?.name == Self.defaultName }
 
+    /// The name of the task that a definition asks for, where its answers are boxes; nil for others.
+    public func boxTask(_ node: ConfigurationNode?) -> String? {
+        choice(node, ConfigurationErrors()).flatMap { ["detection", "localization"].contains($0.name) ? $0.name : nil }
+    }
+
     /// What of `task:` results depend on: the name and the options that are not at their defaults; nil for the default task without any, and as
     /// it was written where it cannot be read.
     public func identity(of node: ConfigurationNode?) -> ConfigurationNode? {

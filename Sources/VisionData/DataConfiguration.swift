@@ -5,7 +5,7 @@ import TensorCore
 ///
 ///     data:
 ///       name: fashion-mnist           # or mnist, kmnist, digits; or instead of it  hdf5: {path: FILE, classes: 10}, or  folder: PATH, or  numpy: FILE.npz,
-///                                     # or  fashion_scenes: {canvas: 64, garments: [2, 5]}
+///                                     # or  coco: FOLDER, or  fashion_scenes: {canvas: 64, garments: [2, 5]}
 ///       directory: ~/mnist            # where the files lie, when not in the usual places (--data-dir goes before it)
 ///                                     # it and hdf5.path are relative to the file in which they are written
 ///       classes: [0, 3]               # the classes that are used, by number or name; default all
@@ -33,6 +33,8 @@ public struct DataConfiguration: Configurable {
         case folder(FolderSource)
         /// A file of NumPy's arrays.
         case numpy(NumPySource)
+        /// A folder with COCO's JSON files and images.
+        case coco(COCOSource)
         /// Scenes that are made from Fashion-MNIST.
         case scenes(FashionScenes)
 
@@ -40,7 +42,7 @@ public struct DataConfiguration: Configurable {
         public var isKnownByName: Bool {
             switch self {
             case .named, .scenes: true
-            case .hdf5, .folder, .numpy: false
+            case .hdf5, .folder, .numpy, .coco: false
             }
         }
     }
@@ -136,6 +138,12 @@ public struct DataConfiguration: Configurable {
         set { if let newValue { source = .numpy(newValue) } }
     }
 
+    /// The folder with COCO's files; nil with another source.
+    var coco: COCOSource? {
+        get { if case .coco(let folder) = source { folder } else { nil } }
+        set { if let newValue { source = .coco(newValue) } }
+    }
+
     /// The scenes that are made from Fashion-MNIST; nil with another source.
     var scenes: FashionScenes? {
         get { if case .scenes(let scenes) = source { scenes } else { nil } }
@@ -144,10 +152,11 @@ public struct DataConfiguration: Configurable {
 
     public static let options: [Key<DataConfiguration>] = [
         // What the data are, `identity` says by what they hold.
-        Key("name", \.name, .dataset, decidesDefaults: true, use: .clarity, "A data set that is known by name; or hdf5, folder, numpy or fashion_scenes in its place."),
+        Key("name", \.name, .dataset, decidesDefaults: true, use: .clarity, "A data set that is known by name; or hdf5, folder, numpy, coco or fashion_scenes in its place."),
         Key("hdf5", \.hdf5, .map, decidesDefaults: true, use: .clarity, "A data set of one's own in an HDF5 file."),
         Key("folder", \.folder, .map(orAlone: "path", "the path of a folder"), decidesDefaults: true, use: .clarity, "Image files of one's own, in one folder a class."),
         Key("numpy", \.numpy, .map(orAlone: "path", "the path of a .npz file"), decidesDefaults: true, use: .clarity, "A data set of one's own in a .npz file."),
+        Key("coco", \.coco, .map(orAlone: "path", "the path of a folder"), decidesDefaults: true, use: .clarity, paper: "Lin et al., ECCV 2014", "Image files with the boxes of COCO's JSON files."),
         Key("fashion_scenes", \.scenes, .map, decidesDefaults: true, use: .clarity, "Scenes of several garments of Fashion-MNIST, each with the class of every pixel and boxes."),
         Key("directory", \.directory, .text, use: .clarity, "Where the files lie, when not in the usual places; relative to the file that says it."),
         Key("validation", \.validation, .heldOut, "How much of the training images is held out for validation."),
@@ -181,8 +190,9 @@ public struct DataConfiguration: Configurable {
         places.directoryFolder = fields.node["directory"]?.mark.folder
         if let folder = fields.node["folder"] { places.pathFolder = (folder["path"] ?? folder).mark.folder }
         if let file = fields.node["numpy"] { places.pathFolder = (file["path"] ?? file).mark.folder }
-        let sources = ["name", "hdf5", "folder", "numpy", "fashion_scenes"].filter(fields.has)
-        if sources.isEmpty { fields.errors.report("expected a data set: name, hdf5, folder, numpy or fashion_scenes", at: fields.node.mark, path: fields.path) }
+        if let folder = fields.node["coco"] { places.pathFolder = (folder["path"] ?? folder).mark.folder }
+        let sources = ["name", "hdf5", "folder", "numpy", "coco", "fashion_scenes"].filter(fields.has)
+        if sources.isEmpty { fields.errors.report("expected a data set: name, hdf5, folder, numpy, coco or fashion_scenes", at: fields.node.mark, path: fields.path) }
         for other in sources.dropFirst() { fields.report("found beside '\(sources[0])', expected one of the two", at: other) }
         if folder == nil, hdf5 == nil, let key = sizingKey { fields.report("goes with images of several sizes, in a folder or an HDF5 file", at: key) }
         if let fold {
@@ -236,6 +246,7 @@ public struct DataConfiguration: Configurable {
         case .hdf5(let file): entries += content(file.path)
         case .folder(let folder): entries += content(folder.path)
         case .numpy(let file): entries += content(file.path)
+        case .coco(let folder): entries += content(folder.path)
         case .scenes(FashionScenes()): entries.append(("name", .text(NamedDataset.fashionScenes.name)))
         case .scenes(let scenes): entries.append(("fashion_scenes", scenes.identity))
         }

@@ -64,6 +64,11 @@ extension DataConfiguration {
         try find(source.path, "file", at: "data.numpy")
     }
 
+    /// The folder of a source, likewise.
+    func find(_ source: COCOSource) throws -> (path: String, note: String?) {
+        try find(source.path, "folder", at: "data.coco")
+    }
+
     private func find(_ path: String, _ kind: String, at key: String) throws -> (path: String, note: String?) {
         if let found = places.found { return (found, nil) }
         let candidates = candidates(path, below: places.pathFolder)

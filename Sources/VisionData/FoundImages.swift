@@ -36,6 +36,9 @@ public struct FoundImages: Sendable {
         case .numpy(let source):
             let file = try configuration.find(source), loaded = try loadNumPyImages(source, at: file.path)
             self.init(loaded.images, file.path, [file.note] + loaded.notes)
+        case .coco(let source):
+            let folder = try configuration.find(source), loaded = try loadCOCOImages(source, at: folder.path)
+            self.init(loaded.images, folder.path, [folder.note] + loaded.notes)
         case .folder(let source):
             let folder = try configuration.find(source)
             let loaded = try ImageFolder(folder.path, source).load(

@@ -53,6 +53,7 @@ extension LabeledImages {
     /// - Parameter describe: says which image a global index is.
     /// - Returns: a sentence on the first thing that is wrong with the boxes; nil where they fit the images.
     func complaint(about boxes: InstanceBoxes, of describe: (Int) -> String = describe) -> String? {
+        if files != nil { return "boxes go with images in memory, found image files" }
         if boxes.boxes.count != labels.count { return "found boxes of \(grouped(boxes.boxes.count)) images, expected those of \(grouped(labels.count))" }
         for (image, all) in boxes.boxes.enumerated() {
             if all.count > boxes.maximum { return "\(describe(image)) has \(grouped(all.count)) boxes, expected at most \(grouped(boxes.maximum))" }

@@ -54,9 +54,9 @@ import Testing
             case "train": cases += below(key.children, needed: "") { "train={\($0)}" }
             case "data":
                 // Some need another data set, or numbers of a channel.
-                let keys = key.children.filter { !["name", "hdf5", "folder", "numpy", "fashion_scenes", "size", "normalization"].contains($0.name) }
+                let keys = key.children.filter { !["name", "hdf5", "folder", "numpy", "coco", "fashion_scenes", "size", "normalization"].contains($0.name) }
                 cases += below(keys, needed: "name: digits") { "data={\($0)}" }
-                for source in key.children where ["folder", "numpy"].contains(source.name) {
+                for source in key.children where ["folder", "numpy", "coco"].contains(source.name) {
                     cases += below(source.children, needed: "path: a.h5") { "data={\(source.name): {\($0)}}" }
                 }
                 for source in key.children where source.name == "fashion_scenes" {
@@ -68,7 +68,7 @@ import Testing
             case "models":
                 for family in key.children[0].children where !family.isRequired && family.name != "head" && family.name != "tokens" {
                     let required = family.children.filter(\.isRequired).map { "\($0.name): \(stand(in: $0))" }.joined(separator: ", ")
-                    cases += below(family.children.filter { !["widths", "schedule"].contains($0.name) }, needed: required) {
+                    cases += below(family.children.filter { !["widths", "schedule", "backbone"].contains($0.name) }, needed: required) {
                         "models.m={\(family.name): {\($0)}}"
                     }
                 }

@@ -271,7 +271,7 @@ struct ReadingTests {
         ),
         (
             #"{"backbone": {"vit": {}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#,
-            ["models.m.backbone: unknown convolutional network 'vit'; known: alexnet, coatnet, convnext, densenet, efficientnet, googlenet, inception_resnet_v2, inception_v3, lenet5, levit, mnist_cnn, mobilenet, mobilenet_v2, plain, resnet, resnet_standardized, resnet_v2, squeezenet, swin, vgg, wide_resnet, xception"]
+            ["models.m.backbone: unknown convolutional network 'vit'; known: alexnet, coatnet, convnext, densenet, efficientnet, googlenet, inception_resnet_v2, inception_v3, lenet5, levit, mnist_cnn, mobilenet, mobilenet_v2, plain, resnet, resnet_standardized, resnet_v2, squeezenet, swin, vgg, wide_resnet, xception, yolo"]
         ),
         (#"{"backbone": {"lenet5": {"cut_after": "stage1"}}}"#, ["models.m.transformer: missing; expected width, depth and heads"]),
         (

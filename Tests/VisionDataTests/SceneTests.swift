@@ -72,7 +72,7 @@ import Testing
         (options.overlap, options.canvas, options.garments, options.sides) = (1, 24, [6, 6], [16, 20])
         let scenes = SceneMaker(options, of: try loadDigits()).scenes(.digitScenes)
         #expect(scenes.boxes!.boxes.contains { $0.count < 6 })
-        #expect(try ImageDataset(scenes).fields.map(\.name) == ["image", "label", "mask"])
+        #expect(try ImageDataset(scenes).fields.map(\.name) == ["image", "label", "mask", "boxes"])
     }
 
     @Test func theyAreDataOfTheirOwn() throws {

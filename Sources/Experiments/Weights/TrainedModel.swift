@@ -49,6 +49,9 @@ public struct TrainedModel: Sendable {
         guard let trial = definition.trials.first, let classes = description.classes, let data = description.data, data.imageShape.count == 3 else {
             throw UserError(.data, "\(run.runFile): does not say how images are normalized and into how many classes they fall, so it predicts nothing")
         }
+        if let task = definition.registry.tasks.boxTask(definition.task) {
+            throw UserError(.usage, "\(run.runFile): the run is of the task \(task), whose answers are boxes, which show --boxes draws; expected a classifier's, which can be predicted and shown")
+        }
         if let average = which.average, !contents.description.averages(test: contents.evaluations[.test]?.values).contains(average) {
             let reason = average == .swa ? trial.train.absenceOfAverage(after: contents.epochs.count).map { ": \($0)" } : nil
             throw UserError(.usage, "\(run.runFile): the run has no average of its weights by train.\(average.rawValue)\(reason ?? "")")

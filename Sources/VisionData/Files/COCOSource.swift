@@ -1,0 +1,152 @@
+import Configuration
+import Foundation
+import TensorCore
+
+/// `coco: FOLDER`, or `coco: {path: FOLDER, train: annotations/instances_train2017.json, train_images: train2017, size: 128}`: image files with the boxes of
+/// COCO's JSON files.
+public struct COCOSource: Configurable {
+    /// As it is written: relative to the file that says it.
+    public var path: String
+    /// The JSON file of the training images, and the folder of its image files, in the folder.
+    public var train = "annotations/instances_train2017.json", trainImages = "train2017"
+    /// Those of the test images.
+    public var test = "annotations/instances_val2017.json", testImages = "val2017"
+    /// The side to which images are stretched, in pixels.
+    public var size = 256
+    /// How many boxes an image has at most.
+    public var most = 100
+
+    /// A folder.
+    public init(path: String) { self.path = path }
+
+    /// No folder yet.
+    public init() { self.init(path: "") }
+
+    public static let options: [Key<COCOSource>] = [
+        .required("path", \.path, .text, missing: "expected a path", "The folder, relative to the file that says it."),
+        Key("train", \.train, .text, "The JSON file of the training images, in the folder."),
+        Key("train_images", \.trainImages, .text, "The folder of the training images, in the folder."),
+        Key("test", \.test, .text, "The JSON file of the test images, in the folder."),
+        Key("test_images", \.testImages, .text, "The folder of the test images, in the folder."),
+        Key("size", \.size, .integer(in: 8...2_048), "The side to which images are stretched, in pixels."),
+        Key("most", \.most, .integer(in: 1...10_000), "How many boxes an image has at most; more are an error."),
+    ]
+}
+
+/// What is read of a JSON file of COCO's: images, categories and boxes.
+private struct COCOFile: Decodable {
+    struct Image: Decodable {
+        let id: Int, fileName: String
+
+        enum CodingKeys: String, CodingKey {
+            case id
+            case fileName = "file_name"
+        }
+    }
+    struct Category: Decodable { let id: Int, name: String }
+    struct Annotation: Decodable {
+        let id: Int?, imageID: Int, categoryID: Int, bbox: [Double], isCrowd: Int?
+
+        enum CodingKeys: String, CodingKey {
+            case id, bbox
+            case imageID = "image_id"
+            case categoryID = "category_id"
+            case isCrowd = "iscrowd"
+        }
+    }
+
+    let images: [Image], categories: [Category], annotations: [Annotation]
+
+    /// - Throws: `.noInput` when the file is not there, `.data` with the place when it is no such JSON, or ends too early.
+    static func read(_ path: String) throws -> COCOFile {
+        guard let bytes = FileManager.default.contents(atPath: path) else { throw UserError(.noInput, at: "data.coco", "there is no file \(path)") }
+        do { return try JSONDecoder().decode(COCOFile.self, from: bytes) } catch let error as DecodingError {
+            func place(_ context: DecodingError.Context, _ key: String? = nil) -> String {
+                let steps = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" } + (key.map { [".\($0)"] } ?? [])
+                return steps.isEmpty ? "the whole" : String(steps.joined().trimmingPrefix("."))
+            }
+            let sentence = switch error {
+            case .keyNotFound(let key, let context): "\(place(context, key.stringValue)) is missing"
+            case .typeMismatch(let type, let context): "\(place(context)): expected \(type == [Double].self ? "numbers" : "\(type)")"
+            case .valueNotFound(_, let context): "\(place(context)) is null"
+            case .dataCorrupted: "is no JSON, or ends too early"
+            @unknown default: "cannot be read"
+            }
+            throw UserError(.data, "\(path): \(sentence)")
+        }
+    }
+}
+
+/// Reads images and boxes of two JSON files of COCO's, for training and for the test, with the image files that they name.
+///
+/// Images are decoded in three colours and stretched to `size`×`size` bytes, kept in memory. Classes are the categories of the training file by ascending number;
+/// an image's label is the class of its largest box, the first class where it has none. Boxes go with their images, rounded outwards to whole pixels and cut at the
+/// image's border. Left out, and counted in a sentence: regions of crowds (`iscrowd: 1`), and boxes of no width or height, of which COCO has some, or outside
+/// their images. Polygons and masks are not read.
+///
+/// - Parameter path: of the folder.
+/// - Throws: `UserError` with the file and the record.
+func loadCOCOImages(_ source: COCOSource, at path: String) throws -> (images: LabeledImages, notes: [String]) {
+    let side = source.size, shape = ImageShape(height: side, width: side, channels: 3)
+    let parts = [(source.train, source.trainImages), (source.test, source.testImages)].map { (json: ImageFiles.join(path, $0), folder: ImageFiles.join(path, $1)) }
+    let files = try parts.map { try COCOFile.read($0.json) }, categories = files[0].categories.sorted { $0.id < $1.id }
+    let numbers = Dictionary(categories.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
+    if numbers.count != categories.count || categories.isEmpty {
+        throw UserError(.data, "\(parts[0].json): categories: found \(categories.isEmpty ? "none" : "two of one id"), expected each once")
+    }
+    let total = files.reduce(0) { $0 + $1.images.count }
+    try requireMemory(forImages: Double(total), byteCount: Double(total) * Double(shape.count), at: path)
+    var pixels: [UInt8] = [], boxes: [[InstanceBox]] = [], labels: [Int32] = [], crowds = 0, empty = 0
+    pixels.reserveCapacity(total * shape.count)
+    for (part, file) in zip(parts, files) {
+        if file.images.isEmpty { throw UserError(.data, "\(part.json): images: found none, expected at least one") }
+        let places = Dictionary(file.images.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
+        if places.count != file.images.count { throw UserError(.data, "\(part.json): images: found two of one id, expected each once") }
+        var found = [[COCOFile.Annotation]](repeating: [], count: file.images.count)
+        for (row, annotation) in file.annotations.enumerated() {
+            let record = "\(part.json): annotations[\(row)]"
+            guard let place = places[annotation.imageID] else { throw UserError(.data, "\(record): image_id \(annotation.imageID) is none of the images") }
+            guard numbers[annotation.categoryID] != nil else { throw UserError(.data, "\(record): category_id \(annotation.categoryID) is none of the categories") }
+            guard annotation.bbox.count == 4, annotation.bbox.allSatisfy(\.isFinite), annotation.bbox[2] >= 0, annotation.bbox[3] >= 0 else {
+                throw UserError(.data, "\(record): found the bbox \(annotation.bbox), expected x, y, and a width and a height from 0")
+            }
+            if annotation.isCrowd == 1 { crowds += 1 } else { found[place].append(annotation) }
+        }
+        for (image, annotations) in zip(file.images, found) {
+            let imagePath = ImageFiles.join(part.folder, image.fileName)
+            guard let bytes = FileManager.default.contents(atPath: imagePath) else { throw UserError(.noInput, "\(part.json): there is no file \(imagePath), which it names") }
+            let decoded = try DecodedImage([UInt8](bytes), path: imagePath, ImageDecoding())
+            pixels += try decoded.values(Size2D(side, side)).map { UInt8($0.rounded()) }
+            let own = annotations.compactMap { annotation in
+                InstanceBox(annotation.bbox, of: decoded.size, stretchedTo: side, label: Int32(numbers[annotation.categoryID] ?? 0))
+            }
+            empty += annotations.count - own.count
+            if own.count > source.most {
+                throw UserError(.data, "\(part.json): the image \(image.fileName) has \(grouped(own.count)) boxes, expected at most the \(grouped(source.most)) of data.coco.most")
+            }
+            let largest = own.indices.max { (own[$0].width * own[$0].height, $1) < (own[$1].width * own[$1].height, $0) }
+            labels.append(largest.map { own[$0].label } ?? 0)
+            boxes.append(own)
+        }
+    }
+    let images = try LabeledImages(
+        (path as NSString).lastPathComponent, shape: shape, pixels: .bytes(pixels, maximum: 255), labels: labels, classNames: categories.map(\.name),
+        testCount: files[1].images.count, boxes: InstanceBoxes(maximum: source.most, boxes))
+    let notes = [
+        crowds > 0 ? "\(path): regions of crowds that are left out: \(grouped(crowds))" : nil,
+        empty > 0 ? "\(path): boxes of no width or height, or outside their images, that are left out: \(grouped(empty))" : nil,
+    ]
+    return (images, notes.compactMap(\.self))
+}
+
+extension InstanceBox {
+    /// x, y, width and height in an image, in one that is stretched to a square; nil where nothing of it is left.
+    fileprivate init?(_ numbers: [Double], of size: Size2D, stretchedTo side: Int, label: Int32) {
+        func edges(_ first: Double, _ length: Double, _ whole: Int) -> Range<Int32>? {
+            let scale = Double(side) / Double(whole), low = max(0, first) * scale, high = min(Double(whole), first + length) * scale
+            return low < high ? Int32(low.rounded(.down))..<Int32(min(Double(side), high.rounded(.up))) : nil
+        }
+        guard let x = edges(numbers[0], numbers[2], size.width), let y = edges(numbers[1], numbers[3], size.height) else { return nil }
+        self.init(label: label, x: x.lowerBound, y: y.lowerBound, width: Int32(x.count), height: Int32(y.count))
+    }
+}

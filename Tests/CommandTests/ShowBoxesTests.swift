@@ -1,0 +1,54 @@
+import Foundation
+import HDF5
+import Testing
+
+/// Boxes that detections found, drawn on test images.
+@Suite struct ShowBoxesTests {
+    @Test func boxesAreDrawn() throws {
+        let folder = try TemporaryFolder()
+        try folder.add("Experiments/found.yaml", """
+            data:   {name: digit-scenes, train_examples: 64, test_examples: 20}
+            train:  {epochs: 2, batch_size: 32, optimizer: {adamw: {learning_rate: 5e-3}}}
+            task:   {detection: {grid: 4}}
+            models: {yolo: {yolo: {size: small, width: 4, norm: batch, hidden: 32}}}
+            """)
+        try folder.add("Experiments/single.yaml", """
+            data:   {name: digit-scenes, train_examples: 64, test_examples: 20}
+            train:  {epochs: 1, batch_size: 32}
+            task:   localization
+            models: {lenet: lenet5}
+            """)
+        try folder.add("Experiments/classes.yaml", "data: {name: digits}\ntrain: {epochs: 1}\nmodels: {m: {mlp: {widths: [4]}}}\n")
+        for name in ["found", "single", "classes"] {
+            let result = try Program.run(["run", name, "--threads", "2"], in: folder.url)
+            #expect(result.exitCode == 0, "\(result.errors)")
+        }
+        func show(_ words: String...) throws -> Program.Result { try Program.run(["show"] + words, in: folder.url) }
+        func data(_ name: String) throws -> Data { try Data(contentsOf: folder.url.appending(path: name)) }
+        let drawn = try show("found/yolo", "--boxes", "--output", "a.svg", "--into", "a.h5")
+        #expect(drawn.exitCode == 0 && drawn.errors.isEmpty, "\(drawn.errors)")
+        let svg = try String(decoding: data("a.svg"), as: UTF8.self)
+        #expect(svg.contains("found in the test") && svg.contains(">#0 ") && svg.contains(">#11 ") && !svg.contains(">#12 "))
+        let file = try HDF5Reader(folder.url.appending(path: "a.h5").path)
+        #expect(try file.shape(of: "/entry/boxes/images") == [12, 32, 32])
+        let images = try file.read("/entry/boxes/object_image", as: Int64.self), edges = try file.read("/entry/boxes/object_box", as: Float.self)
+        #expect(Set(images).isSubset(of: Set(0..<12)) && edges.count == 4 * images.count && edges.allSatisfy { (0...32).contains($0) })
+        // No image has more than five of what was found.
+        let found = try file.read("/entry/boxes/found_image", as: Int64.self)
+        #expect(!found.isEmpty && Dictionary(grouping: found) { $0 }.values.allSatisfy { $0.count <= 5 })
+
+        #expect(try show("found/yolo", "--boxes", "--image", "3", "5", "--output", "b.png").exitCode == 0)
+        #expect(try show("found/yolo", "--boxes", "--image", "3", "5", "--output", "c.png", "--threads", "1").exitCode == 0)
+        #expect(try data("b.png") == data("c.png") && data("b.png").starts(with: [0x89, 0x50, 0x4E, 0x47]))
+        #expect(try show("single/lenet", "--boxes", "--output", "d.png").exitCode == 0)
+        for (words, code, sentence) in [
+            (["classes/m", "--boxes"], 65, "has no boxes that were found in the test: the run is of another task than detection and localization, or is not finished"),
+            (["found/yolo", "--filters"], 64, "the run is of the task detection, whose answers are boxes, which show --boxes draws; expected a classifier's"),
+            (["found/yolo", "--boxes", "--image", "20"], 64, "--image: there is no test image 20; expected a number from 0 to 19"),
+            (["found/yolo", "--boxes", "--image", "class:3"], 64, "--image: boxes are shown of the run's test images; expected the place of one, such as 0"),
+        ] {
+            let result = try Program.run(["show"] + words + ["--output", "x.png"], in: folder.url)
+            #expect(result.exitCode == Int32(code) && result.errors.contains(sentence), "\(words): \(result.exitCode) \(result.errors)")
+        }
+    }
+}

@@ -1,0 +1,81 @@
+import Configuration
+import Foundation
+import TensorCore
+import TestSupport
+import Testing
+
+@testable import VisionData
+
+@Suite struct COCOTests {
+    private static let images = #"[{"id": 7, "file_name": "a.png"}, {"id": 9, "file_name": "b.png"}]"#
+    private static let categories = #"[{"id": 18, "name": "dog"}, {"id": 3, "name": "car"}]"#
+
+    /// A folder with two files of two images of 20×10 pixels.
+    private static func load(_ folder: String, train: String, most: Int = 100) throws -> (images: LabeledImages, notes: [String]) {
+        let files = FileManager.default, test = #"{"images": [{"id": 1, "file_name": "a.png"}], "categories": \#(categories), "annotations": []}"#
+        for name in ["annotations", "train2017", "val2017"] { try files.createDirectory(atPath: "\(folder)/\(name)", withIntermediateDirectories: true) }
+        let png = Data(PNGFile((0..<20 * 10 * 3).map { UInt8($0 % 200) }, Size2D(10, 20), channels: 3).bytes)
+        for name in ["train2017/a.png", "train2017/b.png", "val2017/a.png"] { try png.write(to: URL(filePath: "\(folder)/\(name)")) }
+        try Data(train.utf8).write(to: URL(filePath: "\(folder)/annotations/instances_train2017.json"))
+        try Data(test.utf8).write(to: URL(filePath: "\(folder)/annotations/instances_val2017.json"))
+        var source = COCOSource(path: folder)
+        (source.size, source.most) = (40, most)
+        return try loadCOCOImages(source, at: folder)
+    }
+
+    private static func file(_ annotations: String, images: String = images) -> String {
+        #"{"info": {}, "images": \#(images), "categories": \#(categories), "annotations": [\#(annotations)]}"#
+    }
+
+    private static func annotation(_ box: String, image: Int = 7, category: Int = 18, crowd: Int = 0) -> String {
+        #"{"id": 1, "image_id": \#(image), "category_id": \#(category), "iscrowd": \#(crowd), "area": 5, "segmentation": [], "bbox": \#(box)}"#
+    }
+
+    @Test func boxesGoWithTheirImages() throws {
+        try withTemporaryFolder { folder in
+            let annotations = [
+                Self.annotation("[2.2, 1, 4, 3.1]"), Self.annotation("[0, 0, 10, 10]", category: 3), Self.annotation("[15, 5, 100, 1]"),
+                Self.annotation("[1, 1, 5, 5]", crowd: 1), Self.annotation("[3, 3, 0, 4]"), Self.annotation("[30, 3, 4, 4]"),
+            ]
+            let (images, notes) = try Self.load(folder, train: Self.file(annotations.joined(separator: ", ")))
+            #expect(images.shape == ImageShape(height: 40, width: 40, channels: 3) && images.classNames == ["car", "dog"] && images.test == 2..<3)
+            #expect(images.boxes == InstanceBoxes(maximum: 100, [
+                [
+                    InstanceBox(label: 1, x: 4, y: 4, width: 9, height: 13), InstanceBox(label: 0, x: 0, y: 0, width: 20, height: 40),
+                    InstanceBox(label: 1, x: 30, y: 20, width: 10, height: 4),
+                ], [], [],
+            ]))
+            #expect(images.labels == [0, 0, 0])
+            #expect(notes == ["\(folder): regions of crowds that are left out: 1", "\(folder): boxes of no width or height, or outside their images, that are left out: 2"])
+        }
+    }
+
+    @Test("What is wrong in a file is said with its record", arguments: [
+        (file(annotation("[1, 1, 2, 2]", category: 4)), "annotations[0]: category_id 4 is none of the categories"),
+        (file(annotation("[1, 1, 2, 2]") + ", " + annotation("[1, 1, 2, 2]", image: 8)), "annotations[1]: image_id 8 is none of the images"),
+        (file(annotation("[1, 1, 2]")), "annotations[0]: found the bbox [1.0, 1.0, 2.0], expected x, y, and a width and a height from 0"),
+        (file(annotation("[1, 1, -2, 2]")), "annotations[0]: found the bbox [1.0, 1.0, -2.0, 2.0], expected x, y, and a width and a height from 0"),
+        (file(#"{"image_id": 7, "category_id": 3}"#), "annotations[0].bbox is missing"),
+        (file("", images: #"[{"id": "x", "file_name": "a.png"}]"#), "images[0].id: expected Int"),
+        (String(file(annotation("[1, 1, 2, 2]")).dropLast(30)), "is no JSON, or ends too early"),
+        (file("", images: #"[{"id": 7, "file_name": "c.png"}]"#), "train2017/c.png, which it names"),
+        (file("", images: #"[{"id": 7, "file_name": "a.png"}, {"id": 7, "file_name": "b.png"}]"#), "images: found two of one id, expected each once"),
+        (file((0..<3).map { _ in annotation("[1, 1, 2, 2]") }.joined(separator: ", ")), "the image a.png has 3 boxes, expected at most the 2 of data.coco.most"),
+    ])
+    func mistakesAreSaid(train: String, sentence: String) throws {
+        try withTemporaryFolder { folder in
+            let error = #expect(throws: UserError.self) { _ = try Self.load(folder, train: train, most: 2) }
+            #expect(error?.message.contains("instances_train2017.json: ") == true && error?.message.contains(sentence) == true, "\(error?.message ?? "")")
+        }
+    }
+
+    @Test func aDefinitionNamesAFolder() throws {
+        let node = try YAML.node("coco: {path: shots, size: 64}\nvalidation: 0.2\n") { SourceMark(file: "x.yaml", line: $0) }, errors = ConfigurationErrors()
+        var fields = FieldReader(node, path: "data", errors: errors)
+        let configuration = DataConfiguration(from: &fields)
+        fields.finish()
+        try errors.throwIfAny()
+        #expect(configuration.coco?.size == 64 && configuration.coco?.train == "annotations/instances_train2017.json")
+        #expect(configuration.identity["path"] != nil)
+    }
+}
