@@ -8,6 +8,14 @@ public protocol ImageModel {
     /// Records one call: images `[B, H, W, C]` → outputs by name. A classifier has `logits` `[B, classes]` among them; other names are the
     /// model's own, with the encoder's stages as `features.…`.
     func callAsFunction(_ images: Tensor) -> NamedOutputs
+
+    /// What gives the stages that are among the outputs as `features.…`, where one part does.
+    var backbone: (any Backbone)? { get }
+}
+
+extension ImageModel {
+    /// None that is known.
+    public var backbone: (any Backbone)? { nil }
 }
 
 /// The part of a network that turns images into features, stage by stage.
@@ -50,6 +58,8 @@ public struct EncodedModel: ImageModel {
         self.encoder = encoder
         self.head = head
     }
+
+    public var backbone: (any Backbone)? { encoder }
 
     public func callAsFunction(_ images: Tensor) -> NamedOutputs {
         let stages = encoder(images), pooled = encoder.pooled(stages.last)

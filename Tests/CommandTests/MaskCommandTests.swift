@@ -88,6 +88,7 @@ import Testing
         let file = try HDF5Reader(folder.appending(path: "masks.h5").path)
         #expect(try file.shape(of: "/entry/masks/mask") == [2, 32, 32] && file.shape(of: "/entry/masks/predicted") == [2, 32, 32])
         #expect(try Set(file.read("/entry/masks/mask", as: UInt8.self)).count > 1)
+        #expect(try harness("show", "scenes/setr", "--attention", "--output", "attention.png").exitCode == 0)
         let svg = try harness("show", "scenes/setr", "--masks", "--image", "photos/right.png", "--output", "masks.svg")
         let text = try String(contentsOf: folder.appending(path: "masks.svg"), encoding: .utf8)
         #expect(svg.exitCode == 0 && text.contains(">predicted<") && text.contains(">right.png<") && !text.contains(">mask<"), "\(svg.errors)")

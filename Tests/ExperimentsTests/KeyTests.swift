@@ -33,7 +33,8 @@ import Testing
                 let own = key.defaultText.map { [Case(base: wrap(needed), assignment: inner($0))] } ?? []
                 // Names under a key are choices, and keys under a map are keys; both are written as a map.
                 let required = key.name == "step" ? "every: 1" : key.name == "init_from" ? "model: other" : key.children.filter(\.isRequired).map { "\($0.name): \(stand(in: $0))" }.joined(separator: ", ")
-                return own + (key.children.isEmpty || key.name == "augment" ? [] : below(key.children, needed: required) { inner("{\($0)}") })
+                // What is required stands among what is needed, and is no map to add to.
+                return own + (key.children.isEmpty || key.isRequired || key.name == "augment" ? [] : below(key.children, needed: required) { inner("{\($0)}") })
             }
         }
         func stand(in key: OptionDescription) -> String {

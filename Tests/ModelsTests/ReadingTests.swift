@@ -179,7 +179,7 @@ struct ReadingTests {
             #"{"backbone": {"plain": {"depth": 20, "norm": {"group": {"groups": 5}}, "cut_after": "stage1"}}, "transformer": {"width": 8, "depth": 1, "heads": 1}}"#,
             ["models.m.backbone.plain.norm: 5 groups do not divide the 16 channels of the first stage"]
         ),
-        (#"{"resnet": {"depth": 20, "cut_after": "stage2"}}"#, ["models.m.resnet.cut_after: unknown key 'cut_after'; known: activation, attention_after, attention_bias, attention_heads, depth, groups, initialization, kind, norm, reduction, shortcut, stem, stride_in, width, width_per_group, zero_init_residual"]),
+        (#"{"resnet": {"depth": 20, "cut_after": "stage2"}}"#, ["models.m.resnet.cut_after: unknown key 'cut_after'; known: activation, attention_after, attention_bias, attention_heads, depth, dilated_stages, groups, initialization, kind, norm, reduction, shortcut, stem, stride_in, width, width_per_group, zero_init_residual"]),
         (
             #"{"vit": {"patch": 4, "width": 64, "depth": 6, "heads": 3}}"#,
             ["models.m.vit.heads: 3 heads do not divide the width 64"]

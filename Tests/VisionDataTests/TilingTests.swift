@@ -1,4 +1,7 @@
+import Configuration
+import Foundation
 import TensorCore
+import TestSupport
 import Testing
 
 @testable import VisionData
@@ -32,5 +35,27 @@ import Testing
         // 0 1 2 3 4 | 3 2 1 0 | 1 2 …
         let mirrored = Tiling.Axis(5, tile: 8, overlap: 0)
         #expect((0..<11).map(mirrored.origin) == [0, 1, 2, 3, 4, 3, 2, 1, 0, 1, 2])
+    }
+
+    /// Masks of images that were brought to a model's size come back to theirs; what the model has not seen does not count.
+    @Test func masksComeBackToTheSizeOfTheirImages() throws {
+        try withTemporaryFolder { folder in
+            func restored(_ size: Size2D, _ model: Size2D, _ resize: ResizeKind, isSized: Bool = true) throws -> [UInt8] {
+                let path = "\(folder)/\(UUID().uuidString).png", shape = ImageShape(height: model.height, width: model.width, channels: 1)
+                try Data(PNGFile((0..<size.height * size.width).map { UInt8($0) }, size, channels: 1).bytes).write(to: URL(filePath: path))
+                var data = DataConfiguration(.folder(FolderSource(path: folder)))
+                (data.size, data.resize) = (model, resize)
+                let image = try UnlabeledFiles([path]).whole(0, as: data, model: shape, isSized: isSized), answer = isSized ? model : size
+                #expect(image.size == size)
+                guard case .bytes(let pixels, 255) = image.pixels else { throw UserError(.internal, "expected bytes") }
+                #expect(pixels.count == answer.height * answer.width)
+                return image.restored((0..<answer.height * answer.width).map { UInt8($0) })
+            }
+            let unchanged = try restored(Size2D(2, 2), Size2D(4, 4), .exact, isSized: false)
+            #expect(unchanged == [0, 1, 2, 3])
+            #expect(try restored(Size2D(4, 6), Size2D(2, 3), .exact) == [0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 3, 3, 4, 4, 5, 5])
+            #expect(try restored(Size2D(1, 3), Size2D(3, 5), .pad) == [6, 7, 8])
+            #expect(try restored(Size2D(2, 5), Size2D(2, 2), .shorter) == [255, 255, 0, 1, 255, 255, 255, 2, 3, 255])
+        }
     }
 }

@@ -43,7 +43,7 @@ public final class ModelProbe {
         images = graph.input("image", [batchSize / shards, input.height, input.width, input.channels])
         target = graph.input("target", [batchSize / shards, trained.classes])
         let model = trained.definition.makeModel(input: input, classes: trained.classes, in: graph.root)
-        backbone = (model as? EncodedModel)?.encoder
+        backbone = model.backbone
         outputs = model(images)
         let logits = outputs.required("logits", in: graph.root)
         // Of a model that answers for every pixel a class's mean over the image.

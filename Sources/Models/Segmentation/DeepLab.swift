@@ -15,14 +15,17 @@ import TensorCore
 public struct DeepLabConfiguration: SegmentationConfiguration {
     public static let family = "deeplab"
 
+    /// The convolutional network, and where it is cut.
     public var backbone: BackboneDefinition
     /// The dilations of the 3×3 convolutions that stand side by side.
     public var dilations = [12, 24, 36]
     /// The channels of the head.
     public var width = 256
+    /// The stage of the auxiliary head; nil: there is none.
     public var auxiliaryStage: String?
     /// The share of values that are dropped in training behind the dilations.
     public var dropout = 0.5
+    /// How convolutions' weights start.
     public var initialization = Initialization.residual
 
     /// torchvision's head on a network cut after a stage.
@@ -57,7 +60,7 @@ public struct DeepLabConfiguration: SegmentationConfiguration {
         let head = PyramidHead(
             shape[3], width: width, dilations: dilations, classes: classes, dropout: dropout, initialization: initialization, in: place)
         return PixelModel(
-            backbone: path, head: PixelModel.Head(stage: backbone.cutAfter, layer: head),
+            path: path, head: PixelModel.Head(stage: backbone.cutAfter, layer: head),
             enlarging: ScoreUpsampling(
                 .bilinear, channels: classes, from: Size2D(shape[1], shape[2]), to: Size2D(input.height, input.width), in: scope["up"]["logits"]),
             auxiliary: auxiliary(input: input, classes: classes, dropout: dropout / 5, in: scope), scope: scope)

@@ -31,6 +31,7 @@ public struct FCNConfiguration: SegmentationConfiguration {
     /// What gives scores.
     public enum HeadKind: String, CaseIterable, Sendable { case convolution, scores, classifier }
 
+    /// The convolutional network, and where it is cut.
     public var backbone: BackboneDefinition
     /// What gives scores.
     public var head = HeadKind.convolution
@@ -40,9 +41,11 @@ public struct FCNConfiguration: SegmentationConfiguration {
     public var fused: [String] = []
     /// How scores are enlarged.
     public var upsampling = MapUpsampling.bilinear
+    /// The stage of the auxiliary head; nil: there is none.
     public var auxiliaryStage: String?
     /// The share of values in front of the scores that are dropped in training.
     public var dropout = 0.1
+    /// How convolutions' weights start.
     public var initialization = Initialization.residual
 
     /// torchvision's head on a network cut after a stage.
@@ -92,7 +95,7 @@ public struct FCNConfiguration: SegmentationConfiguration {
             return PixelModel.Fusion(head: .init(stage: stage, layer: scores), enlarging: enlarging)
         }
         return PixelModel(
-            backbone: path, head: main, fusions: fusions,
+            path: path, head: main, fusions: fusions,
             enlarging: ScoreUpsampling(
                 upsampling, channels: classes, from: Size2D(shape[1], shape[2]), to: Size2D(input.height, input.width), in: scope["up"]["logits"]),
             auxiliary: auxiliary(input: input, classes: classes, dropout: dropout, in: scope), scope: scope)

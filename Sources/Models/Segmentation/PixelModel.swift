@@ -18,7 +18,7 @@ struct PixelModel: ImageModel {
         let enlarging: ScoreUpsampling
     }
 
-    let backbone: any Backbone
+    let path: any Backbone
     let head: Head
     /// From the last stage to the first.
     var fusions: [Fusion] = []
@@ -27,8 +27,10 @@ struct PixelModel: ImageModel {
     var auxiliary: (head: Head, weight: Double, enlarging: ScoreUpsampling)?
     let scope: Scope
 
+    var backbone: (any Backbone)? { path }
+
     func callAsFunction(_ images: Tensor) -> NamedOutputs {
-        let stages = backbone(images)
+        let stages = path(images)
         func scores(_ head: Head) -> Tensor { head.layer(stages.required(head.stage, in: scope)) }
         var outputs = stages.named(under: "features"), sum = scores(head)
         for fusion in fusions {

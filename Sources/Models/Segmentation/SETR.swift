@@ -115,6 +115,8 @@ private struct SETR: ImageModel {
         self.scope = scope
     }
 
+    var backbone: (any Backbone)? { encoder }
+
     func callAsFunction(_ images: Tensor) -> NamedOutputs {
         let stages = encoder(images)
         func map(_ name: String) -> Tensor {
