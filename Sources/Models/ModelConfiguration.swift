@@ -31,6 +31,9 @@ public protocol ModelConfiguration: Configurable {
     /// Whether it answers for every pixel, `[B, height, width, classes]`; others answer for an image, `[B, classes]`.
     static var answersPixels: Bool { get }
 
+    /// The same of this model, for families with an option that says it.
+    var answersEachPixel: Bool { get }
+
     /// Reports what does not fit images of this size, at the options that say it.
     func validate(input: ImageShape, at fields: FieldReader)
 
@@ -49,6 +52,7 @@ extension ModelConfiguration {
     public static var weightNames: [WeightNames] { [] }
     public static var takesSequences: Bool { false }
     public static var answersPixels: Bool { false }
+    public var answersEachPixel: Bool { Self.answersPixels }
     public var layerOrder: LayerOrder { LayerOrder() }
     public static var widthPath: [String]? { options.first { $0.description.role == .width }.map { [$0.name] } }
     public func validate(input: ImageShape, at fields: FieldReader) {}

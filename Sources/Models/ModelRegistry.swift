@@ -14,6 +14,7 @@ public struct ModelRegistry: Sendable {
         families: [
             LogisticRegressionConfiguration.self, MLPConfiguration.self, VisionTransformerConfiguration.self, CompactConvolutionalTransformerConfiguration.self,
             NaViTConfiguration.self, UNetConfiguration.self,
+            MVCNNConfiguration.self, ResNet3DConfiguration.self, VoxelCNNConfiguration.self, CNN1DConfiguration.self,
         ] + backboneFamilies,
         presets: ModelPreset.all)
 
