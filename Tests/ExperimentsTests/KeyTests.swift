@@ -68,7 +68,7 @@ import Testing
             case "models":
                 for family in key.children[0].children where !family.isRequired && family.name != "head" && family.name != "tokens" {
                     let required = family.children.filter(\.isRequired).map { "\($0.name): \(stand(in: $0))" }.joined(separator: ", ")
-                    cases += below(family.children.filter { !["widths", "schedule"].contains($0.name) }, needed: required) {
+                    cases += below(family.children.filter { !["widths", "schedule", "backbone"].contains($0.name) }, needed: required) {
                         "models.m={\(family.name): {\($0)}}"
                     }
                 }

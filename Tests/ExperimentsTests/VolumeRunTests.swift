@@ -58,9 +58,9 @@ import VisionData
     }
 
     @Test("What does not go together is said in a sentence before anything is trained", arguments: [
-        ("data: {shapes_3d: {views: 6}}\nmodels: {m: {mvcnn: {backbone: {lenet5: {cut_after: stage2}}, views: 4}}}", "models.m.mvcnn.views: 4 views do not divide the 6 channels of images of 32×32×6"),
-        ("data: {name: sequences-1d}\nmodels: {m: {cnn1d: {answer: positions}}}", "cnn1d gives an answer for every pixel, and classification asks for one for an image"),
-        ("data: {name: sequences-1d}\ntask: segmentation\nmodels: {m: cnn1d}", "cnn1d gives one answer for an image, and segmentation asks for one for every pixel"),
+        ("data: {shapes_3d: {views: 6, train_shapes: 32, test_shapes: 8}}\nmodels: {m: {mvcnn: {backbone: {lenet5: {cut_after: stage2}}, views: 4}}}", "models.m.mvcnn.views: 4 views do not divide the 6 channels of images of 32×32×6"),
+        ("data: {sequences_1d: {train_sequences: 64, test_sequences: 8}}\nmodels: {m: {cnn1d: {answer: positions}}}", "cnn1d gives an answer for every pixel, and classification asks for one for an image"),
+        ("data: {sequences_1d: {train_sequences: 64, test_sequences: 8}}\ntask: segmentation\nmodels: {m: cnn1d}", "cnn1d gives one answer for an image, and segmentation asks for one for every pixel"),
     ])
     func misfitsAreSaid(text: String, sentence: String) throws {
         let error = #expect(throws: UserError.self) { _ = try Experiment(definition("\(text)\n"), dataDirectory: nil) }

@@ -83,7 +83,7 @@ import Testing
 
     @Test(arguments: [
         ("shapes_3d", "views", "5", "views: expected 1, 2, 3, 4, 6 or 12, found 5"), ("shapes_3d", "views", "24", "views: expected 1, 2, 3, 4, 6 or 12, found 24"),
-        ("shapes_3d", "sizes", "9", "sizes: expected"), ("sequences_1d", "motif", "102", "motif: expected at least two zeros and ones, such as \"1011\", found '102'"),
+        ("shapes_3d", "sizes", "8", "sizes: expected two ascending numbers, found [8]"), ("sequences_1d", "motif", "102", "motif: expected at least two zeros and ones, such as \"1011\", found '102'"),
         ("sequences_1d", "length", "3", "length: a motif of 4 places does not fit a sequence of 3"),
         ("sequences_1d", "motif", String(repeating: "01", count: 17), "motif: a motif of 34 places does not fit a sequence of 32"),
     ])

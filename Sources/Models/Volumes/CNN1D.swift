@@ -63,7 +63,7 @@ public struct CNN1DConfiguration: ModelConfiguration {
         if case .group(let groups) = norm, let width = widths.first(where: { $0 % groups != 0 }) {
             fields.report("\(groups) groups do not divide the \(width) channels of a layer", at: "norm")
         }
-        if answer == .positions, fields.has("pool") { fields.report("goes with answer: sequence; there is nothing to pool for positions", at: "pool") }
+        if answer == .positions, pool != .max { fields.report("goes with answer: sequence; there is nothing to pool for positions", at: "pool") }
     }
 
     public var answersEachPixel: Bool { answer == .positions }

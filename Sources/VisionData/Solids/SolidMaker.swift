@@ -94,9 +94,13 @@ struct SolidMaker {
     private func look(at placed: Placed, _ body: (_ row: Int, _ column: Int, _ depth: Int) -> Bool) {
         let r = placed.rotation.rows, bits = FixedRotation.bits, side = Self.side, step = Self.unit
         func centre(_ index: Int, _ axis: Int) -> Int { (2 * index + 1 - side) * step / 2 - placed.middle[axis] }
+        // No part of a solid is farther from its middle; an eighth more than that, for what is rounded.
+        let (a, b, c) = (placed.solid.a, placed.solid.b, placed.solid.c), farthest = (a * a + b * b + c * c) * 9 / 8
         for row in 0..<side {
             for column in 0..<side {
-                let x = centre(column, 0), y = centre(row, 1), z = centre(0, 2)
+                let x = centre(column, 0), y = centre(row, 1)
+                guard x * x + y * y <= farthest else { continue }
+                let z = centre(0, 2)
                 // In the solid's own coordinates, times 2^bits; a step of depth adds the same each time.
                 var u = r[0][0] * x + r[1][0] * y + r[2][0] * z, v = r[0][1] * x + r[1][1] * y + r[2][1] * z
                 var w = r[0][2] * x + r[1][2] * y + r[2][2] * z

@@ -57,7 +57,7 @@ public struct SolidShapes: Configurable {
 
     public mutating func check(_ fields: inout FieldReader) {
         if sizes.count != 2 || sizes[0] > sizes[1] { fields.report("expected two ascending numbers, found \(sizes)", at: "sizes") }
-        if form == .voxels, fields.has("views") { fields.report("goes with form: views; voxels are seen by no camera", at: "views") }
+        if form == .voxels, views != SolidMaker.cameraCount { fields.report("goes with form: views; voxels are seen by no camera", at: "views") }
     }
 
     /// The size of what is given.
