@@ -46,9 +46,14 @@ memory::desc describe(const onednn_tensor &tensor) {
     return memory::desc(lengths, type, memory::dims(tensor.strides, tensor.strides + tensor.rank));
 }
 
-memory::dims pair(const int64_t *values) { return {values[0], values[1]}; }
+/// One number for each axis that a window moves along: all of an operand's but its samples and channels.
+memory::dims along(const onednn_tensor &images, const int64_t *values) { return memory::dims(values, values + images.rank - 2); }
 /// oneDNN counts the gaps in a kernel, 0 for a dense one.
-memory::dims gaps(const int64_t *dilation) { return {dilation[0] - 1, dilation[1] - 1}; }
+memory::dims gaps(const onednn_convolution &c) {
+    memory::dims result = along(c.source, c.dilation);
+    for (auto &gap : result) gap -= 1;
+    return result;
+}
 
 dnnl::primitive_attr attributes() {
     dnnl::primitive_attr attributes;
@@ -116,11 +121,12 @@ dnnl::convolution_forward::primitive_desc describe_forward(const onednn_convolut
     if (c.has_bias)
         return ONEDNN_DESCRIBE(
             dnnl::convolution_forward, attributes(), prop_kind::forward_training, algorithm::convolution_direct, describe(c.source),
-            describe(c.weights), bias, describe(c.destination), pair(c.stride), gaps(c.dilation), pair(c.padding_before),
-            pair(c.padding_after));
+            describe(c.weights), bias, describe(c.destination), along(c.source, c.stride), gaps(c), along(c.source, c.padding_before),
+            along(c.source, c.padding_after));
     return ONEDNN_DESCRIBE(
         dnnl::convolution_forward, attributes(), prop_kind::forward_training, algorithm::convolution_direct, describe(c.source),
-        describe(c.weights), describe(c.destination), pair(c.stride), gaps(c.dilation), pair(c.padding_before), pair(c.padding_after));
+        describe(c.weights), describe(c.destination), along(c.source, c.stride), gaps(c), along(c.source, c.padding_before),
+        along(c.source, c.padding_after));
 }
 
 algorithm pool_algorithm(onednn_pool_kind kind) {
@@ -134,12 +140,14 @@ algorithm pool_algorithm(onednn_pool_kind kind) {
 dnnl::pooling_forward::primitive_desc describe_forward(const onednn_pooling &p) {
 #if DNNL_VERSION_MAJOR >= 3
     return dnnl::pooling_forward::primitive_desc(
-        engine(), prop_kind::forward_training, pool_algorithm(p.kind), describe(p.source), describe(p.destination), pair(p.stride),
-        pair(p.window), {0, 0}, pair(p.padding_before), pair(p.padding_after), attributes());
+        engine(), prop_kind::forward_training, pool_algorithm(p.kind), describe(p.source), describe(p.destination), along(p.source, p.stride),
+        along(p.source, p.window), memory::dims(p.source.rank - 2, 0), along(p.source, p.padding_before), along(p.source, p.padding_after),
+        attributes());
 #else
     return ONEDNN_DESCRIBE(
         dnnl::pooling_forward, attributes(), prop_kind::forward_training, pool_algorithm(p.kind), describe(p.source),
-        describe(p.destination), pair(p.stride), pair(p.window), pair(p.padding_before), pair(p.padding_after));
+        describe(p.destination), along(p.source, p.stride), along(p.source, p.window), along(p.source, p.padding_before),
+        along(p.source, p.padding_after));
 #endif
 }
 
@@ -244,8 +252,8 @@ onednn_primitive *onednn_convolution_backward_data(const onednn_convolution *c, 
     return guarded([&] {
         auto d = ONEDNN_DESCRIBE_BACKWARD(
             dnnl::convolution_backward_data, attributes(), describe_forward(*c), algorithm::convolution_direct, describe(c->source),
-            describe(c->weights), describe(c->destination), pair(c->stride), gaps(c->dilation), pair(c->padding_before),
-            pair(c->padding_after));
+            describe(c->weights), describe(c->destination), along(c->source, c->stride), gaps(*c), along(c->source, c->padding_before),
+            along(c->source, c->padding_after));
         return make<dnnl::convolution_backward_data>(
             d,
             {{DNNL_ARG_DIFF_DST, d.diff_dst_desc()}, {DNNL_ARG_WEIGHTS, d.weights_desc()}, {DNNL_ARG_DIFF_SRC, d.diff_src_desc()}},
@@ -257,10 +265,16 @@ onednn_primitive *onednn_convolution_backward_data(const onednn_convolution *c, 
 /// the channels rounded up to a whole register, but asks for memory for the channels that there are: with oneDNN 2.6.3, 28×28 images of 4 channels
 /// and stride 2, it wrote 2,784 bytes past the end.
 static size_t missing_scratchpad_bytes(const onednn_convolution &c) {
-    const int64_t *weights = c.weights.lengths + c.weights.rank - 3, *positions = c.destination.lengths + 2;
-    if (weights[1] * weights[2] != 1 || c.stride[0] * c.stride[1] == 1) return 0;
-    const int64_t largest_register = 16, channels = weights[0], missing = (largest_register - channels % largest_register) % largest_register;
-    return missing * positions[0] * positions[1] * sizeof(float);
+    const int axes = c.source.rank - 2;
+    int64_t kernel = 1, stride = 1, positions = 1;
+    for (int axis = 0; axis < axes; axis++) {
+        kernel *= c.weights.lengths[c.weights.rank - axes + axis];
+        stride *= c.stride[axis];
+        positions *= c.destination.lengths[2 + axis];
+    }
+    if (kernel != 1 || stride == 1) return 0;
+    const int64_t largest_register = 16, channels = c.weights.lengths[c.weights.rank - axes - 1];
+    return (largest_register - channels % largest_register) % largest_register * positions * sizeof(float);
 }
 
 onednn_primitive *onednn_convolution_backward_weights(const onednn_convolution *c, int workers) {
@@ -271,12 +285,12 @@ onednn_primitive *onednn_convolution_backward_weights(const onednn_convolution *
         auto d = c->has_bias
             ? ONEDNN_DESCRIBE_BACKWARD(
                   dnnl::convolution_backward_weights, attributes(), describe_forward(forward), algorithm::convolution_direct,
-                  describe(c->source), describe(c->weights), bias, describe(c->destination), pair(c->stride), gaps(c->dilation),
-                  pair(c->padding_before), pair(c->padding_after))
+                  describe(c->source), describe(c->weights), bias, describe(c->destination), along(c->source, c->stride), gaps(*c),
+                  along(c->source, c->padding_before), along(c->source, c->padding_after))
             : ONEDNN_DESCRIBE_BACKWARD(
                   dnnl::convolution_backward_weights, attributes(), describe_forward(forward), algorithm::convolution_direct,
-                  describe(c->source), describe(c->weights), describe(c->destination), pair(c->stride), gaps(c->dilation),
-                  pair(c->padding_before), pair(c->padding_after));
+                  describe(c->source), describe(c->weights), describe(c->destination), along(c->source, c->stride), gaps(*c),
+                  along(c->source, c->padding_before), along(c->source, c->padding_after));
         std::vector<argument> arguments = {
             {DNNL_ARG_SRC, d.src_desc()}, {DNNL_ARG_DIFF_DST, d.diff_dst_desc()}, {DNNL_ARG_DIFF_WEIGHTS, d.diff_weights_desc()}};
         if (c->has_bias) arguments.push_back({DNNL_ARG_DIFF_BIAS, d.diff_bias_desc()});
@@ -300,12 +314,13 @@ onednn_primitive *onednn_pooling_backward(const onednn_pooling *p, int workers) 
         auto hint = describe_forward(*p);
 #if DNNL_VERSION_MAJOR >= 3
         dnnl::pooling_backward::primitive_desc d(
-            engine(), pool_algorithm(p->kind), describe(p->source), describe(p->destination), pair(p->stride), pair(p->window), {0, 0},
-            pair(p->padding_before), pair(p->padding_after), hint, attributes());
+            engine(), pool_algorithm(p->kind), describe(p->source), describe(p->destination), along(p->source, p->stride),
+            along(p->source, p->window), memory::dims(p->source.rank - 2, 0), along(p->source, p->padding_before),
+            along(p->source, p->padding_after), hint, attributes());
 #else
         auto d = ONEDNN_DESCRIBE_BACKWARD(
             dnnl::pooling_backward, attributes(), hint, pool_algorithm(p->kind), describe(p->source), describe(p->destination),
-            pair(p->stride), pair(p->window), pair(p->padding_before), pair(p->padding_after));
+            along(p->source, p->stride), along(p->source, p->window), along(p->source, p->padding_before), along(p->source, p->padding_after));
 #endif
         std::vector<argument> arguments = {{DNNL_ARG_DIFF_DST, d.diff_dst_desc()}, {DNNL_ARG_DIFF_SRC, d.diff_src_desc()}};
         if (p->kind == ONEDNN_POOL_MAX) arguments.push_back({DNNL_ARG_WORKSPACE, hint.workspace_desc()});

@@ -30,6 +30,18 @@ public protocol Backbone {
     func featureMap(_ features: Tensor) -> Tensor?
 }
 
+/// A backbone that lets what a stage gives be changed before the next one takes it.
+public protocol StagedBackbone: Backbone {
+    /// Records one call: images `[B, H, W, C]` → what each stage gives, changed.
+    ///
+    /// - Parameter change: takes the name of a stage and what it gives; its result is the stage's, and goes into the next one.
+    func callAsFunction(_ images: Tensor, changing change: (_ stage: String, _ features: Tensor) -> Tensor) -> NamedOutputs
+}
+
+extension StagedBackbone {
+    public func callAsFunction(_ images: Tensor) -> NamedOutputs { callAsFunction(images) { $1 } }
+}
+
 extension Backbone {
     /// Maps as they are, nothing else.
     public func featureMap(_ features: Tensor) -> Tensor? { features.rank == 4 || !features.isValid ? features : nil }

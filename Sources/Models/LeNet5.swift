@@ -98,7 +98,7 @@ public struct LeNet5Configuration: BackboneConfiguration {
 }
 
 /// The convolutions with what follows them; stages as above.
-private struct LeNet5Backbone: Backbone {
+private struct LeNet5Backbone: StagedBackbone {
     private let network: LeNet5Configuration
     private let stages: [(convolution: any Layer, pool: any Layer)]
     private let scope: Scope
@@ -120,12 +120,13 @@ private struct LeNet5Backbone: Backbone {
         }
     }
 
-    func callAsFunction(_ images: Tensor) -> NamedOutputs {
+    func callAsFunction(_ images: Tensor, changing change: (_ stage: String, _ features: Tensor) -> Tensor) -> NamedOutputs {
         var outputs = NamedOutputs(), x = images
         for (index, stage) in stages.enumerated() {
             let sum = stage.convolution(x)
             x = stage.pool(scope.record { network.activated(sum) })
             if network.variant == .original { x = scope.record { network.activated(x) } }
+            x = change("stage\(index + 1)", x)
             outputs.add("stage\(index + 1)", x)
         }
         return outputs

@@ -34,6 +34,9 @@ public protocol ModelConfiguration: Configurable {
     /// Whether it answers for every one of many anchors, `[B, anchors, numbers]`.
     static var answersAnchors: Bool { get }
 
+    /// The same as `answersPixels` of this model, for families with an option that says it.
+    var answersEachPixel: Bool { get }
+
     /// Reports what does not fit images of this size, at the options that say it.
     func validate(input: ImageShape, at fields: FieldReader)
 
@@ -53,6 +56,7 @@ extension ModelConfiguration {
     public static var takesSequences: Bool { false }
     public static var answersPixels: Bool { false }
     public static var answersAnchors: Bool { false }
+    public var answersEachPixel: Bool { Self.answersPixels }
     public var layerOrder: LayerOrder { LayerOrder() }
     public static var widthPath: [String]? { options.first { $0.description.role == .width }.map { [$0.name] } }
     public func validate(input: ImageShape, at fields: FieldReader) {}

@@ -39,7 +39,7 @@ public struct ModelDefinition: Equatable, Sendable {
     public var family: String { type(of: configuration).family }
 
     /// Whether it answers for every pixel, `[B, height, width, classes]`, and not for an image.
-    public var answersPixels: Bool { type(of: configuration).answersPixels }
+    public var answersPixels: Bool { configuration.answersEachPixel }
 
     /// Whether it answers for every one of many anchors, `[B, anchors, numbers]`, and not for an image.
     public var answersAnchors: Bool { type(of: configuration).answersAnchors }

@@ -2,7 +2,7 @@ import Layers
 import TensorCore
 
 /// The stem and the stages of a residual network or its plain twin, up to one of them.
-struct ResidualBackbone: Backbone {
+struct ResidualBackbone: StagedBackbone {
     private let stem: NormalizedConvolution
     private let pool: Pooling?
     private let stemAttention: FeatureMapAttention?
@@ -45,12 +45,15 @@ struct ResidualBackbone: Backbone {
         self.stages = stages
     }
 
-    func callAsFunction(_ images: Tensor) -> NamedOutputs {
+    func callAsFunction(_ images: Tensor, changing change: (_ stage: String, _ features: Tensor) -> Tensor) -> NamedOutputs {
         var outputs = NamedOutputs(), x = stem.norm(stem.convolution(images))
         if let pool { x = pool(x) }
         if let stemAttention { x = stemAttention(x) }
-        outputs.add("stem", x)
-        for (index, layers) in stages.enumerated() { outputs.add("stage\(index + 1)", layers.reduce(outputs.last) { $1($0) }) }
+        outputs.add("stem", change("stem", x))
+        for (index, layers) in stages.enumerated() {
+            let name = "stage\(index + 1)"
+            outputs.add(name, change(name, layers.reduce(outputs.last) { $1($0) }))
+        }
         return outputs
     }
 }

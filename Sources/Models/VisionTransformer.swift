@@ -19,6 +19,9 @@ import TensorCore
 /// `stem: shifted_patch` lets each patch see half of its neighbours too (`ShiftedPatchTokenization`); with `local_attention` this is Lee et al.'s ViT for small
 /// data sets.
 ///
+/// With `dimensions: 1` patches are p places of a sequence, an image of height 1; with `dimensions: 3` cubes of p × p × p voxels, the depth being an image's
+/// channels. Both have a linear map, and weights `[D, C, p]` and `[D, 1, p, p, p]`.
+///
 /// With `pad: true` images that patches do not fill are continued with zeros at the bottom and the right.
 ///
 /// With `distillation: true` a second token stands beside the class token and has a head of its own; the logits are the mean of both (DeiT).
@@ -47,6 +50,8 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
     public var stem: Stem
     /// Whether images that patches do not fill are continued with zeros.
     public var isPadded = false
+    /// Along how many axes patches extend.
+    public var dimensions = 2
     /// What works on the tokens.
     public var transformer: TransformerConfiguration
     /// How the tokens become one vector for the head.
@@ -74,6 +79,8 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
             Key("stem", \.stem, .choice, paper: "Xiao et al., NeurIPS 2021; Lee et al., 2021 (arXiv:2112.13492)",
                 "What makes tokens of an image: a linear map of each patch, convolutions that overlap, or a linear map of each patch and of the image moved by half a patch four ways (shifted_patch)."),
             paddingOption(\.isPadded, "Whether images that patches do not fill are continued with zeros at the bottom and the right, as timm's dynamic_img_pad does."),
+            Key("dimensions", \.dimensions, .integer(in: 1...3), writesDefault: false,
+                "Along how many axes patches extend: 2 in images, 1 in sequences, which are images of height 1, 3 in voxels, whose depth is an image's channels."),
         ] + TransformerConfiguration.options.map { $0.beside(\.transformer) } + [
             poolingOption(\.pool),
             Key("distillation", \.hasDistillationToken, .flag, paper: "Touvron et al., ICML 2021", "Whether a second token with a head of its own stands beside the class token; the logits are the mean of both heads'."),
@@ -82,6 +89,13 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
     public mutating func check(_ fields: inout FieldReader) {
         transformer.check(&fields)
         if hasDistillationToken, pool != .class { fields.report("goes with pool: class", at: "distillation") }
+        if dimensions != 2 {
+            if stem != .patchify { fields.report("goes with stem: patchify; patches of \(dimensions) dimensions have a linear map", at: "dimensions") }
+            if isPadded { fields.report("goes with patches of images, of two dimensions", at: "pad") }
+        }
+        if dimensions == 3, ![.learned, .none].contains(transformer.position) {
+            fields.report("patches of 3 dimensions have learned positions or none, found \(transformer.position.rawValue)", at: "position")
+        }
         let isKnown = ["patch", "width"].allSatisfy { !fields.errors.hasAny(under: fields.path(of: $0)) }
         if isKnown, stem == .convolutions, let misfit = ConvolutionalStem.misfit(patch: patch, width: transformer.width) {
             fields.report(misfit, at: "stem")
@@ -98,8 +112,16 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
 
     public func validate(input: ImageShape, at fields: FieldReader) {
         if isPadded { return }
+        if dimensions == 1, input.height != 1 {
+            fields.report("patches of one dimension are those of sequences, images of height 1; found images of \(input)", at: "dimensions")
+            return
+        }
+        if dimensions == 3, [input.height, input.width, input.channels].contains(where: { $0 % patch != 0 }) {
+            fields.report("a patch of \(patch) does not divide the voxels of \(input.channels)×\(input.height)×\(input.width)", at: "patch")
+            return
+        }
         reportPatch(
-            patch, dividing: (input.height, input.width), of: "the image", onlyPowersOfTwo: stem == .convolutions, hasPadding: true, at: fields)
+            patch, dividing: (dimensions == 1 ? patch : input.height, input.width), of: "the image", onlyPowersOfTwo: stem == .convolutions, hasPadding: true, at: fields)
     }
 
     public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder {
@@ -162,7 +184,7 @@ private struct VisionTransformer: ImageEncoder {
         filling = configuration.isPadded ? patch : 1
         tokens =
             switch configuration.stem {
-            case .patchify: PatchEmbedding(channels: input.channels, patch: patch, width: width, in: place)
+            case .patchify: PatchEmbedding(channels: input.channels, patch: patch, width: width, axes: configuration.dimensions, in: place)
             case .convolutions: ConvolutionalStem(channels: input.channels, patch: patch, width: width, in: place)
             case .shiftedPatch:
                 ShiftedPatchTokenization(
@@ -170,8 +192,9 @@ private struct VisionTransformer: ImageEncoder {
                     initialization: configuration.transformer.initialization, in: place)
             }
         func patches(_ length: Int) -> Int { (configuration.isPadded ? length + patch - 1 : length) / patch }
+        let rows = configuration.dimensions == 1 ? 1 : patches(input.height) * (configuration.dimensions == 3 ? patches(input.channels) : 1)
         transformer = TransformerEncoder(
-            configuration.transformer, rows: patches(input.height), columns: patches(input.width), hasClassToken: configuration.pool == .class,
+            configuration.transformer, rows: rows, columns: patches(input.width), hasClassToken: configuration.pool == .class,
             hasDistillationToken: configuration.hasDistillationToken, in: scope)
         hasDistillationToken = configuration.hasDistillationToken
         pool = TokenPool(

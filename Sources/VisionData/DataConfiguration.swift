@@ -5,7 +5,7 @@ import TensorCore
 ///
 ///     data:
 ///       name: fashion-mnist           # or mnist, kmnist, digits; or instead of it  hdf5: {path: FILE, classes: 10}, or  folder: PATH, or  numpy: FILE.npz,
-///                                     # or  coco: FOLDER, or  fashion_scenes: {canvas: 64, garments: [2, 5]}
+///                                     # or  coco: FOLDER, or  fashion_scenes: {canvas: 64, garments: [2, 5]}, or  shapes_3d: {views: 6}, or  sequences_1d: {motif: "1011"}
 ///       directory: ~/mnist            # where the files lie, when not in the usual places (--data-dir goes before it)
 ///                                     # it and hdf5.path are relative to the file in which they are written
 ///       classes: [0, 3]               # the classes that are used, by number or name; default all
@@ -37,12 +37,27 @@ public struct DataConfiguration: Configurable {
         case coco(COCOSource)
         /// Scenes that are made from Fashion-MNIST.
         case scenes(FashionScenes)
+        /// Solids that are made.
+        case shapes(SolidShapes)
+        /// Sequences that are made.
+        case sequences(MotifSequences)
 
         /// Whether the data set is known by what the definition says of it, wherever its files lie.
         public var isKnownByName: Bool {
             switch self {
-            case .named, .scenes: true
+            case .named, .scenes, .shapes, .sequences: true
             case .hdf5, .folder, .numpy, .coco: false
+            }
+        }
+
+        /// Fewer samples of the same form, for runs of seconds, of what is made; nil for all else.
+        public var small: Source? {
+            switch self {
+            case .shapes(let shapes): .shapes(shapes.small)
+            case .sequences(let sequences): .sequences(sequences.small)
+            case .named(.shapes3D): .shapes(SolidShapes().small)
+            case .named(.sequences1D): .sequences(MotifSequences().small)
+            case .named, .hdf5, .folder, .numpy, .coco, .scenes: nil
             }
         }
     }
@@ -150,14 +165,28 @@ public struct DataConfiguration: Configurable {
         set { if let newValue { source = .scenes(newValue) } }
     }
 
+    /// The solids that are made; nil with another source.
+    var shapes: SolidShapes? {
+        get { if case .shapes(let shapes) = source { shapes } else { nil } }
+        set { if let newValue { source = .shapes(newValue) } }
+    }
+
+    /// The sequences that are made; nil with another source.
+    var sequences: MotifSequences? {
+        get { if case .sequences(let sequences) = source { sequences } else { nil } }
+        set { if let newValue { source = .sequences(newValue) } }
+    }
+
     public static let options: [Key<DataConfiguration>] = [
         // What the data are, `identity` says by what they hold.
-        Key("name", \.name, .dataset, decidesDefaults: true, use: .clarity, "A data set that is known by name; or hdf5, folder, numpy, coco or fashion_scenes in its place."),
+        Key("name", \.name, .dataset, decidesDefaults: true, use: .clarity, "A data set that is known by name; or hdf5, folder, numpy, coco, fashion_scenes, shapes_3d or sequences_1d in its place."),
         Key("hdf5", \.hdf5, .map, decidesDefaults: true, use: .clarity, "A data set of one's own in an HDF5 file."),
         Key("folder", \.folder, .map(orAlone: "path", "the path of a folder"), decidesDefaults: true, use: .clarity, "Image files of one's own, in one folder a class."),
         Key("numpy", \.numpy, .map(orAlone: "path", "the path of a .npz file"), decidesDefaults: true, use: .clarity, "A data set of one's own in a .npz file."),
         Key("coco", \.coco, .map(orAlone: "path", "the path of a folder"), decidesDefaults: true, use: .clarity, paper: "Lin et al., ECCV 2014", "Image files with the boxes of COCO's JSON files."),
         Key("fashion_scenes", \.scenes, .map, decidesDefaults: true, use: .clarity, "Scenes of several garments of Fashion-MNIST, each with the class of every pixel and boxes."),
+        Key("shapes_3d", \.shapes, .map, decidesDefaults: true, use: .clarity, "Solids of eight kinds, as voxels or as cameras around them see them."),
+        Key("sequences_1d", \.sequences, .map, decidesDefaults: true, use: .clarity, "Sequences of zeros and ones, in half of which a motif is hidden, with the places at which it ends."),
         Key("directory", \.directory, .text, use: .clarity, "Where the files lie, when not in the usual places; relative to the file that says it."),
         Key("validation", \.validation, .heldOut, "How much of the training images is held out for validation."),
         Key("stratified", \.isStratified, .flag, writesDefault: false, "Whether as many images of each class are held out for validation as its part of all; of image files they always are."),
@@ -191,8 +220,8 @@ public struct DataConfiguration: Configurable {
         if let folder = fields.node["folder"] { places.pathFolder = (folder["path"] ?? folder).mark.folder }
         if let file = fields.node["numpy"] { places.pathFolder = (file["path"] ?? file).mark.folder }
         if let folder = fields.node["coco"] { places.pathFolder = (folder["path"] ?? folder).mark.folder }
-        let sources = ["name", "hdf5", "folder", "numpy", "coco", "fashion_scenes"].filter(fields.has)
-        if sources.isEmpty { fields.errors.report("expected a data set: name, hdf5, folder, numpy, coco or fashion_scenes", at: fields.node.mark, path: fields.path) }
+        let sources = ["name", "hdf5", "folder", "numpy", "coco", "fashion_scenes", "shapes_3d", "sequences_1d"].filter(fields.has)
+        if sources.isEmpty { fields.errors.report("expected a data set: name, hdf5, folder, numpy, coco, fashion_scenes, shapes_3d or sequences_1d", at: fields.node.mark, path: fields.path) }
         for other in sources.dropFirst() { fields.report("found beside '\(sources[0])', expected one of the two", at: other) }
         if folder == nil, hdf5 == nil, let key = sizingKey { fields.report("goes with images of several sizes, in a folder or an HDF5 file", at: key) }
         if let fold {
@@ -249,6 +278,10 @@ public struct DataConfiguration: Configurable {
         case .coco(let folder): entries += content(folder.path)
         case .scenes(FashionScenes()): entries.append(("name", .text(NamedDataset.fashionScenes.name)))
         case .scenes(let scenes): entries.append(("fashion_scenes", scenes.identity))
+        case .shapes(SolidShapes()): entries.append(("name", .text(NamedDataset.shapes3D.name)))
+        case .shapes(let shapes): entries.append(("shapes_3d", shapes.identity))
+        case .sequences(MotifSequences()): entries.append(("name", .text(NamedDataset.sequences1D.name)))
+        case .sequences(let sequences): entries.append(("sequences_1d", sequences.identity))
         }
         return .map(entries)
     }

@@ -5,7 +5,7 @@ import TensorCore
 public struct DatasetSurvey: Sendable {
     /// What was found where a data set belongs.
     public enum Finding: Sendable {
-        /// Counts are those of the official parts. `place` is a folder, or `part of the program`.
+        /// Counts are those of the official parts. `place` is a folder, or `part of the program`, or `made by the program`.
         case found(place: String, trainCount: Int, testCount: Int, shape: ImageShape)
         /// `reason` says how to get it, or what is wrong with what is there.
         case unusable(reason: String)
@@ -25,6 +25,8 @@ public struct DatasetSurvey: Sendable {
         do {
             if let scenes = dataset.scenes {
                 finding = try scenes.survey(in: dataDirectory)
+            } else if let made = dataset.made {
+                finding = .found(place: "made by the program", trainCount: made.trainCount, testCount: made.testCount, shape: made.shape)
             } else if let load = dataset.load {
                 let images = try load(dataDirectory)
                 finding = .found(

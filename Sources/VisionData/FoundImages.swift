@@ -19,6 +19,8 @@ public struct FoundImages: Sendable {
         case .named(let dataset) where dataset.load != nil:
             self.init(try dataset.load!(dataDirectory ?? configuration.findDirectory()?.path), nil, [])
         case .named(let dataset) where dataset.scenes != nil: try self.init(of: dataset.scenes!, configuration, dataDirectory)
+        case .shapes(let shapes): self.init(try shapes.load(), nil, [])
+        case .sequences(let sequences): self.init(try sequences.load(), nil, [])
         case .scenes(let scenes): try self.init(of: scenes, configuration, dataDirectory)
         case .named(let dataset):
             let directory = configuration.findDirectory(), isGiven = dataDirectory != nil

@@ -16,6 +16,8 @@ public struct NamedDataset: Sendable, Equatable {
     public let archives: [DatasetArchive]
     /// Of what it is made, where it has no files of its own.
     private(set) var scenes: FashionScenes?
+    /// What there is of one that is made, without making it.
+    private(set) var made: (trainCount: Int, testCount: Int, shape: ImageShape)?
 
     /// The files of a data set.
     enum Form: Sendable {
@@ -45,7 +47,7 @@ public struct NamedDataset: Sendable, Equatable {
     public static func == (a: NamedDataset, b: NamedDataset) -> Bool { a.name == b.name }
 
     /// The data sets that come with the program.
-    public static let standard = [fashionMNIST, mnist, kmnist, digits] + emnist + [cifar10, cifar100, svhn, stl10, fashionScenes, digitScenes]
+    public static let standard = [fashionMNIST, mnist, kmnist, digits] + emnist + [cifar10, cifar100, svhn, stl10, fashionScenes, digitScenes, shapes3D, sequences1D]
 
     /// Xiao, Rasul, Vollgraf: "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms", 2017. 60,000 and 10,000 images of 28×28×1.
     public static let fashionMNIST = NamedDataset(
@@ -103,6 +105,21 @@ public struct NamedDataset: Sendable, Equatable {
     }()
     /// The same of the digits that are part of the program: 400 and 100 images of 32×32×1.
     public static let digitScenes = NamedDataset("digit-scenes", classNames: ["background"] + digits.classNames) { _ in try FashionScenes.digits() }
+
+    /// Solids of eight kinds, each seen by 12 cameras: 2,000 and 500 images of 32×32×12 (`SolidShapes`).
+    public static let shapes3D = {
+        let shapes = SolidShapes()
+        var dataset = NamedDataset("shapes-3d", classNames: Solid.names) { _ in try SolidShapes().load() }
+        dataset.made = (shapes.trainCount, shapes.testCount, shapes.shape)
+        return dataset
+    }()
+    /// Sequences of zeros and ones in which 1011 is hidden or not: 2,000 and 1,000 images of 1×32×1, with masks (`MotifSequences`).
+    public static let sequences1D = {
+        let sequences = MotifSequences()
+        var dataset = NamedDataset("sequences-1d", classNames: ["absent", "present"]) { _ in try MotifSequences().load() }
+        dataset.made = (sequences.trainCount, sequences.testCount, sequences.shape)
+        return dataset
+    }()
 
     private static let byFolder = "give its folder with --data-dir"
     private static let byDownload = "fetch its four IDX files (harness data says from where), and \(byFolder)"

@@ -89,7 +89,7 @@ let small = """
         ("data: {name: digits}\nmodels: [lenet5]",
             "x.yaml:2: models: expected a map of at least one model, such as {small: {vit: {width: 96}}}, found a list"),
         ("data: {name: digits}\nmodels: {../up: lenet5}", "x.yaml:2: models.../up: expected a name of letters, digits, '_', '-' and '+'"),
-        ("models: {a: lenet5}", "x.yaml:1: data: expected a data set: name, hdf5, folder, numpy, coco or fashion_scenes"),
+        ("models: {a: lenet5}", "x.yaml:1: data: expected a data set: name, hdf5, folder, numpy, coco, fashion_scenes, shapes_3d or sequences_1d"),
         ("\(rest)\nseeds: []", "x.yaml:3: seeds: expected at least one seed, found none"),
         ("\(rest)\nseeds: [1, 1]", "x.yaml:3: seeds: a seed is listed twice"),
         ("\(rest)\nseeds: [-1]", "x.yaml:3: seeds[0]: expected an integer of at least 0, found -1"),

@@ -55,13 +55,13 @@ import Testing
             case "train": cases += below(key.children, needed: "") { "train={\($0)}" }
             case "data":
                 // Some need another data set, or numbers of a channel.
-                let keys = key.children.filter { !["name", "hdf5", "folder", "numpy", "coco", "fashion_scenes", "size", "normalization"].contains($0.name) }
+                let keys = key.children.filter { !["name", "hdf5", "folder", "numpy", "coco", "fashion_scenes", "shapes_3d", "sequences_1d", "size", "normalization"].contains($0.name) }
                 cases += below(keys, needed: "name: digits") { "data={\($0)}" }
                 for source in key.children where ["folder", "numpy", "coco"].contains(source.name) {
                     cases += below(source.children, needed: "path: a.h5") { "data={\(source.name): {\($0)}}" }
                 }
-                for source in key.children where source.name == "fashion_scenes" {
-                    cases += below(source.children, needed: "") { "data={fashion_scenes: {\($0)}}" }
+                for source in key.children where ["fashion_scenes", "shapes_3d", "sequences_1d"].contains(source.name) {
+                    cases += below(source.children, needed: "") { "data={\(source.name): {\($0)}}" }
                 }
                 for size in key.children where size.name == "size" {
                     cases += below(size.children, needed: "") { "data={folder: a, size: {\($0)}}" }

@@ -9,14 +9,18 @@ struct OperationFixtureTests {
     static let bfloat16File = Result { try FixtureFile("operations_bf16.h5") }
     static let bfloat16Cases = (try? bfloat16File.get().cases()) ?? []
 
+    static let volumeCases = (try? FixtureFile("volumes.h5").cases()) ?? []
+    static let bfloat16VolumeCases = (try? FixtureFile("volumes_bf16.h5").cases()) ?? []
+
     @Test func fixturesAreThere() throws {
+        #expect(Self.volumeCases.count == 26 && Self.bfloat16VolumeCases.count == 19)
         #expect(try Self.file.get().cases().count > 150)
         #expect(try Self.bfloat16File.get().operations() == Self.file.get().operations())
     }
 
     /// Ops that are not smooth, divide by small numbers or cancel are as exact as the formula in float32 allows, which the fixture's
     /// magnitudes account for; all have the same tolerance.
-    @Test(arguments: cases)
+    @Test(arguments: cases + volumeCases)
     func valueAndGradientMatchPyTorch(_ fixture: FixtureCase) throws {
         try check(fixture, .fp32, tolerance: 1e-5)
     }
@@ -24,7 +28,7 @@ struct OperationFixtureTests {
     /// The same for operands that are bfloat16 numbers, with parameters in float32. Its unit of rounding is 2⁻⁸. Most ops round their
     /// result alone, but none more than three times in a row: variance the mean, the differences and the result, attention's gradient the
     /// probabilities, the scores' gradient and the result, tanh's gradient y, in two factors, and the result.
-    @Test(.needsBFloat16Units, arguments: bfloat16Cases)
+    @Test(.needsBFloat16Units, arguments: bfloat16Cases + bfloat16VolumeCases)
     func valueAndGradientMatchPyTorchInBFloat16(_ fixture: FixtureCase) throws {
         try check(fixture, .bf16, tolerance: 3 * 0x1p-8)
     }
@@ -32,7 +36,7 @@ struct OperationFixtureTests {
     /// How many of an op's operands flow between ops; those after them are parameters.
     private func activationCount(_ fixture: FixtureCase) -> Int {
         switch fixture.operation {
-        case "linear", "conv2d", "conv_transpose2d", "layer_norm", "rms_norm", "batch_norm", "group_norm", "instance_norm", "global_response_norm": 1
+        case "linear", "conv2d", "conv3d", "conv_transpose2d", "layer_norm", "rms_norm", "batch_norm", "group_norm", "instance_norm", "global_response_norm": 1
         case "attention": 3
         default: fixture.inputs.count
         }
@@ -91,6 +95,19 @@ struct OperationFixtureTests {
                 return .explicit(top: values[0], bottom: values[1], left: values[2], right: values[3])
             }
         }
+        func size3D(_ name: String) throws -> Size3D {
+            let values = try arguments.integers(name)
+            return Size3D(values[0], values[1], values[2])
+        }
+        func padding3D() throws -> Padding3D {
+            switch arguments["padding"] {
+            case .text("valid"): return .valid
+            case .text("same"): return .same
+            default:
+                let values = try arguments.integers("padding")
+                return .explicit(before: Size3D(values[0], values[2], values[4]), after: Size3D(values[1], values[3], values[5]))
+            }
+        }
         func number(_ name: String) throws -> Float { Float(try arguments.number(name)) }
 
         switch fixture.operation {
@@ -128,6 +145,19 @@ struct OperationFixtureTests {
                     weight: leaves[1], bias: try arguments.boolean("bias") ? leaves[2] : nil, stride: try size("stride"),
                     padding: try padding(), dilation: try size("dilation"), groups: try arguments.integer("groups"),
                     border: try #require(Border(rawValue: try arguments.text("border"))))
+            ]
+        case "conv3d":
+            return [
+                x.convolution3D(
+                    weight: leaves[1], bias: try arguments.boolean("bias") ? leaves[2] : nil, stride: try size3D("stride"), padding: try padding3D(),
+                    dilation: try size3D("dilation"), groups: try arguments.integer("groups"))
+            ]
+        case "max_pool3d": return [x.maxPool3D(window: try size3D("kernel"), stride: try size3D("stride"), padding: try padding3D())]
+        case "average_pool3d":
+            return [
+                x.averagePool3D(
+                    window: try size3D("kernel"), stride: try size3D("stride"), padding: try padding3D(),
+                    countsPadding: try arguments.boolean("count_include_pad"))
             ]
         case "conv_transpose2d":
             func square(_ name: String) throws -> Size2D { Size2D(try arguments.integer(name), try arguments.integer(name)) }

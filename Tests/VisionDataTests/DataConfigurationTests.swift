@@ -87,8 +87,8 @@ private func read(_ literal: Literal) -> (DataConfiguration, [String]) {
 
     @Test(arguments: [
         (["name": "fashon-mnist"], ["x.yaml:1: data.name: unknown data set 'fashon-mnist'; did you mean 'fashion-mnist'?"]),
-        (["name": "imagenet"], ["x.yaml:1: data.name: unknown data set 'imagenet'; known: cifar-10, cifar-100, digit-scenes, digits, emnist-balanced, emnist-byclass, emnist-bymerge, emnist-digits, emnist-letters, emnist-mnist, fashion-mnist, fashion-scenes, kmnist, mnist, stl-10, svhn"]),
-        (["split_seed": "1"], ["x.yaml:0: data: expected a data set: name, hdf5, folder, numpy, coco or fashion_scenes"]),
+        (["name": "imagenet"], ["x.yaml:1: data.name: unknown data set 'imagenet'; known: cifar-10, cifar-100, digit-scenes, digits, emnist-balanced, emnist-byclass, emnist-bymerge, emnist-digits, emnist-letters, emnist-mnist, fashion-mnist, fashion-scenes, kmnist, mnist, sequences-1d, shapes-3d, stl-10, svhn"]),
+        (["split_seed": "1"], ["x.yaml:0: data: expected a data set: name, hdf5, folder, numpy, coco, fashion_scenes, shapes_3d or sequences_1d"]),
         (["name": "digits", "hdf5": ["path": "x"]], ["x.yaml:2: data.hdf5: found beside 'name', expected one of the two"]),
         (["hdf5": ["classes": "0"]], [
             "x.yaml:1: data.hdf5.path: expected a path",

@@ -11,6 +11,8 @@ extern "C" {
 #endif
 
 enum { ONEDNN_MAX_RANK = 6 };
+/// Along how many axes a window moves at most: depth, height and width.
+enum { ONEDNN_MAX_WINDOW_RANK = 3 };
 
 typedef enum { ONEDNN_FLOAT32, ONEDNN_BFLOAT16 } onednn_type;
 
@@ -53,12 +55,14 @@ onednn_primitive *onednn_matmul_packing(const onednn_tensor *a, const onednn_ten
 /// (a, b, c): c += a × b.
 onednn_primitive *onednn_matmul_adding(const onednn_tensor *a, const onednn_tensor *b, const onednn_tensor *c, int workers);
 
-/// Sizes in logical NCHW and OIHW (GOIHW with groups) order; `dilation` is 1 for a dense kernel. Biases are float32. The weights' type
+/// Sizes in logical NCHW and OIHW (GOIHW with groups) order, of volumes NCDHW and OIDHW; a window's numbers are those of the source's axes after the
+/// channels, the first `rank − 2`. `dilation` is 1 for a dense kernel. Biases are float32. The weights' type
 /// is that of the images, or float32 where their gradient is the result.
 typedef struct {
     onednn_tensor source, weights, destination;
     int has_bias;
-    int64_t stride[2], dilation[2], padding_before[2], padding_after[2];
+    int64_t stride[ONEDNN_MAX_WINDOW_RANK], dilation[ONEDNN_MAX_WINDOW_RANK];
+    int64_t padding_before[ONEDNN_MAX_WINDOW_RANK], padding_after[ONEDNN_MAX_WINDOW_RANK];
 } onednn_convolution;
 
 /// (source, weights, [bias], destination)
@@ -73,7 +77,8 @@ typedef enum { ONEDNN_POOL_MAX, ONEDNN_POOL_AVERAGE, ONEDNN_POOL_AVERAGE_WITH_PA
 typedef struct {
     onednn_pool_kind kind;
     onednn_tensor source, destination;
-    int64_t window[2], stride[2], padding_before[2], padding_after[2];
+    int64_t window[ONEDNN_MAX_WINDOW_RANK], stride[ONEDNN_MAX_WINDOW_RANK];
+    int64_t padding_before[ONEDNN_MAX_WINDOW_RANK], padding_after[ONEDNN_MAX_WINDOW_RANK];
 } onednn_pooling;
 
 /// (source, destination, [workspace of a maximum])

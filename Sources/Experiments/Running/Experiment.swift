@@ -193,20 +193,20 @@ extension Definition {
         models.removeAll { !names.contains($0.name) }
     }
 
-    /// The same models on the embedded 8×8 digits, for one epoch and one seed: whether everything works, in seconds. A network that takes only larger images
+    /// The same models on the embedded 8×8 digits, or on a few solids or sequences where the data are such, for one epoch and one seed: whether everything works, in seconds. A network that takes only larger images
     /// gets the digits enlarged to the first of some usual sizes that it takes.
     public mutating func makeSmokeTest() {
         name += "-smoke"
         let digits = registry.tasks.smokeData(of: task)
-        data.source = .named(digits)
+        data.source = data.source.small ?? .named(digits)
         data.directory = nil
         (data.trainExamples, data.testExamples) = (nil, nil)
         data.validation = .default
         data.normalization = .training
         (data.classes, data.folds, data.fold, data.imagesPerClass, data.imbalance) = (nil, nil, nil, nil, 1)
-        // Scenes of digits are large enough for small networks; the task says what does not fit them.
-        for index in models.indices { models[index].data = digits == .digits ? enlarged(for: models[index]) : nil }
-        for index in allModels.indices { allModels[index].data = digits == .digits ? enlarged(for: allModels[index]) : nil }
+        // Scenes of digits are large enough for small networks; the task says what does not fit them. What is made keeps its size.
+        for index in models.indices { models[index].data = smokeData(of: models[index]) }
+        for index in allModels.indices { allModels[index].data = smokeData(of: allModels[index]) }
         // Runs of other experiments were tested on other images.
         ensembles.removeAll { !$0.configuration.runs.isEmpty }
         // A list of weights has one for each class.
@@ -223,6 +223,16 @@ extension Definition {
         }
         changeSources { $0.makeSmokeTest() }
         seeds = Array(seeds.prefix(1))
+    }
+
+    /// The data of a model in a smoke test: fewer of its own, or the digits in a size that it takes; nil where they are the definition's.
+    private func smokeData(of model: Model) -> DataConfiguration? {
+        if let small = model.data?.source.small {
+            var own = data
+            own.source = small
+            return own
+        }
+        return data.source == .named(.digits) ? enlarged(for: model) : nil
     }
 
     /// The digits of a smoke test in a size that a model takes; nil where that is their own, or the definition's.

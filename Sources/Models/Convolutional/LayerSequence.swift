@@ -2,7 +2,7 @@ import Layers
 import TensorCore
 
 /// A backbone of layers in a row, some of which end a stage.
-struct LayerSequence: Backbone {
+struct LayerSequence: StagedBackbone {
     private var layers: [any Layer] = []
     private var ends: [(count: Int, name: String)] = []
 
@@ -11,10 +11,10 @@ struct LayerSequence: Backbone {
     /// The layers up to here are a stage.
     mutating func endStage(_ name: String) { ends.append((layers.count, name)) }
 
-    func callAsFunction(_ images: Tensor) -> NamedOutputs {
+    func callAsFunction(_ images: Tensor, changing change: (_ stage: String, _ features: Tensor) -> Tensor) -> NamedOutputs {
         var outputs = NamedOutputs(), x = images, first = 0
         for (count, name) in ends {
-            x = layers[first..<count].reduce(x) { $1($0) }
+            x = change(name, layers[first..<count].reduce(x) { $1($0) })
             outputs.add(name, x)
             first = count
         }

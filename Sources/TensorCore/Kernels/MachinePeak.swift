@@ -59,7 +59,7 @@ public struct MachinePeak: Codable, Sendable {
         let convolutions = try convolutions.map { size, channels in
             let images: Shape = [8, size, size, channels]
             var description = ConvolutionShapes(
-                Convolution(window: Window2D(size: 3, stride: 1, before: 1, after: 1), groups: 1, hasBias: false), source: images,
+                Convolution(window: Window(size: Size2D(3, 3), stride: 1, before: 1, after: 1), groups: 1, hasBias: false), source: images,
                 weight: [channels, channels, 3, 3], destination: images
             ).description(dtype, hasBias: false)
             let primitive = try Primitive("convolution of \(images)") { onednn_convolution_forward(&description, Int32(workers)) }

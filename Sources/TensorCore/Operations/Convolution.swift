@@ -61,34 +61,12 @@ public enum Padding2D: Sendable, Hashable {
 /// What lies beyond the border of an image.
 public enum Border: String, Sendable, Hashable, Codable, CaseIterable { case zero, reflect }
 
-/// Where a window stops: shared by convolutions and pooling.
-struct Window2D: Sendable, Hashable {
-    var size: Size2D
-    var stride: Size2D
-    var dilation: Size2D = 1
-    var before: Size2D
-    var after: Size2D
-
-    /// Output height and width, or a sentence about why there is none.
-    func output(_ input: Size2D) throws(ShapeError) -> Size2D {
-        guard size.height > 0, size.width > 0, stride.height > 0, stride.width > 0, dilation.height > 0, dilation.width > 0 else {
-            throw ShapeError("window \(size), stride \(stride), dilation \(dilation): expected positive numbers")
-        }
-        let padded = Size2D(input.height + before.height + after.height, input.width + before.width + after.width)
-        let extent = Size2D((size.height - 1) * dilation.height + 1, (size.width - 1) * dilation.width + 1)
-        guard padded.height >= extent.height, padded.width >= extent.width else {
-            throw ShapeError("a window of \(extent) does not fit into the padded input of \(padded)")
-        }
-        return Size2D((padded.height - extent.height) / stride.height + 1, (padded.width - extent.width) / stride.width + 1)
-    }
-}
-
-/// A two-dimensional convolution (cross-correlation, as in all libraries): x `[B, H, W, C]`, weights `[O, C/g, kh, kw]`,
-/// bias `[O]`, y `[B, H', W', O]`. Parameters are float32; y has x's type.
+/// A convolution (cross-correlation, as in all libraries) of images or volumes: x `[B, H, W, C]`, weights `[O, C/g, kh, kw]`,
+/// bias `[O]`, y `[B, H', W', O]`; of volumes x `[B, D, H, W, C]` and weights `[O, C/g, kd, kh, kw]`. Parameters are float32; y has x's type.
 ///
 /// oneDNN chooses how weights lie in memory; they are reordered once a step for all shards.
 struct Convolution: Operation {
-    var window: Window2D
+    var window: Window
     var groups: Int
     var hasBias: Bool
 
@@ -99,18 +77,18 @@ struct Convolution: Operation {
         guard inputs[0].dtype.isActivation, inputs.dropFirst().allSatisfy({ $0.dtype == .float32 }) else {
             throw ShapeError("of \(inputs[0]) with \(inputs[1]): expected float32 or bfloat16 with parameters in float32")
         }
-        guard x.rank == 4, weight.rank == 4 else {
-            throw ShapeError("of \(x) with weights \(weight): expected images [batch, height, width, channels] and weights [out, in, height, width]")
+        guard x.rank == window.rank + 2, weight.rank == window.rank + 2 else {
+            throw ShapeError(
+                "of \(x) with weights \(weight): expected \(window.operands) [batch, \(window.axes), channels] and weights [out, in, \(window.axes)]")
         }
-        guard groups > 0, weight[0] % groups == 0, x[3] == weight[1] * groups else {
+        guard groups > 0, weight[0] % groups == 0, x[-1] == weight[1] * groups else {
             throw ShapeError("of \(x) with weights \(weight) in \(groups) groups: the channels do not fit")
         }
         if hasBias, inputs[2].shape != [weight[0]] {
             throw ShapeError("with weights \(weight): expected a bias [\(weight[0])], found \(inputs[2].shape)")
         }
         do {
-            let size = try window.output(Size2D(x[1], x[2]))
-            return [TensorType([x[0], size.height, size.width, weight[0]], inputs[0].dtype)]
+            return [TensorType(Shape([x[0]] + (try window.output(x)) + [weight[0]]), inputs[0].dtype)]
         } catch { throw ShapeError("of \(x) with weights \(weight): \(error.message)") }
     }
 
@@ -150,7 +128,7 @@ struct Convolution: Operation {
     }
 }
 
-/// The three shapes of a convolution, as oneDNN wants them: logical NCHW over memory in NHWC.
+/// The three shapes of a convolution, as oneDNN wants them: logical NCHW over memory in NHWC, and the same with depths.
 struct ConvolutionShapes {
     let convolution: Convolution
     let source: Shape, weight: Shape, destination: Shape
@@ -165,7 +143,7 @@ struct ConvolutionShapes {
     /// OIHW, or GOIHW with groups.
     var weightLengths: [Int] {
         let g = convolution.groups
-        return g == 1 ? weight.dimensions : [g, weight[0] / g, weight[1], weight[2], weight[3]]
+        return g == 1 ? weight.dimensions : [g, weight[0] / g] + weight.dimensions.dropFirst()
     }
 
     /// The description for images in `dtype` and weights in `weights`, or in `dtype` too unless given.
@@ -176,23 +154,19 @@ struct ConvolutionShapes {
         result.weights = onednn_tensor(lengths: weightLengths, strides: nil, dtype: weights ?? dtype)
         result.destination = .image(destination, dtype)
         result.has_bias = hasBias ? 1 : 0
-        result.stride = window.stride.pair
-        result.dilation = window.dilation.pair
-        result.padding_before = window.before.pair
-        result.padding_after = window.after.pair
+        result.stride = window.stride.shim
+        result.dilation = window.dilation.shim
+        result.padding_before = window.before.shim
+        result.padding_after = window.after.shim
         return result
     }
 }
 
-extension Size2D {
-    var pair: (Int64, Int64) { (Int64(height), Int64(width)) }
-}
-
 extension onednn_tensor {
-    /// `[B, H, W, C]` in memory, seen as NCHW.
+    /// `[B, H, W, C]` in memory, seen as NCHW; volumes `[B, D, H, W, C]` as NCDHW.
     static func image(_ shape: Shape, _ dtype: DType) -> onednn_tensor {
-        let (h, w, c) = (shape[1], shape[2], shape[3])
-        return onednn_tensor(lengths: [shape[0], c, h, w], strides: [h * w * c, 1, w * c, c], dtype: dtype)
+        func channelsFirst(_ values: [Int]) -> [Int] { [values[0], values[values.count - 1]] + values[1..<values.count - 1] }
+        return onednn_tensor(lengths: channelsFirst(shape.dimensions), strides: channelsFirst(shape.strides), dtype: dtype)
     }
 }
 
@@ -249,7 +223,7 @@ extension Tensor {
         border: Border = .zero
     ) -> Tensor {
         guard isValid, weight.isValid, rank == 4, weight.rank == 4 else {
-            let window = Window2D(size: 1, stride: stride, dilation: dilation, before: 0, after: 0)
+            let window = Window(size: 1, stride: stride, dilation: dilation, before: 0, after: 0)
             return graph.record(Convolution(window: window, groups: groups, hasBias: false), [self, weight])[0]
         }
         let size = Size2D(weight.shape[2], weight.shape[3])
@@ -259,7 +233,7 @@ extension Tensor {
             images = images.padded(before: [0, before.height, before.width, 0], after: [0, after.height, after.width, 0], mode: .reflect)
             (before, after) = (0, 0)
         }
-        let window = Window2D(size: size, stride: stride, dilation: dilation, before: before, after: after)
+        let window = Window(size: size, stride: stride, dilation: dilation, before: before, after: after)
         let operation = Convolution(window: window, groups: groups, hasBias: bias != nil)
         return graph.record(operation, [images, weight] + (bias.map { [$0] } ?? []))[0]
     }

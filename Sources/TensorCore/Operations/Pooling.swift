@@ -1,24 +1,25 @@
 import COneDNN
 
-/// The largest or the mean value of windows of `[B, H, W, C]`, channel by channel.
+/// The largest or the mean value of windows of `[B, H, W, C]` or `[B, D, H, W, C]`, channel by channel.
 struct Pooling: Operation {
     enum Kind: Sendable { case maximum, average, averageWithPadding }
 
     let kind: Kind
-    let window: Window2D
+    let window: Window
 
     var name: String { kind == .maximum ? "max pool" : "average pool" }
     var outputCount: Int { kind == .maximum ? 2 : 1 }
 
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let x = inputs[0].shape
-        guard x.rank == 4, inputs[0].dtype.isActivation else { throw ShapeError("of \(inputs[0]): expected images [batch, height, width, channels]") }
-        guard window.before.height < window.size.height, window.before.width < window.size.width,
-            window.after.height < window.size.height, window.after.width < window.size.width
-        else { throw ShapeError("of \(x): a window of \(window.size) would see nothing but padding") }
+        guard x.rank == window.rank + 2, inputs[0].dtype.isActivation else {
+            throw ShapeError("of \(inputs[0]): expected \(window.operands) [batch, \(window.axes), channels]")
+        }
+        guard zip(window.before, window.size).allSatisfy(<), zip(window.after, window.size).allSatisfy(<) else {
+            throw ShapeError("of \(x): a window of \(Window.text(window.size)) would see nothing but padding")
+        }
         do {
-            let size = try window.output(Size2D(x[1], x[2]))
-            let y = Shape([x[0], size.height, size.width, x[3]])
+            let y = Shape([x[0]] + (try window.output(x)) + [x[-1]])
             // The second output is oneDNN's record of which element was the largest; its true size is known when it is lowered.
             return [TensorType(y, inputs[0].dtype)] + (kind == .maximum ? [TensorType(y, .int32)] : [])
         } catch { throw ShapeError("of \(x): \(error.message)") }
@@ -39,10 +40,10 @@ struct Pooling: Operation {
         }
         result.source = .image(source, dtype)
         result.destination = .image(destination, dtype)
-        result.window = window.size.pair
-        result.stride = window.stride.pair
-        result.padding_before = window.before.pair
-        result.padding_after = window.after.pair
+        result.window = window.size.shim
+        result.stride = window.stride.shim
+        result.padding_before = window.before.shim
+        result.padding_after = window.after.shim
         return result
     }
 
@@ -83,7 +84,7 @@ extension Tensor {
         let stride = stride ?? window
         let input = Size2D(rank == 4 ? shape[1] : 1, rank == 4 ? shape[2] : 1)
         let (before, after) = padding.resolved(input: input, window: window, stride: stride, dilation: 1)
-        let operation = Pooling(kind: kind, window: Window2D(size: window, stride: stride, before: before, after: after))
+        let operation = Pooling(kind: kind, window: Window(size: window, stride: stride, before: before, after: after))
         return graph.record(operation, [self])[0]
     }
 
@@ -102,9 +103,9 @@ extension Tensor {
         pool(countsPadding ? .averageWithPadding : .average, window, stride, padding)
     }
 
-    /// The mean over height and width: `[B, H, W, C]` → `[B, C]`.
-    public func globalAveragePool() -> Tensor { mean(axes: [1, 2]) }
+    /// The mean over height and width, and the depth of volumes: `[B, …, C]` → `[B, C]`.
+    public func globalAveragePool() -> Tensor { mean(axes: Array(1..<Swift.max(rank - 1, 3))) }
 
-    /// The maximum over height and width: `[B, H, W, C]` → `[B, C]`.
-    public func globalMaxPool() -> Tensor { max(axes: [1, 2]) }
+    /// The maximum over height and width, and the depth of volumes: `[B, …, C]` → `[B, C]`.
+    public func globalMaxPool() -> Tensor { max(axes: Array(1..<Swift.max(rank - 1, 3))) }
 }

@@ -22,7 +22,7 @@ struct TransposedConvolution: Operation {
         guard groups > 0, x[3] == weight[0], x[3] % groups == 0 else {
             throw ShapeError("of \(x) with weights \(weight) in \(groups) groups: the channels do not fit")
         }
-        guard size.height > 0, size.width > 0, try convolution.window.output(size) == Size2D(x[1], x[2]) else {
+        guard size.height > 0, size.width > 0, try convolution.window.output([1, size.height, size.width, 1]) == [x[1], x[2]] else {
             throw ShapeError("of \(x) with weights \(weight): no output fits this padding")
         }
         return [TensorType([x[0], size.height, size.width, weight[1] * groups], inputs[0].dtype)]
@@ -58,17 +58,17 @@ extension Tensor {
     public func transposedConvolution2D(
         weight: Tensor, bias: Tensor? = nil, stride: Size2D = 1, padding: Size2D = 0, outputPadding: Size2D = 0, dilation: Size2D = 1, groups: Int = 1
     ) -> Tensor {
-        var window = Window2D(size: 1, stride: stride, dilation: dilation, before: padding, after: padding)
-        var size = Size2D(0, 0)
+        var kernel: Size2D = 1, size = Size2D(0, 0)
         if isValid, weight.isValid, rank == 4, weight.rank == 4 {
-            window.size = Size2D(weight.shape[2], weight.shape[3])
+            kernel = Size2D(weight.shape[2], weight.shape[3])
             func length(_ input: Int, _ stride: Int, _ padding: Int, _ dilation: Int, _ kernel: Int, _ more: Int) -> Int {
                 (input - 1) * stride - 2 * padding + dilation * (kernel - 1) + more + 1
             }
             size = Size2D(
-                length(shape[1], stride.height, padding.height, dilation.height, window.size.height, outputPadding.height),
-                length(shape[2], stride.width, padding.width, dilation.width, window.size.width, outputPadding.width))
+                length(shape[1], stride.height, padding.height, dilation.height, kernel.height, outputPadding.height),
+                length(shape[2], stride.width, padding.width, dilation.width, kernel.width, outputPadding.width))
         }
+        let window = Window(size: kernel, stride: stride, dilation: dilation, before: padding, after: padding)
         let operation = TransposedConvolution(convolution: Convolution(window: window, groups: groups, hasBias: false), size: size)
         let y = graph.record(one: operation, inGraphPrecision(), weight)
         guard let bias else { return y }

@@ -87,7 +87,7 @@ struct SceneMaker {
                 }
             }
         }
-        addNoise(to: pixels, draws: PhiloxStream(seed: options.seed, name: "scene noise").draws(time: time, sample: UInt64(scene)))
+        addNoise(options.noise, to: pixels, draws: PhiloxStream(seed: options.seed, name: "scene noise").draws(time: time, sample: UInt64(scene)))
         return found(placed, owners, sizes)
     }
 
@@ -125,16 +125,6 @@ struct SceneMaker {
             Int(values[start + row * width + left]) * (256 - along) + Int(values[start + row * width + right]) * along
         }
         return ((mixture(top) * (256 - down) + mixture(bottom) * down) * 255 / maximum + 32_768) >> 16
-    }
-
-    private func addNoise(to pixels: UnsafeMutableBufferPointer<UInt8>, draws: PhiloxDraws) {
-        guard options.noise > 0 else { return }
-        var draws = draws, word: UInt32 = 0
-        for pixel in pixels.indices {
-            word = pixel.isMultiple(of: 2) ? draws.nextWord() : word >> 16
-            let change = (Int(word & 255) + Int(word >> 8 & 255) - 255) * options.noise / 255
-            pixels[pixel] = UInt8(min(max(Int(pixels[pixel]) + change, 0), 255))
-        }
     }
 
     /// The label of a scene, and the boxes of its objects.
