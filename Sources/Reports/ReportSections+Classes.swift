@@ -12,12 +12,15 @@ extension ReportSections {
     var classes: ReportSection? {
         let known = shown.filter { $0.evaluation.classNames.count > 1 }
         var parts: [ReportSection.Part] = []
-        // Rows that were tested on other classes have a figure of their own.
-        let lists = known.map(\.evaluation.classNames).reduce(into: [[String]]()) { if !$0.contains($1) { $0.append($1) } }
         let arePixels = known.allSatisfy(\.evaluation.isOfPixels), reading = Self.confusionReading(of: arePixels ? "pixels" : "images")
-        for (index, names) in lists.enumerated() {
-            let file = "\(arePixels ? "iou" : "recall")\(index == 0 ? "" : "-\(index + 1)")"
-            parts.append(recall(known.filter { $0.evaluation.classNames == names }, names, file, arePixels: arePixels))
+        // Rows that were tested on other classes, or are measured otherwise, have a figure of their own.
+        for measure in [RowEvaluation.ClassMeasure.recall, .iou, .averagePrecision] {
+            let rows = known.filter { $0.evaluation.classMeasure == measure }
+            let lists = rows.map(\.evaluation.classNames).reduce(into: [[String]]()) { if !$0.contains($1) { $0.append($1) } }
+            for (index, names) in lists.enumerated() {
+                let file = "\(measure.rawValue)\(index == 0 ? "" : "-\(index + 1)")"
+                parts.append(figure(of: measure, rows.filter { $0.evaluation.classNames == names }, names, file))
+            }
         }
         let maps = known.compactMap { shown -> (ReportSection.Part, Report.Named<any Figure>)? in
             let names = shown.evaluation.classNames
@@ -41,10 +44,10 @@ extension ReportSections {
         "A row for each class, a column for each that was predicted; right answers lie on the diagonal. Numbers are percent of the class's test \(things), over all runs of the row."
     }
 
-    private func recall(_ known: [Report.ShownRow], _ names: [String], _ file: String, arePixels: Bool) -> ReportSection.Part {
+    private func figure(of measure: RowEvaluation.ClassMeasure, _ known: [Report.ShownRow], _ names: [String], _ file: String) -> ReportSection.Part {
         var rows = names.indices.map { index in
             DotChart.Row(names[index], known.map { shown in
-                let sample = Sample(values: arePixels ? shown.evaluation.intersectionsOverUnions(of: index) : shown.evaluation.recalls(of: index))
+                let sample = Sample(values: shown.evaluation.values(of: index))
                 return sample.count == 0 ? nil : DotChart.Dot(sample.mean, interval: sample.confidenceInterval?.clamped(to: 0...1))
             })
         }
@@ -53,9 +56,13 @@ extension ReportSections {
             rows = Array(rows.enumerated().sorted { (worst($0.element), $0.offset) < (worst($1.element), $1.offset) }.prefix(Self.classCount).map(\.element))
         }
         let cut = rows.count < names.count ? ", of the \(rows.count) of \(names.count) classes that are recognized worst" : ""
+        let (name, axis) = switch measure {
+        case .recall: ("Recall", "recall (share of the class's images)")
+        case .iou: ("IoU", "IoU (intersection over union of its pixels)")
+        case .averagePrecision: ("Average precision", "average precision (COCO's, at IoUs from 0.5 to 0.95)")
+        }
         let chart = DotChart(
-            title: "\(arePixels ? "IoU" : "Recall") of each class\(cut)",
-            axis: Axis(arePixels ? "IoU (intersection over union of its pixels)" : "recall (share of the class's images)", bounds: 0...1),
+            title: "\(name) of each class\(cut)", axis: Axis(axis, bounds: 0...1),
             series: known.map(\.name), groups: [DotChart.Group(rows: rows)])
         return .figure(file, chart, reading: "Dots are means over the row's runs\(comparison.hasSpread ? ", lines their 95% confidence intervals" : "").")
     }

@@ -10,6 +10,8 @@ struct RowEvaluation {
     private(set) var confusions: [[[Int]]] = []
     /// Whether these are pixels, of which each has a class, and no images.
     private(set) var isOfPixels = false
+    /// The average precision of each class in each run; none where the task finds no objects.
+    private var averagePrecisions: [[Double]] = []
     /// By class; numbers where the data set does not name its classes.
     private(set) var classNames: [String] = []
     /// The predictions of each run by their confidence, and its expected calibration error; none where runs keep no logits.
@@ -29,15 +31,40 @@ struct RowEvaluation {
                 confusions.append(report.confusion.map { $0.map { Int($0) } })
                 isOfPixels = report.isOfPixels
             }
+            if let values = evaluation.tables["class_average_precision"]?.reals { averagePrecisions.append(values.map(Double.init)) }
             if let scores = evaluation.scores(classes: run.summary.description.classes), scores.isMeasurable {
                 reliabilities.append(scores.reliability())
                 calibrationErrors.append(scores.calibrationError())
             }
             if classNames.isEmpty, let names = data?.classNames { classNames = names }
         }
-        let classes = confusions.first?.count ?? 0
+        let classes = confusions.first?.count ?? averagePrecisions.first?.count ?? 0
         if classNames.count != classes { classNames = (0..<classes).map { "\($0)" } }
         confusions.removeAll { $0.count != classes }
+        averagePrecisions.removeAll { $0.count != classes }
+    }
+
+    /// How well classes are recognized, in the measure of the task.
+    enum ClassMeasure: String {
+        case recall
+        case iou
+        case averagePrecision = "average-precision"
+    }
+
+    /// nil where the task has no classes.
+    var classMeasure: ClassMeasure? {
+        if isOfPixels { return .iou }
+        return !confusions.isEmpty ? .recall : !averagePrecisions.isEmpty ? .averagePrecision : nil
+    }
+
+    /// The measure of a class in each run in which it has one.
+    func values(of index: Int) -> [Double] {
+        switch classMeasure {
+        case .recall: recalls(of: index)
+        case .iou: intersectionsOverUnions(of: index)
+        case .averagePrecision: averagePrecisions.map { $0[index] }.filter { !$0.isNaN }
+        case nil: []
+        }
     }
 
     /// The images of all runs by class and predicted class; nil where there are none.
@@ -59,7 +86,7 @@ struct RowEvaluation {
     }
 
     /// The intersection over union of a class in each run that has pixels of it, or predicts some.
-    func intersectionsOverUnions(of index: Int) -> [Double] {
+    private func intersectionsOverUnions(of index: Int) -> [Double] {
         confusions.map { confusion in
             ClassMeasures(
                 imageCount: confusion[index].reduce(0, +), predictedCount: confusion.reduce(0) { $0 + $1[index] }, rightCount: confusion[index][index]).iou
@@ -67,7 +94,7 @@ struct RowEvaluation {
     }
 
     /// The recall of a class in each run that has images of it.
-    func recalls(of index: Int) -> [Double] {
+    private func recalls(of index: Int) -> [Double] {
         confusions.compactMap { confusion in
             let total = confusion[index].reduce(0, +)
             return total == 0 ? nil : Double(confusion[index][index]) / Double(total)

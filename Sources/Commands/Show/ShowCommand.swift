@@ -60,6 +60,9 @@ struct ShowCommand: DefinitionCommand {
     @Flag(help: "The boxes that a detection or localization found in test images, the first 12 or --image, and those of the data.")
     var boxes = false
 
+    @Flag(help: "Every channel of an image as a picture of its own: the views of a solid, the slices of its voxels.")
+    var views = false
+
     @Flag(help: "The features before the head of the first --count test images, in the plane of their first two principal components.")
     var embedding = false
 
@@ -94,12 +97,12 @@ struct ShowCommand: DefinitionCommand {
     private var kinds: [String] {
         [
             ("filters", filters), ("activations", activations != nil), ("attention", attention), ("gradcam", gradcam), ("integrated-gradients", integratedGradients),
-            ("masks", masks), ("positions", positions), ("distance", distance), ("errors", errors), ("boxes", boxes), ("embedding", embedding),
+            ("masks", masks), ("positions", positions), ("distance", distance), ("errors", errors), ("boxes", boxes), ("views", views), ("embedding", embedding),
         ].filter(\.1).map(\.0)
     }
 
     mutating func validate() throws {
-        let names = "--filters, --activations, --attention, --gradcam, --integrated-gradients, --masks, --positions, --distance, --errors, --boxes or --embedding", kinds = kinds
+        let names = "--filters, --activations, --attention, --gradcam, --integrated-gradients, --masks, --positions, --distance, --errors, --boxes, --views or --embedding", kinds = kinds
         if kinds.isEmpty { throw ValidationError("expected what to show: \(names)") }
         if output == nil, into == nil { throw ValidationError("expected --output with a file, .png or .svg, or --into with an HDF5 file") }
         for (option, file) in [("--output", output), ("--into", into), ("--data", data)] where file == "" { throw ValidationError("\(option): expected the path of a file, found an empty one") }
@@ -119,7 +122,7 @@ struct ShowCommand: DefinitionCommand {
             guard isGiven, !takers.contains(where: kinds.contains) else { return }
             throw ValidationError("\(option) goes with \(takers.map { "--\($0)" }.joined(separator: ", "))")
         }
-        try goes("--image", !image.isEmpty, with: ["activations", "attention", "gradcam", "integrated-gradients", "masks", "boxes"])
+        try goes("--image", !image.isEmpty, with: ["activations", "attention", "gradcam", "integrated-gradients", "masks", "boxes", "views"])
         try goes("--layer", layer != nil, with: ["attention", "gradcam"])
         try goes("--class", shownClass != nil, with: ["gradcam", "integrated-gradients"])
         try goes("--count", count != nil, with: ["distance", "embedding"])
@@ -140,26 +143,27 @@ struct ShowCommand: DefinitionCommand {
             run, weights: weights.flatMap(RunFolder.Weights.init) ?? .best, threads: threadOptions.count, registry: registry, tests: tests)
         try interruptible {
             let images = image.isEmpty ? [ImageChoice.index(0)] : image.map(ImageChoice.init)
-            var views: [NetworkView] = []
-            if filters { views.append(try model!.filters()) }
-            if let activations { views.append(try model!.activations(activations, images)) }
-            if attention { views.append(try model!.attention(layer, images)) }
-            if gradcam { views.append(try model!.gradCAM(layer, shownClass, images)) }
-            if integratedGradients { views.append(try model!.integratedGradients(shownClass, images)) }
-            if masks { views.append(try model!.masks(images)) }
-            if positions { views += try model!.positions() }
-            if distance { views.append(try model!.distances(count ?? 128)) }
-            if errors { views.append(try NetworkView(errorsOf: run)) }
-            if boxes { views.append(try NetworkView(boxesOf: run, image.map(ImageChoice.init), tests)) }
-            if embedding { views.append(try model!.embedding(count ?? 1000)) }
+            var shown: [NetworkView] = []
+            if filters { shown.append(try model!.filters()) }
+            if let activations { shown.append(try model!.activations(activations, images)) }
+            if attention { shown.append(try model!.attention(layer, images)) }
+            if gradcam { shown.append(try model!.gradCAM(layer, shownClass, images)) }
+            if integratedGradients { shown.append(try model!.integratedGradients(shownClass, images)) }
+            if masks { shown.append(try model!.masks(images)) }
+            if positions { shown += try model!.positions() }
+            if distance { shown.append(try model!.distances(count ?? 128)) }
+            if errors { shown.append(try NetworkView(errorsOf: run)) }
+            if boxes { shown.append(try NetworkView(boxesOf: run, image.map(ImageChoice.init), tests)) }
+            if views { shown.append(try model!.views(images)) }
+            if embedding { shown.append(try model!.embedding(count ?? 1000)) }
             try Interrupt.check()
             if let output {
-                let bytes = PictureFormat(output) == .png ? Data(views[0].figure.raster.png) : Data(views[0].figure.svg(.page).utf8)
+                let bytes = PictureFormat(output) == .png ? Data(shown[0].figure.raster.png) : Data(shown[0].figure.svg(.page).utf8)
                 try replaceFile(at: output, with: bytes, isForeign: true)
-                if views.count > 1 { HarnessProgram.say("\(output): shows \(views[0].name), the first of \(views.count); --into writes all of them") }
+                if shown.count > 1 { HarnessProgram.say("\(output): shows \(shown[0].name), the first of \(shown.count); --into writes all of them") }
             }
-            if let into { try NetworkView.write(views, to: into, run: run) }
-            for note in views.compactMap(\.note) { HarnessProgram.say(note) }
+            if let into { try NetworkView.write(shown, to: into, run: run) }
+            for note in shown.compactMap(\.note) { HarnessProgram.say(note) }
         }
     }
 }

@@ -2,8 +2,8 @@ import Foundation
 import HDF5
 import Testing
 
-/// Boxes that detections found, drawn on test images.
-@Suite struct ShowBoxesTests {
+/// What is drawn of test images: boxes that detections found, and views of solids.
+@Suite struct ShowTaskTests {
     @Test func boxesAreDrawn() throws {
         let folder = try TemporaryFolder()
         try folder.add("Experiments/found.yaml", """
@@ -50,5 +50,25 @@ import Testing
             let result = try Program.run(["show"] + words + ["--output", "x.png"], in: folder.url)
             #expect(result.exitCode == Int32(code) && result.errors.contains(sentence), "\(words): \(result.exitCode) \(result.errors)")
         }
+    }
+
+    /// The cameras' pictures of a solid, beside one another.
+    @Test func viewsAreDrawn() throws {
+        let folder = try TemporaryFolder()
+        try folder.add("Experiments/solids.yaml", """
+            data:   {shapes_3d: {train_shapes: 32, test_shapes: 8, views: 3}}
+            train:  {epochs: 1, batch_size: 16}
+            models: {m: {mlp: {widths: [4]}}}
+            """)
+        #expect(try Program.run(["run", "solids", "--threads", "2"], in: folder.url).exitCode == 0)
+        let words = ["show", "solids/m", "--views", "--image", "0", "5", "--output", "v.svg", "--into", "v.h5"]
+        let drawn = try Program.run(words, in: folder.url)
+        #expect(drawn.exitCode == 0 && drawn.errors.isEmpty, "\(drawn.errors)")
+        let file = try HDF5Reader(folder.url.appending(path: "v.h5").path), pixels = try file.read("/entry/views/views", as: UInt8.self)
+        #expect(try file.shape(of: "/entry/views/views") == [2, 3, 32, 32])
+        // Each camera sees something else, and not nothing.
+        let views = (0..<6).map { Array(pixels[$0 * 1024..<($0 + 1) * 1024]) }
+        #expect(Set(views).count == 6 && views.allSatisfy { Set($0).count > 1 })
+        #expect(String(decoding: try Data(contentsOf: folder.url.appending(path: "v.svg")), as: UTF8.self).contains("test image 5"))
     }
 }
