@@ -24,12 +24,15 @@ extension RunFolder {
 
     func checkpointFile(step: Int) -> CheckpointFile { CheckpointFile(path: "\(checkpointsFolder)/step-\(step).h5", step: step) }
 
+    /// Whether there is a folder for checkpoints, be there one or none; the folder of a finished run has none.
+    public var hasCheckpointsFolder: Bool { FileManager.default.fileExists(atPath: checkpointsFolder) }
+
     /// The checkpoints, whole or not, the newest first; none in the folder of a finished run.
     ///
     /// - Throws: `.io` when their folder is there and cannot be listed.
     public var checkpoints: [CheckpointFile] {
         get throws {
-            guard FileManager.default.fileExists(atPath: checkpointsFolder) else { return [] }
+            guard hasCheckpointsFolder else { return [] }
             let names: [String]
             do { names = try FileManager.default.contentsOfDirectory(atPath: checkpointsFolder) } catch {
                 throw UserError(.io, "\(checkpointsFolder): cannot be listed: \(systemReason(error, at: checkpointsFolder))")
@@ -89,7 +92,7 @@ extension RunWriter {
 
     /// Forgets all checkpoints: the run has ended, or starts over.
     public func removeCheckpoints() throws {
-        guard FileManager.default.fileExists(atPath: folder.checkpointsFolder) else { return }
+        guard folder.hasCheckpointsFolder else { return }
         do {
             try FileManager.default.removeItem(atPath: folder.checkpointsFolder)
         } catch {

@@ -268,7 +268,7 @@ public final class Runner {
         }
         guard try folder.missingWeights(averages: run.averages()).isEmpty else { return nil }
         // A process that was killed at the very end has left them.
-        if try !folder.checkpoints.isEmpty, !folder.isBeingWritten { try RunWriter(folder).removeCheckpoints() }
+        if folder.hasCheckpointsFolder, !folder.isBeingWritten { try RunWriter(folder).removeCheckpoints() }
         let isUpdated = try updateRemarks(of: trial, in: folder, run.description)
         say(trial, "already done (--fresh repeats it)\(isUpdated ? "; its note and tags are now the definition's" : "")")
         return .finished
