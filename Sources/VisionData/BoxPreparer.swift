@@ -13,30 +13,20 @@ struct BoxPreparer {
     static let length = 5
 
     private let boxes: InstanceBoxes
-    private let shape: ImageShape
-    private let target: ImageShape
-    private let resize: ResizeKind
-    private let augmentations: [Augmentation]
-    private let stream: PhiloxStream
+    private let change: GeometricChange
+    private var shape: ImageShape { change.shape }
+    private var target: ImageShape { change.target }
 
     /// The data set must have boxes.
     init(_ dataset: ImageDataset, augmentations: [Augmentation], seed: UInt64) {
         guard let boxes = dataset.images.boxes else { preconditionFailure("\(dataset.name) has no boxes") }
         self.boxes = boxes
-        shape = dataset.images.shape
-        target = dataset.shape
-        resize = dataset.resize
-        self.augmentations = augmentations
-        stream = ImagePreparer.stream(seed: seed)
+        change = GeometricChange(dataset, augmentations: augmentations, seed: seed)
     }
 
     /// Writes the boxes of image `index` as they look in `epoch`, `[maximum, 5]`.
     func write(_ index: Int, epoch: Int, to output: UnsafeMutablePointer<Float>) {
-        var map = AffineMap.identity
-        if !augmentations.isEmpty {
-            var draws = stream.draws(time: UInt64(epoch), sample: UInt64(index))
-            map = .drawn(by: augmentations, from: &draws)
-        }
+        let map = change.map(of: index, epoch: epoch)
         var row = output
         for box in boxes.boxes[index] {
             guard let edges = edges(of: box, seenThrough: map) else { continue }
@@ -73,7 +63,7 @@ struct BoxPreparer {
 
     /// In the size that models get.
     private func resized(_ edges: Edges) -> [Double] {
-        if resize == .exact {
+        if change.resize == .exact {
             let x = Double(target.width) / Double(shape.width), y = Double(target.height) / Double(shape.height)
             return [edges.x0 * x, edges.y0 * y, edges.x1 * x, edges.y1 * y]
         }

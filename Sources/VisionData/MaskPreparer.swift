@@ -6,30 +6,20 @@ import TensorCore
 /// (random erasing, a program's own augmentations) leaves masks as they are.
 struct MaskPreparer {
     private let masks: [UInt8]
-    private let shape: ImageShape
-    private let target: ImageShape
-    private let resize: ResizeKind
-    private let augmentations: [Augmentation]
-    private let stream: PhiloxStream
+    private let change: GeometricChange
+    private var shape: ImageShape { change.shape }
+    private var target: ImageShape { change.target }
 
     /// The data set must have masks.
     init(_ dataset: ImageDataset, augmentations: [Augmentation], seed: UInt64) {
         guard let masks = dataset.images.masks else { preconditionFailure("\(dataset.name) has no masks") }
         self.masks = masks
-        shape = dataset.images.shape
-        target = dataset.shape
-        resize = dataset.resize
-        self.augmentations = augmentations
-        stream = ImagePreparer.stream(seed: seed)
+        change = GeometricChange(dataset, augmentations: augmentations, seed: seed)
     }
 
     /// Writes the mask of image `index` as it looks in `epoch`, `[height, width]` of the data set's `shape`.
     func write(_ index: Int, epoch: Int, to output: UnsafeMutablePointer<Int32>) {
-        var map = AffineMap.identity
-        if !augmentations.isEmpty {
-            var draws = stream.draws(time: UInt64(epoch), sample: UInt64(index))
-            map = .drawn(by: augmentations, from: &draws)
-        }
+        let map = change.map(of: index, epoch: epoch)
         masks.withUnsafeBufferPointer { masks in
             let mask = masks.baseAddress! + index * shape.height * shape.width
             for row in 0..<target.height {
@@ -46,7 +36,7 @@ struct MaskPreparer {
     /// The pixel of the image in its own size that is nearest to one of the size that models get; nil in the border around it.
     private func origin(_ row: Int, _ column: Int) -> Pixel? {
         if shape.height == target.height, shape.width == target.width { return (row, column) }
-        guard resize == .exact else {
+        guard change.resize == .exact else {
             let pixel = (row: row - (target.height - shape.height) / 2, column: column - (target.width - shape.width) / 2)
             return isInside(pixel) ? pixel : nil
         }

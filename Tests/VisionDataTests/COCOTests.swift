@@ -78,4 +78,48 @@ import Testing
         #expect(configuration.coco?.size == 64 && configuration.coco?.train == "annotations/instances_train2017.json")
         #expect(configuration.identity["path"] != nil)
     }
+
+    private struct MaskCase: Decodable {
+        let height: Int, width: Int, inside: String, segmentations: [COCOMask]
+    }
+
+    /// Polygons, runs and runs in COCO's code of one region.
+    @Test func masksAreThoseOfPycocotools() throws {
+        let decoder = JSONDecoder(), tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        decoder.userInfo[COCOMask.isWanted] = true
+        let cases = try decoder.decode([MaskCase].self, from: Data(contentsOf: tests.appending(path: "Fixtures/coco_masks.json")))
+        #expect(cases.count == 24)
+        for (index, found) in cases.enumerated() {
+            for mask in found.segmentations {
+                let inside = mask.pixels(height: found.height, width: found.width).map { String($0.map { $0 ? "1" : "0" }) }
+                #expect(inside == found.inside, "case \(index): \(mask)")
+            }
+        }
+    }
+
+    @Test func masksGoWithTheirImages() throws {
+        func annotation(_ segmentation: String, category: Int = 18, crowd: Int = 0) -> String {
+            #"{"image_id": 7, "category_id": \#(category), "iscrowd": \#(crowd), "segmentation": \#(segmentation), "bbox": [0, 0, 10, 10]}"#
+        }
+        func load(_ annotations: [String], in folder: String) throws -> LabeledImages {
+            _ = try Self.load(folder, train: Self.file(annotations.joined(separator: ", ")))
+            var source = COCOSource(path: folder)
+            (source.size, source.hasMasks) = (10, true)
+            return try loadCOCOImages(source, at: folder).images
+        }
+        try withTemporaryFolder { folder in
+            // Images of 10 rows and 20 columns: columns 0 to 7 a dog, 4 to 11 a car, of which 4 to 7 are both; the last two columns a crowd.
+            let images = try load([
+                annotation("[[0, 0, 8, 0, 8, 10, 0, 10]]"), annotation(#"{"size": [10, 20], "counts": [40, 80, 80]}"#, category: 3),
+                annotation(#"{"size": [10, 20], "counts": [180, 20]}"#, crowd: 1),
+            ], in: folder)
+            #expect(images.classNames == ["background", "car", "dog"] && images.boxes?.boxes[0].map(\.label) == [2, 1])
+            let row: [UInt8] = [2, 2, 255, 255, 1, 1, 0, 0, 0, 255]
+            #expect(images.masks?.prefix(100) == Array((0..<10).map { _ in row }.joined())[...] && images.masks?.dropFirst(100).allSatisfy { $0 == 0 } == true)
+            for segmentation in ["[]", "[[0, 0, 1, 1]]", #"{"size": [10, 20], "counts": [40, 80]}"#, #"{"size": [20, 10], "counts": [200]}"#, #"{"size": [10, 20], "counts": "~"}"#] {
+                let error = #expect(throws: UserError.self) { _ = try load([annotation("[[0, 0, 8, 0, 8, 10]]"), annotation(segmentation)], in: folder) }
+                #expect(error?.message.contains("instances_train2017.json: annotations[1]: segmentation: expected polygons of at least three corners, or runs that fill the image of 10×20") == true, "\(error?.message ?? "")")
+            }
+        }
+    }
 }

@@ -2,8 +2,8 @@ import Configuration
 import Foundation
 import TensorCore
 
-/// `coco: FOLDER`, or `coco: {path: FOLDER, train: annotations/instances_train2017.json, train_images: train2017, size: 128}`: image files with the boxes of
-/// COCO's JSON files.
+/// `coco: FOLDER`, or `coco: {path: FOLDER, train: annotations/instances_train2017.json, train_images: train2017, size: 128}`: image files with the boxes, and
+/// where `masks` says so the masks, of COCO's JSON files.
 public struct COCOSource: Configurable {
     /// As it is written: relative to the file that says it.
     public var path: String
@@ -15,6 +15,8 @@ public struct COCOSource: Configurable {
     public var size = 256
     /// How many boxes an image has at most.
     public var most = 100
+    /// Whether the regions of objects are read as classes of pixels.
+    public var hasMasks = false
 
     /// A folder.
     public init(path: String) { self.path = path }
@@ -30,6 +32,7 @@ public struct COCOSource: Configurable {
         Key("test_images", \.testImages, .text, "The folder of the test images, in the folder."),
         Key("size", \.size, .integer(in: 8...2_048), "The side to which images are stretched, in pixels."),
         Key("most", \.most, .integer(in: 1...10_000), "How many boxes an image has at most; more are an error."),
+        Key("masks", \.hasMasks, .flag, "Whether the polygons and runs of objects are read as the class of each pixel; then class 0 is the background, before the categories."),
     ]
 }
 
@@ -45,10 +48,10 @@ private struct COCOFile: Decodable {
     }
     struct Category: Decodable { let id: Int, name: String }
     struct Annotation: Decodable {
-        let id: Int?, imageID: Int, categoryID: Int, bbox: [Double], isCrowd: Int?
+        let id: Int?, imageID: Int, categoryID: Int, bbox: [Double], isCrowd: Int?, segmentation: COCOMask?
 
         enum CodingKeys: String, CodingKey {
-            case id, bbox
+            case id, bbox, segmentation
             case imageID = "image_id"
             case categoryID = "category_id"
             case isCrowd = "iscrowd"
@@ -58,9 +61,11 @@ private struct COCOFile: Decodable {
     let images: [Image], categories: [Category], annotations: [Annotation]
 
     /// - Throws: `.noInput` when the file is not there, `.data` with the place when it is no such JSON, or ends too early.
-    static func read(_ path: String) throws -> COCOFile {
+    static func read(_ path: String, segmentations: Bool) throws -> COCOFile {
         guard let bytes = FileManager.default.contents(atPath: path) else { throw UserError(.noInput, at: "data.coco", "there is no file \(path)") }
-        do { return try JSONDecoder().decode(COCOFile.self, from: bytes) } catch let error as DecodingError {
+        let decoder = JSONDecoder()
+        decoder.userInfo[COCOMask.isWanted] = segmentations
+        do { return try decoder.decode(COCOFile.self, from: bytes) } catch let error as DecodingError {
             func place(_ context: DecodingError.Context, _ key: String? = nil) -> String {
                 let steps = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" } + (key.map { [".\($0)"] } ?? [])
                 return steps.isEmpty ? "the whole" : String(steps.joined().trimmingPrefix("."))
@@ -82,27 +87,34 @@ private struct COCOFile: Decodable {
 /// Images are decoded in three colours and stretched to `size`×`size` bytes, kept in memory. Classes are the categories of the training file by ascending number;
 /// an image's label is the class of its largest box, the first class where it has none. Boxes go with their images, rounded outwards to whole pixels and cut at the
 /// image's border. Left out, and counted in a sentence: regions of crowds (`iscrowd: 1`), and boxes of no width or height, of which COCO has some, or outside
-/// their images. Polygons and masks are not read.
+/// their images.
+///
+/// With `masks`, class 0 is the background and comes before the categories. A pixel has the class of the object that it lies in; one that lies in objects of two classes,
+/// or in a crowd, does not count (255). Masks are drawn in the image's own size, as pycocotools draws them, and come to `size` by the nearest pixel.
 ///
 /// - Parameter path: of the folder.
 /// - Throws: `UserError` with the file and the record.
 func loadCOCOImages(_ source: COCOSource, at path: String) throws -> (images: LabeledImages, notes: [String]) {
     let side = source.size, shape = ImageShape(height: side, width: side, channels: 3)
     let parts = [(source.train, source.trainImages), (source.test, source.testImages)].map { (json: ImageFiles.join(path, $0), folder: ImageFiles.join(path, $1)) }
-    let files = try parts.map { try COCOFile.read($0.json) }, categories = files[0].categories.sorted { $0.id < $1.id }
-    let numbers = Dictionary(categories.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
+    let files = try parts.map { try COCOFile.read($0.json, segmentations: source.hasMasks) }, categories = files[0].categories.sorted { $0.id < $1.id }
+    let first = source.hasMasks ? 1 : 0
+    let numbers = Dictionary(categories.enumerated().map { ($1.id, $0 + first) }, uniquingKeysWith: { first, _ in first })
+    if source.hasMasks, categories.count + 1 > LabeledImages.ignored {
+        throw UserError(.data, "\(parts[0].json): categories: found \(grouped(categories.count)), expected at most \(LabeledImages.ignored - 1) with masks of bytes")
+    }
     if numbers.count != categories.count || categories.isEmpty {
         throw UserError(.data, "\(parts[0].json): categories: found \(categories.isEmpty ? "none" : "two of one id"), expected each once")
     }
     let total = files.reduce(0) { $0 + $1.images.count }
     try requireMemory(forImages: Double(total), byteCount: Double(total) * Double(shape.count), at: path)
-    var pixels: [UInt8] = [], boxes: [[InstanceBox]] = [], labels: [Int32] = [], crowds = 0, empty = 0
+    var pixels: [UInt8] = [], boxes: [[InstanceBox]] = [], labels: [Int32] = [], masks: [UInt8]? = source.hasMasks ? [] : nil, crowds = 0, empty = 0
     pixels.reserveCapacity(total * shape.count)
     for (part, file) in zip(parts, files) {
         if file.images.isEmpty { throw UserError(.data, "\(part.json): images: found none, expected at least one") }
         let places = Dictionary(file.images.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
         if places.count != file.images.count { throw UserError(.data, "\(part.json): images: found two of one id, expected each once") }
-        var found = [[COCOFile.Annotation]](repeating: [], count: file.images.count)
+        var found = [[(row: Int, annotation: COCOFile.Annotation)]](repeating: [], count: file.images.count)
         for (row, annotation) in file.annotations.enumerated() {
             let record = "\(part.json): annotations[\(row)]"
             guard let place = places[annotation.imageID] else { throw UserError(.data, "\(record): image_id \(annotation.imageID) is none of the images") }
@@ -110,13 +122,29 @@ func loadCOCOImages(_ source: COCOSource, at path: String) throws -> (images: La
             guard annotation.bbox.count == 4, annotation.bbox.allSatisfy(\.isFinite), annotation.bbox[2] >= 0, annotation.bbox[3] >= 0 else {
                 throw UserError(.data, "\(record): found the bbox \(annotation.bbox), expected x, y, and a width and a height from 0")
             }
-            if annotation.isCrowd == 1 { crowds += 1 } else { found[place].append(annotation) }
+            if annotation.isCrowd == 1 { crowds += 1 }
+            found[place].append((row, annotation))
         }
-        for (image, annotations) in zip(file.images, found) {
+        for (image, records) in zip(file.images, found) {
+            let annotations = records.map(\.annotation).filter { $0.isCrowd != 1 }
             let imagePath = ImageFiles.join(part.folder, image.fileName)
             guard let bytes = FileManager.default.contents(atPath: imagePath) else { throw UserError(.noInput, "\(part.json): there is no file \(imagePath), which it names") }
             let decoded = try DecodedImage([UInt8](bytes), path: imagePath, ImageDecoding())
             pixels += try decoded.values(Size2D(side, side)).map { UInt8($0.rounded()) }
+            if masks != nil {
+                var mask = [UInt8](repeating: 0, count: decoded.size.height * decoded.size.width)
+                for (row, annotation) in records {
+                    guard let inside = annotation.segmentation?.pixels(height: decoded.size.height, width: decoded.size.width) else {
+                        throw UserError(
+                            .data, "\(part.json): annotations[\(row)]: segmentation: expected polygons of at least three corners, or runs that fill the image of \(decoded.size)")
+                    }
+                    let label = annotation.isCrowd == 1 ? LabeledImages.ignored : UInt8(numbers[annotation.categoryID] ?? 0)
+                    for place in mask.indices where inside[place] { mask[place] = mask[place] == 0 || mask[place] == label ? label : LabeledImages.ignored }
+                }
+                masks! += (0..<side * side).map { place in
+                    mask[(2 * (place / side) + 1) * decoded.size.height / (2 * side) * decoded.size.width + (2 * (place % side) + 1) * decoded.size.width / (2 * side)]
+                }
+            }
             let own = annotations.compactMap { annotation in
                 InstanceBox(annotation.bbox, of: decoded.size, stretchedTo: side, label: Int32(numbers[annotation.categoryID] ?? 0))
             }
@@ -130,8 +158,8 @@ func loadCOCOImages(_ source: COCOSource, at path: String) throws -> (images: La
         }
     }
     let images = try LabeledImages(
-        (path as NSString).lastPathComponent, shape: shape, pixels: .bytes(pixels, maximum: 255), labels: labels, classNames: categories.map(\.name),
-        testCount: files[1].images.count, boxes: InstanceBoxes(maximum: source.most, boxes))
+        (path as NSString).lastPathComponent, shape: shape, pixels: .bytes(pixels, maximum: 255), labels: labels, classNames: (source.hasMasks ? ["background"] : []) + categories.map(\.name),
+        testCount: files[1].images.count, masks: masks, boxes: InstanceBoxes(maximum: source.most, boxes))
     let notes = [
         crowds > 0 ? "\(path): regions of crowds that are left out: \(grouped(crowds))" : nil,
         empty > 0 ? "\(path): boxes of no width or height, or outside their images, that are left out: \(grouped(empty))" : nil,
