@@ -141,7 +141,8 @@ struct PredictCommand: DefinitionCommand {
         (options.isTiled, options.overlap) = (tiles, overlap)
         let write: (WholeImage, [UInt8]) throws -> Void = { image, mask in
             try Interrupt.check()
-            let path = try OutputFile.path("\(output)/\(name(image.name))", besides: inputs, replacing: PictureFormat.png.start)
+            let path = try OutputFile.path("\(output)/\(name(image.name))", besides: inputs)
+            try requireMask(at: path)
             guard let bytes = PNG.encoded(mask: mask, width: image.size.width, height: image.size.height) else {
                 throw UserError(.internal, "\(path): there is no memory for a mask of \(image.size)")
             }
@@ -152,6 +153,15 @@ struct PredictCommand: DefinitionCommand {
             if let files {
                 try trained.predictMasks(files, options, threads: threadOptions.count, onError: { HarnessProgram.say("\($0.message); passed over") }, write)
             }
+        }
+    }
+
+    /// - Throws: `.usage` when there is a file at `path` that is no mask: those have a palette, which photos have not.
+    private func requireMask(at path: String) throws {
+        guard let file = FileHandle(forReadingAtPath: path), let start = try? file.read(upToCount: 26), !start.isEmpty else { return }
+        let paletteKind: UInt8 = 3
+        guard start.starts(with: PictureFormat.png.start.start), start.count == 26, start[25] == paletteKind else {
+            throw UserError(.usage, "\(path): is there already and is no mask, which alone is replaced; expected another folder")
         }
     }
 

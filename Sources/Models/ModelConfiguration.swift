@@ -34,6 +34,9 @@ public protocol ModelConfiguration: Configurable {
     /// Whether it answers for every one of many anchors, `[B, anchors, numbers]`.
     static var answersAnchors: Bool { get }
 
+    /// Of a model that answers for anchors, the pixels between the cells of each of its levels, and how many anchors a cell has; nil for others.
+    func anchors(input: ImageShape) -> (strides: [Int], count: Int)?
+
     /// The same as `answersPixels` of this model, for families with an option that says it.
     var answersEachPixel: Bool { get }
 
@@ -57,6 +60,7 @@ extension ModelConfiguration {
     public static var answersPixels: Bool { false }
     public static var answersAnchors: Bool { false }
     public var answersEachPixel: Bool { Self.answersPixels }
+    public func anchors(input: ImageShape) -> (strides: [Int], count: Int)? { nil }
     public var layerOrder: LayerOrder { LayerOrder() }
     public static var widthPath: [String]? { options.first { $0.description.role == .width }.map { [$0.name] } }
     public func validate(input: ImageShape, at fields: FieldReader) {}

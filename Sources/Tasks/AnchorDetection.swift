@@ -19,10 +19,12 @@ struct AnchorDetection: DetectionMethod {
     private let alpha: Float
     private let gamma: Float
     private let image: Box
+    let anchors: (strides: [Int], count: Int)?
     private static let beta: Float = 1.0 / 9
 
     init(_ options: DetectionOptions, shape: ImageShape, classCount: Int, maximum: Int) {
         matching = AnchorMatching(anchors: Anchors(options, shape: shape), classes: classCount, maximum: maximum)
+        anchors = (options.strides, options.scales * options.ratios.count)
         (boxLoss, alpha, gamma) = (options.boxLoss, Float(options.alpha), Float(options.gamma))
         image = Box(x0: 0, y0: 0, x1: Double(shape.width), y1: Double(shape.height))
     }

@@ -26,6 +26,7 @@ public struct ObjectDetection: TrainingTask {
     public var targets: [String] { ["boxes"] }
     public var outputShape: Shape { method.outputShape }
     public var outputDescription: String { method.outputDescription }
+    public var anchors: (strides: [Int], count: Int)? { method.anchors }
     public var monitored: String { Self.at50 }
     public var splitMeasures: [Measure] { [Self.at50, Self.overall].map { Measure($0, unit: "1", better: .larger, bounds: 0...1) } }
 
@@ -58,11 +59,18 @@ protocol DetectionMethod: Sendable {
     /// `outputShape` in words.
     var outputDescription: String { get }
 
+    /// The pixels between the cells of each level of anchors, and how many a cell has; nil where there are none.
+    var anchors: (strides: [Int], count: Int)? { get }
+
     /// Records the losses of answers `[B] + outputShape`; boxes `[B, maximum, 5]` as samples have them.
     func losses(_ output: Tensor, boxes: Tensor) -> [Loss]
 
     /// The boxes of one image's answer whose score is at least `threshold`, within the image, in the order of the answer.
     func detections(_ answer: UnsafePointer<Float>, threshold: Double) -> [Measures.Detection]
+}
+
+extension DetectionMethod {
+    var anchors: (strides: [Int], count: Int)? { nil }
 }
 
 /// Which boxes of an answer are found.

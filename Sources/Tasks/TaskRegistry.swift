@@ -67,6 +67,8 @@ public struct TaskRegistry: Sendable {
     /// The program's own.
     public static let standard = TaskRegistry([
         TaskKind(defaultName, "One class for each image.", options: ClassificationOptions.self) { options, dataset, training in
+            // Loading does not look: other tasks have more to learn of masks and boxes than an image's label.
+            if dataset.images.masks != nil || dataset.images.boxes != nil { try dataset.images.requireSeveralClasses(at: dataset.name) }
             let task = Classification(
                 classCount: dataset.classCount, labelSmoothing: training.labelSmoothing,
                 classWeights: try options.classWeights?.values(for: dataset), storesLogits: training.storesOutputs, hasFreePlaces: dataset.sharesSequences)

@@ -22,6 +22,9 @@ public protocol TrainingTask: Sendable {
     /// which are computed for the validation after every epoch, and for the test.
     var splitMeasures: [Measure] { get }
 
+    /// Of a task that asks about anchors, the pixels between the cells of each level, and how many anchors a cell has; nil for others.
+    var anchors: (strides: [Int], count: Int)? { get }
+
     /// Records losses and measures of a model's output in a graph, whose mode says whether it is for training.
     ///
     /// Called for the head, and in training for each auxiliary head of the model, of which the losses count alone.
@@ -47,6 +50,7 @@ extension TrainingTask {
     public var answersAnchors: Bool { outputShape.rank == 2 }
     /// How many numbers an answer has: of a pixel or of an anchor where each has one of its own.
     public var outputCount: Int { outputShape.rank > 1 ? outputShape[-1] : outputShape.elementCount }
+    public var anchors: (strides: [Int], count: Int)? { nil }
     public var splitMeasures: [Measure] { [] }
     public func layout(of split: Split) -> EvaluationLayout { EvaluationLayout() }
     public func makeTables(of split: Split) -> any EvaluationTables { NoTables() }

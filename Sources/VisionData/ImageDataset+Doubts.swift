@@ -3,7 +3,7 @@ import Configuration
 extension LabeledImages {
     /// - Parameter place: of the files, for the error.
     /// - Throws: `.data` when all training images are of one class, of which nothing can be learnt.
-    func requireSeveralClasses(at place: String) throws {
+    public func requireSeveralClasses(at place: String) throws {
         let labels = labels[train]
         guard let first = labels.first, labels.allSatisfy({ $0 == first }) else { return }
         throw UserError(.data, "\(place): all \(grouped(labels.count)) training images have the label \(first), expected at least two classes")

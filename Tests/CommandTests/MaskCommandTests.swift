@@ -71,6 +71,7 @@ import Testing
             (["photos/right.png", "other", "--output", "m"], "photos/right.png and other/right.png would both have the mask right.png; predict them one by one"),
             (["photos/right.png", "--output", "m", "--overlap", "32"], "--overlap: found 32 pixels, expected fewer than the 32 of the model's images"),
             (["photos/right.png", "--output", "photos"], "photos/right.png: is what is read, expected another file to write"),
+            (["photos/right.png", "--output", "other"], "other/right.png: is there already and is no mask, which alone is replaced; expected another folder"),
             (["photos/right.png", "--output", "m", "--format", "csv"], "--format: goes with a model that answers for an image; masks are PNG files"),
         ] {
             let result = try Program.run(["predict", "scenes/unet"] + words, in: folder)

@@ -107,7 +107,9 @@ import VisionData
         ("{name: digit-scenes}", "detection", "{u: {unet: {depth: 2}}}", "unet gives an answer for every pixel, and detection asks for one for an image; say task: segmentation"),
         ("{name: digit-scenes}", "{detection: {method: anchors, grid: 3}}", "{l: lenet5}", "task.detection.grid: goes with method: grid"),
         ("{name: digit-scenes}", "{detection: {box_loss: ciou}}", "{l: lenet5}", "task.detection.box_loss: goes with method: anchors"),
-        ("{name: digit-scenes}", "{detection: {method: anchors, strides: [8]}}", "{r: {retinanet: {backbone: {resnet: {depth: 8, cut_after: stage3}}}}}", "models.r: the model gives [16, 12276, 15] for 16 images of 144 anchors of 11 classes and 4 numbers of a box"),
+        ("{name: digit-scenes}", "{detection: {method: anchors, strides: [8]}}", "{r: {retinanet: {backbone: {resnet: {depth: 8, cut_after: stage3}}}}}", "models.r: retinanet has levels of the strides [1, 2, 4, 8, 16] with 9 anchors at a cell, and the task [8] with 9; expected the same of task.detection (strides; scales times ratios)"),
+        ("{name: digit-scenes}", "{detection: {method: anchors, strides: [8, 4]}}", "{r: {retinanet: {backbone: {resnet: {depth: 8, cut_after: stage3}}, levels: [stage3], extra: 1}}}", "strides [4, 8] with 9 anchors at a cell, and the task [8, 4] with 9"),
+        ("{name: digit-scenes}", "{detection: {method: anchors, strides: [4, 8], scales: 1}}", "{r: {retinanet: {backbone: {resnet: {depth: 8, cut_after: stage3}}, levels: [stage3], extra: 1}}}", "with 9 anchors at a cell, and the task [4, 8] with 3"),
     ])
     func misfitsAreSaid(data: String, task: String, models: String, sentence: String) throws {
         let error = #expect(throws: (any Error).self) {
@@ -132,5 +134,19 @@ import VisionData
         #expect(try prepared([[box], [], [box, box], []]).task.outputShape == [7 * 7 * 12])
         let error = #expect(throws: UserError.self) { _ = try prepared([[], [], [], [box]]) }
         #expect(error?.message.contains("data: no training image of few has an object, of which detection could learn") == true)
+    }
+
+    /// Objects of one class can be found, but images of one class cannot be told apart.
+    @Test func oneClassIsEnoughForBoxes() throws {
+        let shape = ImageShape(height: 16, width: 16, channels: 1), box = InstanceBox(label: 0, x: 2, y: 3, width: 8, height: 6)
+        let images = try LabeledImages(
+            "faces", shape: shape, pixels: .bytes((0..<4 * shape.count).map { UInt8($0 % 251) }, maximum: 255), labels: [0, 0, 0, 0], testCount: 1,
+            boxes: InstanceBoxes(maximum: 1, [[box], [], [box], [box]]))
+        func prepared(_ task: String) throws -> PreparedTask {
+            try TaskRegistry.standard.prepare(.text(task), dataset: ImageDataset(images, validation: .count(0)), training: TrainConfiguration())
+        }
+        #expect(try prepared("detection").task.outputShape == [7 * 7 * 11])
+        let error = #expect(throws: UserError.self) { _ = try prepared("classification") }
+        #expect(error?.message == "faces: all 3 training images have the label 0, expected at least two classes")
     }
 }

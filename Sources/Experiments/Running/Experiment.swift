@@ -87,7 +87,7 @@ public struct Experiment: Sendable {
         })
         let input = dataset.shape, outputs = prepared.task.outputCount
         let errors = ConfigurationErrors()
-        for model in common where Self.reportAnswer(of: model, to: prepared.task, errors) { model.validate(input: input, classes: outputs, errors: errors) }
+        for model in common where Self.reportAnswer(of: model, to: prepared.task, input, errors) { model.validate(input: input, classes: outputs, errors: errors) }
         try errors.throwIfAny()
         models = try definition.models.map { model in
             try parts[model.name]?.models[0] ?? (model.name, ModelSummary(model.definition, input: input, classes: outputs))
@@ -124,9 +124,17 @@ public struct Experiment: Sendable {
     }
 
     /// Reports a model that answers for an image where the task asks about every pixel or every anchor, or the reverse; true: it answers what it is asked.
-    private static func reportAnswer(of model: Definition.Model, to task: some TrainingTask, _ errors: ConfigurationErrors) -> Bool {
+    private static func reportAnswer(of model: Definition.Model, to task: some TrainingTask, _ input: ImageShape, _ errors: ConfigurationErrors) -> Bool {
         let given = model.definition
-        if given.answersPixels == task.answersPixels, given.answersAnchors == task.answersAnchors { return true }
+        if given.answersPixels == task.answersPixels, given.answersAnchors == task.answersAnchors {
+            guard let own = given.configuration.anchors(input: input), let asked = task.anchors, own != asked else { return true }
+            errors.report(
+                """
+                \(given.family) has levels of the strides \(own.strides) with \(grouped(own.count)) anchors at a cell, and the task \(asked.strides) with \(grouped(asked.count)); \
+                expected the same of task.detection (strides; scales times ratios)
+                """, at: model.node.mark, path: model.path)
+            return false
+        }
         let gives = given.answersPixels ? "an answer for every pixel" : given.answersAnchors ? "an answer for every anchor" : "one answer for an image"
         let asked = task.answersPixels ? "one for every pixel; expected a model such as unet"
             : task.answersAnchors ? "one for every anchor; expected a model such as retinanet"

@@ -83,6 +83,12 @@ public struct RetinaNetConfiguration: ModelConfiguration {
         backbone.network.validate(input: input, at: FieldReader(options, path: path, errors: fields.errors))
     }
 
+    public func anchors(input: ImageShape) -> (strides: [Int], count: Int)? {
+        var strides = stages.compactMap { backbone.network.featureShape(input: input, after: $0).map { (input.height + $0[1] - 1) / $0[1] } }
+        for _ in 0..<extra { strides.append(2 * (strides.last ?? 1)) }
+        return (strides, anchors)
+    }
+
     public func makeModel(input: ImageShape, classes: Int, in scope: Scope) -> any ImageModel { RetinaNet(self, stages, input: input, outputs: classes, in: scope) }
 
     public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder {

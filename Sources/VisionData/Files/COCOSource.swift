@@ -39,22 +39,35 @@ public struct COCOSource: Configurable {
 /// What is read of a JSON file of COCO's: images, categories and boxes.
 private struct COCOFile: Decodable {
     struct Image: Decodable {
-        let id: Int, fileName: String
+        let id: Whole, fileName: String
 
         enum CodingKeys: String, CodingKey {
             case id
             case fileName = "file_name"
         }
     }
-    struct Category: Decodable { let id: Int, name: String }
+    struct Category: Decodable { let id: Whole, name: String }
     struct Annotation: Decodable {
-        let id: Int?, imageID: Int, categoryID: Int, bbox: [Double], isCrowd: Int?, segmentation: COCOMask?
+        let imageID: Whole, categoryID: Whole, bbox: [Double], isCrowd: Int?, segmentation: COCOMask?
 
         enum CodingKeys: String, CodingKey {
-            case id, bbox, segmentation
+            case bbox, segmentation
             case imageID = "image_id"
             case categoryID = "category_id"
             case isCrowd = "iscrowd"
+        }
+    }
+
+    /// A number of any form that is whole: the decoder's own error about another one has no place.
+    struct Whole: Decodable, Hashable {
+        let value: Int
+
+        init(from decoder: any Decoder) throws {
+            let number = try decoder.singleValueContainer().decode(Double.self)
+            guard let value = Int(exactly: number) else {
+                throw DecodingError.typeMismatch(Int.self, DecodingError.Context(codingPath: decoder.codingPath, debugDescription: "\(number)"))
+            }
+            self.value = value
         }
     }
 
@@ -70,9 +83,18 @@ private struct COCOFile: Decodable {
                 let steps = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" } + (key.map { [".\($0)"] } ?? [])
                 return steps.isEmpty ? "the whole" : String(steps.joined().trimmingPrefix("."))
             }
+            func kind(_ type: Any.Type) -> String {
+                switch type {
+                case is Int.Type: "a whole number that fits 64 bits"
+                case is Double.Type: "a number"
+                case is String.Type: "a text"
+                case is [Double].Type, is [Any].Type: "a list"
+                default: "a map"
+                }
+            }
             let sentence = switch error {
             case .keyNotFound(let key, let context): "\(place(context, key.stringValue)) is missing"
-            case .typeMismatch(let type, let context): "\(place(context)): expected \(type == [Double].self ? "numbers" : "\(type)")"
+            case .typeMismatch(let type, let context): "\(place(context)): expected \(kind(type))"
             case .valueNotFound(_, let context): "\(place(context)) is null"
             case .dataCorrupted: "is no JSON, or ends too early"
             @unknown default: "cannot be read"
@@ -97,7 +119,7 @@ private struct COCOFile: Decodable {
 func loadCOCOImages(_ source: COCOSource, at path: String) throws -> (images: LabeledImages, notes: [String]) {
     let side = source.size, shape = ImageShape(height: side, width: side, channels: 3)
     let parts = [(source.train, source.trainImages), (source.test, source.testImages)].map { (json: ImageFiles.join(path, $0), folder: ImageFiles.join(path, $1)) }
-    let files = try parts.map { try COCOFile.read($0.json, segmentations: source.hasMasks) }, categories = files[0].categories.sorted { $0.id < $1.id }
+    let files = try parts.map { try COCOFile.read($0.json, segmentations: source.hasMasks) }, categories = files[0].categories.sorted { $0.id.value < $1.id.value }
     let first = source.hasMasks ? 1 : 0
     let numbers = Dictionary(categories.enumerated().map { ($1.id, $0 + first) }, uniquingKeysWith: { first, _ in first })
     if source.hasMasks, categories.count + 1 > LabeledImages.ignored {
@@ -108,6 +130,9 @@ func loadCOCOImages(_ source: COCOSource, at path: String) throws -> (images: La
     }
     let total = files.reduce(0) { $0 + $1.images.count }
     try requireMemory(forImages: Double(total), byteCount: Double(total) * Double(shape.count), at: path)
+    if let twice = Dictionary(grouping: categories, by: \.name).values.filter({ $0.count > 1 }).map({ $0[0].name }).min() {
+        throw UserError(.data, "\(parts[0].json): categories: two are called '\(twice.shortened())', expected a name of its own for each")
+    }
     var pixels: [UInt8] = [], boxes: [[InstanceBox]] = [], labels: [Int32] = [], masks: [UInt8]? = source.hasMasks ? [] : nil, crowds = 0, empty = 0
     pixels.reserveCapacity(total * shape.count)
     for (part, file) in zip(parts, files) {
@@ -117,8 +142,8 @@ func loadCOCOImages(_ source: COCOSource, at path: String) throws -> (images: La
         var found = [[(row: Int, annotation: COCOFile.Annotation)]](repeating: [], count: file.images.count)
         for (row, annotation) in file.annotations.enumerated() {
             let record = "\(part.json): annotations[\(row)]"
-            guard let place = places[annotation.imageID] else { throw UserError(.data, "\(record): image_id \(annotation.imageID) is none of the images") }
-            guard numbers[annotation.categoryID] != nil else { throw UserError(.data, "\(record): category_id \(annotation.categoryID) is none of the categories") }
+            guard let place = places[annotation.imageID] else { throw UserError(.data, "\(record): image_id \(annotation.imageID.value) is none of the images") }
+            guard numbers[annotation.categoryID] != nil else { throw UserError(.data, "\(record): category_id \(annotation.categoryID.value) is none of the categories") }
             guard annotation.bbox.count == 4, annotation.bbox.allSatisfy(\.isFinite), annotation.bbox[2] >= 0, annotation.bbox[3] >= 0 else {
                 throw UserError(.data, "\(record): found the bbox \(annotation.bbox), expected x, y, and a width and a height from 0")
             }

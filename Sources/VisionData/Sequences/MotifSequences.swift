@@ -95,10 +95,10 @@ public struct MotifSequences: Configurable {
 
     private static func ends(_ motif: [Int], in bits: ArraySlice<Int>) -> Bool { bits.suffix(motif.count).elementsEqual(motif) }
 
-    /// Fewer of the same, for runs of seconds.
+    /// A few of the same form, for runs of seconds.
     public var small: MotifSequences {
         var copy = self
-        (copy.trainCount, copy.testCount) = (min(trainCount, 200), min(testCount, 64))
+        (copy.trainCount, copy.testCount) = (200, 64)
         return copy
     }
 }

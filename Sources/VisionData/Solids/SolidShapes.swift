@@ -72,10 +72,10 @@ public struct SolidShapes: Configurable {
         return SolidMaker(self).solids()
     }
 
-    /// Fewer of the same, for runs of seconds.
+    /// A few of the same form, for runs of seconds.
     public var small: SolidShapes {
         var copy = self
-        (copy.trainCount, copy.testCount) = (min(trainCount, 96), min(testCount, 32))
+        (copy.trainCount, copy.testCount) = (96, 32)
         return copy
     }
 }
