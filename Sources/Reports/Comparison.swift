@@ -198,7 +198,8 @@ public struct Comparison {
 
     /// - Throws: `.usage` when no run measures one of the metrics.
     private func requireKnown(_ metrics: [Metric], hasClasses: Bool) throws {
-        let known = Metric.known(measures) + (hasClasses ? ScoreMeasure.names.flatMap { [.test($0), .validation($0)] } : [])
+        let measured = Metric.known(measures), computed: [Metric] = hasClasses ? ScoreMeasure.names.flatMap { [.test($0), .validation($0)] } : []
+        let known = measured + computed.filter { !measured.contains($0) }
         for metric in metrics where !known.contains(metric) {
             throw UserError(.usage, "unknown metric '\(metric.rawValue)'\(suggestion(for: metric.rawValue, among: known.map(\.rawValue)))")
         }

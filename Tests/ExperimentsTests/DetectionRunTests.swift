@@ -30,36 +30,23 @@ import VisionData
         Case(task: "{localization: {box_weight: 5}}", model: "lenet5", measures: ["loss", "cross_entropy", "box", "accuracy", "box_iou"], monitored: "loss"),
     ]
 
-    private func run(_ example: Case, in results: String, threads: Int = 1, until limit: Int? = nil) throws -> (folder: RunFolder, experiment: Experiment) {
-        let text = """
-            data:   {name: digit-scenes, train_examples: 64, test_examples: 32, augment: [{shift: 2}, horizontal_flip, {rotation: 10}]}
-            train:  {epochs: 2, batch_size: 32, optimizer: {adamw: {learning_rate: 5e-3}}}
-            task:   \(example.task)
-            models: {m: \(example.model)}
+    private func text(_ example: Case) -> String {
+        """
+        data:   {name: digit-scenes, train_examples: 64, test_examples: 32, augment: [{shift: 2}, horizontal_flip, {rotation: 10}]}
+        train:  {epochs: 2, batch_size: 32, optimizer: {adamw: {learning_rate: 5e-3}}}
+        task:   \(example.task)
+        models: {m: \(example.model)}
 
-            """
-        let experiment = try Experiment(definition(text), dataDirectory: nil)
-        let options = Runner.Options(threads: threads, results: URL(filePath: results), startsOver: false, command: [], epochLimit: limit)
-        return (try Runner(experiment, options: options, terminal: .silent).run { false }.folders[0], experiment)
+        """
     }
 
     @Test("It trains to the same bytes on one thread and two, resumes to them, verifies, and is inspected and compared", arguments: cases)
     func isTrainedLikeAnyOther(_ example: Case) throws {
         try withTemporaryFolder { results in
-            let (whole, experiment) = try run(example, in: "\(results)/whole", threads: 2), contents = try RunReader(whole).contents()
+            let text = text(example), experiment = try Experiment(definition(text), dataDirectory: nil), whole = try trainedTwice(text, in: results), contents = try RunReader(whole).contents()
             #expect(contents.description.measures.map(\.name) == example.measures)
             #expect(contents.description.monitored == example.monitored)
-            #expect(contents.epochs.last!.training[0] < contents.epochs[0].training[0], "it learns")
             try check(try #require(contents.evaluations[.test]), experiment, isDetection: example.measures.contains("map"))
-
-            let cut = try run(example, in: "\(results)/cut", until: 1).folder
-            #expect(try RunReader(cut).status == .interrupted)
-            #expect(try run(example, in: "\(results)/cut").folder.path == cut.path)
-            #expect(FileManager.default.contentsEqual(atPath: whole.runFile, andPath: cut.runFile))
-            #expect(FileManager.default.contentsEqual(atPath: whole.weightsFile(.best), andPath: cut.weightsFile(.best)))
-
-            let verification = try Verification(whole, threads: 1, steps: nil, dataDirectory: nil, registry: .standard, command: [], terminal: .silent) { false }
-            #expect(verification.failure == nil)
             let title = example.measures.last!.replacing("_", with: " ")
             #expect(try Inspection(whole.path).text.contains("test \(title)"))
             #expect(try Comparison(under: ["\(results)/whole"]).rendered(as: .table).contains(example.monitored.replacing("_", with: " ")))

@@ -76,11 +76,7 @@ public struct RetinaNetConfiguration: ModelConfiguration {
     }
 
     public func validate(input: ImageShape, at fields: FieldReader) {
-        var fields = fields
-        guard let node = fields.node("backbone"),
-            let (_, options, path) = FieldReader.variant(of: node, path: fields.path(of: "backbone"), errors: fields.errors)
-        else { return }
-        backbone.network.validate(input: input, at: FieldReader(options, path: path, errors: fields.errors))
+        backbone.validate(input: input, at: fields)
     }
 
     public func anchors(input: ImageShape) -> (strides: [Int], count: Int)? {

@@ -14,6 +14,14 @@ public struct BackboneDefinition: Equatable, Sendable {
         self.cutAfter = cutAfter
     }
 
+    /// Reports what does not fit images of this size, at the options of the network under `backbone`.
+    func validate(input: ImageShape, at fields: FieldReader) {
+        guard let node = fields.node["backbone"],
+            let (_, options, path) = FieldReader.variant(of: node, path: fields.path(of: "backbone"), errors: fields.errors)
+        else { return }
+        network.validate(input: input, at: FieldReader(options, path: path, errors: fields.errors))
+    }
+
     /// Reads the map under `backbone`, or reports and returns nil.
     init?(_ node: ConfigurationNode, path: String, errors: ConfigurationErrors, among families: [any BackboneConfiguration.Type]) {
         guard let (name, options, place) = FieldReader.variant(of: node, path: path, errors: errors) else { return nil }

@@ -95,11 +95,7 @@ public struct HybridConfiguration: ModelConfiguration {
 
     public func validate(input: ImageShape, at fields: FieldReader) {
         var fields = fields
-        if let node = fields.node("backbone"),
-            let (_, options, path) = FieldReader.variant(of: node, path: fields.path(of: "backbone"), errors: fields.errors)
-        {
-            backbone.network.validate(input: input, at: FieldReader(options, path: path, errors: fields.errors))
-        }
+        backbone.validate(input: input, at: fields)
         if tokens.isPadded { return }
         let place = fields.fields("tokens") ?? fields
         for (stage, patch, key) in tokens.parts(of: backbone) {

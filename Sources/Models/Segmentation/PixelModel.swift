@@ -100,11 +100,7 @@ extension SegmentationConfiguration {
     }
 
     public func validate(input: ImageShape, at fields: FieldReader) {
-        var fields = fields
-        guard let node = fields.node("backbone"),
-            let (_, options, path) = FieldReader.variant(of: node, path: fields.path(of: "backbone"), errors: fields.errors)
-        else { return }
-        backbone.network.validate(input: input, at: FieldReader(options, path: path, errors: fields.errors))
+        backbone.validate(input: input, at: fields)
     }
 
     /// The shape of a stage's map. Where images are too small for the backbone, recording it fails and says so.

@@ -79,10 +79,7 @@ public struct MVCNNConfiguration: ModelConfiguration {
                 at: fields.node["views"]?.mark ?? fields.node.mark, path: fields.path(of: "views"))
             return
         }
-        guard let node = fields.node["backbone"],
-            let (_, options, path) = FieldReader.variant(of: node, path: fields.path(of: "backbone"), errors: fields.errors)
-        else { return }
-        backbone.network.validate(input: view(input), at: FieldReader(options, path: path, errors: fields.errors))
+        backbone.validate(input: view(input), at: fields)
     }
 
     public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder { MVCNN(self, view: view(input), in: scope) }
