@@ -1,6 +1,8 @@
 #include "random.h"
 #include "elements.h"
 
+#include <math.h>
+
 typedef struct {
     uint32_t word[4];
 } philox_words;
@@ -67,4 +69,31 @@ KERNEL void kernel_drop_path(
     const void *x, void *y, int64_t samples, int64_t elements, uint64_t first_sample, uint32_t time, const uint32_t key[2], float rate,
     kernel_type type) {
     SPECIALIZE(type, drop_path, x, y, samples, elements, first_sample, time, key, rate);
+}
+
+void kernel_random(
+    kernel_random_kind kind, float *y, int64_t samples, int64_t elements, uint64_t first_sample, uint32_t time, const uint32_t key[2],
+    float probability) {
+    uint32_t threshold = (uint32_t)(probability * 16777216.0f);
+    for (int64_t s = 0; s < samples; s++) {
+        uint64_t sample = first_sample + (uint64_t)s;
+        float *row = y + s * elements;
+        for (int64_t start = 0; start < elements; start += 4) {
+            philox_words draw = philox((uint32_t)(start / 4), (uint32_t)sample, (uint32_t)(sample >> 32), time, key[0], key[1]);
+            float values[4];
+            for (int lane = 0; lane < 4; lane++) {
+                uint32_t word = draw.word[lane] >> 8;
+                values[lane] = kind == KERNEL_BERNOULLI ? (word < threshold ? 1.0f : 0.0f) : (float)word * 0x1p-24f;
+            }
+            if (kind == KERNEL_NORMAL) {
+                for (int pair = 0; pair < 4; pair += 2) {
+                    // From above 0 up to 1, whose logarithm is finite.
+                    float radius = sqrtf(-2.0f * logf(values[pair] + 0x1p-24f)), angle = 6.2831853f * values[pair + 1];
+                    values[pair] = radius * cosf(angle);
+                    values[pair + 1] = radius * sinf(angle);
+                }
+            }
+            for (int64_t lane = 0; lane < 4 && start + lane < elements; lane++) row[start + lane] = values[lane];
+        }
+    }
 }

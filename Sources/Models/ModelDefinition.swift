@@ -73,11 +73,13 @@ public struct ModelDefinition: Equatable, Sendable {
     /// Whether another definition means the same network for images of this size: one that computes the same when it is evaluated, from parameters of the
     /// same names and shapes. What changes the training or the initial values alone, such as dropout, does not count.
     public func isSameNetwork(as other: ModelDefinition, input: ImageShape, classes: Int) -> Bool {
-        func outputs(_ model: ModelDefinition) -> NamedOutputs {
-            let graph = Graph(mode: .evaluation)
-            return model.record(graph.input("images", [1, input.height, input.width, input.channels]), classes: classes, in: graph.root)
-        }
-        return self == other || outputs(self).areComputed(as: outputs(other))
+        self == other || outputs(input: input, classes: classes).areComputed(as: other.outputs(input: input, classes: classes))
+    }
+
+    /// What it gives for one image of this size when it is evaluated.
+    public func outputs(input: ImageShape, classes: Int) -> NamedOutputs {
+        let graph = Graph(mode: .evaluation)
+        return record(graph.input("images", [1, input.height, input.width, input.channels]), classes: classes, in: graph.root)
     }
 
     /// Reports what does not fit images of this size, with the line and key path of the option that says it.

@@ -15,6 +15,7 @@ public struct ModelRegistry: Sendable {
             LogisticRegressionConfiguration.self, MLPConfiguration.self, VisionTransformerConfiguration.self, CompactConvolutionalTransformerConfiguration.self,
             NaViTConfiguration.self, UNetConfiguration.self, FCNConfiguration.self, DeepLabConfiguration.self, SETRConfiguration.self,
             RetinaNetConfiguration.self,
+            AutoencoderConfiguration.self, ConvolutionalAutoencoderConfiguration.self, FilterConfiguration.self, MaskedAutoencoderConfiguration.self,
             MVCNNConfiguration.self, ResNet3DConfiguration.self, VoxelCNNConfiguration.self, CNN1DConfiguration.self,
         ] + backboneFamilies,
         presets: ModelPreset.all)

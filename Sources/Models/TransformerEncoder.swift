@@ -204,8 +204,21 @@ public struct TransformerEncoder {
     /// Records one call: tokens `[B, N, D]` → every stage by name, the last of which is `tokens`.
     public func callAsFunction(_ tokens: Tensor) -> NamedOutputs {
         let (kept, subset) = patchDropout(dropout(position(withPrefix(tokens))))
+        return stages(of: kept, subset)
+    }
+
+    /// Records one call on `count` patches of each image alone, drawn at random: tokens `[B, N, D]` → every stage of the prefix and those, and which they are.
+    public func callAsFunction(_ tokens: Tensor, keeping count: Int) -> (stages: NamedOutputs, kept: TokenSubset)? {
+        let all = dropout(position(withPrefix(tokens)))
+        guard all.isValid else { return nil }
+        let kept = scope["masking"].record { all.randomTokens(count, behind: prefixTokens, stream: scope["masking"].nextStream()) }
+        return (stages(of: scope["masking"].record { kept.taken(of: all) }, kept), kept)
+    }
+
+    /// - Parameter subset: which tokens these are; nil: all.
+    private func stages(of tokens: Tensor, _ subset: TokenSubset?) -> NamedOutputs {
         let positions = subset.flatMap { rotary?.taken(of: $0) } ?? rotary
-        var stages = NamedOutputs(), z = kept
+        var stages = NamedOutputs(), z = tokens
         for (index, block) in blocks.enumerated() {
             z = block(z, bias: biases.isEmpty ? nil : bias(biases[index], of: subset), positions: positions)
             stages.add("block\(index + 1)", z)

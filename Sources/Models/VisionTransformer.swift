@@ -169,9 +169,9 @@ func reportPatch(
 }
 
 /// Patches as tokens, and the transformer on them; stages are the transformer's.
-private struct VisionTransformer: ImageEncoder {
+struct VisionTransformer: ImageEncoder {
     private let tokens: any Layer
-    private let transformer: TransformerEncoder
+    let transformer: TransformerEncoder
     private let pool: TokenPool
     private let hasDistillationToken: Bool
     /// The side of the squares that an image is filled with; 1 where it stays as it is.
@@ -205,6 +205,11 @@ private struct VisionTransformer: ImageEncoder {
     var width: Int { hasDistillationToken ? 2 * transformer.width : transformer.width }
 
     func callAsFunction(_ images: Tensor) -> NamedOutputs { transformer(tokens(scope["patch_embed"].record { images.filled(bySquaresOf: filling) })) }
+
+    /// The stages of `count` patches of each image alone, drawn at random, and which they are; nil for images that do not fit.
+    func callAsFunction(_ images: Tensor, keeping count: Int) -> (stages: NamedOutputs, kept: TokenSubset)? {
+        transformer(tokens(scope["patch_embed"].record { images.filled(bySquaresOf: filling) }), keeping: count)
+    }
 
     func featureMap(_ features: Tensor) -> Tensor? { transformer.featureMap(features) }
 

@@ -83,6 +83,9 @@ public struct TaskRegistry: Sendable {
         TaskKind("detection", "The classes and the boxes of all objects.", options: DetectionOptions.self, smokeData: .digitScenes) { options, dataset, training in
             PreparedTask(try ObjectDetection(options, of: dataset, labelSmoothing: training.labelSmoothing), on: dataset)
         },
+        TaskKind("reconstruction", "The image itself.", options: ReconstructionOptions.self) { options, dataset, training in
+            PreparedTask(try Reconstruction(options, of: dataset, labelSmoothing: training.labelSmoothing), on: dataset)
+        },
     ])
 
     /// What there is to say about `task:`.

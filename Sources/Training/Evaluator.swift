@@ -80,9 +80,12 @@ final class Evaluator {
         if let known, !known.isFilled, try !known.fill(shouldStop: shouldStop) { return nil }
         let samples: any SampleSource = known?.source ?? source, sampleFields = known?.batchFields(fields.dropFirst()) ?? fields
         let pipeline = BatchPipeline(evaluating: samples, fields: sampleFields, split: split, batchSize: batchSize)
+        var step: UInt64 = 0
         while let batch = try pipeline.next() {
             if shouldStop() { return nil }
-            try plan.run(feeding: known == nil ? features?.computed(batch) ?? batch.fields : batch.fields)
+            // What is drawn at random, such as the noise of a task, differs from batch to batch and is the same in every evaluation.
+            try plan.run(feeding: known == nil ? features?.computed(batch) ?? batch.fields : batch.fields, step: step)
+            step += 1
             addLosses(batch.sampleIndices, to: &sums)
             reader.add(plan, count: batch.count, to: &sums, from: 1 + partCount)
             tables?.add(

@@ -47,10 +47,10 @@ struct RecordedModel {
         let graph = Graph(
             mode: mode, shardCount: shardCount, seed: seed, precision: precision, keepsBatchStatistics: keepsBatchStatistics, freezing: freezing)
         let inputs = fields.map { graph.input($0.name, Shape([count] + $0.shape.dimensions), $0.dtype) }
-        let outputs = model(graph.root, inputs[0]).outputs(head: task.head)
+        let input = task.input(inputs[0], in: graph.root), outputs = model(graph.root, input.images).outputs(head: task.head)
         self.graph = graph
         self.inputs = inputs
-        self.task = task.record(outputs, Array(inputs.dropFirst()), count: count, in: graph.root)
+        self.task = task.record(outputs, Array(inputs.dropFirst()), from: input, in: graph.root)
     }
 }
 
@@ -67,19 +67,23 @@ extension RecordedModel {
 
 extension TrainingTask {
     /// Records what the task makes of the model's head, and in training the same losses of each auxiliary head, with the weight that the model
-    /// gives it.
+    /// gives it; and what the model adds to the loss.
     ///
-    /// - Parameter count: how many samples there are.
-    fileprivate func record(_ outputs: NamedOutputs, _ targets: [Tensor], count: Int, in scope: Scope) -> RecordedTask {
+    fileprivate func record(_ outputs: NamedOutputs, _ targets: [Tensor], from input: ModelInput, in scope: Scope) -> RecordedTask {
+        let count = input.originals.shape[0]
         func checked(_ output: Tensor, of giver: String) -> Tensor {
             guard output.isValid, output.shape != Shape([count] + outputShape.dimensions) else { return output.cast(to: .float32) }
             return scope.fail("\(giver) gives \(output.shape) for \(count) images of \(outputDescription)")
         }
-        var recorded = record(checked(outputs.required(head, in: scope), of: "the model"), targets)
-        guard scope.graph.mode == .training else { return recorded }
+        let output = checked(outputs.required(head, in: scope), of: "the model")
+        // An answer that does not fit has said so, and has no shape to go on with.
+        var recorded = output.isValid ? record(output, targets, input: input, outputs: outputs) : record(output, targets)
+        let isTraining = scope.graph.mode == .training
+        recorded.losses += outputs.penalties.filter { isTraining || $0.isEvaluated }.map { Loss($0.name, unit: $0.unit, weight: $0.weight, $0.values) }
+        guard isTraining else { return recorded }
         for auxiliary in outputs.auxiliaries {
             let name = auxiliary.name.replacing(".", with: "_"), weight = auxiliary.auxiliaryWeight ?? 1
-            let losses = record(checked(auxiliary.tensor, of: "the auxiliary head \(auxiliary.name)"), targets).losses
+            let losses = record(checked(auxiliary.tensor, of: "the auxiliary head \(auxiliary.name)"), targets, input: input, outputs: outputs).losses
             recorded.losses += losses.map { Loss("\(name)_\($0.name)", unit: $0.unit, weight: weight * $0.weight, $0.values, counts: $0.counts) }
         }
         return recorded
@@ -108,7 +112,9 @@ extension TrainingTask {
     public func measures(of source: some SampleSource) throws -> [Measure] {
         let graph = Graph(), fields = try fields(of: source).dropFirst()
         let inputs = fields.map { graph.input($0.name, Shape([1] + $0.shape.dimensions), $0.dtype) }
-        return record(graph.input("output", Shape([1] + outputShape.dimensions)), inputs).allMeasures() + evaluatedMeasures
+        let image = source.field(named: "image")?.shape.dimensions ?? [1, 1, 1], images = graph.input("image", Shape([1] + image))
+        let output = graph.input("output", Shape([1] + outputShape.dimensions))
+        return record(output, inputs, input: ModelInput(images), outputs: NamedOutputs()).allMeasures() + evaluatedMeasures
     }
 
     /// The measures of whole splits.

@@ -34,6 +34,17 @@ public protocol TrainingTask: Sendable {
     ///   - targets: the fields of `targets`, each `[B, …]`.
     func record(_ output: Tensor, _ targets: [Tensor]) -> RecordedTask
 
+    /// The same where the task looks at more than its head: at the images themselves, or at other outputs of the model.
+    func record(_ output: Tensor, _ targets: [Tensor], input: ModelInput, outputs: NamedOutputs) -> RecordedTask
+
+    /// Records what the model gets in the place of images `[B, height, width, channels]`: those, unless the task changes them.
+    func input(_ images: Tensor, in scope: Scope) -> ModelInput
+
+    /// The task for a model whose outputs look like these, of which it may note the sizes.
+    ///
+    /// - Throws: `UserError(.usage)` when the model lacks an output that the task's options ask for.
+    func fitted(to outputs: NamedOutputs) throws -> Self
+
     /// The tables that the task adds to the evaluation of a split once the training is over.
     func layout(of split: Split) -> EvaluationLayout
 
@@ -52,8 +63,26 @@ extension TrainingTask {
     public var outputCount: Int { outputShape.rank > 1 ? outputShape[-1] : outputShape.elementCount }
     public var anchors: (strides: [Int], count: Int)? { nil }
     public var splitMeasures: [Measure] { [] }
+    public func record(_ output: Tensor, _ targets: [Tensor], input: ModelInput, outputs: NamedOutputs) -> RecordedTask { record(output, targets) }
+    public func input(_ images: Tensor, in scope: Scope) -> ModelInput { ModelInput(images) }
+    public func fitted(to outputs: NamedOutputs) throws -> Self { self }
     public func layout(of split: Split) -> EvaluationLayout { EvaluationLayout() }
     public func makeTables(of split: Split) -> any EvaluationTables { NoTables() }
+}
+
+/// What a model gets, and what its task had.
+public struct ModelInput {
+    /// The samples' images, `[B, height, width, channels]`.
+    public let originals: Tensor
+    /// What the model gets, of the same shape.
+    public let images: Tensor
+    /// 1 for each pixel that was taken from the model, else 0, `[B, height, width, 1]`; nil where none was.
+    public let hidden: Tensor?
+
+    /// The images as they are, unless others are given.
+    public init(_ originals: Tensor, seenAs images: Tensor? = nil, hidden: Tensor? = nil) {
+        (self.originals, self.images, self.hidden) = (originals, images ?? originals, hidden)
+    }
 }
 
 /// Losses and measures of a graph.

@@ -77,7 +77,7 @@ public struct Experiment: Sendable {
         (task, source) = (prepared.task, prepared.source)
         let measures = try definition.placing { try prepared.task.measures(of: prepared.source) }
         self.measures = measures
-        modelTasks = try Dictionary(uniqueKeysWithValues: common.map { model in
+        let preparedTasks = try Dictionary(uniqueKeysWithValues: common.map { model in
             try definition.placing(in: model) {
                 if let stopping = model.train.earlyStopping {
                     _ = try Monitor(named: stopping.metric, among: model.train.measures(measures), of: prepared.task.name, at: "train.early_stopping.metric")
@@ -89,6 +89,10 @@ public struct Experiment: Sendable {
         let errors = ConfigurationErrors()
         for model in common where Self.reportAnswer(of: model, to: prepared.task, input, errors) { model.validate(input: input, classes: outputs, errors: errors) }
         try errors.throwIfAny()
+        modelTasks = try Dictionary(uniqueKeysWithValues: common.map { model in
+            let given = model.definition.outputs(input: input, classes: outputs)
+            return (model.name, try definition.placing(in: model) { try preparedTasks[model.name]?.fitted(to: given) ?? prepared.task })
+        })
         models = try definition.models.map { model in
             try parts[model.name]?.models[0] ?? (model.name, ModelSummary(model.definition, input: input, classes: outputs))
         }

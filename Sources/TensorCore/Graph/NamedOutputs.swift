@@ -15,8 +15,24 @@ public struct NamedOutputs {
         public let auxiliaryWeight: Double?
     }
 
+    /// A term that a network adds to the loss of its training, such as the divergence of a variational autoencoder's codes.
+    public struct Penalty {
+        /// As a measure.
+        public let name: String
+        /// For the run file.
+        public let unit: String
+        /// By which it counts in the sum of the losses.
+        public let weight: Double
+        /// Of each sample, float32 `[B]`.
+        public let values: Tensor
+        /// Whether an evaluation's loss has it too: it is part of what the network is judged by, and does not only steer its training.
+        public let isEvaluated: Bool
+    }
+
     /// Every output, in order.
     public private(set) var entries: [Entry] = []
+    /// What the network adds to the loss, in order.
+    public private(set) var penalties: [Penalty] = []
 
     /// No outputs yet.
     public init() {}
@@ -27,6 +43,12 @@ public struct NamedOutputs {
     public mutating func add(_ name: String, _ tensor: Tensor, auxiliaryWeight: Double? = nil) {
         precondition(self[name] == nil, "two outputs are called \(name)")
         entries.append(Entry(name: name, tensor: tensor, auxiliaryWeight: auxiliaryWeight))
+    }
+
+    /// Adds a term of the loss, of a new name.
+    public mutating func addPenalty(_ name: String, unit: String, weight: Double, _ values: Tensor, isEvaluated: Bool = false) {
+        precondition(!penalties.contains { $0.name == name }, "two penalties are called \(name)")
+        penalties.append(Penalty(name: name, unit: unit, weight: weight, values: values, isEvaluated: isEvaluated))
     }
 
     /// The names, in order.
@@ -53,6 +75,7 @@ public struct NamedOutputs {
     public func named(under whole: String) -> NamedOutputs {
         var copy = NamedOutputs()
         for entry in entries { copy.add("\(whole).\(entry.name)", entry.tensor, auxiliaryWeight: entry.auxiliaryWeight) }
+        copy.penalties = penalties
         return copy
     }
 }

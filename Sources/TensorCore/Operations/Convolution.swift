@@ -218,9 +218,11 @@ struct ConvolutionBackwardWeights: Operation {
 extension Tensor {
     /// A two-dimensional convolution of `[B, H, W, C]` with weights `[out, C / groups, kh, kw]` and an optional bias `[out]`,
     /// in the graph's precision.
+    ///
+    /// - Parameter keepsPrecision: whether the images keep theirs, as what is measured has to.
     public func convolution2D(
         weight: Tensor, bias: Tensor? = nil, stride: Size2D = 1, padding: Padding2D = .valid, dilation: Size2D = 1, groups: Int = 1,
-        border: Border = .zero
+        border: Border = .zero, keepsPrecision: Bool = false
     ) -> Tensor {
         guard isValid, weight.isValid, rank == 4, weight.rank == 4 else {
             let window = Window(size: 1, stride: stride, dilation: dilation, before: 0, after: 0)
@@ -228,7 +230,7 @@ extension Tensor {
         }
         let size = Size2D(weight.shape[2], weight.shape[3])
         var (before, after) = padding.resolved(input: Size2D(shape[1], shape[2]), window: size, stride: stride, dilation: dilation)
-        var images = inGraphPrecision()
+        var images = keepsPrecision ? self : inGraphPrecision()
         if border == .reflect {
             images = images.padded(before: [0, before.height, before.width, 0], after: [0, after.height, after.width, 0], mode: .reflect)
             (before, after) = (0, 0)

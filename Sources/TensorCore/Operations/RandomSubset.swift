@@ -38,6 +38,37 @@ struct RandomSubset: Operation {
     }
 }
 
+/// Where each token of a sample is among those that are kept: places int32 `[B, K]` → rows int32 `[B, N]`, of B · K kept tokens, or B · K for one
+/// that is not; and whether it is kept, 1 or 0, float32 `[B, N]`.
+private struct SubsetInverse: Operation {
+    let count: Int
+    var name: String { "subset inverse" }
+    var outputCount: Int { 2 }
+
+    func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+        guard inputs[0].dtype == .int32, inputs[0].shape.rank == 2, inputs[0].shape[1] <= count else {
+            throw ShapeError("of \(inputs[0]) among \(count) tokens: expected int32 [batch, at most \(count)]")
+        }
+        return [TensorType([inputs[0].shape[0], count], .int32), TensorType([inputs[0].shape[0], count])]
+    }
+
+    func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { [nil] }
+
+    func lower(_ context: LoweringContext) {
+        let places = context.input(0), rows = context.output(0), kept = context.output(1)
+        let samples = context.inputTypes[0].shape[0], chosen = context.inputTypes[0].shape[1]
+        context.emit(reads: [places], writes: [rows, kept]) { [count] c in
+            let (place, row, flag) = (c.integers(places), c.integers(rows), c.floats(kept))
+            row.update(repeating: Int32(samples * chosen), count: samples * count)
+            flag.update(repeating: 0, count: samples * count)
+            for index in 0..<samples * chosen {
+                let token = index / chosen * count + Int(place[index])
+                (row[token], flag[token]) = (Int32(index), 1)
+            }
+        }
+    }
+}
+
 /// The tokens of each sample of a shard that are kept, as indices.
 public struct TokenSubset {
     /// Among the tokens of a sample, int32 `[B, K]`, ascending.
@@ -48,6 +79,16 @@ public struct TokenSubset {
     /// These tokens of `[B, N, D]`: `[B, K, D]`.
     public func taken(of x: Tensor) -> Tensor {
         x.isValid ? x.reshaped([x.shape[0] * x.shape[1], x.shape[2]]).gathered(rows) : x
+    }
+
+    /// Kept tokens `[B, K, D]` back at their places among N tokens, with `filling` `[D]` at all others: `[B, N, D]`; and 1 for each token that was
+    /// kept, else 0, `[B, N]`.
+    public func restored(_ tokens: Tensor, among count: Int, filling: Tensor) -> (tokens: Tensor, isKept: Tensor) {
+        guard tokens.isValid, filling.isValid, places.isValid else { return (tokens, tokens) }
+        let (batch, kept, width) = (tokens.shape[0], tokens.shape[1], tokens.shape[2])
+        let inverse = tokens.graph.record(SubsetInverse(count: count), [places])
+        let table = Tensor.concatenated([tokens.reshaped([batch * kept, width]), filling.reshaped([1, width]).cast(to: tokens.dtype).inEachShard()], axis: 0)
+        return (table.gathered(inverse[0]), inverse[1])
     }
 
     /// What `[1, H, N, N]` has for each pair of these tokens: `[B, H, K, K]`.

@@ -1,0 +1,75 @@
+import Configuration
+import Layers
+import TensorCore
+
+/// One small kernel on every channel of an image: a fixed one of image processing, or one that is learned, to be set beside it.
+///
+/// `kernel: learned` has a parameter `weight` `[1, 1, size, size]`, which starts as their mean; fixed kernels have none. The image is mirrored at its border.
+public struct FilterConfiguration: ModelConfiguration {
+    public static let family = "filter"
+
+    /// A fixed kernel; nil: one that is learned.
+    public var kernel: ImageKernel?
+    /// The side of a learned kernel.
+    public var size = 3
+
+    /// A learned kernel of 3×3.
+    public init() {}
+
+    public static let documentation = "One small kernel on every channel of an image: a fixed one of image processing, or a learned one."
+    public static let paper: String? = "Gonzalez and Woods, \"Digital Image Processing\", chapter 3"
+    public static let answersPixels = true
+    public static var widthPath: [String]? { nil }
+    public static let options: [Key<FilterConfiguration>] = [
+        Key("kernel", \.kernel, .choice, "A fixed kernel; absent: one that is learned."),
+        Key("size", \.size, .one(of: [1, 3, 5, 7, 9, 11, 13, 15]), "The side of a kernel that is learned."),
+    ]
+
+    public mutating func check(_ fields: inout FieldReader) {
+        if kernel != nil, fields.has("size") { fields.report("goes with a kernel that is learned", at: "size") }
+    }
+
+    public func validate(input: ImageShape, at fields: FieldReader) {
+        let side = kernel?.side ?? size
+        if side / 2 >= min(input.height, input.width) {
+            fields.report("a kernel of \(side)×\(side) reaches beyond the mirrored border of images of \(input)", at: kernel == nil ? "size" : "kernel")
+        }
+    }
+
+    public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder {
+        let filter = Filter(self, in: scope)
+        return ConvolutionalEncoder(filter, width: input.channels) { features in scope["avgpool"].record { features.globalAveragePool() } }
+    }
+
+    public func makeHead(inputs: Int, outputs: Int, in scope: Scope) -> any Layer { Linear(inputs, outputs, in: scope["head"]) }
+
+    public func makeModel(input: ImageShape, classes: Int, in scope: Scope) -> any ImageModel { Filter(self, in: scope) }
+}
+
+private struct Filter: ImageModel, Backbone {
+    private let kernel: ImageKernel?
+    private let weight: Tensor?
+    private let size: Int
+    private let scope: Scope
+
+    init(_ configuration: FilterConfiguration, in scope: Scope) {
+        (kernel, size, self.scope) = (configuration.kernel, configuration.size, scope)
+        weight = configuration.kernel == nil ? scope.parameter("weight", [1, 1, configuration.size, configuration.size], Initialization.constant(value: 1 / Double(configuration.size * configuration.size))) : nil
+    }
+
+    func callAsFunction(_ images: Tensor) -> NamedOutputs {
+        var outputs = NamedOutputs()
+        outputs.add("logits", scope.record { filtered(images) })
+        return outputs
+    }
+
+    private func filtered(_ images: Tensor) -> Tensor {
+        guard images.isValid else { return images }
+        if let kernel { return images.filtered(by: kernel.values, side: kernel.side) }
+        guard let weight else { return images }
+        let reach = size / 2, channels = images.shape[3]
+        let all = channels == 1 ? weight : Tensor.concatenated([Tensor](repeating: weight, count: channels), axis: 0)
+        return images.convolution2D(
+            weight: all, padding: .explicit(top: reach, bottom: reach, left: reach, right: reach), groups: channels, border: .reflect)
+    }
+}

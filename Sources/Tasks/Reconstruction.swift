@@ -1,0 +1,209 @@
+import Configuration
+import Foundation
+import Measures
+import TensorCore
+import Training
+import VisionData
+
+/// An image from itself, from what a code keeps of it, or from what is left of it.
+///
+/// The model gets an image x, or what a corruption leaves of it, and gives `[H, W, C]` on the scale of normalized images; p is that with pixels from 0 to 1 and
+/// t the target: x itself, or what a filter makes of it.
+///
+///     loss    mse  Σ w (p − t)² / Σ w     l1  Σ w |p − t| / Σ w     luminance  the same as mse of 0.299 R + 0.587 G + 0.114 B
+///             bce  Σ w (−t log p − (1 − t) log(1 − p)) / Σ w, with p = σ(answer)     ssim  1 − SSIM (`StructuralSimilarity`)
+///     mse     as above, where the loss is another
+///     psnr    10 log₁₀(1 / mse) of each image, at most 100
+///     ssim    the structural similarity, where hidden pixels alone count of the image with its own visible pixels
+///
+/// w is 1, or 1 for the pixels that were hidden and else 0 (`counted`). A model that hides parts of the image itself (a masked autoencoder) says which with an
+/// output `hidden` `[B, H, W, 1]`, and by what errors are divided with `deviation` `[B, H, W, 1]`, on the scale of normalized images.
+///
+/// The test of a model with codes (`features.code` `[B, n]`) has them as a table. With `neighbours: k` it lists the k nearest test images of each by Euclidean
+/// distance of codes, and `retrieval_precision` is the share of them that have its class.
+public struct Reconstruction: TrainingTask {
+    private let shape: ImageShape
+    private let mean: [Float]
+    private let deviation: [Float]
+    private let options: ReconstructionOptions
+    /// The length of a code; nil where the model has none, or is not known yet.
+    private var codeLength: Int?
+
+    init(shape: ImageShape, mean: [Float], deviation: [Float], _ options: ReconstructionOptions) {
+        (self.shape, self.mean, self.deviation, self.options) = (shape, mean, deviation, options)
+    }
+
+    public var name: String { "reconstruction" }
+    public var targets: [String] { options.neighbours > 0 ? ["label"] : [] }
+    public var outputShape: Shape { [shape.height, shape.width, shape.channels] }
+    public var outputDescription: String { "\(shape) pixels" }
+    public var monitored: String { Measure.lossName }
+    public var splitMeasures: [Measure] {
+        options.neighbours > 0 ? [Measure(Self.retrieval, unit: "1", better: .larger, bounds: 0...1)] : []
+    }
+
+    static let codes = "codes", neighbours = "neighbours", retrieval = "retrieval_precision"
+    static let codeOutput = "features.code"
+
+    public func fitted(to outputs: NamedOutputs) throws -> Reconstruction {
+        var copy = self
+        copy.codeLength = outputs[Self.codeOutput].flatMap { $0.isValid ? $0.shape[-1] : nil }
+        if options.neighbours > 0, copy.codeLength == nil, outputs["logits"]?.isValid == true {
+            throw UserError(at: "task.reconstruction.neighbours", "compares codes, which this model has not; expected a model such as autoencoder, or 0")
+        }
+        return copy
+    }
+
+    // MARK: What the model sees
+
+    public func input(_ images: Tensor, in scope: Scope) -> ModelInput {
+        guard let corruption = options.corruption, images.isValid else { return ModelInput(images) }
+        // Evaluations draw from a stream of their own, the same in each of them.
+        let place = scope[images.graph.mode == .training ? "corruption" : "corruption_of_evaluations"]
+        return place.record {
+            let pixels = [shape.height, shape.width, 1]
+            func black(_ graph: Graph) -> Tensor { graph.constant(HostTensor([1, 1, 1, shape.channels], zip(mean, deviation).map { -$0 / $1 })) }
+            func hiding(_ hidden: Tensor, behind value: Tensor) -> ModelInput { ModelInput(images, seenAs: images * (1 - hidden) + value * hidden, hidden: hidden) }
+            switch corruption {
+            case .gaussian(let deviation):
+                let noise = images.randomNormal([shape.height, shape.width, shape.channels], stream: place.nextStream())
+                let noisy = pixelValues(images) + noise * Float(deviation)
+                return ModelInput(images, seenAs: normalized(noisy.relu() - (noisy - 1).relu()))
+            case .masking(let share):
+                return hiding(images.randomChoices(Shape(pixels), probability: Float(share), stream: place.nextStream()), behind: black(images.graph))
+            case .saltAndPepper(let share):
+                let hidden = images.randomChoices(Shape(pixels), probability: Float(share), stream: place.nextStream())
+                let isWhite = images.randomChoices(Shape(pixels), probability: 0.5, stream: place.nextStream())
+                return hiding(hidden, behind: normalized(isWhite))
+            case .square(let side):
+                let corner = images.randomUniform([2], stream: place.nextStream()), length = max(1, Int((side * Double(min(shape.height, shape.width))).rounded()))
+                let hidden = RandomSquare(height: shape.height, width: shape.width, side: length)(corner)[0]
+                return hiding(hidden, behind: normalized(images.graph.constant(HostTensor([1, 1, 1, 1], [0.5]))))
+            }
+        }
+    }
+
+    // MARK: How far it is from the truth
+
+    public func record(_ output: Tensor, _ targets: [Tensor]) -> RecordedTask {
+        record(output, targets, input: ModelInput(output), outputs: NamedOutputs())
+    }
+
+    public func record(_ output: Tensor, _ targets: [Tensor], input: ModelInput, outputs: NamedOutputs) -> RecordedTask {
+        guard output.isValid, input.originals.isValid else { return RecordedTask(losses: [Loss(options.loss.rawValue, unit: "1", output)]) }
+        let truth = pixelValues(input.originals), target = options.target.map { truth.filtered(by: $0.values, side: $0.side) } ?? truth
+        let answer = options.loss == .bce ? output.sigmoid() : pixelValues(output)
+        let hidden = outputs["hidden"] ?? (options.counted == .hidden ? input.hidden : nil)
+        /// Of values of each pixel, the mean over those that count: `[B, H, W, C]` → `[B]`.
+        func mean(_ values: Tensor) -> Tensor {
+            guard let hidden else { return values.mean(axes: [1, 2, 3]) }
+            return (values * hidden).sum(axes: [1, 2, 3]) / (hidden.sum(axes: [1, 2, 3]) * Float(values.shape[3])).atLeast(1)
+        }
+        let squares = mean((answer - target).square()), graph = output.graph
+        let whole = hidden.map { answer * $0 + target * (1 - $0) } ?? answer
+        let similarity = StructuralSimilarity.record(whole, target)
+        let loss: Tensor
+        switch options.loss {
+        case .mse: loss = outputs["deviation"].map { mean(((output - normalized(target)) / $0).square()) } ?? squares
+        case .l1: loss = outputs["deviation"].map { mean(((output - normalized(target)) / $0).abs()) } ?? mean((answer - target).abs())
+        case .luminance:
+            let weights = graph.constant(HostTensor([1, 1, 1, 3], [0.299, 0.587, 0.114]))
+            loss = mean(((answer - target) * weights).sum(axes: [3], keepsAxes: true).square())
+        case .bce: loss = mean(output.softplus() - target * output)
+        case .ssim: loss = 1 - StructuralSimilarity.record(answer, target)
+        }
+        var measures: [RecordedMeasure] = []
+        if options.loss != .mse || outputs["deviation"] != nil { measures.append(RecordedMeasure(Measure("mse", unit: "1", better: .smaller), squares)) }
+        let decibels = squares.atLeast(1e-10).log() * Float(-10 / Foundation.log(10.0))
+        measures.append(RecordedMeasure(Measure("psnr", unit: "dB", better: .larger), decibels))
+        if options.loss != .ssim { measures.append(RecordedMeasure(Measure("ssim", unit: "1", better: .larger, bounds: -1...1), similarity)) }
+        let name = options.loss.rawValue
+        return RecordedTask(
+            losses: [Loss(measures.contains { $0.measure.name == name } ? "\(name)_loss" : name, unit: options.loss == .bce ? "nat" : "1", loss)], measures: measures,
+            outputs: codeLength == nil ? [] : outputs[Self.codeOutput].map { [$0.cast(to: .float32)] } ?? [])
+    }
+
+    /// Normalized images with pixels from 0 to 1.
+    private func pixelValues(_ images: Tensor) -> Tensor {
+        let graph = images.graph
+        return images * graph.constant(HostTensor([1, 1, 1, shape.channels], deviation)) + graph.constant(HostTensor([1, 1, 1, shape.channels], mean))
+    }
+
+    /// Images with pixels from 0 to 1, normalized.
+    private func normalized(_ images: Tensor) -> Tensor {
+        let graph = images.graph, scale = graph.constant(HostTensor([1, 1, 1, shape.channels], deviation.map { 1 / $0 }))
+        return (images - graph.constant(HostTensor([1, 1, 1, shape.channels], mean))) * scale
+    }
+
+    // MARK: Tables
+
+    public func layout(of split: Split) -> EvaluationLayout {
+        guard split == .test, let codeLength else { return EvaluationLayout() }
+        let codes = EvaluationColumn(Self.codes, title: "code of each image", unit: "1", kind: .real, rowShape: [codeLength])
+        let list = EvaluationColumn(
+            Self.neighbours, title: "places in the test of the images with the nearest codes, the nearest first", unit: "1", rowShape: [options.neighbours])
+        return EvaluationLayout(columns: [codes] + (options.neighbours > 0 ? [list] : []))
+    }
+
+    public func makeTables(of split: Split) -> any EvaluationTables {
+        ReconstructionTables(codeLength: codeLength, neighbours: options.neighbours, hasTables: split == .test)
+    }
+}
+
+extension Tensor {
+    /// max(x, least), element by element.
+    fileprivate func atLeast(_ least: Float) -> Tensor { maximum(graph.constant(HostTensor([], [least]))) }
+}
+
+/// Where a square of an image lies: two numbers from 0 up to 1 `[2]` → 1 in the square and else 0, `[H, W, 1]`.
+private struct RandomSquare: SampleFunction {
+    let height: Int
+    let width: Int
+    let side: Int
+
+    var name: String { "random square" }
+
+    func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+        guard inputs[0] == [2] else { throw ShapeError("of \(inputs[0]): expected [2]") }
+        return [[height, width, 1]]
+    }
+
+    func compute(_ inputs: [UnsafePointer<Float>], _ outputs: [UnsafeMutablePointer<Float>]) {
+        outputs[0].update(repeating: 0, count: height * width)
+        let top = Int(inputs[0][0] * Float(height - side + 1)), left = Int(inputs[0][1] * Float(width - side + 1))
+        for row in top..<top + side { for column in left..<left + side { outputs[0][row * width + column] = 1 } }
+    }
+}
+
+private final class ReconstructionTables: EvaluationTables {
+    private let codeLength: Int?
+    private let neighbours: Int
+    private let hasTables: Bool
+    private var codes: [Float] = []
+    private var labels: [Int32] = []
+    private var nearest: NearestRows?
+
+    init(codeLength: Int?, neighbours: Int, hasTables: Bool) { (self.codeLength, self.neighbours, self.hasTables) = (codeLength, neighbours, hasTables) }
+
+    func add(outputs: [UnsafeRawPointer], targets: [UnsafeRawPointer], count: Int) {
+        guard let codeLength, hasTables || neighbours > 0, let first = outputs.first else { return }
+        codes += UnsafeBufferPointer(start: first.assumingMemoryBound(to: Float.self), count: count * codeLength)
+        if neighbours > 0 { labels += UnsafeBufferPointer(start: targets[0].assumingMemoryBound(to: Int32.self), count: count) }
+    }
+
+    /// Computed once for the measure and the table.
+    private func found() -> NearestRows? {
+        guard let codeLength, neighbours > 0 else { return nil }
+        if nearest == nil { nearest = NearestRows(codes, length: codeLength, count: neighbours) }
+        return nearest
+    }
+
+    func splitValues() -> [String: Double] { [Reconstruction.retrieval: found()?.precision(of: labels) ?? .nan] }
+
+    func finish() -> [String: TableValues] {
+        guard hasTables, codeLength != nil else { return [:] }
+        var tables: [String: TableValues] = [Reconstruction.codes: .reals(codes)]
+        if let found = found() { tables[Reconstruction.neighbours] = .integers(found.places.map { Int64($0) }) }
+        return tables
+    }
+}

@@ -1,0 +1,66 @@
+import Configuration
+import Foundation
+import Measures
+import Reports
+import RunStore
+import Tasks
+import TensorCore
+import TestSupport
+import Testing
+import VisionData
+
+@testable import Experiments
+
+/// An image from its code, from what is left of it, or from a few patches: from the definition to the comparison.
+@Suite(.serialized) struct ReconstructionRunTests {
+    private static func text(_ task: String, _ model: String) -> String { """
+        data:   {name: digits, test_examples: 64}
+        train:  {epochs: 2, batch_size: 64, optimizer: {adamw: {learning_rate: 3e-3}}}
+        task:   {reconstruction: \(task)}
+        models: {m: \(model)}
+
+        """
+    }
+
+    @Test("It trains to the same bytes on one thread and two, resumes to them, verifies, and is inspected and compared", arguments: [
+        ("{neighbours: 3}", "{autoencoder: {widths: [32], code: 8, sparsity: 0.001}}", ["loss", "mse", "sparsity", "psnr", "ssim", "retrieval_precision"]),
+        ("{loss: bce}", "{autoencoder: {widths: [32], code: 4, variational: true}}", ["loss", "bce", "divergence", "mse", "psnr", "ssim"]),
+        ("{corruption: {salt_and_pepper: 0.3}}", "{autoencoder: {widths: [24], code: 8, activation: tanh, code_activation: sigmoid, contraction: 0.01}}", ["loss", "mse", "contraction", "psnr", "ssim"]),
+        ("{corruption: {gaussian: 0.2}, loss: l1}", "{conv_autoencoder: {width: 4, depth: 2, code: 8, norm: batch}}", ["loss", "mse", "psnr", "ssim"]),
+        ("{corruption: {square: 0.5}, counted: hidden}", "{unet: {width: 4, depth: 2}}", ["loss", "psnr", "ssim"]),
+        ("{target: sharpen, loss: ssim}", "{filter: {size: 3}}", ["loss", "mse", "psnr"]),
+        ("mae", "{mae: {patch: 2, width: 16, depth: 2, heads: 2, decoder_width: 16, decoder_heads: 2}}", ["loss", "mse", "psnr", "ssim"]),
+    ])
+    func isTrainedLikeAnyOther(task: String, model: String, measures: [String]) throws {
+        try withTemporaryFolder { results in
+            let whole = try trainedTwice(Self.text(task == "mae" ? "{}" : task, model), in: results), contents = try RunReader(whole).contents()
+            #expect(contents.description.measures.map(\.name) == measures)
+            #expect(contents.description.monitored == "loss")
+            let test = try #require(contents.evaluations[.test])
+            if model.contains("autoencoder") { #expect(test.tables["codes"]?.reals?.count == 64 * (model.contains("code: 4") ? 4 : 8)) } else { #expect(test.tables.isEmpty) }
+            if measures.contains("retrieval_precision") {
+                let neighbours = try #require(test.tables["neighbours"]?.integers)
+                #expect(neighbours.count == 64 * 3 && neighbours.allSatisfy { (0..<64).contains($0) })
+            }
+            #expect(try Inspection(whole.path).text.contains("test psnr"))
+            #expect(try Comparison(under: ["\(results)/whole"]).rendered(as: .table).contains("loss"))
+        }
+    }
+
+    @Test("What does not go together is said in a sentence before anything is trained", arguments: [
+        ("task: reconstruction\nmodels: {l: lenet5}", "models.l: lenet5 gives one answer for an image, and reconstruction asks for one for every pixel"),
+        ("models: {a: autoencoder}", "models.a: autoencoder gives an answer for every pixel, and classification asks for one for an image"),
+        ("task: {reconstruction: {neighbours: 2}}\nmodels: {u: {unet: {depth: 2}}}", "task.reconstruction.neighbours: compares codes, which this model has not"),
+        ("task: {reconstruction: {counted: hidden}}\nmodels: {a: autoencoder}", "task.reconstruction.counted: goes with a corruption, of which there is none"),
+        ("task: {reconstruction: {loss: luminance}}\nmodels: {a: autoencoder}", "luminance is of images with 3 channels"),
+        ("task: {reconstruction: {loss: bce, target: laplacian}}\nmodels: {a: autoencoder}", "laplacian gives values below 0"),
+        ("task: reconstruction\nmodels: {a: {autoencoder: {contraction: 0.1}}}", "found relu, and contraction takes the slope of sigmoid, tanh or identity"),
+        ("task: reconstruction\nmodels: {a: {autoencoder: {kl_weight: 0.1}}}", "models.a.autoencoder.kl_weight: goes with variational: true"),
+        ("task: reconstruction\nmodels: {a: {mae: {patch: 3, width: 16, depth: 2, heads: 2}}}", "a patch of 3 does not divide the image of 8×8"),
+        ("task: reconstruction\nmodels: {a: {mae: {patch: 2, width: 16, depth: 2, heads: 2, decoder_width: 30}}}", "found 30"),
+    ])
+    func misfitsAreSaid(rest: String, sentence: String) throws {
+        let error = #expect(throws: UserError.self) { _ = try Experiment(definition("data: {name: digits}\n\(rest)\n"), dataDirectory: nil) }
+        #expect(error?.message.contains(sentence) == true, "\(error?.message ?? "")")
+    }
+}
