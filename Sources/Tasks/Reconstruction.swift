@@ -78,7 +78,7 @@ public struct Reconstruction: TrainingTask {
             case .square(let side):
                 let corner = images.randomUniform([2], stream: place.nextStream()), length = max(1, Int((side * Double(min(shape.height, shape.width))).rounded()))
                 let hidden = RandomSquare(height: shape.height, width: shape.width, side: length)(corner)[0]
-                return hiding(hidden, behind: normalized(images.graph.constant(HostTensor([1, 1, 1, 1], [0.5]))))
+                return hiding(hidden, behind: normalized(images.graph.constant(HostTensor([1, 1, 1, 1], [Float(0.5)]))))
             }
         }
     }
@@ -107,7 +107,7 @@ public struct Reconstruction: TrainingTask {
         case .mse: loss = outputs["deviation"].map { mean(((output - normalized(target)) / $0).square()) } ?? squares
         case .l1: loss = outputs["deviation"].map { mean(((output - normalized(target)) / $0).abs()) } ?? mean((answer - target).abs())
         case .luminance:
-            let weights = graph.constant(HostTensor([1, 1, 1, 3], [0.299, 0.587, 0.114]))
+            let weights = graph.constant(HostTensor([1, 1, 1, 3], [0.299, 0.587, 0.114] as [Float]))
             loss = mean(((answer - target) * weights).sum(axes: [3], keepsAxes: true).square())
         case .bce: loss = mean(output.softplus() - target * output)
         case .ssim: loss = 1 - StructuralSimilarity.record(answer, target)

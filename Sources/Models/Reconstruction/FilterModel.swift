@@ -22,7 +22,7 @@ public struct FilterConfiguration: ModelConfiguration {
     public static var widthPath: [String]? { nil }
     public static let options: [Key<FilterConfiguration>] = [
         Key("kernel", \.kernel, .choice, "A fixed kernel; absent: one that is learned."),
-        Key("size", \.size, .one(of: [1, 3, 5, 7, 9, 11, 13, 15]), "The side of a kernel that is learned."),
+        Key("size", \.size, .one(of: [1, 3, 5, 7, 9, 11, 13, 15]), writesDefault: false, "The side of a kernel that is learned."),
     ]
 
     public mutating func check(_ fields: inout FieldReader) {

@@ -23,7 +23,7 @@ public struct CodeOptions: Configurable {
         Key("code_activation", \.activation, .choice, "What follows the linear map to the code."),
         Key("variational", \.isVariational, .flag, paper: "Kingma and Welling, ICLR 2014",
             "Whether an image has a normal distribution of codes, from which training draws; evaluation takes its mean."),
-        Key("kl_weight", \.divergenceWeight, .number(in: 0...), paper: "Higgins et al., ICLR 2017 (β)",
+        Key("kl_weight", \.divergenceWeight, .number(in: 0...), writesDefault: false, paper: "Higgins et al., ICLR 2017 (β)",
             "Of variational: by how much the divergence of the codes' distribution from a standard normal one counts in the loss; it is divided by the numbers of the image, as the loss is."),
         Key("sparsity", \.sparsity, .number(in: 0...), paper: "Ng, \"Sparse autoencoder\", CS294A, 2011", "By how much the sum of the absolute values of the code counts in the training's loss."),
     ]
