@@ -116,8 +116,8 @@ public struct Reconstruction: TrainingTask {
         if options.loss != .mse || outputs["deviation"] != nil { measures.append(RecordedMeasure(Measure("mse", unit: "1", better: .smaller), squares)) }
         let decibels = squares.atLeast(1e-10).log() * Float(-10 / Foundation.log(10.0))
         measures.append(RecordedMeasure(Measure("psnr", unit: "dB", better: .larger), decibels))
-        if options.loss != .ssim { measures.append(RecordedMeasure(Measure("ssim", unit: "1", better: .larger, bounds: -1...1), similarity)) }
-        let name = options.loss.rawValue
+        measures.append(RecordedMeasure(Measure("ssim", unit: "1", better: .larger, bounds: -1...1), similarity))
+        let name = options.loss == .ssim ? "dissimilarity" : options.loss.rawValue
         return RecordedTask(
             losses: [Loss(measures.contains { $0.measure.name == name } ? "\(name)_loss" : name, unit: options.loss == .bce ? "nat" : "1", loss)], measures: measures,
             outputs: codeLength == nil ? [] : outputs[Self.codeOutput].map { [$0.cast(to: .float32)] } ?? [])

@@ -30,8 +30,10 @@ enum StructuralSimilarity {
         func mean(_ values: Tensor) -> Tensor {
             [vertical, horizontal].reduce(values) { $0.convolution2D(weight: $1, groups: channels, keepsPrecision: true) }
         }
-        let meanX = mean(x), meanY = mean(y), c1: Float = 0.01 * 0.01, c2: Float = 0.03 * 0.03
-        let varianceX = mean(x.square()) - meanX.square(), varianceY = mean(y.square()) - meanY.square(), covariance = mean(x * y) - meanX * meanY
+        // From the middle of the range, so that little is lost where squares are subtracted.
+        let (a, b) = (x - 0.5, y - 0.5), meanA = mean(a), meanB = mean(b), meanX = meanA + 0.5, meanY = meanB + 0.5
+        let varianceX = mean(a.square()) - meanA.square(), varianceY = mean(b.square()) - meanB.square(), covariance = mean(a * b) - meanA * meanB
+        let c1: Float = 0.01 * 0.01, c2: Float = 0.03 * 0.03
         let similarity = (meanX * meanY * 2 + c1) * (covariance * 2 + c2) / ((meanX.square() + meanY.square() + c1) * (varianceX + varianceY + c2))
         return similarity.mean(axes: [1, 2, 3])
     }

@@ -28,7 +28,7 @@ import VisionData
         ("{corruption: {salt_and_pepper: 0.3}}", "{autoencoder: {widths: [24], code: 8, activation: tanh, code_activation: sigmoid, contraction: 0.01}}", ["loss", "mse", "contraction", "psnr", "ssim"]),
         ("{corruption: {gaussian: 0.2}, loss: l1}", "{conv_autoencoder: {width: 4, depth: 2, code: 8, norm: batch}}", ["loss", "mse", "psnr", "ssim"]),
         ("{corruption: {square: 0.5}, counted: hidden}", "{unet: {width: 4, depth: 2}}", ["loss", "psnr", "ssim"]),
-        ("{target: sharpen, loss: ssim}", "{filter: {size: 3}}", ["loss", "mse", "psnr"]),
+        ("{target: sharpen, loss: ssim}", "{filter: {size: 3}}", ["loss", "mse", "psnr", "ssim"]),
         ("mae", "{mae: {patch: 2, width: 16, depth: 2, heads: 2, decoder_width: 16, decoder_heads: 2}}", ["loss", "mse", "psnr", "ssim"]),
     ])
     func isTrainedLikeAnyOther(task: String, model: String, measures: [String]) throws {
