@@ -20,12 +20,18 @@ struct RowEvaluation {
     /// The most confident errors of the first run that keeps some, and what that run is called.
     private(set) var errors: ErrorPictures?
     private(set) var errorsRun = ""
+    /// What the first run that keeps some made of images, and what that run is called.
+    private(set) var reconstructions: ReconstructionExamples?
+    private(set) var reconstructionsRun = ""
 
     /// - Throws: `.data` for a run that is damaged where `Comparison` does not look.
     init(_ row: Comparison.Row) throws {
         for (run, _) in row.measured {
-            let (evaluation, data, pictures) = try RunReader.read(run.summary.folder) { (try $0.evaluation(), try $0.wholeDescription().data, try $0.errors()) }
+            let (evaluation, data, pictures, examples) = try RunReader.read(run.summary.folder) {
+                (try $0.evaluation(), try $0.wholeDescription().data, try $0.errors(), try $0.reconstructions())
+            }
             if errors == nil, let pictures { (errors, errorsRun) = (pictures, run.summary.name) }
+            if reconstructions == nil, let examples { (reconstructions, reconstructionsRun) = (examples, run.summary.name) }
             guard let evaluation else { continue }
             if let report = ClassificationReport(evaluation, classes: nil) {
                 confusions.append(report.confusion.map { $0.map { Int($0) } })

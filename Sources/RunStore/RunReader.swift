@@ -121,6 +121,9 @@ public final class RunReader {
     /// and those that have not ended.
     public func errors() throws -> ErrorPictures? { try read { try ErrorPictures(from: $0) } }
 
+    /// What a model of images made of the first test images; nil in runs of other tasks, and in those that have not ended.
+    public func reconstructions() throws -> ReconstructionExamples? { try read { try ReconstructionExamples(from: $0) } }
+
     /// Which group each test image is of; nil in runs whose definition asks for none, and in those that have not ended.
     public func subgroups() throws -> Subgroups? { try read { try Subgroups(from: $0) } }
 

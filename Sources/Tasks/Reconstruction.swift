@@ -19,7 +19,8 @@ import VisionData
 /// w is 1, or 1 for the pixels that were hidden and else 0 (`counted`). A model that hides parts of the image itself (a masked autoencoder) says which with an
 /// output `hidden` `[B, H, W, 1]`, and by what errors are divided with `deviation` `[B, H, W, 1]`, on the scale of normalized images.
 ///
-/// The test of a model with codes (`features.code` `[B, n]`) has them as a table. With `neighbours: k` it lists the k nearest test images of each by Euclidean
+/// The test keeps its first images, what the model saw of them where that is something else, and its answers, all with pixels from 0 to 1; where hidden pixels
+/// alone count, answers have the image's own visible pixels. Of a model with codes (`features.code` `[B, n]`) it has these as a table. With `neighbours: k` it lists the k nearest test images of each by Euclidean
 /// distance of codes, and `retrieval_precision` is the share of them that have its class.
 public struct Reconstruction: TrainingTask {
     private let shape: ImageShape
@@ -28,6 +29,8 @@ public struct Reconstruction: TrainingTask {
     private let options: ReconstructionOptions
     /// The length of a code; nil where the model has none, or is not known yet.
     private var codeLength: Int?
+    /// Whether the model hides parts of the image itself.
+    private var isMasked = false
 
     init(shape: ImageShape, mean: [Float], deviation: [Float], _ options: ReconstructionOptions) {
         (self.shape, self.mean, self.deviation, self.options) = (shape, mean, deviation, options)
@@ -48,6 +51,7 @@ public struct Reconstruction: TrainingTask {
     public func fitted(to outputs: NamedOutputs) throws -> Reconstruction {
         var copy = self
         copy.codeLength = outputs[Self.codeOutput].flatMap { $0.isValid ? $0.shape[-1] : nil }
+        copy.isMasked = outputs["hidden"] != nil
         if options.neighbours > 0, copy.codeLength == nil, outputs["logits"]?.isValid == true {
             throw UserError(at: "task.reconstruction.neighbours", "compares codes, which this model has not; expected a model such as autoencoder, or 0")
         }
@@ -120,7 +124,17 @@ public struct Reconstruction: TrainingTask {
         let name = options.loss == .ssim ? "dissimilarity" : options.loss.rawValue
         return RecordedTask(
             losses: [Loss(measures.contains { $0.measure.name == name } ? "\(name)_loss" : name, unit: options.loss == .bce ? "nat" : "1", loss)], measures: measures,
-            outputs: codeLength == nil ? [] : outputs[Self.codeOutput].map { [$0.cast(to: .float32)] } ?? [])
+            outputs: [truth, whole] + (showsInput ? [seen(input, hidden: outputs["hidden"])] : [])
+                + (codeLength == nil ? [] : outputs[Self.codeOutput].map { [$0.cast(to: .float32)] } ?? []))
+    }
+
+    /// Whether the model sees something else than the image.
+    private var showsInput: Bool { options.corruption != nil || isMasked }
+
+    /// What the model saw, with pixels from 0 to 1; gray where it hid them itself.
+    private func seen(_ input: ModelInput, hidden: Tensor?) -> Tensor {
+        let images = pixelValues(input.images)
+        return hidden.map { images * (1 - $0) + $0 * 0.5 } ?? images
     }
 
     /// Normalized images with pixels from 0 to 1.
@@ -137,16 +151,30 @@ public struct Reconstruction: TrainingTask {
 
     // MARK: Tables
 
+    /// How many images the test keeps: 12, or fewer large ones.
+    private var exampleCount: Int { max(1, min(12, (1 << 18) / shape.count)) }
+
     public func layout(of split: Split) -> EvaluationLayout {
-        guard split == .test, let codeLength else { return EvaluationLayout() }
-        let codes = EvaluationColumn(Self.codes, title: "code of each image", unit: "1", kind: .real, rowShape: [codeLength])
-        let list = EvaluationColumn(
-            Self.neighbours, title: "places in the test of the images with the nearest codes, the nearest first", unit: "1", rowShape: [options.neighbours])
-        return EvaluationLayout(columns: [codes] + (options.neighbours > 0 ? [list] : []))
+        guard split == .test else { return EvaluationLayout() }
+        func images(_ name: String, _ title: String) -> EvaluationColumn {
+            EvaluationColumn(name, title: title, unit: "1", kind: .real, rowShape: [shape.height, shape.width, shape.channels])
+        }
+        var columns = [images(Self.images, "the first images of the test"), images(Self.answers, "the model's answers to them")]
+        if showsInput { columns.append(images(Self.inputs, "what the model saw of them")) }
+        if let codeLength { columns.append(EvaluationColumn(Self.codes, title: "code of each image", unit: "1", kind: .real, rowShape: [codeLength])) }
+        if options.neighbours > 0 {
+            columns.append(EvaluationColumn(
+                Self.neighbours, title: "places in the test of the images with the nearest codes, the nearest first", unit: "1", rowShape: [options.neighbours]))
+        }
+        return EvaluationLayout(columns: columns)
     }
 
+    static let images = "example_images", answers = "example_answers", inputs = "example_inputs"
+
     public func makeTables(of split: Split) -> any EvaluationTables {
-        ReconstructionTables(codeLength: codeLength, neighbours: options.neighbours, hasTables: split == .test)
+        let kept = [Self.images, Self.answers] + (showsInput ? [Self.inputs] : [])
+        return ReconstructionTables(
+            kept: kept, exampleLength: exampleCount * shape.count, imageLength: shape.count, codeLength: codeLength, neighbours: options.neighbours, hasTables: split == .test)
     }
 }
 
@@ -176,18 +204,33 @@ private struct RandomSquare: SampleFunction {
 }
 
 private final class ReconstructionTables: EvaluationTables {
+    /// The tables of examples, in the order of the outputs.
+    private let kept: [String]
+    private let exampleLength: Int
+    private let imageLength: Int
     private let codeLength: Int?
     private let neighbours: Int
     private let hasTables: Bool
+    private var examples: [[Float]]
     private var codes: [Float] = []
     private var labels: [Int32] = []
     private var nearest: NearestRows?
 
-    init(codeLength: Int?, neighbours: Int, hasTables: Bool) { (self.codeLength, self.neighbours, self.hasTables) = (codeLength, neighbours, hasTables) }
+    init(kept: [String], exampleLength: Int, imageLength: Int, codeLength: Int?, neighbours: Int, hasTables: Bool) {
+        (self.kept, self.exampleLength, self.imageLength) = (kept, exampleLength, imageLength)
+        (self.codeLength, self.neighbours, self.hasTables) = (codeLength, neighbours, hasTables)
+        examples = kept.map { _ in [] }
+    }
 
     func add(outputs: [UnsafeRawPointer], targets: [UnsafeRawPointer], count: Int) {
-        guard let codeLength, hasTables || neighbours > 0, let first = outputs.first else { return }
-        codes += UnsafeBufferPointer(start: first.assumingMemoryBound(to: Float.self), count: count * codeLength)
+        if hasTables {
+            for place in kept.indices {
+                let wanted = min(count * imageLength, exampleLength - examples[place].count)
+                examples[place] += UnsafeBufferPointer(start: outputs[place].assumingMemoryBound(to: Float.self), count: wanted)
+            }
+        }
+        guard let codeLength, hasTables || neighbours > 0 else { return }
+        codes += UnsafeBufferPointer(start: outputs[kept.count].assumingMemoryBound(to: Float.self), count: count * codeLength)
         if neighbours > 0 { labels += UnsafeBufferPointer(start: targets[0].assumingMemoryBound(to: Int32.self), count: count) }
     }
 
@@ -201,8 +244,9 @@ private final class ReconstructionTables: EvaluationTables {
     func splitValues() -> [String: Double] { [Reconstruction.retrieval: found()?.precision(of: labels) ?? .nan] }
 
     func finish() -> [String: TableValues] {
-        guard hasTables, codeLength != nil else { return [:] }
-        var tables: [String: TableValues] = [Reconstruction.codes: .reals(codes)]
+        guard hasTables else { return [:] }
+        var tables = Dictionary(uniqueKeysWithValues: zip(kept, examples.map { TableValues.reals($0) }))
+        if codeLength != nil { tables[Reconstruction.codes] = .reals(codes) }
         if let found = found() { tables[Reconstruction.neighbours] = .integers(found.places.map { Int64($0) }) }
         return tables
     }

@@ -37,7 +37,12 @@ import VisionData
             #expect(contents.description.measures.map(\.name) == measures)
             #expect(contents.description.monitored == "loss")
             let test = try #require(contents.evaluations[.test])
-            if model.contains("autoencoder") { #expect(test.tables["codes"]?.reals?.count == 64 * (model.contains("code: 4") ? 4 : 8)) } else { #expect(test.tables.isEmpty) }
+            if model.contains("autoencoder") { #expect(test.tables["codes"]?.reals?.count == 64 * (model.contains("code: 4") ? 4 : 8)) } else { #expect(test.tables["codes"] == nil) }
+            let images = try #require(test.tables["example_images"]?.reals), answers = try #require(test.tables["example_answers"]?.reals)
+            #expect(images.count == 12 * 64 && answers.count == images.count && images.allSatisfy { (-0.001...1.001).contains($0) })
+            #expect((test.tables["example_inputs"] != nil) == (task == "mae" || task.contains("corruption")))
+            let examples = try #require(try RunReader(whole).reconstructions())
+            #expect(examples.count == 12 && examples.rows.last?.pixels == answers)
             if measures.contains("retrieval_precision") {
                 let neighbours = try #require(test.tables["neighbours"]?.integers)
                 #expect(neighbours.count == 64 * 3 && neighbours.allSatisfy { (0..<64).contains($0) })

@@ -195,9 +195,12 @@ extension ModelProbe {
         try attentionDistances(tests.batches(limit, of: batchSize, shape: trained.input))
     }
 
-    /// The features before the head of the first test images, with their classes.
+    /// Whether the model makes codes of images, which autoencoders do.
+    public var hasCodes: Bool { outputs["features.code"] != nil }
+
+    /// The codes of the first test images, or their features before the head, with their classes.
     public func pooledFeatures(of tests: TestImages, limit: Int) throws -> (vectors: [[Float]], labels: [Int]) {
-        guard let features = outputs["features.pooled"] else { throw UserError(.usage, "\(trained.definition.family) has no features before its head") }
+        guard let features = outputs["features.code"] ?? outputs["features.pooled"] else { throw UserError(.usage, "\(trained.definition.family) has no features before its head") }
         let evaluate = try evaluator(of: [features]), nothing = [Float](repeating: 0, count: batchSize * trained.classes), next = tests.batches(limit, of: batchSize, shape: trained.input)
         var vectors: [[Float]] = []
         while let (pixels, count) = try next() {

@@ -30,7 +30,7 @@ public struct CodeOptions: Configurable {
 
     public mutating func check(_ fields: inout FieldReader) {
         if !isVariational {
-            if fields.has("kl_weight") { fields.report("goes with variational: true", at: "kl_weight") }
+            if divergenceWeight != CodeOptions().divergenceWeight { fields.report("goes with variational: true", at: "kl_weight") }
             return
         }
         if activation != .identity { fields.report("goes with codes that are what they are; a variational code has mean and variance without an activation", at: "code_activation") }

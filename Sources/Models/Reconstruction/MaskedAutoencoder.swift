@@ -43,9 +43,10 @@ public struct MaskedAutoencoderConfiguration: ModelConfiguration {
     public static let paper: String? = "He et al., CVPR 2022"
     public static let answersPixels = true
     /// What the transformer has for an answer for the image, and what is not for patches of images.
-    private static let left = ["pool", "distillation", "patch_dropout", "pad", "dimensions"]
+    private static let left = ["pool", "distillation", "patch_dropout", "pad", "dimensions", "position"]
     public static let options: [Key<MaskedAutoencoderConfiguration>] =
         VisionTransformerConfiguration.options.filter { !left.contains($0.name) }.map { $0.beside(\.encoder) } + [
+            Key("position", \.encoder.transformer.position, .choice, "What tells tokens where they are, as of vit; the paper's are fixed waves of row and column (sincos_mae)."),
             Key("mask", \.mask, .number(in: 0.01...0.99), "The share of an image's patches that the transformer does not see."),
             Key("decoder_width", \.decoderWidth, .count, "The width of the decoder; a multiple of 4 that its heads divide."),
             Key("decoder_depth", \.decoderDepth, .integer(in: 0...64), "How many blocks the decoder has."),
