@@ -24,7 +24,7 @@ public struct HarnessProgram: ParsableCommand {
         version: ProgramVersion.text,
         subcommands: [
             RunCommand.self, SweepCommand.self, CheckCommand.self, ExplainCommand.self, SchemaCommand.self, WhyCommand.self, VerifyCommand.self, DoctorCommand.self, TailCommand.self,
-            ModelsCommand.self, PredictCommand.self, ConvertCommand.self, InspectCommand.self, CompareCommand.self, ReportCommand.self, ShowCommand.self, BenchCommand.self, DataCommand.self,
+            ModelsCommand.self, PredictCommand.self, ConvertCommand.self, InspectCommand.self, CompareCommand.self, ReportCommand.self, ShowCommand.self, StylizeCommand.self, BenchCommand.self, DataCommand.self,
         ])
 
     /// What its sentences begin with.
