@@ -3,6 +3,7 @@ import Configuration
 import Experiments
 import Figures
 import Foundation
+import HDF5
 import Models
 import RunStore
 import TensorCore

@@ -46,6 +46,13 @@ public enum ImageKernel: String, CaseIterable, Sendable {
     public var side: Int { self == .gaussian5 ? 5 : 3 }
 }
 
+/// A kernel's values, wherever they go.
+extension ImageKernel: Initializer {
+    public func fill(_ values: UnsafeMutableBufferPointer<Float>, shape: Shape, stream: PhiloxStream) {
+        for (index, value) in self.values.enumerated() { values[index] = value }
+    }
+}
+
 extension Tensor {
     /// Each channel of images `[B, H, W, C]` by itself with a square kernel, row after row, in the images' own precision; the image is mirrored at its border.
     public func filtered(by kernel: [Float], side: Int) -> Tensor {

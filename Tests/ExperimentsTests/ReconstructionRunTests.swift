@@ -52,6 +52,21 @@ import VisionData
         }
     }
 
+    /// A model without parameters is tested like any other, and its weights are its kernel.
+    @Test func aFixedFilterIsTested() throws {
+        try withTemporaryFolder { results in
+            let text = Self.text("{corruption: {gaussian: 0.2}}", "{filter: {kernel: gaussian}}")
+            let options = Runner.Options(threads: 2, results: URL(filePath: results), startsOver: false, command: [])
+            let run = try Runner(Experiment(definition(text), dataDirectory: nil), options: options, terminal: .silent).run { false }.folders[0]
+            let contents = try RunReader(run).contents()
+            #expect(contents.status == .finished && contents.description.parameters == 0)
+            #expect(contents.epochs.allSatisfy { $0.validation == contents.epochs[0].validation })
+            let verification = try Verification(run, threads: 1, steps: nil, dataDirectory: nil, registry: .standard, command: [], terminal: .silent) { false }
+            #expect(verification.failure == nil)
+            _ = try TrainedModel(of: run)
+        }
+    }
+
     @Test("What does not go together is said in a sentence before anything is trained", arguments: [
         ("task: reconstruction\nmodels: {l: lenet5}", "models.l: lenet5 gives one answer for an image, and reconstruction asks for one for every pixel"),
         ("models: {a: autoencoder}", "models.a: autoencoder gives an answer for every pixel, and classification asks for one for an image"),

@@ -4,7 +4,7 @@ import TensorCore
 
 /// One small kernel on every channel of an image: a fixed one of image processing, or one that is learned, to be set beside it.
 ///
-/// `kernel: learned` has a parameter `weight` `[1, 1, size, size]`, which starts as their mean; fixed kernels have none. The image is mirrored at its border.
+/// `weight` `[1, 1, size, size]` is a buffer where it is fixed, else a parameter that starts as the mean of the pixels. The image is mirrored at its border.
 public struct FilterConfiguration: ModelConfiguration {
     public static let family = "filter"
 
@@ -47,14 +47,15 @@ public struct FilterConfiguration: ModelConfiguration {
 }
 
 private struct Filter: ImageModel, Backbone {
-    private let kernel: ImageKernel?
-    private let weight: Tensor?
-    private let size: Int
+    private let weight: Tensor
+    private let reach: Int
     private let scope: Scope
 
     init(_ configuration: FilterConfiguration, in scope: Scope) {
-        (kernel, size, self.scope) = (configuration.kernel, configuration.size, scope)
-        weight = configuration.kernel == nil ? scope.parameter("weight", [1, 1, configuration.size, configuration.size], Initialization.constant(value: 1 / Double(configuration.size * configuration.size))) : nil
+        let side = configuration.kernel?.side ?? configuration.size, shape: Shape = [1, 1, side, side]
+        (reach, self.scope) = (side / 2, scope)
+        weight = configuration.kernel.map { scope.buffer("weight", shape, $0) }
+            ?? scope.parameter("weight", shape, Initialization.constant(value: 1 / Double(side * side)))
     }
 
     func callAsFunction(_ images: Tensor) -> NamedOutputs {
@@ -65,10 +66,7 @@ private struct Filter: ImageModel, Backbone {
 
     private func filtered(_ images: Tensor) -> Tensor {
         guard images.isValid else { return images }
-        if let kernel { return images.filtered(by: kernel.values, side: kernel.side) }
-        guard let weight else { return images }
-        let reach = size / 2, channels = images.shape[3]
-        let all = channels == 1 ? weight : Tensor.concatenated([Tensor](repeating: weight, count: channels), axis: 0)
+        let channels = images.shape[3], all = channels == 1 ? weight : Tensor.concatenated([Tensor](repeating: weight, count: channels), axis: 0)
         return images.convolution2D(
             weight: all, padding: .explicit(top: reach, bottom: reach, left: reach, right: reach), groups: channels, border: .reflect)
     }

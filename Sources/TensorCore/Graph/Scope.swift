@@ -58,9 +58,11 @@ public struct Scope {
     }
 
     /// Declares state that is saved but not trained.
-    public func buffer(_ name: String, _ shape: Shape, initialValue: Float) -> Tensor {
-        graph.declareBuffer(
-            Parameter(name: self[name].path, shape: shape, role: .normalization, initializer: ConstantInitializer(initialValue)))
+    public func buffer(_ name: String, _ shape: Shape, initialValue: Float) -> Tensor { buffer(name, shape, ConstantInitializer(initialValue)) }
+
+    /// Declares state that is saved but not trained, with values of its own, such as a fixed kernel.
+    public func buffer(_ name: String, _ shape: Shape, _ initializer: some Initializer) -> Tensor {
+        graph.declareBuffer(Parameter(name: self[name].path, shape: shape, role: .normalization, initializer: initializer))
     }
 
     /// Records ops under this scope's path, which errors, listings and taps name.

@@ -40,6 +40,9 @@ public final class Optimizer {
     private let blocks: [Range<Int>]
     private let blockSums: UnsafeMutableBufferPointer<Double>
 
+    /// In the place of the arrays of a model without parameters.
+    private nonisolated(unsafe) static let nothing = UnsafeMutablePointer<Float>.allocate(capacity: 1)
+
     /// The numbers of the update that runs, for the workers.
     private struct Update {
         var step = 0
@@ -65,13 +68,11 @@ public final class Optimizer {
     ) {
         let entries = store.trainedEntries, treatments = treatments ?? entries.map { _ in ParameterTreatment() }
         precondition(treatments.count == entries.count, "one treatment for each trained parameter")
-        guard let values = store.values.baseAddress, let gradients = store.gradients.baseAddress, !store.trainedEntries.isEmpty else {
-            preconditionFailure("an optimizer needs a model with trained parameters")
-        }
+        precondition(!entries.isEmpty || store.entries.isEmpty, "an optimizer needs trained parameters, or a model without any, such as a fixed filter")
         self.configuration = configuration
         self.store = store
-        self.values = values
-        self.gradients = gradients
+        values = store.values.baseAddress ?? Self.nothing
+        gradients = store.gradients.baseAddress ?? Self.nothing
         self.pool = pool
         slots = configuration.slotNames.map { name in
             // Zeros of which the system makes no page before it is used.
