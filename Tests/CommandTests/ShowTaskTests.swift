@@ -41,9 +41,11 @@ import Testing
         #expect(try show("found/yolo", "--boxes", "--image", "3", "5", "--output", "c.png", "--threads", "1").exitCode == 0)
         #expect(try data("b.png") == data("c.png") && data("b.png").starts(with: [0x89, 0x50, 0x4E, 0x47]))
         #expect(try show("single/lenet", "--boxes", "--output", "d.png").exitCode == 0)
+        // What is inside a network is the same to see whatever it answers.
+        #expect(try show("found/yolo", "--filters", "--output", "e.png").exitCode == 0)
         for (words, code, sentence) in [
             (["classes/m", "--boxes"], 65, "has no boxes that were found in the test: the run is of another task than detection and localization, or is not finished"),
-            (["found/yolo", "--filters"], 64, "the run is of the task detection, whose answers are boxes, which show --boxes draws; expected a classifier's"),
+            (["found/yolo", "--gradcam"], 64, "is of the task detection, whose answers are boxes and no class of an image; expected --boxes, or another model"),
             (["found/yolo", "--boxes", "--image", "20"], 64, "--image: there is no test image 20; expected a number from 0 to 19"),
             (["found/yolo", "--boxes", "--image", "class:3"], 64, "--image: boxes are shown of the run's test images; expected the place of one, such as 0"),
         ] {

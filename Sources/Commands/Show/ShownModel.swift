@@ -90,7 +90,7 @@ final class ShownModel {
     /// The maps of a layer's output.
     func activations(_ layer: String, _ choices: [ImageChoice]) throws -> NetworkView {
         let probe = try probe.get(), tensor = try probe.layer(layer), shape = tensor.shape
-        let images = try images(choices), evaluate = try probe.evaluator(of: [tensor]), target = [Float](repeating: 0, count: trained.classes)
+        let images = try images(choices), evaluate = try probe.evaluator(of: [tensor]), target = [Float](repeating: 0, count: trained.outputs)
         let layout = probe.layout(of: shape)
         var cells: [PictureSheet.Cell] = [], numbers: [Float] = []
         let shown = min(layout.maps, max(8, Self.limit / images.count)), perRow = columns(shown + 1)
@@ -141,8 +141,12 @@ final class ShownModel {
         return NetworkView("attention", sheet, numbers + [imageNumbers(images)], texts: [("image", images.map(\.name))])
     }
 
-    /// - Throws: `.usage` for a model that answers for every pixel, and predicts no class of an image.
+    /// - Throws: `.usage` for a model whose answers are pixels or boxes, and which predicts no class of an image.
     private func requireAnswerForImage(_ option: String) throws {
+        if let boxes = trained.boxes {
+            throw UserError(
+                .usage, "--\(option): \(name) is of the task \(boxes.task), whose answers are boxes and no class of an image; expected --boxes, or another model")
+        }
         guard trained.definition.answersPixels else { return }
         throw UserError(.usage, "--\(option): \(name) answers for every pixel and predicts no class of an image; expected --masks, or another model")
     }

@@ -37,7 +37,7 @@ extension ModelProbe {
         }
         let evaluate = try evaluator(of: [outputs["logits"]!, features, gradients(withRespectTo: [features])[0]]), channels = shape[-1]
         return { [self] pixels, classIndex in
-            let logits = try evaluate(pixels, [Float](repeating: 0, count: trained.classes))[0].floats
+            let logits = try evaluate(pixels, [Float](repeating: 0, count: trained.outputs))[0].floats
             let index = classIndex ?? largestIndex(logits), values = try evaluate(pixels, target(ofClass: index)).map(\.floats)
             let first = grid.prefixTokens * channels, cells = grid.rows * grid.columns
             let weights = (0..<channels).map { channel in
@@ -72,7 +72,7 @@ extension ModelProbe {
         precondition(batchSize == 1 && steps > 0, "gradients are those of one image")
         let evaluate = try evaluator(of: [outputs["logits"]!, gradients(withRespectTo: [images])[0]]), black = blackPixel, channels = trained.input.channels
         return { [self] pixels, classIndex in
-            let logits = try evaluate(pixels, [Float](repeating: 0, count: trained.classes))[0].floats
+            let logits = try evaluate(pixels, [Float](repeating: 0, count: trained.outputs))[0].floats
             let index = classIndex ?? largestIndex(logits), target = target(ofClass: index)
             var sums = [Double](repeating: 0, count: pixels.count)
             for step in 0..<steps {
