@@ -67,8 +67,9 @@ struct DetectionOptions: Configurable {
         for key in method == .grid ? Self.ofAnchors : Self.ofGrid where fields.node[key] != nil {
             fields.report("goes with method: \(method == .grid ? Method.anchors.rawValue : Method.grid.rawValue)", at: key)
         }
-        if strides.isEmpty { fields.report("expected at least one stride", at: "strides") }
-        if ratios.isEmpty { fields.report("expected at least one ratio", at: "ratios") }
+        for (key, isEmpty) in [("strides", strides.isEmpty), ("ratios", ratios.isEmpty)] where isEmpty && !fields.errors.hasAny(under: fields.path(of: key)) {
+            fields.report("expected at least one \(key.dropLast())", at: key)
+        }
     }
 
     /// - Parameter maximum: how many objects an image has at most.

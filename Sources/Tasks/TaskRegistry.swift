@@ -48,7 +48,12 @@ public struct TaskKind: Sendable {
             fields.finish()
             return options
         }
-        self.prepare = { fields, dataset, training in try prepare(read(&fields), dataset, training) }
+        self.prepare = { fields, dataset, training in
+            let options = read(&fields)
+            // What is wrong in them is no matter of the samples.
+            try fields.errors.throwIfAny()
+            return try prepare(options, dataset, training)
+        }
         difference = { fields in read(&fields).identity }
     }
 }

@@ -67,7 +67,7 @@ public struct TrainedModel: Sendable {
         if threshold != nil, boxes == nil { throw UserError(.usage, "--threshold: goes with a run whose answers are boxes; \(run.runFile) is of another task") }
         self.init(
             trial.model.definition, shape, classes, data.classNames, boxes, .given(mean: data.mean, std: data.standardDeviation),
-            trial.data.size == nil ? nil : trial.data.resize, trial.data, precision ?? trial.precision, FileWeights(path))
+            trial.data.size == nil && trial.data.padTo == nil ? nil : trial.data.sizing, trial.data, precision ?? trial.precision, FileWeights(path))
         try check(trial.model.name, path)
     }
 

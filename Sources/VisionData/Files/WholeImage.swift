@@ -57,7 +57,7 @@ extension UnlabeledFiles {
         var decoding = data.folder?.decoding ?? ImageDecoding()
         (decoding.channels, decoding.precision) = (model.channels, .exact)
         let path = paths[index], image = try DecodedImage(try ImageFiles.bytes(of: path), path: path, decoding), target = Size2D(model.height, model.width)
-        let sizing = ImageSizing(target: isSized ? target : image.size, resize: isSized ? data.resize : .exact, interpolation: data.interpolation)
+        let sizing = ImageSizing(target: isSized ? target : image.size, resize: isSized ? data.sizing : .exact, interpolation: data.interpolation)
         let layout = sizing.layout(of: image.size), count = sizing.target.height * sizing.target.width * image.channels
         let values = try [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
             try ImageFiles.write(image, layout, sizing, to: buffer.baseAddress!)
