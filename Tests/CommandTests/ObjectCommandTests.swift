@@ -103,8 +103,9 @@ import Testing
         #expect(lines.count == count + 1 && lines[0] == "image,class,name,score,x,y,width,height" && lines[1].hasPrefix("shots/0.png,"))
         #expect(try FileManager.default.contentsOfDirectory(atPath: path("drawn")).count == 8)
         // A threshold leaves the surest.
-        let scores = try found.read("/scores", as: Float.self).prefix(count), middle = scores.sorted()[count / 2]
-        let few = try harness("predict", "found/yolo", "shots", "--threshold", "\(Double(middle))", "--format", "csv")
+        let scores = try found.read("/scores", as: Float.self).prefix(count).map { Double($0) }, ordered = scores.sorted()
+        let middle = (ordered[count / 2 - 1] + ordered[count / 2]) / 2
+        let few = try harness("predict", "found/yolo", "shots", "--threshold", "\(middle)", "--format", "csv")
         #expect(few.output.split(separator: "\n").count == 1 + scores.count { $0 >= middle })
     }
 

@@ -135,6 +135,7 @@ import Testing
                     try column.close()
                     try file.write([0, 1] as [Int64], to: "/\(part)/labels")
                 }
+                try file.setAttribute("classes", of: "/", to: 2 as Int64)
                 try change(file)
                 try file.close()
                 let error = #expect(throws: UserError.self) { try loadHDF5Images(HDF5Source(path: path), at: path) }
