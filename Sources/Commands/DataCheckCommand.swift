@@ -42,7 +42,8 @@ struct DataCheckCommand: DefinitionCommand {
     func run(_ registry: Registry) throws {
         var source = try DataSource(source, registry)
         if writeDefinition != nil, source.folder == nil || source.folder?.masks != nil {
-            throw UserError(.usage, "--write-definition: goes with a folder of classes or a list of image files; \(source.text) is none")
+            let found = source.folder == nil ? "is none" : "has masks"
+            throw UserError(.usage, "--write-definition: goes with a folder or a list of image files; \(source.text) \(found)")
         }
         let definition = try writeDefinition.map { try OutputFile.path($0) }
         if let definition, FileManager.default.fileExists(atPath: definition) {

@@ -3,13 +3,12 @@ import Experiments
 import Figures
 import Foundation
 import HDF5
-import Tasks
 import TensorCore
 import VisionData
 
 extension PredictCommand {
     /// Writes the objects that were found in each image, and draws them.
-    func findObjects(_ trained: TrainedModel, _ boxes: BoxReader, _ array: UnlabeledImages?, _ files: UnlabeledFiles?, _ inputs: [String]) throws {
+    func findObjects(_ trained: TrainedModel, _ array: UnlabeledImages?, _ files: UnlabeledFiles?, _ inputs: [String]) throws {
         let misfits = [(tiles, "--tiles"), (overlap != nil, "--overlap"), (top != 1, "--top")]
         if let option = misfits.first(where: \.0)?.1 {
             throw UserError(.usage, "\(option): goes with other answers than boxes; expected --threshold to have fewer of them")
@@ -39,8 +38,8 @@ extension PredictCommand {
             }
             try file?.finish()
         }
-        if format != nil || output == nil && pictures == nil { print(try text.rendered(format ?? .table, width: wideOption.width)) }
-        if empty > 0 { HarnessProgram.say("\(grouped(empty)) of \(counted(count, "image has", "images have")) no box\(boxes.findsOne ? "" : " of at least the score that was asked for")") }
+        if format != nil || output == nil { print(try text.rendered(format ?? .table, width: wideOption.width)) }
+        if empty > 0 { HarnessProgram.say("nothing was found in \(grouped(empty)) of \(counted(count, "image", "images"))") }
     }
 }
 

@@ -121,7 +121,7 @@ struct PredictCommand: DefinitionCommand {
         let sources = [input].compactMap { $0 } + (files?.paths ?? [])
         let inputs = try sources + (model == nil ? [] : [weights].compactMap { $0 }.map { try workspace.display(workspace.result($0)) })
         let trained = try trainedModel(for: array, workspace, registry)
-        if let boxes = trained.boxes { return try findObjects(trained, boxes, array, files, inputs) }
+        if trained.boxes != nil { return try findObjects(trained, array, files, inputs) }
         if pictures != nil { throw UserError(.usage, "--pictures: goes with a run of the task detection or localization") }
         if trained.definition.answersPixels { return try writeMasks(trained, array, files, inputs) }
         if tiles || overlap != nil { throw UserError(.usage, "\(tiles ? "--tiles" : "--overlap"): goes with a model that answers for every pixel, such as unet") }

@@ -102,7 +102,9 @@ import Testing
         let lines = files.output.split(separator: "\n")
         #expect(lines.count == count + 1 && lines[0] == "image,class,name,score,x,y,width,height" && lines[1].hasPrefix("shots/0.png,"))
         #expect(try FileManager.default.contentsOfDirectory(atPath: path("drawn")).count == 8)
-        // A threshold leaves the surest.
+        // A threshold leaves the surest, and who asks for too much is told.
+        let none = try harness("predict", "found/yolo", "shots/0.png", "--threshold", "0.999", "--format", "json")
+        #expect(none.exitCode == 0 && none.output.contains("\"objects\" : [") && none.errors.contains("nothing was found in 1 of 1 image"), "\(none)")
         let scores = try found.read("/scores", as: Float.self).prefix(count).map { Double($0) }, ordered = scores.sorted()
         let middle = (ordered[count / 2 - 1] + ordered[count / 2]) / 2
         let few = try harness("predict", "found/yolo", "shots", "--threshold", "\(middle)", "--format", "csv")

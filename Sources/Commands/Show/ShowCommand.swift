@@ -135,7 +135,7 @@ struct ShowCommand: DefinitionCommand {
             throw UserError(.usage, "\(file): lies in the run, into which nothing is written; expected another folder")
         }
         let output = try output.map { try OutputFile.picture($0, PictureFormat($0)!, besides: image) }
-        let into = try into.map { try OutputFile.path($0, besides: image, replacing: ("HDF5", [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A])) }
+        let into = try into.map { try OutputFile.path($0, besides: image, replacing: ("HDF5", [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]), followsLinks: false) }
         if let into { try NetworkView.requireOwn(into) }
         let tests = { try TestImages(of: run, dataDirectory: dataOptions.dataDirectory, dataFile: data, registry: registry) }
         // What the run's file has needs no model.
