@@ -103,7 +103,10 @@ import Testing
         #expect(lines.count == count + 1 && lines[0] == "image,class,name,score,x,y,width,height" && lines[1].hasPrefix("shots/0.png,"))
         #expect(try FileManager.default.contentsOfDirectory(atPath: path("drawn")).count == 8)
         // A threshold leaves the surest, and who asks for too much is told.
-        let none = try harness("predict", "found/yolo", "shots/0.png", "--threshold", "0.999", "--format", "json")
+        let none = try harness("predict", "found/yolo", "shots/0.png", "--threshold", "0.999", "--format", "json", "--pictures", "bare")
+        // A picture is the image where nothing was found, and other pixels where something was.
+        let bare = try Data(contentsOf: URL(filePath: path("bare/0.png"))), framed = try Data(contentsOf: URL(filePath: path("drawn/0.png")))
+        #expect(bare.prefix(33) == framed.prefix(33) && bare != framed)
         #expect(none.exitCode == 0 && none.output.contains("\"objects\" : [") && none.errors.contains("nothing was found in 1 of 1 image"), "\(none)")
         let scores = try found.read("/scores", as: Float.self).prefix(count).map { Double($0) }, ordered = scores.sorted()
         let middle = (ordered[count / 2 - 1] + ordered[count / 2]) / 2
