@@ -23,7 +23,7 @@ import Testing
             name: "volumes", data: "{shapes_3d: {form: voxels, train_shapes: 96, test_shapes: 16}}", task: "classification",
             model: "{voxel_cnn: {width: 4, hidden: 8}}"),
         Case(
-            name: "sequences", data: "{sequences_1d: {train_sequences: 800, test_sequences: 16}}", task: "segmentation",
+            name: "sequences", data: "{sequences_1d: {train_sequences: 200, test_sequences: 16}}", task: "segmentation",
             model: "{cnn1d: {widths: [8, 8], causal: true, norm: batch, answer: positions}}"),
     ]
 
@@ -32,14 +32,14 @@ import Testing
         try folder.add("Experiments/run.yaml", """
             data:   \(test.data)
             task:   \(test.task)
-            train:  {epochs: 2, batch_size: 8, checkpoint_every_steps: 2, optimizer: {adamw: {learning_rate: 5e-3}}}
+            train:  {epochs: 2, batch_size: 8, checkpoint_every_steps: 4, optimizer: {adamw: {learning_rate: 5e-3}}}
             models: {m: \(test.model)}
             """)
         func words(_ results: String, _ threads: Int) -> [String] { ["run", "run", "--results", results, "--threads", "\(threads)"] }
         func files(_ results: String) throws -> [String: Data] {
             let runs = folder.url.appending(path: results).appending(path: "run")
             let run = try #require(FileManager.default.contentsOfDirectory(atPath: runs.path).first)
-            return try Dictionary(uniqueKeysWithValues: ["run.h5", "best.h5", "last.h5"].map { name in
+            return try Dictionary(uniqueKeysWithValues: ["run.h5", "weights/best.h5", "weights/last.h5"].map { name in
                 (name, try Data(contentsOf: runs.appending(path: run).appending(path: name)))
             })
         }

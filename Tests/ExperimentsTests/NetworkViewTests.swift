@@ -59,7 +59,7 @@ struct NetworkViewTests {
     func integratedGradients(name: String) throws {
         try withProbe(name) { probe, images in
             let attribute = try probe.integratedGradients()
-            try expectEqual(images.flatMap { try attribute($0, nil).maps[0] }, "/\(name)/gradients")
+            try expectEqual(images.flatMap { try attribute($0, nil).values }, "/\(name)/gradients")
             // Completeness: what all pixels give is the logit less that of a black image.
             let logits = try probe.evaluator(of: [probe.layer("logits")]), nothing = [Float](repeating: 0, count: 5)
             let (index, _, values) = try attribute(images[0], nil)

@@ -49,7 +49,7 @@ import Testing
     /// The counts of the paper, 318.31 M and 305.67 M, without the convolutions of 76,950 that each head of the authors' code has and does not use.
     @Test(arguments: [("pup", "[10, 15, 20, 24]", 317_922_542, 318.31), ("naive", "[10, 15, 20]", 305_361_496, 305.67)])
     func setrHasThePublishedParameters(decoder: String, blocks: String, count: Int, millions: Double) throws {
-        let json = #"{"setr": {"patch": 16, "width": 1024, "depth": 24, "heads": 16, "decoder": "\#(decoder)", "auxiliary": \#(blocks), "auxiliary_decoder": "published", "class_token": true}}"#
+        let json = #"{"setr": {"patch": 16, "width": 1024, "depth": 24, "heads": 16, "decoder": "\#(decoder)", "auxiliary": \#(blocks), "auxiliary_decoder": "published", "decoder_bias": true, "class_token": true}}"#
         #expect(try Self.parameters(json, side: 512, classes: 150) == count)
         let heads = decoder == "pup" ? 5 : 4, unused = heads * (512 * 150 + 150)
         #expect((Double(count + unused) / 1e4).rounded() / 100 == millions)

@@ -14,8 +14,8 @@ import TensorCore
 ///
 /// Scores of images that patches do not fill (`pad: true`) are cut. With `auxiliary: [4, 8]` the tokens of these blocks have a decoder like `naive`, trained
 /// beside the main one with 0.4 of its loss, as in the paper. The authors' code has a norm for each of them, `auxiliary_decoder: published`, with `pup` a 3×3
-/// convolution in the place of the 1×1 one and scores at four times the map's size, and a class token, which no decoder sees (`class_token: true`); there is
-/// none else.
+/// convolution in the place of the 1×1 one and scores at four times the map's size, biases before the norms of decoders, which change nothing
+/// (`decoder_bias: true`), and a class token, which no decoder sees (`class_token: true`); else there are none.
 ///
 /// The paper's 318.31 M parameters of SETR-PUP are those of 512×512 pixels and 150 classes with `auxiliary: [10, 15, 20, 24]`, 317,922,542, and five
 /// convolutions of 76,950 that the authors' code has and does not use; its 305.67 M of the naive one are 305,361,496 with `auxiliary: [10, 15, 20]`, and four.
@@ -41,6 +41,8 @@ public struct SETRConfiguration: ModelConfiguration {
     public var channels = 256
     /// What normalizes the decoder's features.
     public var norm = NormalizationKind.batch
+    /// Whether the decoders' convolutions have biases, before a norm too.
+    public var hasDecoderBias = false
     /// The blocks, from 1, that have a decoder of their own.
     public var auxiliaryBlocks: [Int] = []
     /// What decoders of blocks are.
@@ -76,6 +78,7 @@ public struct SETRConfiguration: ModelConfiguration {
                 "Blocks, from 1, whose tokens have a decoder of their own, which is trained beside the main one with 0.4 of its loss."),
             Key("auxiliary_decoder", \.auxiliaryDecoder, .choice, writesDefault: false,
                 "What these decoders are: a 1×1 convolution (naive), or as in the authors' code, with a norm of their own and for pup a 3×3 convolution (published)."),
+            Key("decoder_bias", \.hasDecoderBias, .flag, writesDefault: false, "Whether the decoders' convolutions have biases before a norm too, as in the authors' code."),
             Key("class_token", \.hasClassToken, .flag, writesDefault: false, "Whether a class token stands before the patches, as in the authors' code; no decoder sees it."),
         ]
 
@@ -162,7 +165,7 @@ private protocol TokenDecoder {
 
 /// The decoder's convolution, its norm and ReLU.
 private func convolution(_ inputs: Int, _ outputs: Int, kernel: Size2D, _ network: SETRConfiguration, in scopes: (Scope, Scope)) -> ConvolutionLayer {
-    ConvolutionLayer(inputs, outputs, kernel: kernel, norm: network.norm, initialization: network.initialization, in: scopes)
+    ConvolutionLayer(inputs, outputs, kernel: kernel, norm: network.norm, hasBias: network.hasDecoderBias, initialization: network.initialization, in: scopes)
 }
 
 private struct NaiveDecoder: TokenDecoder {

@@ -66,7 +66,7 @@ public struct MVCNNConfiguration: ModelConfiguration {
         Key("pooling", \.pooling, .choice, "What is joined: features by their largest values (max) or mean, or the network's answers for each view by the mean of their logits or probabilities."),
         Key("train_views", \.trainViews, .choice, writesDefault: false,
             "Which views of an image a training step sees: all, or one that is drawn anew each time, which trains a classifier of single views; with pooling: logits or probabilities."),
-        Key("seen_views", \.seenViews, .integers(in: 0...4_095), writesDefault: false, "The views that the network looks at, from 0, in ascending order; absent: all."),
+        Key("seen_views", \.seenViews, .integers(in: 0...4_095), "The views that the network looks at, from 0, in ascending order; absent: all."),
     ]
 
     public mutating func check(_ fields: inout FieldReader) {
@@ -129,7 +129,7 @@ private struct MVCNN: ImageEncoder {
     }
 
     /// The views that are looked at, `[B · V, H, W, C]`; with `train_views: one` in training `[B, H, W, C]`.
-    private func pictures(_ images: Tensor) -> Tensor {
+    private func seenPictures(_ images: Tensor) -> Tensor {
         guard images.isValid, network.seenViews != nil || network.trainViews == .one else { return images.pictures(network.views) }
         var views = images.volume(channels: images.shape[3] / network.views)  // [B, V, H, W, C]
         if let seen = network.seenViews {
@@ -145,7 +145,7 @@ private struct MVCNN: ImageEncoder {
     }
 
     func callAsFunction(_ images: Tensor) -> NamedOutputs {
-        let pictures = scope["views"].record { pictures(images) }
+        let pictures = scope["views"].record { seenPictures(images) }
         let place = network.poolAfter ?? network.backbone.cutAfter
         guard let backbone = backbone as? any StagedBackbone else {
             var outputs = NamedOutputs()
