@@ -33,7 +33,7 @@ struct DataCheckCommand: DefinitionCommand {
     @Option(help: ArgumentHelp("Write a page with small pictures of each class, for a browser.", valueName: "file"))
     var html: String?
 
-    @Option(help: "The order of an image's axes in an HDF5 or .npz file: nchw or nhwc.")
+    @Option(help: "The order of an image's axes in an HDF5 or .npz file: \(HDF5Source.Layout.allCases.map(\.rawValue).joined(separator: ", ")).")
     var layout: HDF5Source.Layout?
 
     @OptionGroup var dataOptions: DataOptions

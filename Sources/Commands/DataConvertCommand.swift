@@ -33,7 +33,7 @@ struct DataConvertCommand: DefinitionCommand {
     @Option(help: "\(ResizeKind.allCases.map(\.rawValue).joined(separator: ", ")) (default: exact).")
     var resize: ResizeKind?
 
-    @Option(help: "The order of an image's axes in an HDF5 or .npz file: nchw or nhwc.")
+    @Option(help: "The order of an image's axes in an HDF5 or .npz file: \(HDF5Source.Layout.allCases.map(\.rawValue).joined(separator: ", ")).")
     var layout: HDF5Source.Layout?
 
     @Option(help: ArgumentHelp("The channels of image files: 1 or 3 (default: 3).", valueName: "n"))

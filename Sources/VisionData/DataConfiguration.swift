@@ -50,6 +50,15 @@ public struct DataConfiguration: Configurable {
             }
         }
 
+        /// The solids of which images are made, whatever is given of them and with which noise; nil for images of anything else.
+        public var solids: SolidShapes? {
+            switch self {
+            case .shapes(let shapes): shapes.solids
+            case .named(.shapes3D): SolidShapes()
+            case .named, .sequences, .hdf5, .folder, .numpy, .coco, .scenes: nil
+            }
+        }
+
         /// Fewer samples of the same form, for runs of seconds, of what is made; nil for all else.
         public var small: Source? {
             switch self {
@@ -308,13 +317,21 @@ public struct HDF5Source: Configurable {
         case nchw
         /// `[n, height, width, channels]`
         case nhwc
+        /// `[n, channels, depth, height, width]`
+        case ncdhw
+        /// `[n, depth, height, width, channels]`
+        case ndhwc
+        /// `[n, channels, length]`
+        case ncl
+        /// `[n, length, channels]`
+        case nlc
     }
 
     /// As it is written: relative to the file that says it.
     public var path: String
     /// The number of classes; nil: the file's attribute `classes`, or the largest label + 1.
     public var classes: Int?
-    /// nil: `nchw`, unless the shape looks like `nhwc`, which is an error then.
+    /// nil: `nchw`, or of volumes with five axes `ncdhw`, unless the shape looks as if channels came last, which is an error then.
     public var layout: Layout?
     /// More are a mistake in the labels, such as identifiers in the place of class indices; and the confusion matrix has the square of it.
     static let largestClassCount = 10_000
@@ -332,7 +349,7 @@ public struct HDF5Source: Configurable {
     public static let options: [Key<HDF5Source>] = [
         .required("path", \.path, .text, missing: "expected a path", "The file, relative to the one that says it."),
         Key("classes", \.classes, .integer(in: 1...largestClassCount), "How many classes there are; absent: the file's attribute, or the largest label + 1."),
-        Key("layout", \.layout, .choice, "The order of an image's axes, where the shape leaves it open."),
+        Key("layout", \.layout, .choice, "The order of the axes of images, where the shape leaves it open, of volumes (ncdhw, ndhwc) and of sequences (ncl, nlc), whose channels come first or last."),
     ]
 }
 

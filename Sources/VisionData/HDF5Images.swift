@@ -5,7 +5,7 @@ import TensorCore
 
 /// Reads a data set from an HDF5 file.
 ///
-/// The file holds `/train/images`, `[n, channels, height, width]` (or `[n, height, width, channels]`, where the source says so), of a type that
+/// The file holds `/train/images`, `[n, channels, height, width]`, of volumes also `[n, channels, depth, height, width]` (or in the order of axes that the source says), of a type that
 /// `HDF5ImageArray` takes, and `/train/labels`, `[n]`, integers from 0; the same under `/test`, and under `/val` when it brings its own validation images. The
 /// number of classes is `source.classes`, or the root attribute `classes`, or that of the names, or the largest label + 1. The root attribute or dataset
 /// `class_names`, a list of texts, names them. Masks and boxes may stand beside the images (`HDF5Targets`); then there may be no labels, and an image's is that
@@ -21,7 +21,7 @@ func loadHDF5Images(_ source: HDF5Source, at path: String, isRecorded: Bool = fa
     let file = try HDF5Reader(path)
     let parts = try ["train", "val", "test"]
         .filter { $0 != "val" || file.exists("/val/images") || file.exists("/val/labels") }
-        .map { try HDF5Part($0, of: file, layout: source.layout ?? (isRecorded ? .nchw : nil)) }
+        .map { try HDF5Part($0, of: file, layout: source.layout, isRecorded: isRecorded) }
     let train = parts[0]
     for part in parts.dropFirst() where part.shape != train.shape || part.type != train.type {
         throw UserError(.data, """
@@ -69,13 +69,13 @@ private struct HDF5Part {
     var shape: ImageShape { array.shape }
     var type: ElementType { array.type }
 
-    init(_ name: String, of file: HDF5Reader, layout: HDF5Source.Layout?) throws {
+    init(_ name: String, of file: HDF5Reader, layout: HDF5Source.Layout?, isRecorded: Bool) throws {
         self.name = name
         images = "/\(name)/images"
         labels = "/\(name)/labels"
         array = try HDF5ImageArray(
-            images, of: file, layout: layout,
-            remedy: "say layout: nhwc in data.hdf5 if channels come last, or layout: nchw if they do not")
+            images, of: file, layout: layout, isRecorded: isRecorded,
+            remedy: { "say layout: \($0) in data.hdf5 if channels come last, or layout: \($0.channelsFirst) if they do not" })
         hasLabels = file.exists(labels) || !file.exists("/\(name)/masks") && !file.exists("/\(name)/boxes")
         guard hasLabels else { return }
         let labelDimensions = try file.shape(of: labels)
