@@ -12,17 +12,19 @@ struct DataCheckCommand: DefinitionCommand {
         commandName: "check",
         abstract: "Look at every image of a data set, and write a definition for a folder of image files.",
         discussion: """
-            SOURCE is a folder of image files, a list of them (CSV, TSV), a data set's name, or an HDF5 or .npz file. A folder has a folder for each \
-            class, or train, val and test with folders of classes in them. Every image is looked at: counts, sizes, formats, damaged files, and \
-            duplicates within and across splits are shown.
+            SOURCE is a folder of image files, a list of them (CSV, TSV), a data set's name, an HDF5 or .npz file, or a definition, whose data are looked at. A folder \
+            has a folder for each class, or train, val and test with folders of classes in them; or COCO's annotations/instances_train2017.json; or images and masks, \
+            in JPEGImages and SegmentationClass as PASCAL VOC has them or in images and masks. Every image is looked at: counts, of masks the pixels and of boxes the \
+            objects of each class, sizes, formats, damaged files and records that do not fit, one sentence each, and duplicates within and across splits are shown.
 
             Examples:
               harness data check ~/leaves
               harness data check ~/leaves --write-definition leaves.yaml
+              harness data check VOC2012
               harness data check fashion-mnist --html fashion-mnist.html
             """)
 
-    @Argument(help: "A folder or list of image files, a name, or an HDF5 or .npz file.")
+    @Argument(help: "A folder or list of image files, a name, an HDF5 or .npz file, or a definition.")
     var source: String
 
     @Option(help: ArgumentHelp("Write a definition with three small models for these image files.", valueName: "file"))
@@ -31,7 +33,7 @@ struct DataCheckCommand: DefinitionCommand {
     @Option(help: ArgumentHelp("Write a page with small pictures of each class, for a browser.", valueName: "file"))
     var html: String?
 
-    @Option(help: "The order of an image's axes in an HDF5 or .npz file: nchw or nhwc.")
+    @Option(help: "The order of an image's axes in an HDF5 or .npz file: \(HDF5Source.Layout.allCases.map(\.rawValue).joined(separator: ", ")).")
     var layout: HDF5Source.Layout?
 
     @OptionGroup var dataOptions: DataOptions
@@ -39,8 +41,9 @@ struct DataCheckCommand: DefinitionCommand {
 
     func run(_ registry: Registry) throws {
         var source = try DataSource(source, registry)
-        if writeDefinition != nil, source.folder == nil {
-            throw UserError(.usage, "--write-definition: goes with a folder or a list of image files; \(source.text) is none")
+        if writeDefinition != nil, source.folder == nil || source.folder?.masks != nil {
+            let found = source.folder == nil ? "is none" : "has masks"
+            throw UserError(.usage, "--write-definition: goes with a folder or a list of image files; \(source.text) \(found)")
         }
         let definition = try writeDefinition.map { try OutputFile.path($0) }
         if let definition, FileManager.default.fileExists(atPath: definition) {
@@ -50,12 +53,13 @@ struct DataCheckCommand: DefinitionCommand {
         let page = try html.map { try OutputFile.path($0, besides: [source.path].compactMap { $0 }, replacing: ("HTML", Array("<!doctype html>".utf8))) }
         let progress = FileProgress(), thumbnailCount = page == nil ? 0 : 10, survey: ImageSurvey
         if let folder = source.folder {
-            survey = try ImageSurvey(folder: folder.path, thumbnailCount: thumbnailCount, progress: progress.progress.report)
+            survey = try ImageSurvey(folder, thumbnailCount: thumbnailCount, progress: progress.progress.report)
         } else {
             // Images of several sizes are looked at as they are, whatever size a model gets.
             if try source.holdsSizesOfTheirOwn() { source.configuration.size = Size2D(64, 64) }
-            let found = try FoundImages(source.configuration, dataDirectory: dataOptions.dataDirectory)
-            survey = try ImageSurvey(found, source: source.text, thumbnailCount: thumbnailCount, progress: progress.progress.report)
+            var problems: [String] = []
+            let found = try FoundImages(source.configuration, dataDirectory: dataOptions.dataDirectory) { problems.append($0.message) }
+            survey = try ImageSurvey(found, source: source.text, damaged: problems, thumbnailCount: thumbnailCount, progress: progress.progress.report)
         }
         progress.end()
         print(Self.text(survey, width: wideOption.width))
@@ -78,9 +82,10 @@ struct DataCheckCommand: DefinitionCommand {
             table.append(["\(label)", name.visibleOnOneLine] + survey.counts.map { grouped($0.images[label]) })
         }
         table.append(["", "all"] + survey.counts.map { grouped($0.images.reduce(0, +)) })
+        if let targets = survey.targets { table = Self.table(of: targets, survey.classNames) }
         var lines: [String] = []
         let unused = survey.classNames.count - used.count
-        if unused > 0 { lines.append("\(counted(unused, "class", "classes")) without images") }
+        if unused > 0, survey.targets == nil { lines.append("\(counted(unused, "class", "classes")) without images") }
         if !survey.formats.isEmpty { lines.append("formats: " + survey.formats.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\(grouped($0.value)) \($0.key)" }.joined(separator: ", ")) }
         func size(_ size: Size2D) -> String { "\(size.height)×\(size.width)" }
         if survey.sizes.count == 1 {
@@ -102,11 +107,36 @@ struct DataCheckCommand: DefinitionCommand {
         twins(survey.duplicates, "equal images")
         twins(survey.nearDuplicates, "images that look alike")
         if !survey.damaged.isEmpty {
-            lines.append("\(counted(survey.damaged.count, "damaged file", "damaged files")):")
+            let (one, many) = survey.targets == nil ? ("damaged file", "damaged files") : ("problem", "problems")
+            lines.append("\(counted(survey.damaged.count, one, many)):")
             lines += survey.damaged.prefix(20).map { "  \($0.visibleOnOneLine)" }
             if survey.damaged.count > 20 { lines.append("  and \(grouped(survey.damaged.count - 20)) more") }
         }
         return ([table.text(width: width), ""] + lines.flatMap { broken($0, width: width) }).joined(separator: "\n")
+    }
+}
+
+extension DataCheckCommand {
+    /// The pixels and objects of each class, and what has none.
+    fileprivate static func table(of targets: SurveyedTargets, _ classNames: [String]) -> TextTable {
+        let parts = targets.parts, hasPixels = parts.contains { $0.pixels != nil }, hasObjects = parts.contains { $0.objects != nil }
+        var table = TextTable(
+            [TextTable.Column("class"), TextTable.Column("name", .left)]
+                + parts.flatMap { part in (hasPixels ? ["\(part.split.rawValue) pixels"] : []) + (hasObjects ? ["\(part.split.rawValue) objects"] : []) }.map { TextTable.Column($0) })
+        func append(_ number: String, _ name: String, pixels: (SurveyedTargets.Part) -> Int?, objects: (SurveyedTargets.Part) -> Int?) {
+            table.append([number, name] + parts.flatMap { part in
+                (hasPixels ? [pixels(part).map(grouped) ?? ""] : []) + (hasObjects ? [objects(part).map(grouped) ?? ""] : [])
+            })
+        }
+        for (label, name) in classNames.enumerated() {
+            append("\(label)", name.visibleOnOneLine, pixels: { label < 255 ? $0.pixels?[label] : nil }, objects: { $0.objects?[label] })
+        }
+        let ignored = Int(LabeledImages.ignored)
+        if parts.contains(where: { ($0.pixels?[ignored] ?? 0) > 0 }) { append("", "do not count", pixels: { $0.pixels?[ignored] }, objects: { _ in nil }) }
+        append("", "all", pixels: { $0.pixels?.reduce(0, +) }, objects: { $0.objects?.reduce(0, +) })
+        append("", "images", pixels: { $0.images }, objects: { $0.images })
+        if hasObjects { append("", "images without objects", pixels: { _ in nil }, objects: { $0.withoutObject }) }
+        return table
     }
 }
 

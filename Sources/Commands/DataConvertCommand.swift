@@ -10,16 +10,18 @@ struct DataConvertCommand: DefinitionCommand {
         commandName: "convert",
         abstract: "Write a data set into an HDF5 file, as data.hdf5 reads it.",
         discussion: """
-            SOURCE is a data set's name, a folder or list of image files, or an HDF5 or .npz file. Image files are decoded once and for all; with --size \
+            SOURCE is a data set's name, a folder or list of image files, also with masks or COCO's boxes (`harness data check --help`), an HDF5 or .npz file, or a \
+            definition, whose data are written with their masks and boxes, before any are held out or left out. Image files are decoded once and for all; with --size \
             they are brought to one size, and those of several sizes are otherwise written one by one, each in its own.
 
             Examples:
               harness data convert cifar-10 cifar10.h5 --data-dir ~/cifar-10-batches-bin
               harness data convert ~/leaves leaves.h5 --size 224 --resize shorter
+              harness data convert street.yaml street.h5
               harness data convert pneumoniamnist.npz pneumonia.h5
             """)
 
-    @Argument(help: "A name, a folder or list of image files, or an HDF5 or .npz file.")
+    @Argument(help: "A name, a folder or list of image files, an HDF5 or .npz file, or a definition.")
     var source: String
 
     @Argument(help: ArgumentHelp("The file to write.", valueName: "file.h5"))
@@ -31,7 +33,7 @@ struct DataConvertCommand: DefinitionCommand {
     @Option(help: "\(ResizeKind.allCases.map(\.rawValue).joined(separator: ", ")) (default: exact).")
     var resize: ResizeKind?
 
-    @Option(help: "The order of an image's axes in an HDF5 or .npz file: nchw or nhwc.")
+    @Option(help: "The order of an image's axes in an HDF5 or .npz file: \(HDF5Source.Layout.allCases.map(\.rawValue).joined(separator: ", ")).")
     var layout: HDF5Source.Layout?
 
     @Option(help: ArgumentHelp("The channels of image files: 1 or 3 (default: 3).", valueName: "n"))
@@ -68,10 +70,11 @@ struct DataConvertCommand: DefinitionCommand {
             (onError != nil && !isFolder, "--on-error: goes with image files"),
         ]
         if let sentence = unfit.first(where: \.0)?.1 { throw UserError(.usage, sentence) }
-        let isOneByOne = size == nil && isMixed
+        let isOneByOne = size == nil && isMixed && source.configuration.size == nil
+        if isOneByOne, source.folder?.masks != nil { throw UserError(.usage, "--size: is needed, since the images have several sizes and their masks are written with them") }
         // Of images that are written whole the size does not matter.
-        source.configuration.size = isOneByOne ? Size2D(64, 64) : size.map { Size2D($0, $0) }
-        source.configuration.resize = resize ?? .exact
+        if isOneByOne { source.configuration.size = Size2D(64, 64) } else if let size { source.configuration.size = Size2D(size, size) }
+        if let resize { source.configuration.resize = resize }
         let output = try OutputFile.path(output, besides: [source.path].compactMap { $0 }, replacing: ("HDF5", [0x89, 0x48, 0x44, 0x46]))
         let progress = FileProgress()
         source.configuration.places.progress = progress.progress

@@ -12,7 +12,7 @@ import VisionData
 struct PredictCommand: DefinitionCommand {
     static let configuration = CommandConfiguration(
         commandName: "predict",
-        abstract: "Classify image files or an HDF5 file's images, with a run's model or with any model and its weights.",
+        abstract: "Classify image files or an HDF5 file's images, or find masks or objects in them, with a run's model or with any model and its weights.",
         discussion: """
             Image files are JPEG, PNG or WebP, or folders of them; each is brought to the size of the run's images as these were, and one that is \
             damaged is named and passed over. An HDF5 file has /images [n, channels, height, width]. For a run they are uint8 (0 to 255) or float32 as its data were, and are normalized \
@@ -24,12 +24,20 @@ struct PredictCommand: DefinitionCommand {
             are cut into tiles of the model's size that overlap by --overlap pixels and are mirrored at the ends, and each pixel has the answer of the tile \
             whose border is farthest.
 
+            A run of the task detection or localization finds boxes: class, score, and x, y, width and height in pixels of each image's own size. Images are \
+            brought to the size of the run's as these were, and stretched where the definition does not say how. Found are the boxes of at least the score of the \
+            run's test, or of --threshold; a localization gives each image one. --output writes them as /boxes [m, 4], /classes, /scores and /box_image, \
+            --pictures draws them.
+
+            Models of views, voxels and sequences take --input: images [n, channels, height, width] as their data have them.
+
             Examples:
               harness predict leaves/resnet photo.jpg more/
               harness predict quickstart/vit --input images.h5 --top 3
               harness predict Results/quickstart/vit-s0-1f0c93ab --input images.h5 --format csv
               harness predict --model resnet18 --weights resnet18.safetensors --input images.h5 --output logits.h5
               harness predict cells/unet slides/ --output masks --tiles --overlap 32
+              harness predict street/yolo photos/ --threshold 0.3 --pictures found
             """)
 
     @Argument(help: ArgumentHelp("A run folder, a folder with one run in it, or the beginning of a run's name.", valueName: "run"), completion: Completion.run)
@@ -62,6 +70,12 @@ struct PredictCommand: DefinitionCommand {
     @Option(help: "The format of the numbers between operations: \(Precision.allCases.map(\.rawValue).joined(separator: ", ")) (default: the run's, or fp32).")
     var precision: Precision?
 
+    @Option(help: ArgumentHelp("Of a detection: which score a box has at least (default: that of the run's test).", valueName: "score"))
+    var threshold: Double?
+
+    @Option(help: ArgumentHelp("Of a model that finds boxes: write the images with them, PNG files, into a folder.", valueName: "folder"))
+    var pictures: String?
+
     @Flag(help: "Of a model that answers for every pixel: cut images into tiles of its size, whatever the run did with its images.")
     var tiles = false
 
@@ -74,10 +88,15 @@ struct PredictCommand: DefinitionCommand {
     mutating func validate() throws {
         if let overlap, overlap < 0 { throw ValidationError("--overlap: expected a number of pixels from 0, found \(overlap)") }
         try validateClasses(classes)
+        if let threshold, !(0..<1).contains(threshold) { throw ValidationError("--threshold: expected a number from 0, below 1, found \(threshold)") }
+        if pictures == "" { throw ValidationError("--pictures: expected the path of a folder, found an empty one") }
         if top < 1 { throw ValidationError("--top: expected a number from 1, found \(top)") }
         if output == "" { throw ValidationError("--output: expected the path of a file, found an empty one") }
         if input == "" { throw ValidationError("--input: expected the path of a file, found an empty one") }
         if model != nil {
+            if threshold != nil || pictures != nil {
+                throw ValidationError("\(threshold != nil ? "--threshold" : "--pictures"): goes with a run, which knows its task; --model gives logits")
+            }
             if let path {
                 throw ValidationError("expected a run or --model, found both: \(path.shortened()) beside --model, whose images come from --input, normalized already")
             }
@@ -102,6 +121,8 @@ struct PredictCommand: DefinitionCommand {
         let sources = [input].compactMap { $0 } + (files?.paths ?? [])
         let inputs = try sources + (model == nil ? [] : [weights].compactMap { $0 }.map { try workspace.display(workspace.result($0)) })
         let trained = try trainedModel(for: array, workspace, registry)
+        if trained.boxes != nil { return try findObjects(trained, array, files, inputs) }
+        if pictures != nil { throw UserError(.usage, "--pictures: goes with a run of the task detection or localization") }
         if trained.definition.answersPixels { return try writeMasks(trained, array, files, inputs) }
         if tiles || overlap != nil { throw UserError(.usage, "\(tiles ? "--tiles" : "--overlap"): goes with a model that answers for every pixel, such as unet") }
         let output = try output.map { try OutputFile.path($0, besides: inputs) }
@@ -127,21 +148,28 @@ struct PredictCommand: DefinitionCommand {
         if let text { print(try text.rendered(width: wideOption.width)) }
     }
 
+    /// The PNG file that is made of an image.
+    static func name(_ image: String) -> String { "\(((image as NSString).lastPathComponent as NSString).deletingPathExtension).png" }
+
+    /// - Throws: `.usage` when two images would have the same file.
+    static func requireNames(of files: UnlabeledFiles?, for content: String) throws {
+        let names = Dictionary(grouping: files?.paths ?? [], by: name)
+        if let twins = names.filter({ $0.value.count > 1 }).min(by: { $0.key < $1.key }) {
+            throw UserError(.usage, "\(twins.value[0]) and \(twins.value[1]) would both have the \(content) \(twins.key); predict them one by one")
+        }
+    }
+
     /// Writes a mask for each image.
     private func writeMasks(_ trained: TrainedModel, _ array: UnlabeledImages?, _ files: UnlabeledFiles?, _ inputs: [String]) throws {
         guard let output else { throw UserError(.usage, "the model answers for every pixel; add --output with a folder for the masks") }
         if format != nil || top != 1 { throw UserError(.usage, "\(format != nil ? "--format" : "--top"): goes with a model that answers for an image; masks are PNG files") }
-        func name(_ image: String) -> String { "\(((image as NSString).lastPathComponent as NSString).deletingPathExtension).png" }
-        let names = Dictionary(grouping: files?.paths ?? [], by: name)
-        if let twins = names.filter({ $0.value.count > 1 }).min(by: { $0.key < $1.key }) {
-            throw UserError(.usage, "\(twins.value[0]) and \(twins.value[1]) would both have the mask \(twins.key); predict them one by one")
-        }
-        try OutputFile.folder(output)
+        try Self.requireNames(of: files, for: "mask")
+        try OutputFile.folder(output, for: "masks")
         var options = MaskOptions()
         (options.isTiled, options.overlap) = (tiles, overlap)
         let write: (WholeImage, [UInt8]) throws -> Void = { image, mask in
             try Interrupt.check()
-            let path = try OutputFile.path("\(output)/\(name(image.name))", besides: inputs)
+            let path = try OutputFile.path("\(output)/\(Self.name(image.name))", besides: inputs, followsLinks: false)
             try requireMask(at: path)
             guard let bytes = PNG.encoded(mask: mask, width: image.size.width, height: image.size.height) else {
                 throw UserError(.internal, "\(path): there is no memory for a mask of \(image.size)")
@@ -168,7 +196,7 @@ struct PredictCommand: DefinitionCommand {
     private func trainedModel(for images: UnlabeledImages?, _ workspace: Workspace, _ registry: Registry) throws -> TrainedModel {
         if let path {
             return try TrainedModel(
-                of: workspace.run(path), weights: weights.flatMap(RunFolder.Weights.init) ?? .best, precision: precision, registry: registry)
+                of: workspace.run(path), weights: weights.flatMap(RunFolder.Weights.init) ?? .best, precision: precision, threshold: threshold, registry: registry)
         }
         guard let model, let weights, let images else { preconditionFailure("validate() has seen that there are a model, weights and images") }
         let named = try NamedModel(model, input: nil, classes: classes, registry)

@@ -32,6 +32,9 @@ extension Figure {
         return document(drawing, "width=\"\(width.rawValue)mm\" height=\"\(number(height))mm\"", style: "<style>\(Palette.styleSheet)</style>\n")
     }
 
+    /// What every such file has.
+    public static var mark: String { "<rect class=\"f-back\"" }
+
     /// The figure as a part of an HTML page that has `Palette.styleSheet` in its style: it is as wide as the page lets it be.
     public func inlineSVG(_ width: FigureWidth) -> String { document(drawing(width), "width=\"100%\"", style: "") }
 

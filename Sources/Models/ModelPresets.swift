@@ -44,7 +44,7 @@ public struct ModelPreset: Sendable {
 
     /// All presets, in the order in which `harness models` lists them.
     public static let all: [ModelPreset] = baselines + convolutional + inception + efficient + smallResNets + resNets + bottlenecks + preactivated + wide
-        + visionTransformers + deit + compactTransformers + swin + mixed + hybrids + segmentation + workloads
+        + visionTransformers + deit + compactTransformers + swin + mixed + hybrids + segmentation + volumes + workloads
 
     private static let baselines = [
         ModelPreset("logistic-regression", "one linear map", LogisticRegressionConfiguration(), size: 28, channels: 1),
@@ -226,6 +226,18 @@ public struct ModelPreset: Sendable {
         return ModelPreset(
             "setr-\(decoder.rawValue)-l-16", "ViT-L/16 and the decoder \(decoder.rawValue)", SETRConfiguration(transformer, decoder: decoder), size: 768, channels: 3,
             classes: 19)
+    }
+
+    /// torchvision's r3d_18 for 16 frames in colour, and VoxNet as it was published for ModelNet40: an image's channels are frames and voxels in their depth.
+    private static let volumes: [ModelPreset] = [
+        ModelPreset("r3d-18", "16 frames of video", video, size: 112, channels: 48, classes: 400, paper: "Tran et al., CVPR 2018"),
+        ModelPreset("voxnet", "32×32×32 voxels", VoxelCNNConfiguration(), size: 32, channels: 32, classes: 40),
+    ]
+
+    private static var video: ResNet3DConfiguration {
+        var network = ResNet3DConfiguration()
+        network.channels = 3
+        return network
     }
 
     private static var smallUNet: UNetConfiguration {

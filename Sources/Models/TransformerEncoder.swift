@@ -168,9 +168,13 @@ public struct TransformerEncoder {
 
     /// Declares the parameters for patches in `rows` and `columns`.
     ///
-    /// - Parameter hasDistillationToken: whether a second token `dist_token` follows the class token.
+    /// - Parameters:
+    ///   - axes: along how many axes patches extend.
+    ///   - depth: into how many planes of a volume the rows are divided.
+    ///   - hasDistillationToken: whether a second token `dist_token` follows the class token.
     public init(
-        _ configuration: TransformerConfiguration, rows: Int, columns: Int, hasClassToken: Bool, hasDistillationToken: Bool = false, in scope: Scope
+        _ configuration: TransformerConfiguration, rows: Int, columns: Int, axes: Int = 2, depth: Int = 1, hasClassToken: Bool,
+        hasDistillationToken: Bool = false, in scope: Scope
     ) {
         let options = configuration.blockOptions, heads = configuration.heads, prefix = (hasClassToken ? 1 : 0) + (hasDistillationToken ? 1 : 0) + configuration.registers
         prefixTokens = prefix
@@ -183,7 +187,7 @@ public struct TransformerEncoder {
         if isTooLong { scope.fail("\(rows) × \(columns) tokens: more than \(Self.mostTokens)") }
         let kind = isTooLong ? .none : configuration.position
         position = PositionEmbedding(
-            kind, rows: rows, columns: columns, prefixTokens: prefix, width: width, deviation: configuration.positionDeviation, in: scope)
+            kind, rows: rows, columns: columns, axes: axes, depth: depth, prefixTokens: prefix, width: width, deviation: configuration.positionDeviation, in: scope)
         registers = configuration.registers > 0 ? RegisterTokens(count: configuration.registers, width: width, in: scope) : nil
         rotary = kind == .rotary
             ? RotaryPositions(rows: rows, columns: columns, prefixTokens: prefix, headWidth: width / max(heads, 1), in: scope["rotary"]) : nil

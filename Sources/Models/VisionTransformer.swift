@@ -192,9 +192,9 @@ struct VisionTransformer: ImageEncoder {
                     initialization: configuration.transformer.initialization, in: place)
             }
         func patches(_ length: Int) -> Int { (configuration.isPadded ? length + patch - 1 : length) / patch }
-        let rows = configuration.dimensions == 1 ? 1 : patches(input.height) * (configuration.dimensions == 3 ? patches(input.channels) : 1)
+        let depth = configuration.dimensions == 3 ? max(1, patches(input.channels)) : 1, rows = configuration.dimensions == 1 ? 1 : patches(input.height) * depth
         transformer = TransformerEncoder(
-            configuration.transformer, rows: rows, columns: patches(input.width), hasClassToken: configuration.pool == .class,
+            configuration.transformer, rows: rows, columns: patches(input.width), axes: configuration.dimensions, depth: depth, hasClassToken: configuration.pool == .class,
             hasDistillationToken: configuration.hasDistillationToken, in: scope)
         hasDistillationToken = configuration.hasDistillationToken
         pool = TokenPool(

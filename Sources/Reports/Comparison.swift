@@ -142,7 +142,7 @@ public struct Comparison {
         let folders = try paths.flatMap { try RunFolder.runs(of: $0) }.filter { seen.insert($0).inserted }
         guard !folders.isEmpty else { throw UserError(.noInput, "there are no runs under \(paths.joined(separator: ", "))") }
         try self.init(folders, options: options, isSorted: true)
-        guard rows.contains(where: { !$0.measured.isEmpty }) else {
+        guard rows.contains(where: { !$0.measured.isEmpty || $0.runs.contains { $0.summary.leavesUndefined(metric) } }) else {
             if !damages.isEmpty { throw UserError(.data, damages.joined(separator: "\n")) }
             let reasons = notes.prefix(8).map { "\n\($0)" }.joined()
             throw UserError(.noInput, "no finished run under \(paths.joined(separator: ", ")) has a \(metric.rawValue)\(reasons)")

@@ -58,7 +58,7 @@ public enum Metric: RawRepresentable, Sendable, Hashable {
         }
     }
 
-    private var measureName: String? {
+    var measureName: String? {
         switch self {
         case .test(let name), .validation(let name), .training(let name): name
         case .other: nil

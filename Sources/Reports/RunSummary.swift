@@ -103,6 +103,11 @@ struct RunSummary: Sendable {
 
     /// Why the run, though finished, has no value of a metric: what follows "has no test_ece"; empty where there is nothing to say.
     func reason(forLacking metric: Metric) -> String {
+        if leavesUndefined(metric) {
+            // Of the measures of a run that is whole these need objects.
+            return ["map_50", "map", "box_iou"].contains(metric.measureName ?? "")
+                ? ": none of its test images has an object, by which it is measured" : ": it is not defined for its test images"
+        }
         guard let (split, measure) = metric.score(description.measures) else { return "" }
         if scores[metric] == nil {
             let isSilent = description.definition?["train"]?["store_outputs"].map { if case .scalar("false", _) = $0.value { true } else { false } } ?? false
@@ -110,6 +115,12 @@ struct RunSummary: Sendable {
         }
         if case .topAccuracy(let k) = measure, let classes = description.classes, k > classes { return ": it has \(grouped(classes)) classes" }
         return ": it is not defined for its \(split.rawValue) images"
+    }
+
+    /// Whether the run is finished and measures a metric of the test, which is not a number there.
+    func leavesUndefined(_ metric: Metric) -> Bool {
+        guard case .test = metric, shortcoming == nil, let testValues else { return false }
+        return description.measures.firstIndex { $0.name == metric.measureName }.map { testValues[$0]?.isFinite != true } ?? false
     }
 
     var name: String { String(folder.path.split(separator: "/").last ?? "") }

@@ -1,4 +1,5 @@
 import Configuration
+import TensorCore
 import VisionData
 
 /// `task: {detection: {grid: 4, boxes: 2}}`, `task: {detection: {method: anchors, strides: [8, 16, 32]}}`
@@ -66,8 +67,17 @@ struct DetectionOptions: Configurable {
         for key in method == .grid ? Self.ofAnchors : Self.ofGrid where fields.node[key] != nil {
             fields.report("goes with method: \(method == .grid ? Method.anchors.rawValue : Method.grid.rawValue)", at: key)
         }
-        if strides.isEmpty { fields.report("expected at least one stride", at: "strides") }
-        if ratios.isEmpty { fields.report("expected at least one ratio", at: "ratios") }
+        for (key, isEmpty) in [("strides", strides.isEmpty), ("ratios", ratios.isEmpty)] where isEmpty && !fields.errors.hasAny(under: fields.path(of: key)) {
+            fields.report("expected at least one \(key.dropLast())", at: key)
+        }
+    }
+
+    /// - Parameter maximum: how many objects an image has at most.
+    func makeMethod(shape: ImageShape, classCount: Int, maximum: Int) -> any DetectionMethod {
+        switch method {
+        case .grid: GridDetection(self, shape: shape, classCount: classCount, maximum: maximum)
+        case .anchors: AnchorDetection(self, shape: shape, classCount: classCount, maximum: maximum)
+        }
     }
 }
 
@@ -79,11 +89,8 @@ extension ObjectDetection {
         let maximum = try dataset.requireBoxes(for: "detection")
         if labelSmoothing > 0 { throw UserError(at: "train.label_smoothing", "goes with a cross-entropy, which detection has not; leave this key out") }
         let finding = FindingOptions(scoreThreshold: options.scoreThreshold, suppression: options.suppression)
-        let method: any DetectionMethod = switch options.method {
-        case .grid: GridDetection(options, shape: dataset.shape, classCount: dataset.classCount, maximum: maximum)
-        case .anchors: AnchorDetection(options, shape: dataset.shape, classCount: dataset.classCount, maximum: maximum)
-        }
-        self.init(method, maximum: maximum, classCount: dataset.classCount, finding)
+        self.init(
+            options.makeMethod(shape: dataset.shape, classCount: dataset.classCount, maximum: maximum), maximum: maximum, classCount: dataset.classCount, finding)
     }
 }
 

@@ -48,7 +48,12 @@ public struct TaskKind: Sendable {
             fields.finish()
             return options
         }
-        self.prepare = { fields, dataset, training in try prepare(read(&fields), dataset, training) }
+        self.prepare = { fields, dataset, training in
+            let options = read(&fields)
+            // What is wrong in them is no matter of the samples.
+            try fields.errors.throwIfAny()
+            return try prepare(options, dataset, training)
+        }
         difference = { fields in read(&fields).identity }
     }
 }
@@ -123,11 +128,6 @@ public struct TaskRegistry: Sendable {
     /// Whether a definition asks for `classification`, with whatever options.
     public func isClassification(_ node: ConfigurationNode?) -> Bool { choice(node, ConfigurationErrors())?.name == Self.defaultName }
 
-    /// The name of the task that a definition asks for, where its answers are boxes; nil for others.
-    public func boxTask(_ node: ConfigurationNode?) -> String? {
-        choice(node, ConfigurationErrors()).flatMap { ["detection", "localization"].contains($0.name) ? $0.name : nil }
-    }
-
     /// What of `task:` results depend on: the name and the options that are not at their defaults; nil for the default task without any, and as
     /// it was written where it cannot be read.
     public func identity(of node: ConfigurationNode?) -> ConfigurationNode? {
@@ -141,7 +141,7 @@ public struct TaskRegistry: Sendable {
     }
 
     /// The name of a task, and its options; nil where it is no choice.
-    private func choice(_ node: ConfigurationNode?, _ errors: ConfigurationErrors) -> (name: String, options: FieldReader)? {
+    func choice(_ node: ConfigurationNode?, _ errors: ConfigurationErrors) -> (name: String, options: FieldReader)? {
         let nothing = ConfigurationNode(.null, mark: node?.mark ?? SourceMark(file: "task", line: nil))
         switch node?.value {
         case nil, .null: return (Self.defaultName, FieldReader(nothing, path: "task", errors: errors))

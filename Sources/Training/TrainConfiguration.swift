@@ -124,7 +124,7 @@ public struct TrainConfiguration: Configurable {
     ]
 
     public mutating func check(_ fields: inout FieldReader) {
-        if !batchSize.isMultiple(of: shards) {
+        if !batchSize.isMultiple(of: shards), !["batch_size", "shards"].contains(where: { fields.errors.hasAny(under: fields.path(of: $0)) }) {
             let below = batchSize / shards * shards
             let near = below > 0 ? "\(below) or \(below + shards)" : "\(shards)"
             fields.report("found \(batchSize), expected a multiple of the \(shards) shards, such as \(near)", at: "batch_size")

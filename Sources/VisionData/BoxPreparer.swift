@@ -48,7 +48,7 @@ struct BoxPreparer {
         let width = Double(shape.width), height = Double(shape.height)
         // Where a place of the stored image comes to, both from the centre.
         let determinant = map.a * map.d - map.b * map.c
-        func moved(_ x: Int32, _ y: Int32) -> (x: Double, y: Double) {
+        func moved(_ x: Float, _ y: Float) -> (x: Double, y: Double) {
             let x = Double(x) - width / 2 - map.x, y = Double(y) - height / 2 - map.y
             return ((map.d * x - map.b * y) / determinant + width / 2, (map.a * y - map.c * x) / determinant + height / 2)
         }

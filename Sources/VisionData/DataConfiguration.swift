@@ -50,6 +50,15 @@ public struct DataConfiguration: Configurable {
             }
         }
 
+        /// The solids of which images are made, whatever is given of them and with which noise; nil for images of anything else.
+        public var solids: SolidShapes? {
+            switch self {
+            case .shapes(let shapes): shapes.solids
+            case .named(.shapes3D): SolidShapes()
+            case .named, .sequences, .hdf5, .folder, .numpy, .coco, .scenes: nil
+            }
+        }
+
         /// Fewer samples of the same form, for runs of seconds, of what is made; nil for all else.
         public var small: Source? {
             switch self {
@@ -106,6 +115,10 @@ public struct DataConfiguration: Configurable {
     }
     /// How images come to `size`.
     public var resize = ResizeKind.exact
+    /// A number that the sides of images become multiples of, by a border; nil: they stay.
+    public var padTo: Int?
+    /// What brings images to the models' size.
+    public var sizing: ResizeKind { padTo == nil ? resize : .pad }
     /// How pixels between pixels are found when image files are resampled.
     public var interpolation = ImageInterpolation.bilinear
     /// What training sees of image files.
@@ -207,6 +220,7 @@ public struct DataConfiguration: Configurable {
         Key("normalization", \.normalization, .normalization, "How pixel values become inputs."),
         Key("size", \.extent, .imageExtent, "The size in which models get the images; native: each in its own, cut into patches that share sequences (navit); absent: that of the images."),
         Key("resize", \.resize, .choice, writesDefault: false, "How images come to size: stretched, bilinear and antialiased (exact), or with black around them (pad), where smaller images stay as they are; image files also by their shorter side, of which the middle is taken (shorter)."),
+        Key("pad_to", \.padTo, .integer(in: 2...1_024), "Images get a black border that makes their sides multiples of this number, as models with patches or many stages ask for; its pixels have the class 255 in masks and count nowhere, and boxes move with their images. Absent: there is none."),
         Key("interpolation", \.interpolation, .choice, writesDefault: false, "How pixels between pixels are found when image files are resampled; both as Pillow does."),
         Key("crop", \.crop, .choice, writesDefault: false, paper: "Szegedy et al., CVPR 2015", "What training sees of image files: the middle (center), or a random part of 8 to 100 % of the pixels (random_resized)."),
         Key("augment", \.augment, .list(of: Augmentation.kind), "Random changes of the training images, in their own size."),
@@ -226,7 +240,7 @@ public struct DataConfiguration: Configurable {
         if folder == nil, hdf5 == nil, let key = sizingKey { fields.report("goes with images of several sizes, in a folder or an HDF5 file", at: key) }
         if let fold {
             if let folds, fold >= folds { fields.report("found \(fold), expected a number below the \(folds) folds", at: "fold") }
-            if folds == nil { fields.report("there are no folds of which one is chosen; add their number, such as folds: 5", at: "fold") }
+            if folds == nil, !fields.has("folds") { fields.report("there are no folds of which one is chosen; add their number, such as folds: 5", at: "fold") }
         }
         if imagesPerClass != nil, trainExamples != nil { fields.report("found beside 'train_examples', expected one of the two", at: "images_per_class") }
         if native != nil {
@@ -239,7 +253,15 @@ public struct DataConfiguration: Configurable {
             if native != nil { fields.report("native goes with images without masks; expected a number of pixels", at: "size") }
             if crop == .randomResized { fields.report("takes parts of images and not of their masks; expected center", at: "crop") }
         }
-        if extent == nil, resize != .exact { fields.report("there is no size to which images are brought; add one, such as size: 224", at: "resize") }
+        if padTo != nil, extent != nil { fields.report("goes with images in their own size; leave size out, or say a size that is a multiple", at: "pad_to") }
+        if extent == nil, resize != .exact, !fields.has("size") { fields.report("there is no size to which images are brought; add one, such as size: 224", at: "resize") }
+    }
+
+    /// The shape of images with the border of `padTo`.
+    func padded(_ shape: ImageShape) -> ImageShape {
+        guard let padTo else { return shape }
+        func multiple(_ length: Int) -> Int { (length + padTo - 1) / padTo * padTo }
+        return ImageShape(height: multiple(shape.height), width: multiple(shape.width), channels: shape.channels)
     }
 
     /// The same without what chooses among the images: equal for configurations whose images are found to be the same before they are split.
@@ -295,13 +317,21 @@ public struct HDF5Source: Configurable {
         case nchw
         /// `[n, height, width, channels]`
         case nhwc
+        /// `[n, channels, depth, height, width]`
+        case ncdhw
+        /// `[n, depth, height, width, channels]`
+        case ndhwc
+        /// `[n, channels, length]`
+        case ncl
+        /// `[n, length, channels]`
+        case nlc
     }
 
     /// As it is written: relative to the file that says it.
     public var path: String
     /// The number of classes; nil: the file's attribute `classes`, or the largest label + 1.
     public var classes: Int?
-    /// nil: `nchw`, unless the shape looks like `nhwc`, which is an error then.
+    /// nil: `nchw`, or of volumes with five axes `ncdhw`, unless the shape looks as if channels came last, which is an error then.
     public var layout: Layout?
     /// More are a mistake in the labels, such as identifiers in the place of class indices; and the confusion matrix has the square of it.
     static let largestClassCount = 10_000
@@ -319,7 +349,7 @@ public struct HDF5Source: Configurable {
     public static let options: [Key<HDF5Source>] = [
         .required("path", \.path, .text, missing: "expected a path", "The file, relative to the one that says it."),
         Key("classes", \.classes, .integer(in: 1...largestClassCount), "How many classes there are; absent: the file's attribute, or the largest label + 1."),
-        Key("layout", \.layout, .choice, "The order of an image's axes, where the shape leaves it open."),
+        Key("layout", \.layout, .choice, "The order of the axes of images, where the shape leaves it open, of volumes (ncdhw, ndhwc) and of sequences (ncl, nlc), whose channels come first or last."),
     ]
 }
 

@@ -69,6 +69,30 @@ extension DataConfiguration {
         try find(source.path, "folder", at: "data.coco")
     }
 
+    /// The same with the path of a file or a folder as it is seen from the current folder.
+    ///
+    /// - Throws: `.noInput` when it is not there.
+    public func locatingSource() throws -> DataConfiguration {
+        var copy = self
+        switch source {
+        case .hdf5(var file):
+            file.path = try find(file).path
+            copy.source = .hdf5(file)
+        case .folder(var folder):
+            folder.path = try find(folder).path
+            copy.source = .folder(folder)
+        case .numpy(var file):
+            file.path = try find(file).path
+            copy.source = .numpy(file)
+        case .coco(var folder):
+            folder.path = try find(folder).path
+            copy.source = .coco(folder)
+        case .named, .scenes, .shapes, .sequences: return self
+        }
+        copy.places.pathFolder = nil
+        return copy
+    }
+
     private func find(_ path: String, _ kind: String, at key: String) throws -> (path: String, note: String?) {
         if let found = places.found { return (found, nil) }
         let candidates = candidates(path, below: places.pathFolder)

@@ -12,9 +12,11 @@ public struct FoundImages: Sendable {
 
     /// Finds and reads them.
     ///
-    /// - Parameter dataDirectory: the folder of `--data-dir`, which goes before the configuration's; nil when not given.
+    /// - Parameters:
+    ///   - dataDirectory: the folder of `--data-dir`, which goes before the configuration's; nil when not given.
+    ///   - onProblem: is told what is wrong with an image or an object of COCO's files, which is then left out; nil: it is thrown.
     /// - Throws: `UserError`: `.noInput` when a file is missing, `.data` when one is damaged.
-    public init(_ configuration: DataConfiguration, dataDirectory: String? = nil) throws {
+    public init(_ configuration: DataConfiguration, dataDirectory: String? = nil, onProblem: ((UserError) -> Void)? = nil) throws {
         switch configuration.source {
         case .named(let dataset) where dataset.load != nil:
             self.init(try dataset.load!(dataDirectory ?? configuration.findDirectory()?.path), nil, [])
@@ -39,7 +41,7 @@ public struct FoundImages: Sendable {
             let file = try configuration.find(source), loaded = try loadNumPyImages(source, at: file.path)
             self.init(loaded.images, file.path, [file.note] + loaded.notes)
         case .coco(let source):
-            let folder = try configuration.find(source), loaded = try loadCOCOImages(source, at: folder.path)
+            let folder = try configuration.find(source), loaded = try loadCOCOImages(source, at: folder.path, onProblem: onProblem)
             self.init(loaded.images, folder.path, [folder.note] + loaded.notes)
         case .folder(let source):
             let folder = try configuration.find(source)

@@ -7,11 +7,13 @@ struct GeometricChange {
     /// Of those that models get.
     let target: ImageShape
     let resize: ResizeKind
+    /// The class of the pixels around an image that stays as it is.
+    let borderLabel: UInt8
     private let augmentations: [Augmentation]
     private let stream: PhiloxStream
 
     init(_ dataset: ImageDataset, augmentations: [Augmentation], seed: UInt64) {
-        (shape, target, resize) = (dataset.images.shape, dataset.shape, dataset.resize)
+        (shape, target, resize, borderLabel) = (dataset.images.shape, dataset.shape, dataset.resize, dataset.borderLabel)
         self.augmentations = augmentations
         stream = ImagePreparer.stream(seed: seed)
     }

@@ -2,7 +2,7 @@ import Configuration
 import HDF5
 import TensorCore
 
-/// A dataset of images, whose shape and type are right: `[n, channels, height, width]`, or with the channels last; uint8 and uint16 stand for 0 to 1,
+/// A dataset of images, volumes or sequences, whose shape and type are right: `[n, channels, height, width]`, or as its layout says; uint8 and uint16 stand for 0 to 1,
 /// float32 and float64 are used as they are, in float32.
 struct HDF5ImageArray {
     private let dataset: String
@@ -10,36 +10,37 @@ struct HDF5ImageArray {
     let count: Int
     let shape: ImageShape
     let type: ElementType
-    /// Whether channels come last in the file.
-    let hasChannelsLast: Bool
+    private let dimensions: [Int]
+    private let layout: HDF5Source.Layout
 
     /// - Parameters:
-    ///   - layout: where the channels are; nil: first, and a shape that looks otherwise is refused.
-    ///   - remedy: what to do about such a shape.
-    init(_ images: String, of file: HDF5Reader, layout: HDF5Source.Layout?, remedy: String) throws {
+    ///   - layout: the order of the axes; nil: the channels are first, and a shape that looks otherwise is refused.
+    ///   - isRecorded: whether no shape is refused for how it looks.
+    ///   - remedy: what to do about a shape that looks like a layout with the channels last.
+    init(
+        _ images: String, of file: HDF5Reader, layout given: HDF5Source.Layout?, isRecorded: Bool = false, remedy: (HDF5Source.Layout) -> String
+    ) throws {
         (dataset, self.file) = (images, file)
-        let dimensions = try file.shape(of: images)
-        hasChannelsLast = layout == .nhwc
-        let expected = hasChannelsLast ? "[n, height, width, channels]" : "[n, channels, height, width]"
-        if dimensions.count == 3 {
+        let dimensions = try file.shape(of: images), layout = given ?? (dimensions.count == 5 ? .ncdhw : .nchw), expected = layout.words
+        (self.dimensions, self.layout) = (dimensions, layout)
+        if dimensions.count == 3, layout.rank == 4 {
             throw UserError(.data, """
                 \(file.path): \(images): found the shape \(dimensions), which lacks an axis for the channels, expected \(expected); images of one \
                 channel are \([dimensions[0], 1, dimensions[1], dimensions[2]])
                 """)
         }
-        guard dimensions.count == 4, !dimensions.contains(0) else {
+        guard dimensions.count == layout.rank, !dimensions.contains(0) else {
             throw UserError(.data, "\(file.path): \(images): found the shape \(dimensions), expected \(expected), none of them 0")
         }
-        let last = dimensions[3]
-        if layout == nil, [1, 3, 4].contains(last), dimensions[1] > last, dimensions[2] > last {
+        let last = dimensions[layout.rank - 1]
+        if given == nil, !isRecorded, [1, 3, 4].contains(last), dimensions[1..<layout.rank - 1].allSatisfy({ $0 > last }) {
+            let other: HDF5Source.Layout = layout == .ncdhw ? .ndhwc : .nhwc
             throw UserError(.data, """
-                \(file.path): \(images): found the shape \(dimensions), which looks like [n, height, width, channels], expected \(expected); \(remedy)
+                \(file.path): \(images): found the shape \(dimensions), which looks like \(other.words), expected \(expected); \(remedy(other))
                 """)
         }
         count = dimensions[0]
-        shape = hasChannelsLast
-            ? ImageShape(height: dimensions[1], width: dimensions[2], channels: last)
-            : ImageShape(height: dimensions[2], width: last, channels: dimensions[1])
+        shape = layout.shape(of: dimensions)
         type = try file.elementType(of: images)
         guard [.uint8, .uint16, .float32, .float64].contains(type) else {
             throw UserError(.data, "\(file.path): \(images): found elements of type \(type.rawValue), expected uint8, uint16, float32 or float64")
@@ -75,23 +76,5 @@ struct HDF5ImageArray {
         return .floats(ordered(values))
     }
 
-    private func ordered<Element>(_ images: [Element]) -> [Element] {
-        hasChannelsLast || shape.channels == 1 ? images : channelsLast(images, shape: shape)
-    }
-}
-
-/// `[n, channels, height, width]` → `[n, height, width, channels]`.
-func channelsLast<Element>(_ images: [Element], shape: ImageShape) -> [Element] {
-    let channels = shape.channels, area = shape.height * shape.width
-    return [Element](unsafeUninitializedCapacity: images.count) { output, initialized in
-        images.withUnsafeBufferPointer { images in
-            for image in stride(from: 0, to: images.count, by: shape.count) {
-                for channel in 0..<channels {
-                    let plane = image + channel * area
-                    for pixel in 0..<area { output.initializeElement(at: image + pixel * channels + channel, to: images[plane + pixel]) }
-                }
-            }
-        }
-        initialized = images.count
-    }
+    private func ordered<Element>(_ images: [Element]) -> [Element] { layout.ordered(images, of: dimensions) }
 }

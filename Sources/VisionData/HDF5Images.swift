@@ -5,10 +5,11 @@ import TensorCore
 
 /// Reads a data set from an HDF5 file.
 ///
-/// The file holds `/train/images`, `[n, channels, height, width]` (or `[n, height, width, channels]`, where the source says so), of a type that
+/// The file holds `/train/images`, `[n, channels, height, width]`, of volumes also `[n, channels, depth, height, width]` (or in the order of axes that the source says), of a type that
 /// `HDF5ImageArray` takes, and `/train/labels`, `[n]`, integers from 0; the same under `/test`, and under `/val` when it brings its own validation images. The
-/// number of classes is `source.classes`, or the root attribute `classes`, or the largest label + 1. The root attribute `class_names`, a
-/// list of texts, names them. Masks and boxes may stand beside the images (`HDF5Targets`).
+/// number of classes is `source.classes`, or the root attribute `classes`, or that of the names, or the largest label + 1. The root attribute or dataset
+/// `class_names`, a list of texts, names them. Masks and boxes may stand beside the images (`HDF5Targets`); then there may be no labels, and an image's is that
+/// of most of it (`HDF5Targets.labels`).
 ///
 /// - Throws: `UserError` with the file and the object: `.noInput` for a missing file, `.data` for what is missing in it, damaged or does not fit together.
 ///
@@ -20,7 +21,7 @@ func loadHDF5Images(_ source: HDF5Source, at path: String, isRecorded: Bool = fa
     let file = try HDF5Reader(path)
     let parts = try ["train", "val", "test"]
         .filter { $0 != "val" || file.exists("/val/images") || file.exists("/val/labels") }
-        .map { try HDF5Part($0, of: file, layout: source.layout ?? (isRecorded ? .nchw : nil)) }
+        .map { try HDF5Part($0, of: file, layout: source.layout, isRecorded: isRecorded) }
     let train = parts[0]
     for part in parts.dropFirst() where part.shape != train.shape || part.type != train.type {
         throw UserError(.data, """
@@ -29,13 +30,17 @@ func loadHDF5Images(_ source: HDF5Source, at path: String, isRecorded: Bool = fa
     }
 
     try requireMemory(for: parts, in: file)
-    for dataset in parts.flatMap({ [$0.images, $0.labels] }) where try !file.isWritten(dataset) {
+    for dataset in parts.flatMap({ [$0.images] + ($0.hasLabels ? [$0.labels] : []) }) where try !file.isWritten(dataset) {
         throw UserError(.data, "\(path): \(dataset): was declared and not wholly written; what is missing would be read as zeros")
     }
     let pixels = try readPixels(of: parts)
-    let labels = try readLabels(parts.map(\.labels), in: file, classes: source.classes)
     let counts = parts.map(\.count), total = counts.reduce(0, +)
     let targets = try HDF5Targets(parts.map { ($0.name, $0.count) }, of: file, shape: train.shape)
+    if let other = parts.first(where: { $0.hasLabels != train.hasLabels }) {
+        throw UserError(.data, "\(path): there is no \(train.hasLabels ? other.labels : train.labels), but \(train.hasLabels ? train.labels : other.labels)")
+    }
+    let derived = train.hasLabels ? nil : targets.labels(count: total, imageSize: train.shape.height * train.shape.width)
+    let labels = try readLabels(parts.map(\.labels), in: file, classes: source.classes, derived: derived, largest: targets.largestClass)
     let images = LabeledImages(
         name: (path as NSString).lastPathComponent, shape: train.shape, pixels: pixels, labels: labels.values,
         classCount: labels.classCount, classNames: labels.classNames,
@@ -57,18 +62,22 @@ private struct HDF5Part {
     let name: String
     let images: String
     let labels: String
+    /// False where masks or boxes say what is in the images.
+    let hasLabels: Bool
     let array: HDF5ImageArray
     var count: Int { array.count }
     var shape: ImageShape { array.shape }
     var type: ElementType { array.type }
 
-    init(_ name: String, of file: HDF5Reader, layout: HDF5Source.Layout?) throws {
+    init(_ name: String, of file: HDF5Reader, layout: HDF5Source.Layout?, isRecorded: Bool) throws {
         self.name = name
         images = "/\(name)/images"
         labels = "/\(name)/labels"
         array = try HDF5ImageArray(
-            images, of: file, layout: layout,
-            remedy: "say layout: nhwc in data.hdf5 if channels come last, or layout: nchw if they do not")
+            images, of: file, layout: layout, isRecorded: isRecorded,
+            remedy: { "say layout: \($0) in data.hdf5 if channels come last, or layout: \($0.channelsFirst) if they do not" })
+        hasLabels = file.exists(labels) || !file.exists("/\(name)/masks") && !file.exists("/\(name)/boxes")
+        guard hasLabels else { return }
         let labelDimensions = try file.shape(of: labels)
         guard labelDimensions == [count] else {
             throw UserError(.data, "\(file.path): \(labels): found the shape \(labelDimensions), expected [\(count)], one label for each image of \(images)")
@@ -103,9 +112,16 @@ private func readPixels(of parts: [HDF5Part]) throws -> LabeledImages.Pixels {
 }
 
 /// The labels of all parts, how many classes there are, and their names.
-func readLabels(_ datasets: [String], in file: HDF5Reader, classes: Int?) throws -> (values: [Int32], classCount: Int, classNames: [String]?) {
-    let labels = try datasets.map { try file.read($0, as: Int64.self) }
-    let declared = try classes ?? file.attribute("classes", of: "/", as: Int64.self)?.first.map(Int.init)
+///
+/// - Parameters:
+///   - derived: those of all parts, where the file has none.
+///   - largest: the largest class of masks and boxes.
+func readLabels(
+    _ datasets: [String], in file: HDF5Reader, classes: Int?, derived: [Int64]? = nil, largest: Int? = nil
+) throws -> (values: [Int32], classCount: Int, classNames: [String]?) {
+    let labels = try derived.map { [$0] } ?? datasets.map { try file.read($0, as: Int64.self) }
+    let classNames = try file.attributeStrings("class_names", of: "/") ?? (file.exists("/class_names") ? file.readStrings("/class_names") : nil)
+    let declared = try classes ?? file.attribute("classes", of: "/", as: Int64.self)?.first.map(Int.init) ?? classNames?.count
     if let declared, !(1...HDF5Source.largestClassCount).contains(declared) {
         throw UserError(.data, "\(file.path): the attribute classes is \(declared), expected 1 to \(HDF5Source.largestClassCount)")
     }
@@ -115,8 +131,7 @@ func readLabels(_ datasets: [String], in file: HDF5Reader, classes: Int?) throws
             throw UserError(.data, "\(file.path): \(dataset): label \(values[index]) at index \(index), expected 0 to \(limit - 1)")
         }
     }
-    let all = labels.joined().map(Int32.init), classCount = declared ?? Int(all.max() ?? 0) + 1
-    let classNames = try file.attributeStrings("class_names", of: "/")
+    let all = labels.joined().map(Int32.init), classCount = declared ?? max(Int(all.max() ?? 0), largest ?? 0) + 1
     if let classNames, classNames.count != classCount {
         throw UserError(.data, "\(file.path): the attribute class_names has \(classNames.count) names, expected \(classCount), one for each class")
     }

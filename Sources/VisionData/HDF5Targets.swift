@@ -4,8 +4,8 @@ import TensorCore
 
 /// Masks and boxes beside the images of an HDF5 file, in all of its parts or in none.
 ///
-/// `/train/masks`, `[n, height, width]`, integers: the class of each pixel, or 255. `/train/boxes`, `[n, most of an image, 5]`, integers: class, x, y, width and
-/// height of each object in pixels, the class −1 in rows that hold none.
+/// `/train/masks`, `[n, height, width]`, integers: the class of each pixel, or 255. `/train/boxes`, `[n, most of an image, 5]`, integers or numbers with fractions, which
+/// are kept in float32: class, x, y, width and height of each object in pixels, the class −1 in rows that hold none.
 struct HDF5Targets {
     private static let masks = "masks", boxes = "boxes"
     /// Class, x, y, width, height.
@@ -17,7 +17,7 @@ struct HDF5Targets {
     /// - Parameter parts: the names of the groups, and how many images each has.
     /// - Throws: `.data` when a dataset is in one part alone, or has another shape or type.
     init(_ parts: [(name: String, count: Int)], of file: HDF5Reader, shape: ImageShape) throws {
-        func read(_ name: String, rowShape: [Int?], in part: (name: String, count: Int)) throws -> (values: [Int64], shape: [Int])? {
+        func read(_ name: String, rowShape: [Int?], in part: (name: String, count: Int)) throws -> (values: [Double], shape: [Int])? {
             let dataset = "/\(part.name)/\(name)"
             guard let first = parts.first(where: { file.exists("/\($0.name)/\(name)") }) else { return nil }
             guard file.exists(dataset) else { throw UserError(.data, "\(file.path): there is no \(dataset), but /\(first.name)/\(name)") }
@@ -26,12 +26,12 @@ struct HDF5Targets {
                 let text = expected.map { $0.map(String.init) ?? "most of an image" }.joined(separator: ", ")
                 throw UserError(.data, "\(file.path): \(dataset): found the shape \(found), expected [\(text)]")
             }
-            let type = try file.elementType(of: dataset)
-            guard ![.float32, .float64, .otherFloat, .string, .compound, .other].contains(type) else {
-                throw UserError(.data, "\(file.path): \(dataset): found elements of type \(type.rawValue), expected integers")
+            let type = try file.elementType(of: dataset), areFractions = [.float32, .float64].contains(type) && name == Self.boxes
+            guard areFractions || ![.float32, .float64, .otherFloat, .string, .compound, .other].contains(type) else {
+                throw UserError(.data, "\(file.path): \(dataset): found elements of type \(type.rawValue), expected integers\(name == Self.boxes ? " or numbers in float32 or float64" : "")")
             }
             guard try file.isWritten(dataset) else { throw UserError(.data, "\(file.path): \(dataset): was declared and not wholly written") }
-            return (try file.read(dataset, as: Int64.self), found)
+            return (try file.read(dataset, as: Double.self), found)
         }
         var pixels: [UInt8] = [], objects: [[InstanceBox]] = [], maximum = 0, hasMasks = false, hasBoxes = false
         for part in parts {
@@ -39,18 +39,21 @@ struct HDF5Targets {
                 hasMasks = true
                 if let place = found.values.firstIndex(where: { !(0...255).contains($0) }) {
                     let image = place / (shape.height * shape.width)
-                    throw UserError(.data, "\(file.path): /\(part.name)/\(Self.masks): class \(found.values[place]) in the mask at index \(image), expected 0 to 255")
+                    throw UserError(.data, "\(file.path): /\(part.name)/\(Self.masks): class \(Int(found.values[place])) in the mask at index \(image), expected 0 to 255")
                 }
                 pixels += found.values.map { UInt8($0) }
             }
             if let found = try read(Self.boxes, rowShape: [nil, Self.boxLength], in: part) {
                 hasBoxes = true
                 maximum = max(maximum, found.shape[1])
-                objects += (0..<part.count).map { image in
-                    (0..<found.shape[1]).compactMap { row in
-                        let numbers = (0..<Self.boxLength).map { Int32(clamping: found.values[(image * found.shape[1] + row) * Self.boxLength + $0]) }
+                objects += try (0..<part.count).map { image in
+                    try (0..<found.shape[1]).compactMap { row in
+                        let numbers = (0..<Self.boxLength).map { found.values[(image * found.shape[1] + row) * Self.boxLength + $0] }
                         if numbers[0] == -1 { return nil }
-                        return InstanceBox(label: numbers[0], x: numbers[1], y: numbers[2], width: numbers[3], height: numbers[4])
+                        guard let label = Int32(exactly: numbers[0]) else {
+                            throw UserError(.data, "\(file.path): /\(part.name)/\(Self.boxes): the class \(numbers[0]) at index \(image), expected a whole number")
+                        }
+                        return InstanceBox(label: label, x: Float(numbers[1]), y: Float(numbers[2]), width: Float(numbers[3]), height: Float(numbers[4]))
                     }
                 }
             }
@@ -69,12 +72,36 @@ struct HDF5Targets {
             try column.close()
         }
         if let objects = images.boxes {
-            let column = try file.makeColumn("/\(part)/\(boxes)", of: Int64.self, rowShape: [objects.maximum, boxLength], rowsPerChunk: 1_024)
-            try column.append(range.flatMap { image in
-                let rows = objects.boxes[image].map { [$0.label, $0.x, $0.y, $0.width, $0.height].map(Int64.init) }
-                return (rows + [[Int64]](repeating: [-1, 0, 0, 0, 0], count: objects.maximum - rows.count)).flatMap(\.self)
-            })
-            try column.close()
+            let numbers = range.flatMap { image in
+                let rows = objects.boxes[image].map { [Float($0.label)] + $0.numbers }
+                return (rows + [[Float]](repeating: [-1, 0, 0, 0, 0], count: objects.maximum - rows.count)).flatMap(\.self)
+            }
+            func write<Element: HDF5Element>(_ values: [Element]) throws {
+                let column = try file.makeColumn("/\(part)/\(boxes)", of: Element.self, rowShape: [objects.maximum, boxLength], rowsPerChunk: 1_024)
+                try column.append(values)
+                try column.close()
+            }
+            let areWhole = objects.boxes.allSatisfy { $0.allSatisfy(\.isWhole) }
+            try areWhole ? write(numbers.map { Int64($0) }) : write(numbers)
         }
+    }
+
+    /// A label for each image, where the file has none: the class of its largest box, of equal ones the first; or the class of most pixels that are no
+    /// background (class 0) and count; 0 where there is neither. nil without masks and boxes.
+    func labels(count: Int, imageSize: Int) -> [Int64]? {
+        if let boxes { return boxes.boxes.map { $0.largest.map { Int64($0.label) } ?? 0 } }
+        guard let masks else { return nil }
+        return (0..<count).map { image in
+            var counts = [Int](repeating: 0, count: 256)
+            for pixel in masks[image * imageSize..<(image + 1) * imageSize] { counts[Int(pixel)] += 1 }
+            let most = counts[1..<255].max() ?? 0
+            return most == 0 ? 0 : Int64(counts[1..<255].firstIndex(of: most) ?? 0)
+        }
+    }
+
+    /// The largest class of a pixel or an object; nil where there is none.
+    var largestClass: Int? {
+        let ofPixels = masks?.lazy.filter { $0 != LabeledImages.ignored }.max().map { Int($0) }
+        return [ofPixels, boxes?.boxes.lazy.joined().map(\.label).max().map { Int($0) }].compactMap(\.self).max()
     }
 }

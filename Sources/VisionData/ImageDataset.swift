@@ -23,6 +23,8 @@ public struct ImageDataset: Sendable {
     private var knownDuplicates: [String]?
     /// How images of another size than `shape` come to it.
     let resize: ResizeKind
+    /// What a mask has in the border of an image.
+    let borderLabel: UInt8
     private let parts: DataSplit
     /// How an epoch draws training images.
     public let sampling: ClassSampling
@@ -155,13 +157,14 @@ public struct ImageDataset: Sendable {
             // A tenth more than the mean, so that few places stay free.
             let average = (11 * trainedTokens + 10 * split.train.count - 1) / (10 * max(split.train.count, 1))
             return ImageShape(height: native.average ?? max(1, average), width: 1, channels: native.tokenWidth(channels: own.channels))
-        } ?? configuration.size.map { ImageShape(height: $0.height, width: $0.width, channels: own.channels) } ?? own
+        } ?? configuration.size.map { ImageShape(height: $0.height, width: $0.width, channels: own.channels) } ?? configuration.padded(own)
         if native == nil, configuration.resize == .pad, own != shape, shape.height < own.height || shape.width < own.width {
             throw UserError(at: "data.size", "\(shape.height)×\(shape.width) pixels are less than the \(own.height)×\(own.width) of the images, to which pad only adds")
         }
         self.images = images
         self.shape = shape
-        resize = configuration.resize
+        resize = configuration.sizing
+        borderLabel = configuration.padTo == nil ? 0 : LabeledImages.ignored
         parts = split
         sampling = configuration.sampling
         isTreated = DataSplit.isTreated(configuration)

@@ -4,15 +4,26 @@ import Configuration
 public struct InstanceBox: Sendable, Equatable {
     /// The index of its class.
     public var label: Int32
-    /// The first column and the first row, in pixels from the image's left upper corner.
-    public var x, y: Int32
-    /// How many columns and rows there are, in pixels, each at least 1.
-    public var width, height: Int32
+    /// The left and the upper edge, in pixels from the image's left upper corner; whole where the data count pixels.
+    public var x, y: Float
+    /// In pixels, above 0.
+    public var width, height: Float
 
-    /// A rectangle of pixels around an object of a class.
-    public init(label: Int32, x: Int32, y: Int32, width: Int32, height: Int32) {
+    /// A rectangle around an object of a class.
+    public init(label: Int32, x: Float, y: Float, width: Float, height: Float) {
         (self.label, self.x, self.y, self.width, self.height) = (label, x, y, width, height)
     }
+}
+
+extension InstanceBox {
+    /// x, y, width and height.
+    var numbers: [Float] { [x, y, width, height] }
+
+    /// Whether its edges lie between pixels.
+    var isWhole: Bool { numbers.allSatisfy { $0 == $0.rounded() } }
+
+    /// Numbers as a sentence has them: whole ones without a point.
+    fileprivate static func text(_ number: Float) -> String { number == number.rounded() && abs(number) < 1e9 ? "\(Int(number))" : "\(number)" }
 }
 
 /// The objects of every image of a data set.
@@ -24,6 +35,14 @@ public struct InstanceBoxes: Sendable, Equatable {
 
     /// The objects of each image, with the most that an image may have.
     public init(maximum: Int, _ boxes: [[InstanceBox]]) { (self.maximum, self.boxes) = (maximum, boxes) }
+}
+
+extension [InstanceBox] {
+    /// The one of the largest area, of equal ones the first.
+    var largest: InstanceBox? {
+        func area(_ place: Int) -> Float { self[place].width * self[place].height }
+        return indices.max { (area($0), $1) < (area($1), $0) }.map { self[$0] }
+    }
 }
 
 extension LabeledImages {
@@ -60,9 +79,14 @@ extension LabeledImages {
             for box in all {
                 let place = "a box of \(describe(image))"
                 if box.label < 0 || box.label >= classCount { return "\(place) has the class \(box.label), expected 0 to \(classCount - 1)" }
-                if min(box.width, box.height) < 1 { return "\(place) is \(box.width) pixels wide and \(box.height) high, expected at least 1" }
-                if min(box.x, box.y) < 0 || Int(box.x) + Int(box.width) > shape.width || Int(box.y) + Int(box.height) > shape.height {
-                    return "\(place) begins at (\(box.x), \(box.y)) with \(box.width)×\(box.height) pixels, which lies outside the image of \(shape)"
+                let numbers = box.numbers.map(InstanceBox.text)
+                guard box.numbers.allSatisfy(\.isFinite), min(box.width, box.height) > 0 else {
+                    return "\(place) is \(numbers[2]) pixels wide and \(numbers[3]) high, expected more than 0"
+                }
+                // Sums of fractions are rounded.
+                let most = (x: Float(shape.width) + 0.01, y: Float(shape.height) + 0.01)
+                if min(box.x, box.y) < 0 || box.x + box.width > most.x || box.y + box.height > most.y {
+                    return "\(place) begins at (\(numbers[0]), \(numbers[1])) with \(numbers[2])×\(numbers[3]) pixels, which lies outside the image of \(shape)"
                 }
             }
         }

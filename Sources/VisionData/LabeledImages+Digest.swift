@@ -37,8 +37,11 @@ extension LabeledImages {
             masks.withUnsafeBytes { digest.update($0) }
         }
         if let boxes {
-            digest.update("boxes \(boxes.maximum)\n")
-            for image in boxes.boxes { add([image.count] + image.flatMap { [$0.label, $0.x, $0.y, $0.width, $0.height] }.map(Int.init)) }
+            let areWhole = boxes.boxes.allSatisfy { $0.allSatisfy(\.isWhole) }
+            digest.update("boxes \(boxes.maximum)\(areWhole ? "" : " in float32")\n")
+            for image in boxes.boxes {
+                add([image.count] + image.flatMap { box in [Int(box.label)] + box.numbers.map { areWhole ? Int($0) : Int($0.bitPattern) } })
+            }
         }
         return digest.finish()
     }

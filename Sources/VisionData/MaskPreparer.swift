@@ -2,7 +2,7 @@ import TensorCore
 
 /// Writes the masks of images as `ImagePreparer` writes the images: changed by the same draws of the geometric augmentations, and in the same size.
 ///
-/// A pixel has the class of the nearest one of the stored mask; what comes from outside the image is background, class 0. What else changes images
+/// A pixel has the class of the nearest one of the stored mask; what comes from outside the image is background, class 0, and the border of `data.pad_to` does not count. What else changes images
 /// (random erasing, a program's own augmentations) leaves masks as they are.
 struct MaskPreparer {
     private let masks: [UInt8]
@@ -24,8 +24,10 @@ struct MaskPreparer {
             let mask = masks.baseAddress! + index * shape.height * shape.width
             for row in 0..<target.height {
                 for column in 0..<target.width {
-                    let label = origin(row, column).flatMap { source($0, seenThrough: map) }.map { mask[$0.row * shape.width + $0.column] }
-                    output[row * target.width + column] = Int32(label ?? 0)
+                    let label = origin(row, column).map { place in
+                        source(place, seenThrough: map).map { mask[$0.row * shape.width + $0.column] } ?? 0
+                    }
+                    output[row * target.width + column] = Int32(label ?? change.borderLabel)
                 }
             }
         }

@@ -2,7 +2,7 @@ import Configuration
 import HDF5
 import TensorCore
 
-/// Images without labels in an HDF5 file, read block by block: `/images` `[n, channels, height, width]`, bytes or other integers that stand for 0 to 1,
+/// Images without labels in an HDF5 file, read block by block: `/images` `[n, channels, height, width]` or `[n, channels, depth, height, width]`, bytes or other integers that stand for 0 to 1,
 /// or numbers that are used as they are.
 public struct UnlabeledImages {
     /// The file's path.
@@ -16,7 +16,7 @@ public struct UnlabeledImages {
     public init(_ path: String, mayBeBytes: Bool) throws {
         self.path = path
         let file = try HDF5Reader(path)
-        array = try HDF5ImageArray("/images", of: file, layout: nil, remedy: "transpose them to [0, 3, 1, 2]")
+        array = try HDF5ImageArray("/images", of: file, layout: nil, remedy: { "transpose them to \($0 == .ndhwc ? "[0, 4, 1, 2, 3]" : "[0, 3, 1, 2]")" })
         guard mayBeBytes || [.float32, .float64].contains(array.type) else {
             throw UserError(.data, "\(path): /images: found elements of type \(array.type.rawValue), expected float32, normalized already")
         }

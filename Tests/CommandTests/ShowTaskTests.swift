@@ -41,9 +41,11 @@ import Testing
         #expect(try show("found/yolo", "--boxes", "--image", "3", "5", "--output", "c.png", "--threads", "1").exitCode == 0)
         #expect(try data("b.png") == data("c.png") && data("b.png").starts(with: [0x89, 0x50, 0x4E, 0x47]))
         #expect(try show("single/lenet", "--boxes", "--output", "d.png").exitCode == 0)
+        // What is inside a network is the same to see whatever it answers.
+        #expect(try show("found/yolo", "--filters", "--output", "e.png").exitCode == 0)
         for (words, code, sentence) in [
             (["classes/m", "--boxes"], 65, "has no boxes that were found in the test: the run is of another task than detection and localization, or is not finished"),
-            (["found/yolo", "--filters"], 64, "the run is of the task detection, whose answers are boxes, which show --boxes draws; expected a classifier's"),
+            (["found/yolo", "--gradcam"], 64, "is of the task detection, whose answers are boxes and no class of an image; expected --boxes, or another model"),
             (["found/yolo", "--boxes", "--image", "20"], 64, "--image: there is no test image 20; expected a number from 0 to 19"),
             (["found/yolo", "--boxes", "--image", "class:3"], 64, "--image: boxes are shown of the run's test images; expected the place of one, such as 0"),
         ] {
@@ -58,11 +60,10 @@ import Testing
         try folder.add("Experiments/solids.yaml", """
             data:   {shapes_3d: {train_shapes: 32, test_shapes: 8, views: 3}}
             train:  {epochs: 1, batch_size: 16}
-            models: {m: {mlp: {widths: [4]}}}
+            models: {m: {mlp: {widths: [4]}}, v: {mvcnn: {backbone: {resnet: {depth: 8, width: 4, cut_after: stage2}}, views: 3, seen_views: [0, 2]}}}
             """)
         #expect(try Program.run(["run", "solids", "--threads", "2"], in: folder.url).exitCode == 0)
-        let words = ["show", "solids/m", "--views", "--image", "0", "5", "--output", "v.svg", "--into", "v.h5"]
-        let drawn = try Program.run(words, in: folder.url)
+        let drawn = try Program.run(["show", "solids/m", "--views", "--image", "0", "5", "--output", "v.svg", "--into", "v.h5"], in: folder.url)
         #expect(drawn.exitCode == 0 && drawn.errors.isEmpty, "\(drawn.errors)")
         let file = try HDF5Reader(folder.url.appending(path: "v.h5").path), pixels = try file.read("/entry/views/views", as: UInt8.self)
         #expect(try file.shape(of: "/entry/views/views") == [2, 3, 32, 32])
@@ -70,5 +71,16 @@ import Testing
         let views = (0..<6).map { Array(pixels[$0 * 1024..<($0 + 1) * 1024]) }
         #expect(Set(views).count == 6 && views.allSatisfy { Set($0).count > 1 })
         #expect(String(decoding: try Data(contentsOf: folder.url.appending(path: "v.svg")), as: UTF8.self).contains("test image 5"))
+        // Grad-CAM has a map over each view that the network sees.
+        let words = ["show", "solids/v", "--gradcam", "--image", "0", "--output", "g.svg", "--into", "g.h5"]
+        let result = try Program.run(words, in: folder.url)
+        #expect(result.exitCode == 0 && result.errors.isEmpty, "\(result.errors)")
+        let maps = try HDF5Reader(folder.url.appending(path: "g.h5").path)
+        #expect(try maps.shape(of: "/entry/gradcam/maps") == [1, 2, 16, 16])
+        // The picture beside the maps is the first view, in gray.
+        let shown = try maps.read("/entry/gradcam/images", as: UInt8.self)
+        #expect(stride(from: 0, to: shown.count, by: 3).map { shown[$0] } == views[0])
+        let text = String(decoding: try Data(contentsOf: folder.url.appending(path: "g.svg")), as: UTF8.self)
+        #expect(text.contains(">view 0<") && text.contains(">view 2<") && !text.contains(">view 1<"))
     }
 }

@@ -41,9 +41,9 @@ struct NetworkViewTests {
             let last = try probe.gradCAM(layer: nil), maps = try images.map { try last($0, nil) }
             #expect(maps.map { Int32($0.classIndex) } == (try fixture.tensor("/resnet/labels").elements()))
             #expect(maps.allSatisfy { ($0.rows, $0.columns) == (4, 4) && $0.probability > 0.2 && $0.probability < 1 })
-            try expectEqual(maps.flatMap(\.values), "/resnet/stage3")
-            try expectEqual(images.flatMap { try probe.gradCAM(layer: "stage2")($0, nil).values }, "/resnet/stage2")
-            try expectEqual(zip(images, maps).flatMap { try last($0, ($1.classIndex + 1) % 5).values }, "/resnet/second")
+            try expectEqual(maps.flatMap { $0.maps[0] }, "/resnet/stage3")
+            try expectEqual(images.flatMap { try probe.gradCAM(layer: "stage2")($0, nil).maps[0] }, "/resnet/stage2")
+            try expectEqual(zip(images, maps).flatMap { try last($0, ($1.classIndex + 1) % 5).maps[0] }, "/resnet/second")
         }
     }
 
@@ -51,7 +51,7 @@ struct NetworkViewTests {
         try withProbe("vit") { probe, images in
             // Behind the last block only the class token counts.
             #expect(try probe.gradCAMLayerName() == "block2")
-            try expectEqual(images.flatMap { try probe.gradCAM(layer: nil)($0, nil).values }, "/vit/block2")
+            try expectEqual(images.flatMap { try probe.gradCAM(layer: nil)($0, nil).maps[0] }, "/vit/block2")
         }
     }
 

@@ -21,6 +21,12 @@ import VisionData
 
         """,
         """
+        data:   {shapes_3d: {views: 3, train_shapes: 64, test_shapes: 16}}
+        train:  {epochs: 2, batch_size: 16, optimizer: {adamw: {learning_rate: 5e-3}}}
+        models: {m: {mvcnn: {backbone: {resnet: {depth: 8, width: 4, cut_after: stage3}}, views: 3, pooling: probabilities, train_views: one}}}
+
+        """,
+        """
         data:   {shapes_3d: {form: voxels, train_shapes: 48, test_shapes: 16}, normalization: none}
         train:  {epochs: 2, batch_size: 16, optimizer: {adamw: {learning_rate: 5e-3}}}
         models: {m: {resnet3d: {depth: 10, width: 2}}}
@@ -52,6 +58,41 @@ import VisionData
     func misfitsAreSaid(text: String, sentence: String) throws {
         let error = #expect(throws: UserError.self) { _ = try Experiment(definition("\(text)\n"), dataDirectory: nil) }
         #expect(error?.message.contains(sentence) == true, "\(error?.message ?? "")")
+    }
+
+    /// Networks that see other views of the same solids, or their voxels, are tested as one; of other solids they are not.
+    @Test func viewsAndVoxelsOfTheSameSolidsAreAnEnsemble() throws {
+        func text(_ members: String, seed: Int = 0) -> String { """
+            data:   {shapes_3d: {train_shapes: 48, test_shapes: 16}, normalization: none, validation: 0}
+            train:  {epochs: 1, batch_size: 16}
+            models:
+              first:  {mvcnn: {backbone: {resnet: {depth: 8, width: 2, cut_after: stage2}}, seen_views: [0]}}
+              third:  {mvcnn: {backbone: {resnet: {depth: 8, width: 2, cut_after: stage2}}, seen_views: [2]}}
+              few:    {mvcnn: {backbone: {resnet: {depth: 8, width: 2, cut_after: stage2}}, views: 3}, data: {shapes_3d: {views: 3, noise: 4}}}
+              voxels: {resnet3d: {depth: 10, width: 1}, data: {shapes_3d: {form: voxels}}}
+              others: {resnet3d: {depth: 10, width: 1}, data: {shapes_3d: {form: voxels, seed: 3}}}
+            ensembles: {all: {models: [\(members)]}}
+
+            """
+        }
+        try withTemporaryFolder { results in
+            let options = Runner.Options(threads: 2, results: URL(filePath: results), startsOver: false, command: [])
+            func make(_ text: String) throws -> EnsembleFile? {
+                let runner = try Runner(Experiment(definition(text), dataDirectory: nil), options: options, terminal: .silent)
+                try runner.checkEnsembles()
+                let outcome = try runner.run { false }
+                #expect(try runner.makeEnsembles(of: outcome) { false } == [])
+                return try EnsembleFile.paths(in: (outcome.folders[0].path as NSString).deletingLastPathComponent).map(EnsembleFile.init(reading:)).first
+            }
+            let file = try #require(try make(text("first, third, few, voxels")))
+            #expect(file.members.count == 4 && file.test.count == 2)
+            // A run of another form, as a member from another experiment has it.
+            let voxels = try #require(file.members.last).run
+            let again = try definition(text("first, third").replacing("models: [first, third]", with: "models: [first], runs: [x/\((voxels as NSString).lastPathComponent)]"))
+            try Experiment(again, dataDirectory: nil).checkEnsembleRuns(in: URL(filePath: results))
+            let error = #expect(throws: UserError.self) { try Experiment(definition(text("first, others")), dataDirectory: nil) }
+            #expect(error?.message.hasSuffix("others and first are tested on different images, expected runs of the same test images") == true, "\(error?.message ?? "")")
+        }
     }
 
     /// A smoke test takes fewer solids of the same form, of the definition and of each model.

@@ -3,7 +3,7 @@ import TensorCore
 import TestSupport
 import Testing
 
-/// Position embeddings for another grid, against timm (`Tests/Reference/position_embeddings.py`).
+/// Position embeddings for another grid, against timm and torch (`Tests/Reference/position_embeddings.py`).
 struct PositionResamplingTests {
     @Test(arguments: [
         (TokenGrid(prefixTokens: 1, rows: 14, columns: 14), TokenGrid(prefixTokens: 1, rows: 7, columns: 10)),
@@ -13,7 +13,23 @@ struct PositionResamplingTests {
         (TokenGrid(prefixTokens: 1, rows: 1, columns: 1), TokenGrid(prefixTokens: 1, rows: 2, columns: 3)),
     ])
     func asTimm(old: TokenGrid, new: TokenGrid) throws {
-        let file = try FixtureFile("position_embeddings.h5"), path = "/\(old.rows)x\(old.columns)_\(new.rows)x\(new.columns)"
+        try compare(old, new, at: "/\(old.rows)x\(old.columns)_\(new.rows)x\(new.columns)")
+    }
+
+    @Test("Lines and volumes are interpolated as torch does", arguments: [
+        (1, [2, 3, 4], [3, 2, 7]), (0, [6, 4, 4], [2, 2, 2]), (2, [1, 2, 3], [2, 4, 6]), (1, [9], [21]), (0, [16], [5]),
+    ])
+    func asTorch(prefix: Int, old: [Int], new: [Int]) throws {
+        func grid(_ lengths: [Int]) -> TokenGrid {
+            let isLine = lengths.count == 1
+            return TokenGrid(prefixTokens: prefix, axes: lengths.count, depth: isLine ? 1 : lengths[0], rows: isLine ? 1 : lengths[1], columns: lengths.last!)
+        }
+        func text(_ lengths: [Int]) -> String { lengths.map(String.init).joined(separator: "x") }
+        try compare(grid(old), grid(new), at: "/\(text(old))_\(text(new))")
+    }
+
+    private func compare(_ old: TokenGrid, _ new: TokenGrid, at path: String) throws {
+        let file = try FixtureFile("position_embeddings.h5")
         let values = try file.tensor("\(path)/values"), expected = try file.tensor("\(path)/resampled")
         let found = PositionEmbedding.resampled(values.floats, from: old, to: new, width: 4)
         #expect(values.shape == [1, old.tokenCount, 4] && expected.shape == [1, new.tokenCount, 4] && found.count == expected.floats.count)
@@ -26,7 +42,11 @@ struct PositionResamplingTests {
     @Test func squares() {
         let grid = TokenGrid(prefixTokens: 1, rows: 7, columns: 10)
         #expect(grid.tokenCount == 71)
-        #expect(grid.square(tokenCount: 197) == TokenGrid(prefixTokens: 1, rows: 14, columns: 14))
-        #expect([196, 1, 0, -3].allSatisfy { grid.square(tokenCount: $0) == nil })
+        #expect(grid.equilateral(tokenCount: 197) == TokenGrid(prefixTokens: 1, rows: 14, columns: 14))
+        #expect([196, 1, 0, -3].allSatisfy { grid.equilateral(tokenCount: $0) == nil })
+        let cubes = TokenGrid(prefixTokens: 1, axes: 3, depth: 2, rows: 3, columns: 4)
+        #expect(cubes.tokenCount == 25 && cubes.equilateral(tokenCount: 28) == TokenGrid(prefixTokens: 1, axes: 3, depth: 3, rows: 3, columns: 3))
+        #expect(cubes.equilateral(tokenCount: 26) == nil)
+        #expect(TokenGrid(prefixTokens: 0, axes: 1, rows: 1, columns: 4).equilateral(tokenCount: 7) == TokenGrid(prefixTokens: 0, axes: 1, rows: 1, columns: 7))
     }
 }

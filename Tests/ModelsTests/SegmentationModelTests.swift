@@ -46,6 +46,15 @@ import Testing
             == 134_346_581 + 513 * 21 + 257 * 21 + 21 * 21 * (4 * 4 + 4 * 4 + 16 * 16))
     }
 
+    /// The counts of the paper, 318.31 M and 305.67 M, without the convolutions of 76,950 that each head of the authors' code has and does not use.
+    @Test(arguments: [("pup", "[10, 15, 20, 24]", 317_922_542, 318.31), ("naive", "[10, 15, 20]", 305_361_496, 305.67)])
+    func setrHasThePublishedParameters(decoder: String, blocks: String, count: Int, millions: Double) throws {
+        let json = #"{"setr": {"patch": 16, "width": 1024, "depth": 24, "heads": 16, "decoder": "\#(decoder)", "auxiliary": \#(blocks), "auxiliary_decoder": "published", "decoder_bias": true, "class_token": true}}"#
+        #expect(try Self.parameters(json, side: 512, classes: 150) == count)
+        let heads = decoder == "pup" ? 5 : 4, unused = heads * (512 * 150 + 150)
+        #expect((Double(count + unused) / 1e4).rounded() / 100 == millions)
+    }
+
     /// Whatever the size is, every pixel has an answer, and every parameter a gradient.
     @Test(arguments: [
         #"{"fcn": {"backbone": {"resnet": {"depth": 8, "width": 4, "cut_after": "stage3"}}, "dropout": 0}}"#,
@@ -55,6 +64,7 @@ import Testing
         #"{"deeplab": {"backbone": {"resnet": {"depth": 8, "width": 4, "dilated_stages": ["stage3"], "cut_after": "stage3"}}, "width": 8, "dilations": [2, 4], "auxiliary": "stage2"}}"#,
         #"{"setr": {"patch": 8, "pad": true, "width": 16, "depth": 4, "heads": 2, "decoder": "naive", "decoder_channels": 8}}"#,
         #"{"setr": {"patch": 5, "pad": true, "width": 16, "depth": 2, "heads": 2, "decoder_channels": 8, "auxiliary": [1], "position": "rotary", "registers": 1}}"#,
+        #"{"setr": {"patch": 4, "pad": true, "width": 16, "depth": 2, "heads": 2, "decoder_channels": 8, "auxiliary": [1, 2], "auxiliary_decoder": "published", "class_token": true, "dropout": 0}}"#,
         #"{"setr": {"patch": 2, "pad": true, "width": 16, "depth": 4, "heads": 2, "decoder": "mla", "decoder_channels": 8, "decoder_norm": "layer", "norm": "rms"}}"#,
     ], [(32, 32), (29, 37)])
     func answersForEachPixel(json: String, size: (Int, Int)) throws {
@@ -100,6 +110,8 @@ import Testing
         (#"{"setr": {"patch": 4, "width": 16, "depth": 3, "heads": 2, "decoder": "mla"}}"#, "mla takes the tokens of four blocks, found a depth of 3"),
         (#"{"setr": {"patch": 4, "width": 16, "depth": 3, "heads": 2, "auxiliary": [4]}}"#, "found block 4 of 3"),
         (#"{"setr": {"patch": 4, "width": 16, "depth": 3, "heads": 2, "pool": "mean"}}"#, "unknown key"),
+        (#"{"setr": {"patch": 4, "width": 16, "depth": 3, "heads": 2, "auxiliary_decoder": "published"}}"#, "goes with auxiliary, the blocks that have such decoders"),
+        (#"{"setr": {"patch": 4, "width": 16, "depth": 4, "heads": 2, "decoder": "mla", "auxiliary": [1], "auxiliary_decoder": "published"}}"#, "published goes with decoder: naive or pup"),
     ])
     func misfitsAreSaid(json: String, sentence: String) {
         let found = errors(json)

@@ -78,6 +78,39 @@ struct VolumeNetworkTests {
         }
         #expect(try parameters(#"{"resnet3d": {"channels": 3}}"#, ImageShape(height: 112, width: 112, channels: 48), 400) == 33_371_472)
         #expect(try parameters(#"{"voxel_cnn": {}}"#, ImageShape(height: 32, width: 32, channels: 32), 40) == 921_736)
+        let presets = ["r3d-18", "voxnet"].compactMap(ModelPreset.named)
+        #expect(try presets.map { try ModelSummary($0.definition, input: $0.input, classes: $0.classes).parameters } == [33_371_472, 921_736])
+    }
+
+    /// In training an image's answer is that of one of its views, which one depends on the image and the step; in evaluation that of all.
+    @Test func trainsOnOneViewOfEachImage() throws {
+        func logits(_ json: String, _ mode: Graph.Mode, _ images: [Float], step: UInt64 = 0) throws -> [Float] {
+            let graph = Graph(mode: mode, seed: 4), input = graph.input("images", [8, 9, 12, images.count / (8 * 9 * 12)])
+            let logits = try definition(json).logits(input, classes: Self.classes), store = ParameterStore(graph, seed: 0)
+            _ = fill(store, graph)
+            let plan = try Plan(graph, outputs: [logits], store: store, pool: WorkerPool(threads: 1), updatesBuffers: false)
+            try images.withUnsafeBytes { try plan.run(feeding: [$0.baseAddress!], step: step) }
+            return plan.output(0).floats
+        }
+        // Eight times the same three views, without norms so that an answer depends on its view alone.
+        let views = FormulaValues.values("images", [9, 12, 3]), images = (0..<8).flatMap { _ in views }
+        let backbone = #""backbone": {"resnet": {"depth": 8, "width": 4, "norm": {"group": {"groups": 2}}, "cut_after": "stage2"}}, "views": 3, "pooling": "logits""#
+        let single = try (0..<3).map { try logits(#"{"mvcnn": {\#(backbone), "seen_views": [\#($0)]}}"#, .evaluation, images) }.map { Array($0[..<Self.classes]) }
+        let one = #"{"mvcnn": {\#(backbone), "train_views": "one"}}"#
+        func chosen(_ step: UInt64) throws -> [Int?] {
+            let found = try logits(one, .training, images, step: step)
+            return (0..<8).map { image in
+                let own = found[image * Self.classes..<(image + 1) * Self.classes]
+                return single.firstIndex { zip($0, own).allSatisfy { abs($0 - $1) < 1e-5 } }
+            }
+        }
+        let steps = try (0..<6).map { try chosen(UInt64($0)) }
+        #expect(steps.joined().allSatisfy { $0 != nil } && Set(steps.joined()).count == 3 && Set(steps).count > 1)
+        #expect(try chosen(2) == steps[2])
+        let mean = (0..<Self.classes).map { place in single.reduce(0) { $0 + $1[place] } / 3 }, found = try logits(one, .evaluation, images)
+        #expect(zip(found, mean).allSatisfy { abs($0 - $1) < 1e-5 })
+        let two = try logits(#"{"mvcnn": {\#(backbone), "seen_views": [0, 2]}}"#, .evaluation, images)
+        #expect((0..<Self.classes).allSatisfy { abs(two[$0] - (single[0][$0] + single[2][$0]) / 2) < 1e-5 })
     }
 
     /// An answer of a causal network depends on nothing behind its place.
@@ -96,6 +129,9 @@ struct VolumeNetworkTests {
         (#"{"mvcnn": {"backbone": {"resnet": {"depth": 8, "cut_after": "stage3"}}, "views": 5}}"#, [32, 32, 12], "5 views do not divide the 12 channels of images of 32×32×12"),
         (#"{"mvcnn": {"backbone": {"resnet": {"depth": 8, "cut_after": "stage2"}}, "pool_after": "stage3"}}"#, [32, 32, 12], "resnet cut after stage2 has no stage 'stage3'; its stages: stem, stage1, stage2"),
         (#"{"mvcnn": {"backbone": {"resnet": {"depth": 8, "cut_after": "stage2"}}, "pool_after": "stem", "pooling": "logits"}}"#, [32, 32, 12], "goes with pooling: max or mean; logits joins the answers"),
+        (#"{"mvcnn": {"backbone": {"resnet": {"depth": 8, "cut_after": "stage2"}}, "train_views": "one"}}"#, [32, 32, 12], "goes with pooling: logits or probabilities"),
+        (#"{"mvcnn": {"backbone": {"resnet": {"depth": 8, "cut_after": "stage2"}}, "seen_views": [3, 12]}}"#, [32, 32, 12], "found view 12, expected 0 to 11"),
+        (#"{"mvcnn": {"backbone": {"resnet": {"depth": 8, "cut_after": "stage2"}}, "seen_views": [3, 3]}}"#, [32, 32, 12], "expected views in ascending order, found [3, 3]"),
         (#"{"mvcnn": {"backbone": {"lenet5": {"cut_after": "stage2"}}, "views": 1}}"#, [8, 8, 1], "lenet5 needs images of at least 12×12 pixels, found 8×8"),
         (#"{"resnet3d": {"channels": 3}}"#, [32, 32, 32], "3 channels at each depth do not divide the 32 channels of images of 32×32×32"),
         (#"{"voxel_cnn": {}}"#, [32, 32, 8], "voxel_cnn needs volumes of at least 11 voxels a side, found 8×32×32"),

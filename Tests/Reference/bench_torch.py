@@ -31,7 +31,10 @@ WORKLOADS = {  # name: (image size, channels, batch size)
     "r26-s32-224": (224, 3, 8),
     "cct-7-32": (32, 3, 64),
     "vit-b-224": (224, 3, 8),
+    "r3d-18-112": (112, 48, 4),
+    "voxnet-32": (32, 32, 32),
 }
+VOLUMES = {"r3d-18-112": 3, "voxnet-32": 1}  # how many of an image's channels lie at one depth
 MKL = "+mkl"
 
 
@@ -64,6 +67,14 @@ def network(workload):
         return Hybrid(size=28, backbone_width=16, width=192, depth=4, heads=3, channels=1)
     if workload == "cct-7-32":
         return compact_transformer(width=256, depth=7, heads=4, ratio=2, size=32, channels=3)
+    if workload == "r3d-18-112":
+        from vision_libraries import torchvision
+        return volumes(torchvision.models.video.r3d_18(num_classes=10), VOLUMES[workload])
+    if workload == "voxnet-32":
+        from torch import nn
+        layers = [nn.Conv3d(1, 32, 5, 2), nn.LeakyReLU(0.1), nn.Dropout(0.2), nn.Conv3d(32, 32, 3), nn.LeakyReLU(0.1), nn.MaxPool3d(2), nn.Dropout(0.3)]
+        head = [nn.Flatten(), nn.Linear(32 * 6 ** 3, 128), nn.ReLU(), nn.Dropout(0.4), nn.Linear(128, 10)]
+        return volumes(nn.Sequential(*layers, *head), VOLUMES[workload])
     if workload in TIMM:
         from vision_libraries import timm
         name, options = TIMM[workload]
@@ -127,6 +138,21 @@ def permuted(module):
     return Permuted(module)
 
 
+def volumes(module, channels):
+    """A network for [N, C, D, H, W], as one for [N, H, W, D·C]."""
+    import torch
+
+    class Volumes(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.module = module
+
+        def forward(self, images):
+            return self.module(images.unflatten(3, (-1, channels)).permute(0, 4, 3, 1, 2))
+
+    return Volumes()
+
+
 def from_torchvision(name):
     """One of torchvision's networks with 10 classes, for [N, H, W, C]."""
     from vision_libraries import torchvision
@@ -150,7 +176,7 @@ def measure(workload, mode, precision, threads, steps):
     images = torch.randn(batch, channels, size, size)
     mode = mode.removesuffix(MKL)
     if mode.endswith("channels-last"):
-        model = model.to(memory_format=torch.channels_last)
+        model = model.to(memory_format=torch.channels_last_3d if workload in VOLUMES else torch.channels_last)
         images = images.contiguous(memory_format=torch.channels_last)
     images = images.permute(0, 2, 3, 1)
     labels = torch.randint(0, 10, (batch,))

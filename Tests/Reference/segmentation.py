@@ -1,4 +1,4 @@
-"""Writes Tests/Fixtures/segmentation.json: PyTorch's losses of pixels with their gradients, and scikit-learn's IoU, for
+"""Writes Tests/Fixtures/segmentation.json: PyTorch's losses of pixels with their gradients, and scikit-learn's and torchmetrics' IoU, for
 Tests/TrainingTests/SegmentationTests.swift."""
 import json
 import pathlib
@@ -6,6 +6,7 @@ import pathlib
 import numpy
 import torch
 from sklearn.metrics import jaccard_score
+from torchmetrics.classification import MulticlassJaccardIndex
 
 IGNORED = 255
 random = numpy.random.default_rng(17)
@@ -22,6 +23,14 @@ def dice(x, mask):
     t = torch.nn.functional.one_hot(torch.where(mask == IGNORED, 0, mask), x.shape[-1]) * seen
     both, all_ = (p * t).sum((1, 2)), p.sum((1, 2)) + t.sum((1, 2))
     return 1 - ((2 * both + 1) / (all_ + 1)).mean(-1)
+
+
+def torchmetrics_iou(predictions, mask, classes, average):
+    """Over two batches of the same set, as an evaluation has them."""
+    metric = MulticlassJaccardIndex(classes, average=average, ignore_index=IGNORED)
+    for part in (slice(None, 1), slice(1, None)):
+        metric.update(torch.tensor(predictions[part]), torch.tensor(mask[part]))
+    return metric.compute()
 
 
 cases = []
@@ -46,7 +55,8 @@ for count, height, width, classes, weighted, smoothing in [(2, 3, 4, 2, False, 0
         "weights": None if weights is None else numbers(weights.astype(float)), "smoothing": smoothing,
         "cross_entropy": entropy.item(), "cross_entropy_gradient": numbers(entropy_gradient), "dice": dices.mean().item(), "dice_gradient": numbers(dice_gradient),
         "pixel_accuracy": float((mask == predictions)[seen].mean()), "iou": [iou.get(label, -1.0) for label in range(classes)],
-        "mean_iou": float(numpy.mean(list(iou.values()))),
+        "mean_iou": float(numpy.mean(list(iou.values()))), "torchmetrics_iou": torchmetrics_iou(predictions, mask, classes, "none").tolist(),
+        "torchmetrics_mean_iou": torchmetrics_iou(predictions, mask, classes, "macro").item(),
     })
 path = pathlib.Path(__file__).parent.parent / "Fixtures/segmentation.json"
 path.write_text(json.dumps(cases) + "\n")

@@ -153,12 +153,12 @@ def interpolated(x, size):
 
 class SETR(timm.models.vision_transformer.VisionTransformer):
     """timm's ViT without class token and pooling, and a decoder of Zheng et al."""
-    def __init__(self, decoder, size, patch, width, depth, heads, channels, auxiliary=()):
+    def __init__(self, decoder, size, patch, width, depth, heads, channels, auxiliary=(), published=False):
         super().__init__(
-            img_size=size, patch_size=patch, in_chans=1, num_classes=0, embed_dim=width, depth=depth, num_heads=heads, class_token=False,
-            global_pool="avg", fc_norm=False)
+            img_size=size, patch_size=patch, in_chans=1, num_classes=0, embed_dim=width, depth=depth, num_heads=heads,
+            class_token=published, global_pool="token" if published else "avg", fc_norm=False)
         self.kind, self.size, self.grid = decoder, size, [side // patch for side in size]
-        self.auxiliary_blocks = auxiliary
+        self.auxiliary_blocks, self.published = auxiliary, published
         if decoder == "naive":
             self.decoder = self.naive(width, channels)
         elif decoder == "pup":
@@ -178,17 +178,25 @@ class SETR(timm.models.vision_transformer.VisionTransformer):
                 self.decoder[str(level)] = nn.ModuleDict(parts)
             self.decoder["head"] = nn.Conv2d(2 * channels, CLASSES, 1)
         if auxiliary:
-            self.auxiliary = nn.ModuleDict({str(block): self.naive(width, channels) for block in auxiliary})
+            self.auxiliary = nn.ModuleDict({str(block): self.naive(width, channels, 3 if published and decoder == "pup" else 1) for block in auxiliary})
+            if published:
+                for part in self.auxiliary.values():
+                    part["norm0"] = nn.LayerNorm(width, eps=1e-6)
 
     @staticmethod
-    def naive(width, channels):
-        return nn.ModuleDict({"0": Step(width, channels, 1), "head": nn.Conv2d(channels, CLASSES, 1)})
+    def naive(width, channels, kernel=1):
+        return nn.ModuleDict({"0": Step(width, channels, kernel), "head": nn.Conv2d(channels, CLASSES, 1)})
 
     def map(self, tokens):
-        return tokens.transpose(1, 2).unflatten(2, self.grid)
+        return tokens[:, 1 if self.published else 0:].transpose(1, 2).unflatten(2, self.grid)
 
     def naively(self, decoder, tokens):
-        return interpolated(decoder["head"](decoder["0"](self.map(tokens))), self.size)
+        if "norm0" in decoder:
+            tokens = decoder["norm0"](tokens)
+        x = decoder["0"](self.map(tokens))
+        if self.published and decoder is not self.decoder and self.kind == "pup":
+            x = interpolated(x, [4 * side for side in x.shape[2:]])
+        return interpolated(decoder["head"](x), self.size)
 
     def forward(self, x):
         x = self._pos_embed(self.patch_embed(x))
@@ -227,6 +235,8 @@ def setr(decoder, height, width, patch=8, **others):
     options = {"patch": patch, "width": arguments["width"], "depth": arguments["depth"], "heads": arguments["heads"], "decoder": decoder, "decoder_channels": arguments["channels"]}
     if "auxiliary" in others:
         options["auxiliary"] = others["auxiliary"]
+    if "published" in others:
+        options |= {"auxiliary_decoder": "published", "class_token": True}
     return {"setr": options}, lambda: SETR(decoder, (height, width), patch, **arguments)
 
 
@@ -251,7 +261,8 @@ if __name__ == "__main__":
         case({"fcn": {"backbone": backbone("resnet", "stage3", depth=14, width=4, shortcut="B", stem="3x3", dilated_stages=["stage3"]), "head": "scores",
                       "fuse": ["stage1"], "up": "transposed"}}, lambda: Stepping(STEP_SIZES), 2, 17, 13, 3),
     ]
-    for definition, make in (setr("naive", 24, 32), setr("pup", 24, 32, auxiliary=[2, 3]), setr("mla", 24, 32, depth=5), setr("pup", 18, 24, patch=6)):
+    for definition, make in (setr("naive", 24, 32), setr("pup", 24, 32, auxiliary=[2, 3]), setr("mla", 24, 32, depth=5), setr("pup", 18, 24, patch=6),
+                             setr("pup", 24, 32, auxiliary=[2, 4], published=True), setr("naive", 24, 32, auxiliary=[1], published=True)):
         height, width = make().size
         cases.append(case(definition, make, 4, height, width))
     trainings = [

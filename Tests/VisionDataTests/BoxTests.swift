@@ -11,7 +11,7 @@ import Testing
     private static func dataset(_ boxes: [InstanceBox], maximum: Int, size: Size2D? = nil, resize: ResizeKind = .exact) throws -> ImageDataset {
         var pixels = [UInt8](repeating: 0, count: shape.count)
         for box in boxes {
-            for row in box.y..<box.y + box.height { for column in box.x..<box.x + box.width { pixels[Int(row) * shape.width + Int(column)] = 1 } }
+            for row in Int(box.y)..<Int(box.y + box.height) { for column in Int(box.x)..<Int(box.x + box.width) { pixels[row * shape.width + column] = 1 } }
         }
         var configuration = DataConfiguration()
         (configuration.validation, configuration.normalization, configuration.size, configuration.resize) = (.count(0), .none, size, resize)

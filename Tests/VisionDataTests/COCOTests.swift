@@ -11,7 +11,9 @@ import Testing
     private static let categories = #"[{"id": 18, "name": "dog"}, {"id": 3, "name": "car"}]"#
 
     /// A folder with two files of two images of 20×10 pixels.
-    private static func load(_ folder: String, train: String, most: Int = 100) throws -> (images: LabeledImages, notes: [String]) {
+    private static func load(
+        _ folder: String, train: String, most: Int = 100, onProblem: ((UserError) -> Void)? = nil
+    ) throws -> (images: LabeledImages, notes: [String]) {
         let files = FileManager.default, test = #"{"images": [{"id": 1, "file_name": "a.png"}], "categories": \#(categories), "annotations": []}"#
         for name in ["annotations", "train2017", "val2017"] { try files.createDirectory(atPath: "\(folder)/\(name)", withIntermediateDirectories: true) }
         let png = Data(PNGFile((0..<20 * 10 * 3).map { UInt8($0 % 200) }, Size2D(10, 20), channels: 3).bytes)
@@ -20,7 +22,20 @@ import Testing
         try Data(test.utf8).write(to: URL(filePath: "\(folder)/annotations/instances_val2017.json"))
         var source = COCOSource(path: folder)
         (source.size, source.most) = (40, most)
-        return try loadCOCOImages(source, at: folder)
+        return try loadCOCOImages(source, at: folder, onProblem: onProblem)
+    }
+
+    /// What is wrong with images and annotations is told one by one, and the others are read.
+    @Test func allMistakesAreToldToWhoAsks() throws {
+        try withTemporaryFolder { folder in
+            let annotations = [Self.annotation("[1, 1, 2, 2]", category: 4), Self.annotation("[1, 1, 2]"), Self.annotation("[1, 1, 2, 2]", image: 8), Self.annotation("[1, 1, 2, 2]")]
+            let images = #"[{"id": 7, "file_name": "a.png"}, {"id": 9, "file_name": "none.png"}, {"id": 10, "file_name": "../b.png"}]"#
+            var problems: [String] = []
+            let found = try Self.load(folder, train: Self.file(annotations.joined(separator: ", "), images: images)) { problems.append($0.message) }.images
+            #expect(found.train.count == 1 && found.boxes?.boxes.map(\.count) == [1, 0])
+            let expected = ["annotations[0]: category_id 4", "annotations[1]: found the bbox", "annotations[2]: image_id 8", "none.png, which it names", "images[2].file_name: found '../b.png'"]
+            #expect(problems.count == 5 && zip(problems, expected).allSatisfy { $0.contains($1) }, "\(problems)")
+        }
     }
 
     private static func file(_ annotations: String, images: String = images) -> String {
@@ -63,6 +78,11 @@ import Testing
         (String(file(annotation("[1, 1, 2, 2]")).dropLast(30)), "is no JSON, or ends too early"),
         (file("", images: #"[{"id": 7, "file_name": "c.png"}]"#), "train2017/c.png, which it names"),
         (file("", images: #"[{"id": 7, "file_name": "a.png"}, {"id": 7, "file_name": "b.png"}]"#), "images: found two of one id, expected each once"),
+        (file("", images: #"[{"id": 7, "file_name": "../train2017/a.png"}]"#), "images[0].file_name: found '../train2017/a.png', expected a file in "),
+        (file("", images: #"[{"id": 7, "file_name": "/etc/a.png"}]"#), "images[0].file_name: found '/etc/a.png', expected a file in "),
+        (file("", images: #"[{"id": 7, "file_name": "a\n.png"}]"#), "images[0].file_name: found 'a\\n.png', expected a file in "),
+        (file("").replacingOccurrences(of: "car", with: "a\\u001bcar"), "categories[1].name: found "),
+        (file("").replacingOccurrences(of: "car", with: " "), "categories[1].name: found ' ', expected a name on one line"),
         (file((0..<3).map { _ in annotation("[1, 1, 2, 2]") }.joined(separator: ", ")), "the image a.png has 3 boxes, expected at most the 2 of data.coco.most"),
     ])
     func mistakesAreSaid(train: String, sentence: String) throws {

@@ -132,6 +132,49 @@ import Testing
         #expect(moved.prefix(3) == [0, 24, 48])
     }
 
+    /// Axes before images are as h5py would write them; channel d · C + c of an image is channel c at depth d.
+    @Test("Volumes and sequences come with their channels first or last", arguments: [
+        (nil, [2, 2, 3, 4, 5]), (.ncdhw, [2, 2, 3, 4, 5]), (.ndhwc, [2, 3, 4, 5, 2]), (.ndhwc, [2, 3, 4, 5, 1]), (nil, [2, 1, 3, 4, 5]), (nil, [2, 3, 4, 5]),
+        (.ncl, [2, 3, 5]), (.nlc, [2, 5, 3]),
+    ] as [(HDF5Source.Layout?, [Int])])
+    func volumes(layout: HDF5Source.Layout?, dimensions: [Int]) throws {
+        let axes = layout.map { Array($0.rawValue.dropFirst()) } ?? (dimensions.count == 5 ? ["c", "d", "h", "w"] : ["d", "h", "w"])
+        func length(_ axis: Character) -> Int { axes.firstIndex(of: axis).map { dimensions[$0 + 1] } ?? 1 }
+        // A value for each channel, depth, row and column.
+        func value(_ c: Int, _ d: Int, _ h: Int, _ w: Int) -> UInt8 { UInt8(c * 100 + d * 27 + h * 6 + w) }
+        var one: [UInt8] = []
+        for place in 0..<dimensions.dropFirst().reduce(1, *) {
+            var rest = place, indices: [Character: Int] = [:]
+            for (axis, length) in zip(axes, dimensions.dropFirst()).reversed() { (rest, indices[axis]) = (rest / length, rest % length) }
+            one.append(value(indices["c"] ?? 0, indices["d"] ?? 0, indices["h"] ?? 0, indices["w"] ?? indices["l"] ?? 0))
+        }
+        let file = try HDF5Writer(path)
+        for part in ["train", "test"] {
+            try file.write(one + one, to: "/\(part)/images", shape: dimensions)
+            try file.write([0, 1] as [Int64], to: "/\(part)/labels")
+        }
+        try file.close()
+        var configuration = DataConfiguration(.hdf5(HDF5Source(path: path, layout: layout)))
+        configuration.validation = .count(0)
+        let images = try ImageDataset.load(configuration).images, width = max(length("w"), length("l"))
+        #expect(images.shape == ImageShape(height: length("h"), width: width, channels: length("d") * length("c")))
+        guard case .bytes(let pixels, 255) = images.pixels else { Issue.record("expected bytes"); return }
+        var expected: [UInt8] = []
+        for h in 0..<length("h") { for w in 0..<width { for d in 0..<length("d") { for c in 0..<length("c") { expected.append(value(c, d, h, w)) } } } }
+        #expect(Array(pixels.prefix(expected.count)) == expected && pixels.count == 4 * expected.count)
+    }
+
+    @Test(arguments: [([2, 9, 9, 9, 3], "[2, 9, 9, 9, 3], which looks like [n, depth, height, width, channels], expected [n, channels, depth, height, width]; say layout: ndhwc in data.hdf5 if channels come last, or layout: ncdhw if they do not"), ([2, 9], "[2, 9], expected [n, channels, height, width], none of them 0")])
+    func volumesThatMayBeOthersAreRefused(dimensions: [Int], message: String) throws {
+        let file = try HDF5Writer(path)
+        for part in ["train", "test"] {
+            try file.write([UInt8](repeating: 7, count: dimensions.reduce(1, *)), to: "/\(part)/images", shape: dimensions)
+            try file.write([0, 1] as [Int64], to: "/\(part)/labels")
+        }
+        try file.close()
+        #expect(try userError { _ = try load() } == UserError(.data, "\(path): /train/images: found the shape \(message)"))
+    }
+
     @Test(arguments: [([2, 3, 8, 4], true), ([2, 8, 8, 2], true), ([2, 8, 3, 3], true), ([2, 4, 4, 4], true), ([2, 8, 5, 4], false), ([2, 2, 2, 1], false)])
     func onlyWhatLooksLikeChannelsIsRefused(shape: [Int], isRead: Bool) throws {
         let file = try HDF5Writer(path)

@@ -108,13 +108,13 @@ import Testing
         #expect(message(Self.mask + Self.mask.map { $0 == 3 ? 12 : $0 })
             == "masked: the mask of image 1 has the class 12, expected 0 to 9, or 255 for pixels that do not count")
         #expect(message(Self.mask + Self.mask.map { _ in 255 }) == "masked: the mask of image 1 is 255 everywhere, so that no pixel of it counts")
-        func box(_ label: Int32 = 0, x: Int32 = 0, y: Int32 = 0, width: Int32 = 1, height: Int32 = 1) -> InstanceBox {
+        func box(_ label: Int32 = 0, x: Float = 0, y: Float = 0, width: Float = 1, height: Float = 1) -> InstanceBox {
             InstanceBox(label: label, x: x, y: y, width: width, height: height)
         }
         #expect(message(nil, [[]]) == "masked: found boxes of 1 images, expected those of 2")
         #expect(message(nil, [[], [box(), box()]]) == "masked: image 1 has 2 boxes, expected at most 1")
         #expect(message(nil, [[box(10)], []]) == "masked: a box of image 0 has the class 10, expected 0 to 9")
-        #expect(message(nil, [[box(width: 0)], []]) == "masked: a box of image 0 is 0 pixels wide and 1 high, expected at least 1")
+        #expect(message(nil, [[box(width: 0)], []]) == "masked: a box of image 0 is 0 pixels wide and 1 high, expected more than 0")
         #expect(message(nil, [[box(x: 7, width: 3)], []]) == "masked: a box of image 0 begins at (7, 0) with 3×1 pixels, which lies outside the image of 6×9×1")
         #expect(message(nil, [[box(y: -1)], []]) == "masked: a box of image 0 begins at (0, -1) with 1×1 pixels, which lies outside the image of 6×9×1")
     }
@@ -135,6 +135,7 @@ import Testing
                     try column.close()
                     try file.write([0, 1] as [Int64], to: "/\(part)/labels")
                 }
+                try file.setAttribute("classes", of: "/", to: 2 as Int64)
                 try change(file)
                 try file.close()
                 let error = #expect(throws: UserError.self) { try loadHDF5Images(HDF5Source(path: path), at: path) }

@@ -3,7 +3,10 @@ import Experiments
 import Foundation
 import VisionData
 
-/// A data set as a command's words name it: by a name, or by the path of a folder, a list, an HDF5 file or a .npz file.
+/// A data set as a command's words name it: by a name, or by the path of a folder, a list, an HDF5 file, a .npz file or a definition, whose `data` it is.
+///
+/// A folder with `annotations/instances_train2017.json` is COCO's; one with `SegmentationClass` and `JPEGImages`, or with `masks` and `images`, has masks; others have a
+/// folder for each class.
 struct DataSource {
     /// What says the same in a definition.
     var configuration: DataConfiguration
@@ -24,6 +27,16 @@ struct DataSource {
             let names = registry.datasets.map(\.name)
             throw UserError(.noInput, "\(word.shortened()): is no data set's name, and there is no such file or folder\(suggestion(for: word, among: names))")
         }
+        if ["yaml", "yml"].contains((path as NSString).pathExtension.lowercased()), !isFolder.boolValue {
+            let data = try Definition(named: path, registry: registry).data.locatingSource(), place = Self.path(of: data.source)
+            (configuration, text, self.path) = (data.beforeSplit, place ?? word, place)
+            configuration.places.pathFolder = nil
+            return
+        }
+        if isFolder.boolValue, let source = Self.annotated(path) {
+            (configuration, text, self.path) = (DataConfiguration(source), path, path)
+            return
+        }
         if isFolder.boolValue, NumPySource.isFolder(path) {
             (configuration, text, self.path) = (DataConfiguration(.numpy(NumPySource(path: path))), path, path)
             return
@@ -34,6 +47,32 @@ struct DataSource {
         default: configuration = DataConfiguration(.hdf5(HDF5Source(path: path)))
         }
         (text, self.path) = (path, path)
+    }
+
+    private static func path(of source: DataConfiguration.Source) -> String? {
+        switch source {
+        case .hdf5(let file): file.path
+        case .folder(let folder): folder.path
+        case .numpy(let file): file.path
+        case .coco(let folder): folder.path
+        case .named, .scenes, .shapes, .sequences: nil
+        }
+    }
+
+    /// A folder with boxes or masks in one of the usual forms; nil for others.
+    private static func annotated(_ path: String) -> DataConfiguration.Source? {
+        func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(path)/\(name)") }
+        let coco = COCOSource(path: path)
+        if has(coco.train) { return .coco(coco) }
+        var folder = FolderSource(path: path)
+        if has("SegmentationClass"), has("JPEGImages") {
+            (folder.images, folder.masks) = ("JPEGImages", "SegmentationClass")
+            if has("ImageSets/Segmentation/train.txt") { folder.lists = "ImageSets/Segmentation" }
+            return .folder(folder)
+        }
+        guard has("masks"), has("images") else { return nil }
+        folder.masks = "masks"
+        return .folder(folder)
     }
 
     /// Says in which order an array's axes are.

@@ -10,9 +10,15 @@ enum OutputFile {
     /// - Parameters:
     ///   - inputs: files and folders that the command reads.
     ///   - kind: what a file that is there has to be, so that it may be replaced: how it is called, and how it begins.
+    ///   - followsLinks: whether a link is followed; else it is an error.
     /// - Throws: `.usage` when that would take away one of the inputs, a file of a run, a file of another kind, or what is no regular file.
-    static func path(_ path: String, besides inputs: [String] = [], replacing kind: (name: String, start: [UInt8])? = nil) throws -> String {
+    static func path(
+        _ path: String, besides inputs: [String] = [], replacing kind: (name: String, start: [UInt8])? = nil, followsLinks: Bool = true
+    ) throws -> String {
         var status = stat()
+        if !followsLinks, lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK {
+            throw UserError(.usage, "\(path): is a link, which is not followed; expected a new file or one to replace")
+        }
         guard stat(path, &status) == 0 else {
             try requireOutsideRuns(path, in: (URL(filePath: path).resolvingSymlinksInPath().path as NSString).deletingLastPathComponent)
             return path
@@ -39,12 +45,22 @@ enum OutputFile {
         return lstat(path, &link) == 0 && link.st_mode & S_IFMT == S_IFLNK ? target : path
     }
 
+    /// Where a picture is written; one that is there has to be of the program's own.
+    ///
+    /// - Throws: `.usage` as `path` does, and for a link or another's picture.
+    static func picture(_ path: String, _ format: PictureFormat, besides inputs: [String] = []) throws -> String {
+        let path = try self.path(path, besides: inputs, replacing: format.start, followsLinks: false)
+        guard try !format.isOwn(path) else { return path }
+        throw UserError(.usage, "\(path): is there already and is no picture of harness, which replaces its own alone; expected another name")
+    }
+
     /// The folder to write files to, which is made where it is not there.
     ///
+    /// - Parameter content: what is written.
     /// - Throws: `.usage` when it is a file, or lies in a run, `.io` when it cannot be made.
-    static func folder(_ path: String) throws {
+    static func folder(_ path: String, for content: String) throws {
         var status = stat()
-        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFDIR { throw UserError(.usage, "\(path): is a file, expected a folder for the masks") }
+        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFDIR { throw UserError(.usage, "\(path): is a file, expected a folder for the \(content)") }
         try requireOutsideRuns(path, in: URL(filePath: path).resolvingSymlinksInPath().path)
         do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
             throw UserError(.io, "\(path): cannot be made: \(systemReason(error, at: path))")

@@ -12,7 +12,7 @@ struct ShowCommand: DefinitionCommand {
         commandName: "show",
         abstract: "Make pictures of what a run's model has learned, and of what it looks at in images.",
         discussion: """
-            --output takes one kind of picture, --into any number of them. A PNG file has the pictures alone; an SVG file has titles, numbers and the scale of \
+            --output takes one kind of picture, --into any number of them; both replace what the program made, and nothing else. A PNG file has the pictures alone; an SVG file has titles, numbers and the scale of \
             colours too; an HDF5 file has the numbers, as NeXus groups that h5web and silx draw. Nothing is written into the run.
 
             Images are those of the run's test set by their place (7), the first of a class (class:coat), or files. --layer names a stage (stage2, block3), or a \
@@ -137,8 +137,8 @@ struct ShowCommand: DefinitionCommand {
         for file in [output, into].compactMap(\.self) where URL(filePath: file).standardizedFileURL.path.hasPrefix(URL(filePath: run.path).standardizedFileURL.path + "/") {
             throw UserError(.usage, "\(file): lies in the run, into which nothing is written; expected another folder")
         }
-        let output = try output.map { try OutputFile.path($0, besides: image, replacing: PictureFormat($0)!.start) }
-        let into = try into.map { try OutputFile.path($0, besides: image, replacing: ("HDF5", [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A])) }
+        let output = try output.map { try OutputFile.picture($0, PictureFormat($0)!, besides: image) }
+        let into = try into.map { try OutputFile.path($0, besides: image, replacing: ("HDF5", [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]), followsLinks: false) }
         if let into { try NetworkView.requireOwn(into) }
         let tests = { try TestImages(of: run, dataDirectory: dataOptions.dataDirectory, dataFile: data, registry: registry) }
         // What the run's file has needs no model.
@@ -162,7 +162,7 @@ struct ShowCommand: DefinitionCommand {
             if embedding { shown.append(try model!.embedding(count ?? 1000)) }
             try Interrupt.check()
             if let output {
-                let bytes = PictureFormat(output) == .png ? Data(shown[0].figure.raster.png) : Data(shown[0].figure.svg(.page).utf8)
+                let bytes = PictureFormat(output) == .png ? Data(PNG.marked(shown[0].figure.raster.png)) : Data(shown[0].figure.svg(.page).utf8)
                 try replaceFile(at: output, with: bytes, isForeign: true)
                 if shown.count > 1 { HarnessProgram.say("\(output): shows \(shown[0].name), the first of \(shown.count); --into writes all of them") }
             }
@@ -185,5 +185,12 @@ enum PictureFormat: String {
         case .png: ("PNG", [0x89, 0x50, 0x4e, 0x47])
         case .svg: ("SVG", Array("<svg".utf8))
         }
+    }
+
+    /// Whether a file may be replaced: it is a picture that the program has made, or empty, or not there.
+    func isOwn(_ path: String) throws -> Bool {
+        guard let file = FileHandle(forReadingAtPath: path) else { return access(path, F_OK) != 0 }
+        let start = (self == .png ? try file.read(upToCount: PNG.markedStart) : try file.readToEnd()) ?? Data()
+        return start.isEmpty || (self == .png ? PNG.isMarked(start) : start.range(of: Data(PictureSheet.mark.utf8)) != nil)
     }
 }

@@ -33,8 +33,15 @@ final class ShownModel {
 
     func images(_ choices: [ImageChoice]) throws -> [ShownImage] { try trained.images(choices, tests: tests) }
 
-    func picture(_ image: ShownImage) -> Raster {
-        Raster(image: trained.picture(image.pixels), width: trained.input.width, height: trained.input.height, channels: trained.input.channels)
+    /// An image: of several views one of them, the first that the model sees unless another is asked for; of a volume the mean over its depth.
+    func picture(_ image: ShownImage, view: Int? = nil) -> Raster {
+        let input = trained.input, planes = trained.definition.planes(of: input), channels = planes.channels, values = trained.picture(image.pixels)
+        let shown = view.map { [$0] } ?? (planes.isVolume ? planes.seen : [planes.seen[0]])
+        let pixels = (0..<input.height * input.width * channels).map { place in
+            let first = place / channels * input.channels + place % channels
+            return shown.reduce(0) { $0 + values[first + $1 * channels] } / Float(shown.count)
+        }
+        return Raster(image: pixels, width: input.width, height: input.height, channels: channels)
     }
 
     /// The words under an image.
@@ -90,7 +97,7 @@ final class ShownModel {
     /// The maps of a layer's output.
     func activations(_ layer: String, _ choices: [ImageChoice]) throws -> NetworkView {
         let probe = try probe.get(), tensor = try probe.layer(layer), shape = tensor.shape
-        let images = try images(choices), evaluate = try probe.evaluator(of: [tensor]), target = [Float](repeating: 0, count: trained.classes)
+        let images = try images(choices), evaluate = try probe.evaluator(of: [tensor]), target = [Float](repeating: 0, count: trained.outputs)
         let layout = probe.layout(of: shape)
         var cells: [PictureSheet.Cell] = [], numbers: [Float] = []
         let shown = min(layout.maps, max(8, Self.limit / images.count)), perRow = columns(shown + 1)
@@ -141,8 +148,12 @@ final class ShownModel {
         return NetworkView("attention", sheet, numbers + [imageNumbers(images)], texts: [("image", images.map(\.name))])
     }
 
-    /// - Throws: `.usage` for a model that answers for every pixel, and predicts no class of an image.
+    /// - Throws: `.usage` for a model whose answers are pixels or boxes, and which predicts no class of an image.
     private func requireAnswerForImage(_ option: String) throws {
+        if let boxes = trained.boxes {
+            throw UserError(
+                .usage, "--\(option): \(name) is of the task \(boxes.task), whose answers are boxes and no class of an image; expected --boxes, or another model")
+        }
         guard trained.definition.answersPixels else { return }
         throw UserError(.usage, "--\(option): \(name) answers for every pixel and predicts no class of an image; expected --masks, or another model")
     }
@@ -152,21 +163,26 @@ final class ShownModel {
         try requireAnswerForImage("gradcam")
         let probe = try probe.get(), layer = try layer ?? probe.gradCAMLayerName(), classIndex = try classWord.map(trained.classIndex)
         let evaluate = try probe.gradCAM(layer: layer), images = try images(choices)
-        var cells: [PictureSheet.Cell] = [], numbers: [Float] = [], size = (rows: 1, columns: 1)
+        var cells: [PictureSheet.Cell] = [], numbers: [Float] = [], mapCount = 1, size = (rows: 1, columns: 1)
+        let views = trained.definition.planes(of: trained.input).seen
         for image in images {
-            let map = try evaluate(image.pixels, classIndex)
-            cells.append(PictureSheet.Cell(picture(image), words(image)))
-            cells.append(overlay(
-                image, map.values, map.rows, map.columns, "for \(trained.className(map.classIndex))", percent(map.probability), isSmooth: true))
-            numbers += map.values
-            size = (map.rows, map.columns)
+            let found = try evaluate(image.pixels, classIndex), high = found.maps.joined().max() ?? 0
+            for (place, map) in found.maps.enumerated() {
+                let view = found.maps.count > 1 ? views[place] : nil, title = place == 0 ? words(image) : []
+                cells.append(PictureSheet.Cell(picture(image, view: view), view.map { title.prefix(1) + ["view \($0)"] } ?? title))
+                cells.append(overlay(
+                    image, map, found.rows, found.columns, "for \(trained.className(found.classIndex))", percent(found.probability), isSmooth: true, view: view, high: high))
+            }
+            numbers += found.maps.joined()
+            (mapCount, size) = (found.maps.count, (found.rows, found.columns))
         }
         let sheet = PictureSheet(
             title: "Grad-CAM of \(layer) in \(name)", caption: "How strongly parts of the image speak for a class, and the model's probability of it (Selvaraju et al., 2017).", cells: cells,
-            columns: perRow(images.count), scale: PictureSheet.Scale(.sequential, low: "0", high: "largest", label: "within each map"))
+            columns: perRow(images.count * mapCount),
+            scale: PictureSheet.Scale(.sequential, low: "0", high: "largest", label: mapCount == 1 ? "within each map" : "among an image's views"))
         return NetworkView(
             "gradcam", sheet,
-            [.init(name: "maps", shape: [images.count, size.rows, size.columns], values: .floats(numbers), title: "class activation by gradients of \(layer)"), imageNumbers(images)],
+            [.init(name: "maps", shape: [images.count] + (mapCount == 1 ? [] : [mapCount]) + [size.rows, size.columns], values: .floats(numbers), title: "class activation by gradients of \(layer)"), imageNumbers(images)],
             texts: [("image", images.map(\.name))])
     }
 
@@ -234,16 +250,18 @@ final class ShownModel {
 
     // MARK: Parts
 
-    /// A map over an image, in which it has its own range.
-    private func overlay(_ image: ShownImage, _ map: [Float], _ rows: Int, _ columns: Int, _ words: String, _ more: String? = nil, isSmooth: Bool = false) -> PictureSheet.Cell {
-        let low = isSmooth ? 0 : map.min() ?? 0, high = map.max() ?? 0, input = trained.input
+    /// A map over an image, or one of its views, in which it has its own range unless the largest is given.
+    private func overlay(
+        _ image: ShownImage, _ map: [Float], _ rows: Int, _ columns: Int, _ words: String, _ more: String? = nil, isSmooth: Bool = false, view: Int? = nil, high: Float? = nil
+    ) -> PictureSheet.Cell {
+        let low = isSmooth ? 0 : map.min() ?? 0, high = high ?? map.max() ?? 0, input = trained.input
         // Finer than the image, so that a smooth map is smooth.
         let factor = max(1, 112 / max(input.width, input.height)), width = input.width * factor, height = input.height * factor
         let values = isSmooth ? bilinear(map, width: columns, height: rows, to: width, height) : map
         let colours = isSmooth
             ? Raster(map: values, width: width, height: height, range: low...max(low, high), scale: .sequential)
             : Raster(map: values, width: columns, height: rows, range: low...max(low, high), scale: .sequential)
-        return PictureSheet.Cell(picture(image).enlarged(by: factor).overlaid(with: colours), [words, more ?? span(low, high)])
+        return PictureSheet.Cell(picture(image, view: view).enlarged(by: factor).overlaid(with: colours), [words, more ?? span(low, high)])
     }
 
     func imageNumbers(_ images: [ShownImage]) -> NetworkView.Numbers {

@@ -7,7 +7,8 @@ import VisionData
 ///
 /// The same images have the same places in data of the same digest (`LabeledImages.digest`). Where the digests differ, as those of one folder of files in
 /// two sizes do, the images in memory are compared by what they hold; a run's images are in memory where the digest that it recorded is theirs, in its
-/// size. So files that were changed between two runs are other images: nothing in memory has the digest of both.
+/// size. So files that were changed between two runs are other images: nothing in memory has the digest of both. Solids that are made are the same
+/// whatever is given of them: views, be they others or more, or voxels.
 struct EnsembleTest {
     /// As messages call the model or the run.
     let name: String
@@ -22,6 +23,8 @@ struct EnsembleTest {
     let isOfTraining: Bool
     /// All images of the data; nil where they are not in memory.
     let images: LabeledImages?
+    /// The solids of which images are made; nil for images of anything else.
+    var solids: SolidShapes?
 
     /// A sentence about what is other in another test; nil when an ensemble can have both members.
     func difference(from other: EnsembleTest) -> String? {
@@ -42,7 +45,7 @@ struct EnsembleTest {
 
     /// Whether the images are the same, in the same order.
     func hasSameImages(as other: EnsembleTest) -> Bool {
-        if digest == other.digest, places == other.places, isOfTraining == other.isOfTraining { return true }
+        if digest == other.digest || solids != nil && solids == other.solids, places == other.places, isOfTraining == other.isOfTraining { return true }
         guard places.count == other.places.count, let images, let others = other.images else { return false }
         return images.digest(of: indices(in: images)) == others.digest(of: other.indices(in: others))
     }
@@ -62,7 +65,7 @@ extension EnsembleTest {
         let first = Int32((isOfTraining ? images.train : images.test).lowerBound)
         self.init(
             name: name, classes: dataset.classList, labels: indices.map { Int64(dataset.labels[Int($0)]) }, digest: experiment.dataDigest,
-            places: indices.map { $0 - first }, isOfTraining: isOfTraining, images: images)
+            places: indices.map { $0 - first }, isOfTraining: isOfTraining, images: images, solids: experiment.definition.data.source.solids)
     }
 
     /// What a run was tested on.
@@ -75,7 +78,8 @@ extension EnsembleTest {
             name: member.name,
             classes: description.classes.map { count in names.isEmpty ? (numbers ?? Array(0..<count)).map(String.init) : names },
             labels: member.test.tables["labels"]?.integers, digest: description.dataDigest, places: split?.test ?? [], isOfTraining: split?.testIsFold ?? false,
-            images: experiment.images(of: description))
+            images: experiment.images(of: description),
+            solids: (try? Definition(resolved: description.configuration, name: description.experiment, place: member.folder.runFile))?.data.source.solids)
     }
 }
 

@@ -16,7 +16,7 @@ struct NamedShape: Equatable {
 ///
 /// A name in torchvision's convention for vision transformers goes for that of timm's where the model has this one, and one in timm's for hybrids for this
 /// library's. Position embeddings go for those of another grid, for which they are resampled; where nobody says for which grid they are, as in a file, it has
-/// to be a square.
+/// to be a square, or of volumes a cube.
 struct WeightMatching {
     /// An array of the model, and the one of the source from which it has its values.
     struct Pair {
@@ -67,8 +67,8 @@ struct WeightMatching {
     private static func pair(_ target: NamedShape, at index: Int, _ source: NamedShape, at place: Int) -> Pair? {
         let isSameGrid = source.grid == nil || target.grid == nil || source.grid == target.grid
         if source.shape == target.shape, isSameGrid { return Pair(target: index, source: place) }
-        guard let new = target.grid, isPositions(source, like: target), let old = source.grid ?? new.square(tokenCount: source.shape[1]),
-            old.prefixTokens == new.prefixTokens
+        guard let new = target.grid, isPositions(source, like: target), let old = source.grid ?? new.equilateral(tokenCount: source.shape[1]),
+            old.prefixTokens == new.prefixTokens, old.axes == new.axes
         else { return nil }
         return Pair(target: index, source: place, grids: (old, new))
     }
@@ -81,7 +81,8 @@ struct WeightMatching {
     private static func difference(_ target: NamedShape, _ source: NamedShape) -> String {
         let shapes = "\(target.name) has the shape \(source.shape), expected \(target.shape)"
         guard let new = target.grid, source.grid == nil, isPositions(source, like: target), source.shape[1] > new.prefixTokens else { return shapes }
-        return "\(shapes), or [1, \(new.prefixTokens) + n · n, \(target.shape[2])] of a square grid"
+        let (count, form) = new.axes == 3 ? ("n · n · n", "cube") : ("n · n", "square grid")
+        return "\(shapes), or [1, \(new.prefixTokens) + \(count), \(target.shape[2])] of a \(form)"
     }
 
     /// The sources, those of another convention under the names that the targets have.

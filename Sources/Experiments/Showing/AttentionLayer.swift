@@ -103,7 +103,7 @@ extension ModelProbe {
         precondition(batchSize == 1, "attention maps are those of one image")
         let layers = try attentionLayers(), shown = try attentionLayer(name)
         let sameTokens = layers.allSatisfy { $0.isSquare && $0.keys == layers[0].keys } ? layers : []
-        let evaluate = try evaluator(of: [shown.probabilities] + sameTokens.map(\.probabilities)), nothing = [Float](repeating: 0, count: trained.classes)
+        let evaluate = try evaluator(of: [shown.probabilities] + sameTokens.map(\.probabilities)), nothing = [Float](repeating: 0, count: trained.outputs)
         return { [self] pixels in
             let values = try evaluate(pixels, nothing).map(\.floats)
             let rollout = sameTokens.isEmpty ? nil : attentionRollout(zip(values.dropFirst(), sameTokens).map { ($0, $1.heads) }, tokens: layers[0].keys.tokenCount)
@@ -171,7 +171,7 @@ extension ModelProbe {
             }
         }
         var sums = layers.map { [Double](repeating: 0, count: $0.heads) }, total = 0
-        let evaluate = try evaluator(of: layers.map(\.probabilities)), nothing = [Float](repeating: 0, count: batchSize * trained.classes)
+        let evaluate = try evaluator(of: layers.map(\.probabilities)), nothing = [Float](repeating: 0, count: batchSize * trained.outputs)
         while let (pixels, count) = try next() {
             let values = try evaluate(pixels, nothing).map(\.floats)
             for (index, layer) in layers.enumerated() {

@@ -10,8 +10,8 @@ public struct GradCAM {
     public let probability: Float
     /// The size of the map.
     public let rows, columns: Int
-    /// `[rows · columns]`, none of them negative.
-    public let values: [Float]
+    /// Of each picture that the model sees of the image, as `ImagePlanes.seen` has them, or of all together: `[rows · columns]`, none of them negative.
+    public let maps: [[Float]]
 }
 
 extension ModelProbe {
@@ -19,7 +19,8 @@ extension ModelProbe {
     ///
     ///     α_k = mean over cells of ∂y_c / ∂A_k;    map = ReLU(Σ_k α_k A_k)
     ///
-    /// with y_c the logit of the class and A_k the map of channel k; of tokens, the map of those that have places.
+    /// with y_c the logit of the class and A_k the map of channel k; of tokens, the map of those that have places. Of features of several views each view has
+    /// a map of its own.
     ///
     /// Selvaraju, Cogswell, Das, Vedantam, Parikh and Batra, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-Based Localization", ICCV 2017.
     ///
@@ -37,24 +38,28 @@ extension ModelProbe {
         }
         let evaluate = try evaluator(of: [outputs["logits"]!, features, gradients(withRespectTo: [features])[0]]), channels = shape[-1]
         return { [self] pixels, classIndex in
-            let logits = try evaluate(pixels, [Float](repeating: 0, count: trained.classes))[0].floats
+            let logits = try evaluate(pixels, [Float](repeating: 0, count: trained.outputs))[0].floats
             let index = classIndex ?? largestIndex(logits), values = try evaluate(pixels, target(ofClass: index)).map(\.floats)
-            let first = grid.prefixTokens * channels, cells = grid.rows * grid.columns
-            let weights = (0..<channels).map { channel in
-                (0..<cells).reduce(0.0) { $0 + Double(values[2][first + $1 * channels + channel]) } / Double(cells)
+            let cells = grid.rows * grid.columns
+            let maps = (0..<shape[0]).map { view in
+                let first = (view * grid.tokenCount + grid.prefixTokens) * channels
+                let weights = (0..<channels).map { channel in
+                    (0..<cells).reduce(0.0) { $0 + Double(values[2][first + $1 * channels + channel]) } / Double(cells)
+                }
+                return (0..<cells).map { cell in
+                    Float(max(0, (0..<channels).reduce(0.0) { $0 + weights[$1] * Double(values[1][first + cell * channels + $1]) }))
+                }
             }
-            let map = (0..<cells).map { cell in
-                Float(max(0, (0..<channels).reduce(0.0) { $0 + weights[$1] * Double(values[1][first + cell * channels + $1]) }))
-            }
-            return GradCAM(classIndex: index, probability: ImagePrediction.probability(of: index, logits), rows: grid.rows, columns: grid.columns, values: map)
+            return GradCAM(classIndex: index, probability: ImagePrediction.probability(of: index, logits), rows: grid.rows, columns: grid.columns, maps: maps)
         }
     }
 
-    /// The layer that `gradCAM` takes where none is named: the last stage of the convolutional network; of a transformer the block before the last, behind
-    /// which the class token alone counts.
+    /// The layer that `gradCAM` takes where none is named: the last stage of the convolutional network, or what it joins of several views; of a transformer
+    /// the block before the last, behind which the class token alone counts.
     ///
     /// - Throws: `.usage` where there is neither.
     public func gradCAMLayerName() throws -> String {
+        if outputs["features.views"] != nil { return "views" }
         if let name = lastMapName { return name }
         let blocks = stageNames.filter { $0.hasPrefix("block") || $0.hasPrefix("transformer.block") }
         if blocks.count > 1 { return blocks[blocks.count - 2] }
@@ -72,7 +77,7 @@ extension ModelProbe {
         precondition(batchSize == 1 && steps > 0, "gradients are those of one image")
         let evaluate = try evaluator(of: [outputs["logits"]!, gradients(withRespectTo: [images])[0]]), black = blackPixel, channels = trained.input.channels
         return { [self] pixels, classIndex in
-            let logits = try evaluate(pixels, [Float](repeating: 0, count: trained.classes))[0].floats
+            let logits = try evaluate(pixels, [Float](repeating: 0, count: trained.outputs))[0].floats
             let index = classIndex ?? largestIndex(logits), target = target(ofClass: index)
             var sums = [Double](repeating: 0, count: pixels.count)
             for step in 0..<steps {

@@ -41,13 +41,13 @@ public final class ModelProbe {
         pool = WorkerPool(threads: min(threads, shards), shards: shards)
         graph = Graph(mode: .evaluation, shardCount: shards, seed: 0)
         images = graph.input("image", [batchSize / shards, input.height, input.width, input.channels])
-        target = graph.input("target", [batchSize / shards, trained.classes])
-        let model = trained.definition.makeModel(input: input, classes: trained.classes, in: graph.root)
+        target = graph.input("target", [batchSize / shards, trained.outputs])
+        let model = trained.definition.makeModel(input: input, classes: trained.outputs, in: graph.root)
         backbone = model.backbone
         outputs = model(images)
         let logits = outputs.required("logits", in: graph.root)
-        // Of a model that answers for every pixel a class's mean over the image.
-        score = ((logits.rank == 4 ? logits.mean(axes: [1, 2]) : logits) * target).sum(axes: [1]).batchMean()
+        // Of a model that answers for every pixel or anchor a number's mean over the image.
+        score = ((logits.rank > 2 ? logits.mean(axes: Array(1..<logits.rank - 1)) : logits) * target).sum(axes: [1]).batchMean()
         do { try graph.validate() } catch { throw UserError(error.isShortOfMemory ? .internal : .usage, "the model: \(error)") }
         store = try ParameterStore(graph, from: trained.weights)
     }
@@ -68,7 +68,7 @@ public final class ModelProbe {
         } catch let error as RecordingError {
             throw UserError(error.isShortOfMemory ? .internal : .usage, "the model: \(error)")
         }
-        let counts = [batchSize * trained.input.count, batchSize * trained.classes]
+        let counts = [batchSize * trained.input.count, batchSize * trained.outputs]
         return { pixels, target in
             precondition([pixels.count, target.count] == counts, "a batch has all its images and the weights of their logits")
             try pixels.withUnsafeBytes { pixels in
@@ -80,14 +80,14 @@ public final class ModelProbe {
 
     /// Some of the graph's values for one batch.
     public func values(of tensors: [Tensor], for pixels: [Float]) throws -> [HostTensor] {
-        try evaluator(of: tensors)(pixels, [Float](repeating: 0, count: batchSize * trained.classes))
+        try evaluator(of: tensors)(pixels, [Float](repeating: 0, count: batchSize * trained.outputs))
     }
 
     /// The gradients of the logits that a batch's target weighs, with respect to some of the graph's values; of more than one image divided by their number.
     func gradients(withRespectTo tensors: [Tensor]) -> [Tensor] { TensorCore.gradients(of: score, withRespectTo: tensors) }
 
     /// The target that asks for one class's logit.
-    func target(ofClass index: Int) -> [Float] { (0..<trained.classes).map { $0 == index ? 1 : 0 } }
+    func target(ofClass index: Int) -> [Float] { (0..<trained.outputs).map { $0 == index ? 1 : 0 } }
 
     /// The largest class of each pixel of an image, of a model that answers for every pixel.
     ///
@@ -96,7 +96,7 @@ public final class ModelProbe {
         guard trained.definition.answersPixels, let logits = outputs["logits"] else {
             throw UserError(.usage, "\(trained.definition.family) gives one answer for an image; expected a model that answers for every pixel, such as unet")
         }
-        let values = try values(of: [logits], for: pixels)[0].floats, classes = trained.classes
+        let values = try values(of: [logits], for: pixels)[0].floats, classes = trained.outputs
         return stride(from: 0, to: values.count, by: classes).map { start in
             UInt8((1..<max(classes, 1)).reduce(0) { values[start + $1] > values[start + $0] ? $1 : $0 })
         }

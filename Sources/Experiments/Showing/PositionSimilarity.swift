@@ -32,9 +32,10 @@ extension ModelProbe {
         return try zip(found, values).map { place, value in
             let count = value.shape[1], width = value.shape[2], known = graph.parameters.first { $0.name == place.0 }?.grid
             guard let grid = known ?? grid(ofTokens: count) else { throw UserError(.usage, "\(place.0): the places of its \(count) vectors are not known") }
-            let vectors = value.floats, first = grid.prefixTokens
+            // Planes of a volume lie below one another.
+            let vectors = value.floats, first = grid.prefixTokens, flat = TokenGrid(prefixTokens: first, rows: grid.depth * grid.rows, columns: grid.columns)
             return PositionSimilarity(
-                path: place.0, grid: grid, areTrained: graph.parameters.contains { $0.name.hasPrefix(place.0) },
+                path: place.0, grid: flat, areTrained: graph.parameters.contains { $0.name.hasPrefix(place.0) },
                 cosines: cosineSimilarities((first..<count).map { vectors[$0 * width..<($0 + 1) * width].map(Double.init) }))
         }
     }

@@ -36,6 +36,7 @@ extension TrainedModel {
     ///
     /// - Throws: `.noInput` when it is not there, `.data` when it cannot be decoded.
     func image(file path: String) throws -> ShownImage {
+        try requirePictures { _ in "the place of a test image, such as 0" }
         let files = try UnlabeledFiles([path])
         guard files.paths == [path] else { throw UserError(.usage, "\(path): is a folder, expected an image file") }
         let block = try files.block(0..<1, as: data ?? DataConfiguration(), shape: input, normalization: normalization, places: 1)
@@ -201,7 +202,7 @@ extension ModelProbe {
     /// The codes of the first test images, or their features before the head, with their classes.
     public func pooledFeatures(of tests: TestImages, limit: Int) throws -> (vectors: [[Float]], labels: [Int]) {
         guard let features = outputs["features.code"] ?? outputs["features.pooled"] else { throw UserError(.usage, "\(trained.definition.family) has no features before its head") }
-        let evaluate = try evaluator(of: [features]), nothing = [Float](repeating: 0, count: batchSize * trained.classes), next = tests.batches(limit, of: batchSize, shape: trained.input)
+        let evaluate = try evaluator(of: [features]), nothing = [Float](repeating: 0, count: batchSize * trained.outputs), next = tests.batches(limit, of: batchSize, shape: trained.input)
         var vectors: [[Float]] = []
         while let (pixels, count) = try next() {
             let values = try evaluate(pixels, nothing)[0], width = values.shape.elementCount / batchSize, floats = values.floats

@@ -2,6 +2,7 @@ import Configuration
 import Foundation
 import Models
 import RunStore
+import Tasks
 import TensorCore
 import Training
 import VisionData
@@ -12,8 +13,12 @@ public struct TrainedModel: Sendable {
     public let definition: ModelDefinition
     /// The size of its images.
     public let input: ImageShape
-    /// How many logits it gives.
+    /// How many classes it tells apart.
     public let classes: Int
+    /// How boxes are read from its answers, where these are boxes; nil for others.
+    public let boxes: BoxReader?
+    /// How many numbers it gives for an image, a pixel or an anchor.
+    public var outputs: Int { boxes?.outputCount ?? classes }
     /// By class index; empty where nobody names them.
     public let classNames: [String]
     /// What is done to images.
@@ -33,7 +38,7 @@ public struct TrainedModel: Sendable {
     ///   - weights: a file of weights, HDF5 or safetensors, which is checked wholly.
     /// - Throws: `.usage` when the model does not fit images of the size, `.data` with every tensor of the file that does not fit the model.
     public init(_ name: String, _ definition: ModelDefinition, input: ImageShape, classes: Int, weights path: String, precision: Precision = .fp32) throws {
-        self.init(definition, input, classes, [], .none, nil, nil, precision, FileWeights(path))
+        self.init(definition, input, classes, [], nil, .none, nil, nil, precision, FileWeights(path))
         try check(name, path)
     }
 
@@ -42,15 +47,15 @@ public struct TrainedModel: Sendable {
     /// - Parameters:
     ///   - which: which of its weights.
     ///   - precision: nil: that of the run.
-    /// - Throws: `.data` when the run or its weights are damaged, or it classifies nothing.
-    public init(of run: RunFolder, weights which: RunFolder.Weights = .best, precision: Precision? = nil, registry: Registry = .standard) throws {
+    ///   - threshold: of a detection, which score a box has at least; nil: as in the run's test.
+    /// - Throws: `.data` when the run or its weights are damaged, or it predicts nothing.
+    public init(
+        of run: RunFolder, weights which: RunFolder.Weights = .best, precision: Precision? = nil, threshold: Double? = nil, registry: Registry = .standard
+    ) throws {
         let contents = try RunReader(run).contents(), description = contents.description, path = run.weightsFile(which)
         let definition = try Definition.recorded(contents, path: run.runFile, registry)
         guard let trial = definition.trials.first, let classes = description.classes, let data = description.data, data.imageShape.count == 3 else {
             throw UserError(.data, "\(run.runFile): does not say how images are normalized and into how many classes they fall, so it predicts nothing")
-        }
-        if let task = definition.registry.tasks.boxTask(definition.task) {
-            throw UserError(.usage, "\(run.runFile): the run is of the task \(task), whose answers are boxes, which show --boxes draws; expected a classifier's, which can be predicted and shown")
         }
         if let average = which.average, !contents.description.averages(test: contents.evaluations[.test]?.values).contains(average) {
             let reason = average == .swa ? trial.train.absenceOfAverage(after: contents.epochs.count).map { ": \($0)" } : nil
@@ -58,27 +63,29 @@ public struct TrainedModel: Sendable {
         }
         if contents.status != .running, let complaint = Diagnosis.complaint(about: which, of: run, contents) { throw UserError(.data, complaint) }
         let shape = trial.data.predictedShape(ImageShape(height: data.imageShape[0], width: data.imageShape[1], channels: data.imageShape[2]))
+        let boxes = try definition.registry.tasks.boxReader(definition.task, shape: shape, classCount: classes, threshold: threshold)
+        if threshold != nil, boxes == nil { throw UserError(.usage, "--threshold: goes with a run whose answers are boxes; \(run.runFile) is of another task") }
         self.init(
-            trial.model.definition, shape, classes, data.classNames, .given(mean: data.mean, std: data.standardDeviation),
-            trial.data.size == nil ? nil : trial.data.resize, trial.data, precision ?? trial.precision, FileWeights(path))
+            trial.model.definition, shape, classes, data.classNames, boxes, .given(mean: data.mean, std: data.standardDeviation),
+            trial.data.size == nil && trial.data.padTo == nil ? nil : trial.data.sizing, trial.data, precision ?? trial.precision, FileWeights(path))
         try check(trial.model.name, path)
     }
 
     private init(
-        _ definition: ModelDefinition, _ input: ImageShape, _ classes: Int, _ classNames: [String], _ normalization: NormalizationConfiguration,
+        _ definition: ModelDefinition, _ input: ImageShape, _ classes: Int, _ classNames: [String], _ boxes: BoxReader?, _ normalization: NormalizationConfiguration,
         _ resize: ResizeKind?, _ data: DataConfiguration?, _ precision: Precision, _ weights: FileWeights
     ) {
-        (self.definition, self.input, self.classes, self.classNames) = (definition, input, classes, classNames)
+        (self.definition, self.input, self.classes, self.classNames, self.boxes) = (definition, input, classes, classNames, boxes)
         (self.normalization, self.resize, self.data, self.precision, self.weights) = (normalization, resize, data, precision, weights)
     }
 
     private func check(_ name: String, _ path: String) throws {
-        if definition.answersAnchors {
-            throw UserError(.usage, "\(name) is a model that answers for every anchor; expected one that answers for an image, which can be predicted and shown")
+        if definition.answersAnchors, boxes == nil {
+            throw UserError(.usage, "\(name) is a model that answers for every anchor, and only its run knows them; expected a run")
         }
-        let declared = try definition.declarations(of: name, input: input, classes: classes)
+        let declared = try definition.declarations(of: name, input: input, classes: outputs)
         let matching = try FileWeights.matching(of: path, with: (declared.parameters + declared.buffers).shapes, except: [])
-        try matching.require(of: path, fitting: "\(name) with \(grouped(classes)) classes for images of \(input)")
+        try matching.require(of: path, fitting: "\(name) with \(grouped(outputs)) \(boxes == nil ? "classes" : "numbers") for images of \(input)")
         try FileWeights.checkNumbers(of: path, matching)
     }
 
@@ -96,14 +103,32 @@ public struct TrainedModel: Sendable {
         if data?.native != nil {
             throw UserError(.usage, "\(images.path): the run was trained with images in their own sizes; expected image files")
         }
-        guard images.shape == input || resize != nil && images.shape.channels == input.channels else {
-            throw UserError(.data, "\(images.path): /images: found images of \(images.shape), expected \(input), as the model takes")
-        }
+        try requireFit(images)
         let (predictor, rows) = try predictor(for: images.count, threads: threads)
         for start in stride(from: 0, to: images.count, by: rows) {
             let block = try images.block(start..<min(start + rows, images.count), normalization: normalization, sizing: resize.map { (Size2D(input.height, input.width), $0) })
             try predictor.forEachBatch(of: block.indices(of: .test), from: block) { try body($0["logits"]!) }
         }
+    }
+
+    /// - Throws: `.data` for images of another size, where the run does not say how they come to that of the model.
+    func requireFit(_ images: UnlabeledImages) throws {
+        guard images.shape == input || resize != nil && images.shape.channels == input.channels else {
+            throw UserError(.data, "\(images.path): /images: found images of \(images.shape), expected \(input), as the model takes")
+        }
+    }
+
+    /// - Parameter instead: what to give in the place of an image file.
+    /// - Throws: `.usage` for a model whose images are no pictures: views, voxels, sequences.
+    func requirePictures(instead: (ImageShape) -> String = { "--input with an HDF5 file of /images [n, \($0.channels), \($0.height), \($0.width)]" }) throws {
+        let isMade = switch data?.source {
+        case .shapes, .sequences, .named(.shapes3D), .named(.sequences1D): true
+        default: false
+        }
+        if data?.native != nil || !isMade && [1, 3].contains(input.channels) && min(input.height, input.width) > 1 { return }
+        let kind = min(input.height, input.width) == 1
+            ? "sequences, images of one row" : "images of \(grouped(input.channels)) channels, such as views or slices of voxels"
+        throw UserError(.usage, "the model takes \(kind), which image files are not; expected \(instead(input))")
     }
 
     /// Computes the logits of image files in their order; damaged ones are left out.
@@ -115,6 +140,7 @@ public struct TrainedModel: Sendable {
     public func predict(
         _ files: UnlabeledFiles, threads: Int, onError: (UserError) throws -> Void, _ body: (_ paths: [String], _ logits: UnsafeBufferPointer<Float>) throws -> Void
     ) throws {
+        try requirePictures()
         let (predictor, rows) = try predictor(for: files.paths.count, threads: threads)
         var count = 0
         for start in stride(from: 0, to: files.paths.count, by: rows) {
@@ -135,10 +161,10 @@ public struct TrainedModel: Sendable {
     func predictor(for count: Int, threads: Int) throws -> (Predictor, rows: Int) {
         // A batch of large images takes much memory, and a small number of images no whole batch.
         let largest = input.count > 64 * 64 * 3 ? 16 : 64
-        let batchSize = min(largest, (count + 7) / 8 * 8), definition = definition, classes = classes
+        let batchSize = min(largest, (count + 7) / 8 * 8), definition = definition, outputs = outputs
         do {
             let predictor = try Predictor(
-                { scope, images in definition.record(images, classes: classes, in: scope) }, outputs: ["logits"],
+                { scope, images in definition.record(images, classes: outputs, in: scope) }, outputs: ["logits"],
                 image: [input.height, input.width, input.channels], weights: weights, batchSize: batchSize, precision: precision,
                 pool: WorkerPool(threads: threads, shards: Self.shards))
             return (predictor, max(Self.blockCount / input.count / batchSize, 1) * batchSize)

@@ -33,10 +33,15 @@ public struct PositionEmbedding {
 
     /// Declares `pos_embed` in `scope` itself when it is learned.
     ///
-    /// - Parameter deviation: of learned vectors at the start.
-    public init(_ kind: Kind, rows: Int, columns: Int, prefixTokens: Int, width: Int, deviation: Double = 0.02, in scope: Scope) {
+    /// - Parameters:
+    ///   - axes: along how many axes the grid extends.
+    ///   - depth: into how many planes of a volume the rows are divided.
+    ///   - deviation: of learned vectors at the start.
+    public init(
+        _ kind: Kind, rows: Int, columns: Int, axes: Int = 2, depth: Int = 1, prefixTokens: Int, width: Int, deviation: Double = 0.02, in scope: Scope
+    ) {
         self.scope = scope
-        let grid = TokenGrid(prefixTokens: prefixTokens, rows: rows, columns: columns)
+        let grid = TokenGrid(prefixTokens: prefixTokens, axes: axes, depth: depth, rows: rows / depth, columns: columns)
         embedding =
             switch kind {
             case .learned:

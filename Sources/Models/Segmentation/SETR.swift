@@ -12,8 +12,13 @@ import TensorCore
 /// | `pup` | progressive upsampling: log₂ p times a conv3×3 and bilinear interpolation to twice the size, then scores |
 /// | `mla` | multi-level aggregation: the tokens of four blocks at a quarter, a half, three quarters and all of the depth; conv1×1 of each, sums from the last to the first, conv3×3, conv3×3 to half the channels, interpolation to a quarter of the image, joined, scores, interpolation |
 ///
-/// There is no class token. Scores of images that patches do not fill (`pad: true`) are cut. With `auxiliary: [4, 8]` the tokens of these blocks have a decoder
-/// like `naive`, trained beside the main one with 0.4 of its loss, as in the paper.
+/// Scores of images that patches do not fill (`pad: true`) are cut. With `auxiliary: [4, 8]` the tokens of these blocks have a decoder like `naive`, trained
+/// beside the main one with 0.4 of its loss, as in the paper. The authors' code has a norm for each of them, `auxiliary_decoder: published`, with `pup` a 3×3
+/// convolution in the place of the 1×1 one and scores at four times the map's size, biases before the norms of decoders, which change nothing
+/// (`decoder_bias: true`), and a class token, which no decoder sees (`class_token: true`); else there are none.
+///
+/// The paper's 318.31 M parameters of SETR-PUP are those of 512×512 pixels and 150 classes with `auxiliary: [10, 15, 20, 24]`, 317,922,542, and five
+/// convolutions of 76,950 that the authors' code has and does not use; its 305.67 M of the naive one are 305,361,496 with `auxiliary: [10, 15, 20]`, and four.
 ///
 /// Parameters: the transformer's are those of `vit`, so that its files of weights fit; `decoder.i.conv`, `.norm`, of `mla` `decoder.LEVEL.norm0`, `.conv1`, `.norm1` …,
 /// `decoder.head`, `auxiliary.BLOCK.…`. Initialization: the transformer's as of `vit`, He normal by the outputs for convolutions.
@@ -25,6 +30,9 @@ public struct SETRConfiguration: ModelConfiguration {
     /// How tokens come back to the pixels.
     public enum Decoder: String, CaseIterable, Sendable { case naive, pup, mla }
 
+    /// What decoders of blocks are: like `naive`, or as in the authors' code.
+    public enum AuxiliaryDecoder: String, CaseIterable, Sendable { case naive, published }
+
     /// Patches and transformer.
     public var encoder: VisionTransformerConfiguration
     /// How tokens come back to the pixels.
@@ -33,8 +41,17 @@ public struct SETRConfiguration: ModelConfiguration {
     public var channels = 256
     /// What normalizes the decoder's features.
     public var norm = NormalizationKind.batch
+    /// Whether the decoders' convolutions have biases, before a norm too.
+    public var hasDecoderBias = false
     /// The blocks, from 1, that have a decoder of their own.
     public var auxiliaryBlocks: [Int] = []
+    /// What decoders of blocks are.
+    public var auxiliaryDecoder = AuxiliaryDecoder.naive
+    /// Whether a class token stands before the patches.
+    public var hasClassToken: Bool {
+        get { encoder.pool == .class }
+        set { encoder.pool = newValue ? .class : .mean }
+    }
     /// How the decoder's weights start.
     public var initialization = Initialization.residual
 
@@ -59,6 +76,10 @@ public struct SETRConfiguration: ModelConfiguration {
             Key("decoder_norm", \.norm, .normalization, "What normalizes the decoder's features."),
             Key("auxiliary", \.auxiliaryBlocks, .integers(in: 1...2_048), writesDefault: false,
                 "Blocks, from 1, whose tokens have a decoder of their own, which is trained beside the main one with 0.4 of its loss."),
+            Key("auxiliary_decoder", \.auxiliaryDecoder, .choice, writesDefault: false,
+                "What these decoders are: a 1×1 convolution (naive), or as in the authors' code, with a norm of their own and for pup a 3×3 convolution (published)."),
+            Key("decoder_bias", \.hasDecoderBias, .flag, writesDefault: false, "Whether the decoders' convolutions have biases before a norm too, as in the authors' code."),
+            Key("class_token", \.hasClassToken, .flag, writesDefault: false, "Whether a class token stands before the patches, as in the authors' code; no decoder sees it."),
         ]
 
     public mutating func check(_ fields: inout FieldReader) {
@@ -72,6 +93,10 @@ public struct SETRConfiguration: ModelConfiguration {
             fields.report("found block \(block) of \(depth)", at: "auxiliary")
         } else if Set(auxiliaryBlocks).count < auxiliaryBlocks.count {
             fields.report("found a block twice", at: "auxiliary")
+        }
+        if auxiliaryDecoder == .published {
+            if auxiliaryBlocks.isEmpty, !fields.errors.hasAny(under: fields.path(of: "auxiliary")) { fields.report("goes with auxiliary, the blocks that have such decoders", at: "auxiliary_decoder") }
+            if decoder == .mla { fields.report("published goes with decoder: naive or pup", at: "auxiliary_decoder") }
         }
         if fields.errors.hasAny(under: fields.path(of: "auxiliary")) { auxiliaryBlocks = [] }
     }
@@ -110,7 +135,7 @@ private struct SETR: ImageModel {
         case .pup: decoder = ProgressiveDecoder(network, to: whole, classes: classes, in: place)
         case .mla: decoder = AggregatingDecoder(network, to: whole, classes: classes, in: place)
         }
-        auxiliaries = network.auxiliaryBlocks.map { ($0, NaiveDecoder(network, to: whole, classes: classes, in: scope["auxiliary"][$0])) }
+        auxiliaries = network.auxiliaryBlocks.map { ($0, NaiveDecoder(network, isOfBlock: true, to: whole, classes: classes, in: scope["auxiliary"][$0])) }
         size = Size2D(input.height, input.width)
         self.scope = scope
     }
@@ -140,23 +165,32 @@ private protocol TokenDecoder {
 
 /// The decoder's convolution, its norm and ReLU.
 private func convolution(_ inputs: Int, _ outputs: Int, kernel: Size2D, _ network: SETRConfiguration, in scopes: (Scope, Scope)) -> ConvolutionLayer {
-    ConvolutionLayer(inputs, outputs, kernel: kernel, norm: network.norm, initialization: network.initialization, in: scopes)
+    ConvolutionLayer(inputs, outputs, kernel: kernel, norm: network.norm, hasBias: network.hasDecoderBias, initialization: network.initialization, in: scopes)
 }
 
 private struct NaiveDecoder: TokenDecoder {
+    /// nil where tokens are normalized already, or are not.
+    private let norm: TokenNorm?
     private let layer: ConvolutionLayer
+    /// How many times larger than the map scores are computed.
+    private let factor: Int
     private let head: Convolution2D
     private let size: Size2D
     private let scope: Scope
 
-    init(_ network: SETRConfiguration, to size: Size2D, classes: Int, in scope: Scope) {
-        layer = convolution(network.encoder.transformer.width, network.channels, kernel: 1, network, in: (scope[0]["conv"], scope[0]["norm"]))
+    init(_ network: SETRConfiguration, isOfBlock: Bool = false, to size: Size2D, classes: Int, in scope: Scope) {
+        let transformer = network.encoder.transformer, isPublished = isOfBlock && network.auxiliaryDecoder == .published, isWide = isPublished && network.decoder == .pup
+        norm = isPublished ? TokenNorm(transformer.norm, transformer.width, epsilon: Float(transformer.normEpsilon), in: scope["norm0"]) : nil
+        layer = convolution(transformer.width, network.channels, kernel: isWide ? 3 : 1, network, in: (scope[0]["conv"], scope[0]["norm"]))
+        factor = isWide ? 4 : 1
         head = Convolution2D(network.channels, classes, kernel: 1, initialization: network.initialization, in: scope["head"])
         (self.size, self.scope) = (size, scope)
     }
 
     func scores(of map: Tensor) -> Tensor {
-        let scores = head(layer(map))
+        let features = layer(norm?(map) ?? map)
+        guard features.isValid else { return features }
+        let scores = head(factor == 1 ? features : scope[0].record { features.resized(to: Size2D(factor * features.shape[1], factor * features.shape[2]), .bilinear) })
         return scope.record { scores.resized(to: size, .bilinear) }
     }
 

@@ -114,9 +114,15 @@ private struct COCOFile: Decodable {
 /// With `masks`, class 0 is the background and comes before the categories. A pixel has the class of the object that it lies in; one that lies in objects of two classes,
 /// or in a crowd, does not count (255). Masks are drawn in the image's own size, as pycocotools draws them, and come to `size` by the nearest pixel.
 ///
-/// - Parameter path: of the folder.
+/// - Parameters:
+///   - path: of the folder.
+///   - onProblem: is told what is wrong with an image or an annotation, which is then left out; nil: it is thrown.
 /// - Throws: `UserError` with the file and the record.
-func loadCOCOImages(_ source: COCOSource, at path: String) throws -> (images: LabeledImages, notes: [String]) {
+func loadCOCOImages(_ source: COCOSource, at path: String, onProblem: ((UserError) -> Void)? = nil) throws -> (images: LabeledImages, notes: [String]) {
+    func report(_ error: UserError) throws {
+        guard let onProblem else { throw error }
+        onProblem(error)
+    }
     let side = source.size, shape = ImageShape(height: side, width: side, channels: 3)
     let parts = [(source.train, source.trainImages), (source.test, source.testImages)].map { (json: ImageFiles.join(path, $0), folder: ImageFiles.join(path, $1)) }
     let files = try parts.map { try COCOFile.read($0.json, segmentations: source.hasMasks) }, categories = files[0].categories.sorted { $0.id.value < $1.id.value }
@@ -133,6 +139,10 @@ func loadCOCOImages(_ source: COCOSource, at path: String) throws -> (images: La
     if let twice = Dictionary(grouping: categories, by: \.name).values.filter({ $0.count > 1 }).map({ $0[0].name }).min() {
         throw UserError(.data, "\(parts[0].json): categories: two are called '\(twice.shortened())', expected a name of its own for each")
     }
+    for (place, category) in files[0].categories.enumerated() where category.name.isNoLine {
+        throw UserError(.data, "\(parts[0].json): categories[\(place)].name: found '\(category.name.visibleOnOneLine)', expected a name on one line")
+    }
+    var counts: [Int] = []
     var pixels: [UInt8] = [], boxes: [[InstanceBox]] = [], labels: [Int32] = [], masks: [UInt8]? = source.hasMasks ? [] : nil, crowds = 0, empty = 0
     pixels.reserveCapacity(total * shape.count)
     for (part, file) in zip(parts, files) {
@@ -142,26 +152,46 @@ func loadCOCOImages(_ source: COCOSource, at path: String) throws -> (images: La
         var found = [[(row: Int, annotation: COCOFile.Annotation)]](repeating: [], count: file.images.count)
         for (row, annotation) in file.annotations.enumerated() {
             let record = "\(part.json): annotations[\(row)]"
-            guard let place = places[annotation.imageID] else { throw UserError(.data, "\(record): image_id \(annotation.imageID.value) is none of the images") }
-            guard numbers[annotation.categoryID] != nil else { throw UserError(.data, "\(record): category_id \(annotation.categoryID.value) is none of the categories") }
+            guard let place = places[annotation.imageID] else {
+                try report(UserError(.data, "\(record): image_id \(annotation.imageID.value) is none of the images"))
+                continue
+            }
+            guard numbers[annotation.categoryID] != nil else {
+                try report(UserError(.data, "\(record): category_id \(annotation.categoryID.value) is none of the categories"))
+                continue
+            }
             guard annotation.bbox.count == 4, annotation.bbox.allSatisfy(\.isFinite), annotation.bbox[2] >= 0, annotation.bbox[3] >= 0 else {
-                throw UserError(.data, "\(record): found the bbox \(annotation.bbox), expected x, y, and a width and a height from 0")
+                try report(UserError(.data, "\(record): found the bbox \(annotation.bbox), expected x, y, and a width and a height from 0"))
+                continue
             }
             if annotation.isCrowd == 1 { crowds += 1 }
             found[place].append((row, annotation))
         }
-        for (image, records) in zip(file.images, found) {
+        let before = labels.count
+        for (place, (image, records)) in zip(file.images, found).enumerated() {
             let annotations = records.map(\.annotation).filter { $0.isCrowd != 1 }
             let imagePath = ImageFiles.join(part.folder, image.fileName)
-            guard let bytes = FileManager.default.contents(atPath: imagePath) else { throw UserError(.noInput, "\(part.json): there is no file \(imagePath), which it names") }
-            let decoded = try DecodedImage([UInt8](bytes), path: imagePath, ImageDecoding())
+            guard !image.fileName.leavesItsFolder else {
+                try report(UserError(.data, "\(part.json): images[\(place)].file_name: found '\(image.fileName.visibleOnOneLine)', expected a file in \(part.folder)"))
+                continue
+            }
+            guard let bytes = FileManager.default.contents(atPath: imagePath) else {
+                try report(UserError(.noInput, "\(part.json): there is no file \(imagePath), which it names"))
+                continue
+            }
+            let decoded: DecodedImage
+            do { decoded = try DecodedImage([UInt8](bytes), path: imagePath, ImageDecoding()) } catch let error as UserError where error.kind != .internal {
+                try report(error)
+                continue
+            }
             pixels += try decoded.values(Size2D(side, side)).map { UInt8($0.rounded()) }
             if masks != nil {
                 var mask = [UInt8](repeating: 0, count: decoded.size.height * decoded.size.width)
                 for (row, annotation) in records {
                     guard let inside = annotation.segmentation?.pixels(height: decoded.size.height, width: decoded.size.width) else {
-                        throw UserError(
-                            .data, "\(part.json): annotations[\(row)]: segmentation: expected polygons of at least three corners, or runs that fill the image of \(decoded.size)")
+                        try report(UserError(
+                            .data, "\(part.json): annotations[\(row)]: segmentation: expected polygons of at least three corners, or runs that fill the image of \(decoded.size)"))
+                        continue
                     }
                     let label = annotation.isCrowd == 1 ? LabeledImages.ignored : UInt8(numbers[annotation.categoryID] ?? 0)
                     for place in mask.indices where inside[place] { mask[place] = mask[place] == 0 || mask[place] == label ? label : LabeledImages.ignored }
@@ -175,16 +205,16 @@ func loadCOCOImages(_ source: COCOSource, at path: String) throws -> (images: La
             }
             empty += annotations.count - own.count
             if own.count > source.most {
-                throw UserError(.data, "\(part.json): the image \(image.fileName) has \(grouped(own.count)) boxes, expected at most the \(grouped(source.most)) of data.coco.most")
+                try report(UserError(.data, "\(part.json): the image \(image.fileName) has \(grouped(own.count)) boxes, expected at most the \(grouped(source.most)) of data.coco.most"))
             }
-            let largest = own.indices.max { (own[$0].width * own[$0].height, $1) < (own[$1].width * own[$1].height, $0) }
-            labels.append(largest.map { own[$0].label } ?? 0)
-            boxes.append(own)
+            labels.append(own.largest?.label ?? 0)
+            boxes.append(Array(own.prefix(source.most)))
         }
+        counts.append(labels.count - before)
     }
     let images = try LabeledImages(
         (path as NSString).lastPathComponent, shape: shape, pixels: .bytes(pixels, maximum: 255), labels: labels, classNames: (source.hasMasks ? ["background"] : []) + categories.map(\.name),
-        testCount: files[1].images.count, masks: masks, boxes: InstanceBoxes(maximum: source.most, boxes))
+        testCount: counts[1], masks: masks, boxes: InstanceBoxes(maximum: source.most, boxes))
     let notes = [
         crowds > 0 ? "\(path): regions of crowds that are left out: \(grouped(crowds))" : nil,
         empty > 0 ? "\(path): boxes of no width or height, or outside their images, that are left out: \(grouped(empty))" : nil,
@@ -192,14 +222,22 @@ func loadCOCOImages(_ source: COCOSource, at path: String) throws -> (images: La
     return (images, notes.compactMap(\.self))
 }
 
+extension String {
+    /// Whether it is empty, or would break a line of text.
+    fileprivate var isNoLine: Bool { allSatisfy(\.isWhitespace) || visibleOnOneLine != self }
+
+    /// Whether a path leads out of the folder in which it begins, or is none.
+    fileprivate var leavesItsFolder: Bool { isNoLine || hasPrefix("/") || split(separator: "/").contains("..") }
+}
+
 extension InstanceBox {
     /// x, y, width and height in an image, in one that is stretched to a square; nil where nothing of it is left.
     fileprivate init?(_ numbers: [Double], of size: Size2D, stretchedTo side: Int, label: Int32) {
-        func edges(_ first: Double, _ length: Double, _ whole: Int) -> Range<Int32>? {
+        func edges(_ first: Double, _ length: Double, _ whole: Int) -> Range<Int>? {
             let scale = Double(side) / Double(whole), low = max(0, first) * scale, high = min(Double(whole), first + length) * scale
-            return low < high ? Int32(low.rounded(.down))..<Int32(min(Double(side), high.rounded(.up))) : nil
+            return low < high ? Int(low.rounded(.down))..<Int(min(Double(side), high.rounded(.up))) : nil
         }
         guard let x = edges(numbers[0], numbers[2], size.width), let y = edges(numbers[1], numbers[3], size.height) else { return nil }
-        self.init(label: label, x: x.lowerBound, y: y.lowerBound, width: Int32(x.count), height: Int32(y.count))
+        self.init(label: label, x: Float(x.lowerBound), y: Float(y.lowerBound), width: Float(x.count), height: Float(y.count))
     }
 }

@@ -64,10 +64,11 @@ struct ImageFolder {
 
     /// Looks what lies in a folder, or reads a list (`Manifest`) where the path ends in `.csv` or `.tsv`; no image is opened.
     ///
+    /// - Parameter onProblem: is told what is wrong with an image of a folder with masks, which is then left out; nil: it is thrown.
     /// - Throws: `.noInput` when it is not there, `.data` when it holds no classes.
-    init(_ path: String, _ source: FolderSource = FolderSource()) throws {
+    init(_ path: String, _ source: FolderSource = FolderSource(), onProblem: ((UserError) -> Void)? = nil) throws {
         if let masks = source.masks {
-            self = try ImageFolder(masked: source, masks, at: path)
+            self = try ImageFolder(masked: source, masks, at: path, onProblem: onProblem)
             return
         }
         self = ["csv", "tsv"].contains((path as NSString).pathExtension.lowercased())

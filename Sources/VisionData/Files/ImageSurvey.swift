@@ -39,8 +39,10 @@ public struct ImageSurvey: Sendable {
     public let statistics: ChannelStatistics
     /// Whether the images are files.
     public let areFiles: Bool
-    /// A sentence for each file that cannot be decoded.
+    /// A sentence for each file that cannot be decoded, and each record that does not fit.
     public let damaged: [String]
+    /// What masks and boxes have of each class; nil where there are none.
+    public let targets: SurveyedTargets?
     /// Images with the same bytes.
     public let duplicates: [Twins]
     /// Images that look the same: equal difference hashes of 64 bits (Krawetz, "Kind of Like That", 2013), other bytes.
@@ -57,6 +59,8 @@ public struct ImageSurvey: Sendable {
         let size: Size2D
         /// Of files.
         var format = "", sums: ChannelSums?
+        /// How many pixels of the mask each number has, and the class of the image by it.
+        var mask: (counts: [Int], label: Int32)?
         var thumbnail: (png: [UInt8], size: Size2D)?
     }
 
@@ -69,34 +73,47 @@ public struct ImageSurvey: Sendable {
     /// How many bits of an image's hash are set at least and at most, so that it says something: of plain surfaces all are equal.
     private static let tellingBits = 8...56
 
-    /// Looks at every file of a folder or of a list.
+    /// Looks at every file of a folder or of a list, and at the masks where it has them.
     ///
     /// - Parameters:
+    ///   - source: the folder, or the list.
     ///   - thumbnailCount: how many pictures of each class are made.
     ///   - progress: is told how many files were looked at, of how many; on any thread.
-    public init(folder path: String, thumbnailCount: Int = 0, progress: (@Sendable (_ done: Int, _ count: Int) -> Void)? = nil) throws {
-        let folder = try ImageFolder(path), files = folder.files, root = folder.root
+    public init(_ source: FolderSource, thumbnailCount: Int = 0, progress: (@Sendable (_ done: Int, _ count: Int) -> Void)? = nil) throws {
+        var damaged: [String] = []
+        let folder = try ImageFolder(source.path, source) { damaged.append($0.message) }
+        let files = folder.files, root = folder.root, names = folder.classNames
         let shown = Self.shown(files.map { Int($0.label) }, thumbnailCount)
         let results = SystemThread.results(below: files.count, progress: progress) { index in
-            try Self.look(at: ImageFiles.join(root, files[index].path), hasThumbnail: shown.contains(index))
+            let path = ImageFiles.join(root, files[index].path)
+            var look = try Self.look(at: path, hasThumbnail: shown.contains(index))
+            if let file = files[index].mask {
+                let mask = try ImageMask(ImageFiles.join(root, file), of: (path, look.size), ImageSizing(target: look.size), classNames: names)
+                look.mask = (SurveyedTargets.counts(of: mask.pixels), mask.label)
+            }
+            return look
         }
-        var looks: [(Place, Look)] = [], damaged: [String] = []
+        var looks: [(Place, Look)] = []
         for (file, result) in zip(files, results) {
             switch result! {
-            case .success(let look): looks.append((Place(name: file.path, label: Int(file.label), split: file.split), look))
+            case .success(let look): looks.append((Place(name: file.path, label: Int(look.mask?.label ?? file.label), split: file.split), look))
             case .failure(let error as UserError) where error.kind != .internal: damaged.append(error.message)
             case .failure(let error): throw error
             }
         }
+        let masks = looks.compactMap { place, look in look.mask.map { (place.split, $0.counts) } }
+        let targets = source.masks.map { _ in SurveyedTargets(pixels: masks) }
         try self.init(
-            path, folder.classNames, looks, ChannelStatistics(looks.compactMap(\.1.sums), valuesEach: 64 * 64), areFiles: true, damaged: damaged,
-            notes: folder.notes)
+            source.path, targets.map { names.isEmpty ? (0..<max(2, $0.classCount)).map(String.init) : names } ?? names, looks,
+            ChannelStatistics(looks.compactMap(\.1.sums), valuesEach: 64 * 64), areFiles: true, damaged: damaged, notes: folder.notes, targets)
     }
 
     /// Looks at every image of a data set in memory or in one file.
     ///
-    /// - Parameter source: as it was asked for.
-    public init(_ found: FoundImages, source: String, thumbnailCount: Int = 0, progress: (@Sendable (_ done: Int, _ count: Int) -> Void)? = nil) throws {
+    /// - Parameters:
+    ///   - source: as it was asked for.
+    ///   - damaged: what was left out.
+    public init(_ found: FoundImages, source: String, damaged: [String] = [], thumbnailCount: Int = 0, progress: (@Sendable (_ done: Int, _ count: Int) -> Void)? = nil) throws {
         let images = found.images, shown = Self.shown(images.labels.map(Int.init), thumbnailCount), scale = images.byteScale
         let results = SystemThread.results(below: images.labels.count, stopsAtFailure: true, progress: progress) { index in
             let image = try images.picture(index, scale)
@@ -107,13 +124,14 @@ public struct ImageSurvey: Sendable {
         }
         let names = images.classNames ?? (0..<images.classCount).map(String.init)
         try self.init(
-            source, names, looks, ChannelStatistics(of: images, at: images.train.map(Int32.init)), areFiles: false, damaged: [], notes: found.notes)
+            source, names, looks, ChannelStatistics(of: images, at: images.train.map(Int32.init)), areFiles: false, damaged: damaged, notes: found.notes, SurveyedTargets(images))
     }
 
     private init(
         _ source: String, _ classNames: [String], _ looks: [(place: Place, look: Look)], _ statistics: ChannelStatistics, areFiles: Bool, damaged: [String],
-        notes: [String]
+        notes: [String], _ targets: SurveyedTargets?
     ) throws {
+        self.targets = targets
         (self.source, self.classNames, self.statistics, self.areFiles, self.damaged, self.notes) = (source, classNames, statistics, areFiles, damaged, notes)
         var counts: [Split: [Int]] = [:], formats: [String: Int] = [:], sizes: [[Int]: Int] = [:]
         for (place, look) in looks {

@@ -15,22 +15,27 @@ extension ImageFolder {
     /// Looks what lies in the folder; no image is opened.
     ///
     /// - Throws: `.noInput` when a file or folder is not there, `.data` when a list does not fit the images.
-    init(masked source: FolderSource, _ masks: String, at root: String) throws {
+    init(masked source: FolderSource, _ masks: String, at root: String, onProblem: ((UserError) -> Void)? = nil) throws {
+        func report(_ error: UserError) throws {
+            guard let onProblem else { throw error }
+            onProblem(error)
+        }
         for folder in [source.images, masks] { try Self.requireFolder(ImageFiles.join(root, folder)) }
         var images: [String] = []
         try Self.walk(ImageFiles.join(root, source.images), "", depth: 0) { listing, path in
             images += listing.files.filter { Self.extensions.contains(($0 as NSString).pathExtension.lowercased()) }.map { ImageFiles.join(path, $0) }
         }
         guard !images.isEmpty else { throw UserError(.data, "\(ImageFiles.join(root, source.images)): has no JPEG, PNG or WebP files") }
-        let parts = try source.lists.map { try Self.listed(ImageFiles.join(root, $0), images, in: source.images) } ?? Self.placed(images)
-        let files = try parts.map { image, split in
+        let parts = try source.lists.map { try Self.listed(ImageFiles.join(root, $0), images, in: source.images, report) } ?? Self.placed(images)
+        let files = try parts.compactMap { image, split -> File? in
             let mask = ImageFiles.join(masks, "\((image as NSString).deletingPathExtension).png")
             guard FileManager.default.fileExists(atPath: ImageFiles.join(root, mask)) else {
-                throw UserError(.noInput, "\(ImageFiles.join(root, mask)): there is no such file, the mask of \(ImageFiles.join(source.images, image))")
+                try report(UserError(.noInput, "\(ImageFiles.join(root, mask)): there is no such file, the mask of \(ImageFiles.join(source.images, image))"))
+                return nil
             }
             return File(path: ImageFiles.join(source.images, image), label: 0, split: split, mask: mask)
         }
-        let unused = images.count - files.count
+        let unused = images.count - parts.count
         self.init(
             root: root, classNames: source.classes, files: files,
             notes: unused > 0 ? ["\(root): \(counted(unused, "image is", "images are")) in no list and not used"] : [])
@@ -58,7 +63,9 @@ extension ImageFolder {
     }
 
     /// By the lists in which their names are.
-    private static func listed(_ folder: String, _ images: [String], in imageFolder: String) throws -> [(image: String, split: Split)] {
+    private static func listed(
+        _ folder: String, _ images: [String], in imageFolder: String, _ report: (UserError) throws -> Void
+    ) throws -> [(image: String, split: Split)] {
         try requireFolder(folder)
         func list(_ name: String) -> String? {
             let path = ImageFiles.join(folder, "\(name).txt")
@@ -74,9 +81,18 @@ extension ImageFolder {
                 let name = line.trimmingCharacters(in: .whitespaces), place = "\(path):\(index + 1)"
                 if name.isEmpty { continue }
                 let found = all.contains(name) ? [name] : byName[name] ?? []
-                guard let image = found.first else { throw UserError(.data, "\(place): there is no image '\(name.shortened())' in \(imageFolder)") }
-                if found.count > 1 { throw UserError(.data, "\(place): there are \(found.sorted().joined(separator: " and ")) in \(imageFolder), expected one image '\(name.shortened())'") }
-                if let earlier = seen.updateValue(place, forKey: image) { throw UserError(.data, "\(place): names '\(name.shortened())' again, after \(earlier)") }
+                guard let image = found.first else {
+                    try report(UserError(.data, "\(place): there is no image '\(name.shortened())' in \(imageFolder)"))
+                    continue
+                }
+                if found.count > 1 {
+                    try report(UserError(.data, "\(place): there are \(found.sorted().joined(separator: " and ")) in \(imageFolder), expected one image '\(name.shortened())'"))
+                    continue
+                }
+                if let earlier = seen.updateValue(place, forKey: image) {
+                    try report(UserError(.data, "\(place): names '\(name.shortened())' again, after \(earlier)"))
+                    continue
+                }
                 parts.append((image, split))
             }
         }

@@ -20,7 +20,7 @@ public struct NumPySource: Configurable {
     public static let options: [Key<NumPySource>] = [
         .required("path", \.path, .text, missing: "expected a path", "The .npz file, or a folder of .npy files, relative to the file that says it."),
         Key("classes", \.classes, .integer(in: 1...HDF5Source.largestClassCount), "How many classes there are; absent: the largest label + 1."),
-        Key("layout", \.layout, .choice, "The order of an image's axes."),
+        Key("layout", \.layout, .choice, "The order of the axes of images, of volumes (ncdhw, ndhwc) or of sequences (ncl, nlc)."),
     ]
 }
 
@@ -110,13 +110,14 @@ private struct NumPyPart {
     let shape: ImageShape
     let type: String
     private let elements: ArraySlice<UInt8>
-    private let hasChannelsFirst: Bool
+    private let dimensions: [Int]
+    private let layout: HDF5Source.Layout
 
     init(_ array: NumPyFile.Array, at place: String, layout: HDF5Source.Layout) throws {
-        let dimensions = array.shape
-        hasChannelsFirst = dimensions.count == 4 && layout == .nchw
-        let expected = layout == .nchw ? "[n, channels, height, width]" : "[n, height, width] or [n, height, width, channels]"
-        guard (3...4).contains(dimensions.count), !dimensions.contains(0) else {
+        // Images of one channel may lack its axis.
+        let dimensions = array.shape, isGray = dimensions.count == 3 && layout.rank == 4
+        let expected = layout == .nhwc ? "[n, height, width] or \(layout.words)" : layout.words
+        guard isGray || dimensions.count == layout.rank, !dimensions.contains(0) else {
             throw UserError(.data, "\(place): found the shape \(dimensions), expected \(expected), none of them 0")
         }
         guard !array.isFortranOrdered else { throw UserError(.data, "\(place): lies in Fortran's order, expected C's; numpy.ascontiguousarray brings it there") }
@@ -127,13 +128,11 @@ private struct NumPyPart {
             throw UserError(.data, "\(place): found the shape \(dimensions), which looks like [n, channels, height, width]; say layout: nchw in data.numpy")
         }
         (self.place, count, type, elements) = (place, dimensions[0], array.type, array.elements)
-        let lengths = hasChannelsFirst ? [dimensions[2], dimensions[3], dimensions[1]] : Array(dimensions[1...]) + (dimensions.count == 3 ? [1] : [])
-        shape = ImageShape(height: lengths[0], width: lengths[1], channels: lengths[2])
+        (self.dimensions, self.layout) = isGray ? (dimensions + [1], .nhwc) : (dimensions, layout)
+        shape = self.layout.shape(of: self.dimensions)
     }
 
-    private func ordered<Value>(_ values: [Value]) -> [Value] {
-        hasChannelsFirst && shape.channels > 1 ? channelsLast(values, shape: shape) : values
-    }
+    private func ordered<Value>(_ values: [Value]) -> [Value] { layout.ordered(values, of: dimensions) }
 
     var bytes: [UInt8] { ordered(Array(elements)) }
 

@@ -48,7 +48,7 @@ public struct UnlabeledFiles: Sendable {
         if data.native == nil { own.channels = shape.channels }
         let decoding = own
         // Data that had one size say nothing of others: what people expect of a photograph is its middle.
-        let resize: ResizeKind = data.folder != nil || data.size != nil ? data.resize : .shorter
+        let resize: ResizeKind = data.folder != nil || data.size != nil || data.padTo != nil ? data.sizing : .shorter
         let target = data.native == nil ? Size2D(shape.height, shape.width) : Size2D(64, 64), isNative = data.native != nil
         let sizing = ImageSizing(target: target, resize: resize, interpolation: data.interpolation), count = target.height * target.width * own.channels
         let paths = paths, results = SystemThread.results(below: rows.count) { index in

@@ -31,6 +31,18 @@ public struct WholeImage: Sendable {
         }
         return whole
     }
+
+    /// Where a point of the model's image lies in this one, both in pixels from the left upper corner.
+    public func restored(x: Double, y: Double) -> (x: Double, y: Double) {
+        guard let layout else { return (x, y) }
+        func place(_ value: Double, _ start: Int, _ window: Int, _ sized: Int, _ length: Int, _ first: Int) -> Double {
+            (value - Double(start) + Double(window)) * Double(length) / Double(sized) + Double(first)
+        }
+        return (
+            place(x, layout.left, layout.window.left, layout.size.width, layout.part.width, layout.part.left),
+            place(y, layout.top, layout.window.top, layout.size.height, layout.part.height, layout.part.top)
+        )
+    }
 }
 
 extension UnlabeledFiles {
@@ -45,7 +57,7 @@ extension UnlabeledFiles {
         var decoding = data.folder?.decoding ?? ImageDecoding()
         (decoding.channels, decoding.precision) = (model.channels, .exact)
         let path = paths[index], image = try DecodedImage(try ImageFiles.bytes(of: path), path: path, decoding), target = Size2D(model.height, model.width)
-        let sizing = ImageSizing(target: isSized ? target : image.size, resize: isSized ? data.resize : .exact, interpolation: data.interpolation)
+        let sizing = ImageSizing(target: isSized ? target : image.size, resize: isSized ? data.sizing : .exact, interpolation: data.interpolation)
         let layout = sizing.layout(of: image.size), count = sizing.target.height * sizing.target.width * image.channels
         let values = try [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
             try ImageFiles.write(image, layout, sizing, to: buffer.baseAddress!)

@@ -41,10 +41,10 @@ public struct FashionScenes: Configurable {
     ]
 
     public mutating func check(_ fields: inout FieldReader) {
-        for (key, values) in [("garments", garments), ("sides", sides)] where values.count != 2 || values[0] > values[1] {
+        for (key, values) in [("garments", garments), ("sides", sides)] where (values.count != 2 || values[0] > values[1]) && !fields.errors.hasAny(under: fields.path(of: key)) {
             fields.report("expected two ascending numbers, found \(values)", at: key)
         }
-        if let largest = sides.last, largest > canvas {
+        if let largest = sides.last, largest > canvas, !["sides", "canvas"].contains(where: { fields.errors.hasAny(under: fields.path(of: $0)) }) {
             fields.report("garments of up to \(largest) pixels do not fit a canvas of \(canvas)×\(canvas)", at: fields.has("sides") ? "sides" : "canvas")
         }
     }

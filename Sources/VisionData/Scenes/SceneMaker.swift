@@ -142,8 +142,8 @@ struct SceneMaker {
             if count > best.count { best = (object.label, count) }
             guard count > 0, 4 * count >= sizes[number] else { continue }
             boxes.append(InstanceBox(
-                label: object.label, x: Int32(columns.first), y: Int32(rows.first), width: Int32(columns.last - columns.first + 1),
-                height: Int32(rows.last - rows.first + 1)))
+                label: object.label, x: Float(columns.first), y: Float(rows.first), width: Float(columns.last - columns.first + 1),
+                height: Float(rows.last - rows.first + 1)))
         }
         return (best.label, boxes)
     }

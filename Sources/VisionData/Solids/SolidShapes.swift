@@ -72,6 +72,14 @@ public struct SolidShapes: Configurable {
         return SolidMaker(self).solids()
     }
 
+    /// The same solids in the form of `name: shapes-3d`.
+    var solids: SolidShapes {
+        let usual = SolidShapes()
+        var copy = self
+        (copy.form, copy.views, copy.noise) = (usual.form, usual.views, usual.noise)
+        return copy
+    }
+
     /// A few of the same form, for runs of seconds.
     public var small: SolidShapes {
         var copy = self

@@ -43,6 +43,7 @@ struct DataSplit {
         let classNames = images.classNames.map { names in classNumbers?.map { names[$0] } ?? names }
         func used(_ range: Range<Int>) -> [Int32] { range.map(Int32.init).filter { labels[Int($0)] >= 0 } }
         func describe(_ label: Int) -> String { images.describeClass(classNumbers?[label] ?? label) }
+        try Self.requireClasses(of: images, configuration, describe)
 
         let groups: ((Int32) -> String?)? = images.groups.map { groups in { groups[Int($0)] } }
         var pool = used(images.train), testPool = used(images.test)
@@ -81,6 +82,25 @@ struct DataSplit {
             throw UserError(at: "data.sampling", "balanced draws each class equally often, but \(describe(empty)) of \(images.name) has no training images")
         }
         (self.labels, self.classCount, self.classNames, self.classNumbers) = (labels, classCount, classNames, classNumbers)
+    }
+
+    /// Masks and boxes may have classes that no image has as its own, such as a background.
+    ///
+    /// - Throws: `.usage` for what goes by the classes of images, where one has none.
+    private static func requireClasses(of images: LabeledImages, _ configuration: DataConfiguration, _ describe: (Int) -> String) throws {
+        guard images.masks != nil || images.boxes != nil, configuration.classes == nil else { return }
+        let keys = [
+            ("sampling", configuration.sampling != .shuffled), ("images_per_class", configuration.imagesPerClass != nil), ("imbalance", configuration.imbalance != 1),
+        ]
+        guard let key = keys.first(where: \.1)?.0 else { return }
+        let present = Set(images.labels[images.train])
+        if let missing = (0..<images.classCount).first(where: { !present.contains(Int32($0)) }) {
+            throw UserError(
+                at: "data.\(key)", """
+                    goes by the class of an image, that of its largest object or of most of its pixels; no training image of \(images.name) is of \(describe(missing)), \
+                    so leave this key out
+                    """)
+        }
     }
 
     /// What of the training images after the validation split is used.
