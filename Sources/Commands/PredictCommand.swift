@@ -31,6 +31,8 @@ struct PredictCommand: DefinitionCommand {
 
             Models of views, voxels and sequences take --input: images [n, channels, height, width] as their data have them.
 
+            A model of reconstruction makes an image of each image, in its own size: --output names a folder, which gets a PNG file of the image's name.
+
             Examples:
               harness predict leaves/resnet photo.jpg more/
               harness predict quickstart/vit --input images.h5 --top 3
@@ -123,6 +125,7 @@ struct PredictCommand: DefinitionCommand {
         let trained = try trainedModel(for: array, workspace, registry)
         if trained.boxes != nil { return try findObjects(trained, array, files, inputs) }
         if pictures != nil { throw UserError(.usage, "--pictures: goes with a run of the task detection or localization") }
+        if trained.imageAnswers != nil { return try writeImages(trained, array, files, inputs) }
         if trained.definition.answersPixels { return try writeMasks(trained, array, files, inputs) }
         if tiles || overlap != nil { throw UserError(.usage, "\(tiles ? "--tiles" : "--overlap"): goes with a model that answers for every pixel, such as unet") }
         let output = try output.map { try OutputFile.path($0, besides: inputs) }
@@ -156,6 +159,34 @@ struct PredictCommand: DefinitionCommand {
         let names = Dictionary(grouping: files?.paths ?? [], by: name)
         if let twins = names.filter({ $0.value.count > 1 }).min(by: { $0.key < $1.key }) {
             throw UserError(.usage, "\(twins.value[0]) and \(twins.value[1]) would both have the \(content) \(twins.key); predict them one by one")
+        }
+    }
+
+    /// Writes the image that the model makes of each image.
+    private func writeImages(_ trained: TrainedModel, _ array: UnlabeledImages?, _ files: UnlabeledFiles?, _ inputs: [String]) throws {
+        guard let output else { throw UserError(.usage, "the model makes images of images; add --output with a folder for them") }
+        for (option, isGiven) in [("--format", format != nil), ("--top", top != 1), ("--tiles", tiles), ("--overlap", overlap != nil)] where isGiven {
+            throw UserError(.usage, "\(option): goes with a model that predicts classes; this one makes images")
+        }
+        try Self.requireNames(of: files, for: "picture")
+        try OutputFile.folder(output, for: "pictures")
+        let shape = trained.input
+        try interruptible {
+            var count = 0
+            func write(_ answers: UnsafeBufferPointer<Float>, _ paths: [String]) throws {
+                for start in stride(from: 0, to: answers.count, by: shape.count) {
+                    try Interrupt.check()
+                    let place = start / shape.count, file = Self.name(paths.isEmpty ? "\(count)" : paths[place])
+                    let picture = trained.answeredPicture(Array(answers[start..<start + shape.count]))
+                    let raster = Raster(image: picture, width: shape.width, height: shape.height, channels: shape.channels)
+                    try replaceFile(at: try OutputFile.picture("\(output)/\(file)", .png, besides: inputs), with: Data(PNG.marked(raster.png)), isForeign: true)
+                    count += 1
+                }
+            }
+            if let array { try trained.predict(array, threads: threadOptions.count) { try write($0, []) } }
+            if let files {
+                try trained.predict(files, threads: threadOptions.count, onError: { HarnessProgram.say("\($0.message); passed over") }) { try write($1, $0) }
+            }
         }
     }
 

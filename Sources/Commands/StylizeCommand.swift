@@ -115,7 +115,7 @@ struct StylizeCommand: DefinitionCommand {
         let transfer = try StyleTransfer(trained, options, threads: threadOptions.count)
         let inputs = content + [style] + [weights, start].compactMap(\.self), style = try trained.styleImage(file: style, side: size)
         let images = try content.map { try trained.styleImage(file: $0, side: size) }
-        if content.count > 1 { try OutputFile.folder(output) }
+        if content.count > 1 { try OutputFile.folder(output, for: "pictures") }
         // Everything that will be written is known to be writable before anything is computed.
         for path in content { _ = try target(of: path, step: nil, besides: inputs) }
         // Images of one size share the threads.
@@ -129,7 +129,7 @@ struct StylizeCommand: DefinitionCommand {
                 func write(_ pixels: [[Float]], step: Int?) throws {
                     for (index, values) in zip(group, pixels) {
                         let raster = Raster(image: trained.stylePicture(values), width: shape.width, height: shape.height, channels: shape.channels)
-                        try replaceFile(at: try target(of: content[index], step: step, besides: inputs), with: Data(raster.png), isForeign: true)
+                        try replaceFile(at: try target(of: content[index], step: step, besides: inputs), with: Data(PNG.marked(raster.png)), isForeign: true)
                     }
                 }
                 var progress = StyleProgress(names: group.map { Self.name(content[$0]) }, steps: steps)
@@ -147,7 +147,7 @@ struct StylizeCommand: DefinitionCommand {
     /// Where an image is written, after a step or in the end.
     private func target(of path: String, step: Int?, besides inputs: [String]) throws -> String {
         let whole = content.count == 1 ? (output as NSString).deletingPathExtension : "\(output)/\(Self.name(path))"
-        return try OutputFile.path("\(whole)\(step.map { "-\($0)" } ?? "").png", besides: inputs, replacing: PictureFormat.png.start)
+        return try OutputFile.picture("\(whole)\(step.map { "-\($0)" } ?? "").png", .png, besides: inputs)
     }
 
     private func network(_ workspace: Workspace, _ registry: Registry) throws -> TrainedModel {

@@ -6,6 +6,7 @@ import VisionData
 extension ShownModel {
     /// Images, the classes of their pixels where they are known, and the predicted ones.
     func masks(_ choices: [ImageChoice]) throws -> NetworkView {
+        if trained.imageAnswers != nil { throw UserError(.usage, "--masks: \(name) makes images of images, which have no classes; expected --reconstructions") }
         let probe = try probe.get(), images = try images(choices), (height, width) = (trained.input.height, trained.input.width)
         var cells: [PictureSheet.Cell] = [], truths: [UInt8] = [], predictions: [UInt8] = []
         let hasTruths = images.contains { $0.mask != nil }

@@ -155,7 +155,7 @@ final class ShownModel {
                 .usage, "--\(option): \(name) is of the task \(boxes.task), whose answers are boxes and no class of an image; expected --boxes, or another model")
         }
         guard trained.definition.answersPixels else { return }
-        throw UserError(.usage, "--\(option): \(name) answers for every pixel and predicts no class of an image; expected --masks, or another model")
+        throw UserError(.usage, "--\(option): \(name) answers for every pixel and predicts no class of an image; expected \(trained.imageAnswers == nil ? "--masks" : "--reconstructions"), or another model")
     }
 
     /// What speaks for a class, by Grad-CAM.

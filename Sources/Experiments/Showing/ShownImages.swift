@@ -130,6 +130,13 @@ extension TrainedModel {
         }
     }
 
+    /// The picture of an answer of a model that gives images: pixels from 0 to 1.
+    public func answeredPicture(_ answer: [Float]) -> [Float] {
+        if imageAnswers?.areLogits == true { return answer.map { 1 / (1 + Foundation.exp(-$0)) } }
+        guard case .given(let mean, let deviation) = normalization else { return answer.map { min(1, max(0, $0)) } }
+        return answer.indices.map { min(1, max(0, answer[$0] * Float(deviation[$0 % deviation.count]) + Float(mean[$0 % mean.count]))) }
+    }
+
     /// The picture of an image's normalized pixels: `[height · width · channels]` from 0 to 1, as they were before they were normalized.
     public func picture(_ pixels: [Float]) -> [Float] {
         guard case .given(let mean, let deviation) = normalization else { return pixels.map { min(1, max(0, $0)) } }

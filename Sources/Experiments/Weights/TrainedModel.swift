@@ -18,7 +18,9 @@ public struct TrainedModel: Sendable {
     /// How boxes are read from its answers, where these are boxes; nil for others.
     public let boxes: BoxReader?
     /// How many numbers it gives for an image, a pixel or an anchor.
-    public var outputs: Int { boxes?.outputCount ?? classes }
+    public var outputs: Int { boxes?.outputCount ?? (imageAnswers == nil ? classes : input.channels) }
+    /// How its answers are read as images; nil where they are none.
+    public private(set) var imageAnswers: ImageAnswers?
     /// By class index; empty where nobody names them.
     public let classNames: [String]
     /// What is done to images.
@@ -68,6 +70,7 @@ public struct TrainedModel: Sendable {
         self.init(
             trial.model.definition, shape, classes, data.classNames, boxes, .given(mean: data.mean, std: data.standardDeviation),
             trial.data.size == nil && trial.data.padTo == nil ? nil : trial.data.sizing, trial.data, precision ?? trial.precision, FileWeights(path))
+        imageAnswers = try definition.registry.tasks.imageAnswers(definition.task)
         try check(trial.model.name, path)
     }
 
@@ -85,7 +88,7 @@ public struct TrainedModel: Sendable {
         }
         let declared = try definition.declarations(of: name, input: input, classes: outputs)
         let matching = try FileWeights.matching(of: path, with: (declared.parameters + declared.buffers).shapes, except: [])
-        try matching.require(of: path, fitting: "\(name) with \(grouped(outputs)) \(boxes == nil ? "classes" : "numbers") for images of \(input)")
+        try matching.require(of: path, fitting: "\(name) with \(grouped(outputs)) \(boxes == nil && imageAnswers == nil ? "classes" : "numbers") for images of \(input)")
         try FileWeights.checkNumbers(of: path, matching)
     }
 

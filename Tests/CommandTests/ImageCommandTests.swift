@@ -1,0 +1,96 @@
+import Foundation
+import HDF5
+import TensorCore
+import TestSupport
+import Testing
+
+/// Commands whose results are images: `predict` and `show` of models of images, and `stylize`, as they are typed.
+@Suite(.serialized) struct ImageCommandTests {
+    private static let runs: Result<TemporaryFolder, any Error> = Result {
+        let folder = try TemporaryFolder()
+        try folder.add("Experiments/codes.yaml", """
+            data:   {name: digits, test_examples: 40}
+            train:  {epochs: 1, batch_size: 64}
+            task:   {reconstruction: {corruption: {masking: 0.3}}}
+            models: {codes: {autoencoder: {widths: [16], code: 4}}}
+            """)
+        try folder.add("Experiments/classes.yaml", """
+            data:   {name: digits, test_examples: 40, size: 16}
+            train:  {epochs: 1, batch_size: 64}
+            models: {vgg: {vgg: {blocks: [1, 1], width: 4, hidden: [], pool: 1}}, vit: {vit: {patch: 8, width: 8, depth: 1, heads: 1}}}
+            """)
+        for name in ["codes", "classes"] {
+            let result = try Program.run(["run", name, "--threads", "2"], in: folder.url)
+            guard result.exitCode == 0 else { throw Failure(text: "\(name): \(result.errors)") }
+        }
+        for (name, step) in [("a", 7), ("b", 11), ("style", 3)] {
+            let pixels = (0..<20 * 24).map { UInt8(($0 * step + $0 / 24 * 13) % 256) }
+            try Data(PNGFile(pixels, name == "style" ? Size2D(24, 20) : Size2D(20, 24), channels: 1).bytes).write(to: folder.url.appending(path: "\(name).png"))
+        }
+        return folder
+    }
+
+    private struct Failure: Error { let text: String }
+    private let folder: URL
+
+    init() throws { folder = try Self.runs.get().url }
+
+    private func harness(_ words: String...) throws -> Program.Result { try Program.run(words, in: folder) }
+    private func bytes(_ name: String) throws -> Data { try Data(contentsOf: folder.appending(path: name)) }
+
+    /// Height and width, as a PNG file says them.
+    private func size(_ name: String) throws -> [Int] {
+        let header = Array(try bytes(name).prefix(24))
+        return [20, 16].map { place in header[place..<place + 4].reduce(0) { $0 * 256 + Int($1) } }
+    }
+
+    @Test("A model of images makes a picture of each image, and shows those of its test") func reconstructs() throws {
+        let made = try harness("predict", "codes", "a.png", "b.png", "--output", "made")
+        #expect(made.exitCode == 0 && made.errors == "", "\(made.errors)")
+        #expect(try size("made/a.png") == [8, 8])
+        #expect(try bytes("made/a.png") != bytes("made/b.png"))
+        #expect(try harness("predict", "codes", "a.png").errors.contains("the model makes images of images; add --output with a folder for them"))
+        #expect(try harness("predict", "codes", "a.png", "--output", "made", "--top", "2").errors.contains("--top: goes with a model that predicts classes; this one makes images"))
+        #expect(try harness("show", "codes", "--reconstructions", "--output", "rows.png").exitCode == 0)
+        #expect(try harness("show", "codes", "--embedding", "--count", "30", "--output", "codes.svg").exitCode == 0)
+        #expect(try String(decoding: bytes("codes.svg"), as: UTF8.self).contains("Codes of codes"))
+        let numbers = try harness("show", "codes", "--reconstructions", "--into", "rows.h5")
+        #expect(try numbers.exitCode == 0 && HDF5Reader(folder.appending(path: "rows.h5").path).shape(of: "/entry/reconstructions/seen") == [12, 8, 8])
+        for (option, sentence) in [("--masks", "makes images of images, which have no classes; expected --reconstructions"), ("--gradcam", "expected --reconstructions")] {
+            #expect(try harness("show", "codes", option, "--output", "x.png").errors.contains(sentence))
+        }
+        #expect(try harness("show", "classes/vgg", "--reconstructions", "--output", "x.png").errors.contains("keeps no reconstructions: the run is of another task"))
+        let report = try harness("report", "Results/codes", "--output", "codes.html")
+        #expect(try report.exitCode == 0 && String(decoding: bytes("codes.html"), as: UTF8.self).contains("Reconstructions of codes"))
+    }
+
+    @Test("Images get a style: several at once the same bytes as each alone, at any number of threads") func stylizes() throws {
+        let one = try harness("stylize", "--content", "a.png", "--style", "style.png", "--run", "classes/vgg", "--steps", "12", "--every", "6", "--output", "one.png", "--threads", "1")
+        #expect(one.exitCode == 0, "\(one.errors)")
+        #expect(one.errors.contains("step 12 of 12") && FileManager.default.fileExists(atPath: folder.appending(path: "one-6.png").path))
+        let both = try harness("stylize", "--content", "a.png", "b.png", "--style", "style.png", "--run", "classes/vgg", "--steps", "12", "--output", "both", "--threads", "2")
+        #expect(both.exitCode == 0, "\(both.errors)")
+        #expect(try bytes("one.png") == bytes("both/a.png"))
+        #expect(try size("one.png") == [20, 24])
+        // The loss falls.
+        let losses = one.errors.matches(of: /loss ([0-9.e+-]+)/).compactMap { Double($0.1) }
+        #expect(losses.count > 3 && losses.last! < losses[0])
+        let adam = try harness("stylize", "--content", "a.png", "--style", "style.png", "--run", "classes/vgg", "--steps", "4", "--optimizer", "adam", "--size", "24", "--output", "adam.png")
+        #expect(try adam.exitCode == 0 && size("adam.png") == [24, 29])
+    }
+
+    @Test("What stylize cannot do is one sentence", arguments: [
+        (["--content", "a.png", "--run", "classes/vit"], "vit has no stages of feature maps; expected a convolutional network, such as vgg19"),
+        (["--content", "a.png", "--run", "classes/vgg", "--style-layers", "stage9"], "vgg has no layer 'stage9'; did you mean 'stage1'?"),
+        (["--content", "missing.png", "--run", "classes/vgg"], "missing.png"),
+        (["--content", "a.png", "--run", "classes/vgg", "--steps", "0"], "--steps: expected a number from 1 to 1000000, found 0"),
+        (["--content", "a.png", "--network", "vgg19"], "--network: expected --weights with it"),
+        (["--content", "a.png", "a.png", "--run", "classes/vgg"], "would both become a.png"),
+        (["--content", "a.png", "--run", "classes/vgg", "--learning-rate", "1"], "--learning-rate goes with --optimizer adam"),
+    ])
+    func misfitsAreSaid(words: [String], sentence: String) throws {
+        let result = try Program.run(["stylize", "--style", "style.png", "--output", "out.png"] + words, in: folder)
+        #expect(result.exitCode != 0 && result.errors.contains(sentence), "\(result.errors)")
+        #expect(!FileManager.default.fileExists(atPath: folder.appending(path: "out.png").path))
+    }
+}
