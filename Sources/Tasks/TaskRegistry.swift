@@ -67,6 +67,9 @@ public struct TaskRegistry: Sendable {
     /// The program's own.
     public static let standard = TaskRegistry([
         TaskKind(defaultName, "One class for each image.", options: ClassificationOptions.self) { options, dataset, training in
+            if let label = dataset.unseenClasses.first {
+                throw UserError(at: "data.unseen_classes", "a classifier cannot tell class \(label) without training images; expected the task metric_learning")
+            }
             // Loading does not look: other tasks have more to learn of masks and boxes than an image's label.
             if dataset.images.masks != nil || dataset.images.boxes != nil { try dataset.images.requireSeveralClasses(at: dataset.name) }
             let task = Classification(
@@ -85,6 +88,9 @@ public struct TaskRegistry: Sendable {
         },
         TaskKind("reconstruction", "The image itself.", options: ReconstructionOptions.self) { options, dataset, training in
             PreparedTask(try Reconstruction(options, of: dataset, labelSmoothing: training.labelSmoothing), on: dataset)
+        },
+        TaskKind(MetricLearning.taskName, "An embedding: images of a class near each other.", options: MetricLearningOptions.self) { options, dataset, training in
+            PreparedTask(try MetricLearning(options, of: dataset, training: training), on: dataset.markingPlaces())
         },
     ])
 
@@ -122,6 +128,14 @@ public struct TaskRegistry: Sendable {
 
     /// Whether a definition asks for `classification`, with whatever options.
     public func isClassification(_ node: ConfigurationNode?) -> Bool { choice(node, ConfigurationErrors())?.name == Self.defaultName }
+
+    /// How many numbers an embedding has, where a definition asks for embeddings; nil for other tasks, and where it cannot be read.
+    public func embeddingLength(_ node: ConfigurationNode?) -> Int? {
+        let errors = ConfigurationErrors()
+        guard var (name, fields) = choice(node, errors), name == MetricLearning.taskName else { return nil }
+        let options = MetricLearningOptions(from: &fields)
+        return errors.messages.isEmpty ? options.embedding : nil
+    }
 
     /// The name of the task that a definition asks for, where its answers are boxes; nil for others.
     public func boxTask(_ node: ConfigurationNode?) -> String? {

@@ -12,8 +12,10 @@ public struct TrainedModel: Sendable {
     public let definition: ModelDefinition
     /// The size of its images.
     public let input: ImageShape
-    /// How many logits it gives.
+    /// How many logits it gives, or how many numbers of an embedding.
     public let classes: Int
+    /// Whether its answers are embeddings.
+    public private(set) var embeds = false
     /// By class index; empty where nobody names them.
     public let classNames: [String]
     /// What is done to images.
@@ -46,7 +48,8 @@ public struct TrainedModel: Sendable {
     public init(of run: RunFolder, weights which: RunFolder.Weights = .best, precision: Precision? = nil, registry: Registry = .standard) throws {
         let contents = try RunReader(run).contents(), description = contents.description, path = run.weightsFile(which)
         let definition = try Definition.recorded(contents, path: run.runFile, registry)
-        guard let trial = definition.trials.first, let classes = description.classes, let data = description.data, data.imageShape.count == 3 else {
+        let embedding = definition.registry.tasks.embeddingLength(definition.task)
+        guard let trial = definition.trials.first, let classes = embedding ?? description.classes, let data = description.data, data.imageShape.count == 3 else {
             throw UserError(.data, "\(run.runFile): does not say how images are normalized and into how many classes they fall, so it predicts nothing")
         }
         if let task = definition.registry.tasks.boxTask(definition.task) {
@@ -61,6 +64,7 @@ public struct TrainedModel: Sendable {
         self.init(
             trial.model.definition, shape, classes, data.classNames, .given(mean: data.mean, std: data.standardDeviation),
             trial.data.size == nil ? nil : trial.data.resize, trial.data, precision ?? trial.precision, FileWeights(path))
+        embeds = embedding != nil
         try check(trial.model.name, path)
     }
 
