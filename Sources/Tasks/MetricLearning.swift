@@ -68,7 +68,7 @@ public struct MetricLearning: TrainingTask {
         let name = options.loss.rawValue
         guard output.isValid else { return RecordedTask(losses: [Loss(name, unit: "1", output)]) }
         let graph = output.graph, count = output.shape[0], isTraining = graph.mode == .training
-        let embeddings = options.normalize ? output / (output.square().sum(axes: [1], keepsAxes: true) + 1e-12).sqrt() : output
+        let embeddings = options.normalize ? Self.normalized(output) : output
         // A shard is one sample of functions that look at all of it.
         let all = embeddings.reshaped([1, count, options.embedding]), present = targets[1].reshaped([1, count])
         let labels = graph.constant(HostTensor([classCount, 1], (0..<classCount).map { Float($0) })).gathered(targets[0]).reshaped([1, count])
@@ -103,6 +103,9 @@ public struct MetricLearning: TrainingTask {
         let loss = isTraining ? Loss(name, unit: unit, values, counts: weights) : Loss(name, unit: unit, values / weights)
         return RecordedTask(losses: [loss], measures: measures, outputs: [embeddings])
     }
+
+    /// Embeddings `[B, n]`, each divided by its Euclidean length.
+    public static func normalized(_ output: Tensor) -> Tensor { output / (output.square().sum(axes: [1], keepsAxes: true) + 1e-12).sqrt() }
 
     private var unit: String { [.contrastive, .triplet].contains(options.loss) ? "1" : "nat" }
 

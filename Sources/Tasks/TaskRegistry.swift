@@ -129,12 +129,13 @@ public struct TaskRegistry: Sendable {
     /// Whether a definition asks for `classification`, with whatever options.
     public func isClassification(_ node: ConfigurationNode?) -> Bool { choice(node, ConfigurationErrors())?.name == Self.defaultName }
 
-    /// How many numbers an embedding has, where a definition asks for embeddings; nil for other tasks, and where it cannot be read.
-    public func embeddingLength(_ node: ConfigurationNode?) -> Int? {
+    /// How many numbers an embedding has and whether it is divided by its length, where a definition asks for embeddings; nil for other tasks, and where it
+    /// cannot be read.
+    public func embedding(_ node: ConfigurationNode?) -> (length: Int, isNormalized: Bool)? {
         let errors = ConfigurationErrors()
         guard var (name, fields) = choice(node, errors), name == MetricLearning.taskName else { return nil }
         let options = MetricLearningOptions(from: &fields)
-        return errors.messages.isEmpty ? options.embedding : nil
+        return errors.messages.isEmpty ? (options.embedding, options.normalize) : nil
     }
 
     /// The name of the task that a definition asks for, where its answers are boxes; nil for others.

@@ -143,6 +143,7 @@ final class ShownModel {
 
     /// - Throws: `.usage` for a model that answers for every pixel, and predicts no class of an image.
     private func requireAnswerForImage(_ option: String) throws {
+        if trained.embeds { throw UserError(.usage, "--\(option): \(name) gives an image an embedding and no class; expected --embedding or --neighbours, or another model") }
         guard trained.definition.answersPixels else { return }
         throw UserError(.usage, "--\(option): \(name) answers for every pixel and predicts no class of an image; expected --masks, or another model")
     }
@@ -216,14 +217,14 @@ final class ShownModel {
 
     /// The features before the head, in a plane.
     func embedding(_ count: Int) throws -> NetworkView {
-        try requireAnswerForImage("embedding")
+        if !trained.embeds { try requireAnswerForImage("embedding") }
         let probe = try ModelProbe(trained, batchSize: trained.input.count > 64 * 64 * 3 ? 16 : 64, threads: threads)
         let (vectors, labels) = try probe.pooledFeatures(of: tests(), limit: count)
         guard vectors.count > 1 else { throw UserError(.usage, "the run has \(vectors.count) test images, expected at least 2") }
         let components = PrincipalComponents(vectors), present = Set(labels).sorted()
         let series = present.map { label in PointChart.Series(trained.className(label), labels.indices.filter { labels[$0] == label }.map { components.points[$0] }) }
         func axis(_ number: Int) -> Axis { Axis("principal component \(number + 1) (\(String(format: "%.0f", components.shares[number] * 100))% of the variance)") }
-        let chart = PointChart(title: "Features before the head of \(name), \(vectors.count) test images", xAxis: axis(0), yAxis: axis(1), series: series)
+        let chart = PointChart(title: "\(trained.embeds ? "Embeddings" : "Features before the head") of \(name), \(vectors.count) test images", xAxis: axis(0), yAxis: axis(1), series: series)
         func column(_ name: String, _ part: Int) -> NetworkView.Numbers {
             .init(name: name, shape: [vectors.count], values: .floats(components.points.map { Float($0[part]) }), title: "principal component \(part + 1)")
         }

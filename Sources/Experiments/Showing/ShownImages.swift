@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import RunStore
+import Tasks
 import TensorCore
 import VisionData
 
@@ -195,9 +196,10 @@ extension ModelProbe {
         try attentionDistances(tests.batches(limit, of: batchSize, shape: trained.input))
     }
 
-    /// The features before the head of the first test images, with their classes.
+    /// The features before the head of the first test images, or their embeddings where the model gives some, with their classes.
     public func pooledFeatures(of tests: TestImages, limit: Int) throws -> (vectors: [[Float]], labels: [Int]) {
-        guard let features = outputs["features.pooled"] else { throw UserError(.usage, "\(trained.definition.family) has no features before its head") }
+        let answers = outputs["logits"].map { trained.normalizesEmbeddings ? MetricLearning.normalized($0) : $0 }
+        guard let features = trained.embeds ? answers : outputs["features.pooled"] else { throw UserError(.usage, "\(trained.definition.family) has no features before its head") }
         let evaluate = try evaluator(of: [features]), nothing = [Float](repeating: 0, count: batchSize * trained.classes), next = tests.batches(limit, of: batchSize, shape: trained.input)
         var vectors: [[Float]] = []
         while let (pixels, count) = try next() {

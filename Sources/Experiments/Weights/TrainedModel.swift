@@ -2,6 +2,7 @@ import Configuration
 import Foundation
 import Models
 import RunStore
+import Tasks
 import TensorCore
 import Training
 import VisionData
@@ -14,8 +15,8 @@ public struct TrainedModel: Sendable {
     public let input: ImageShape
     /// How many logits it gives, or how many numbers of an embedding.
     public let classes: Int
-    /// Whether its answers are embeddings.
-    public private(set) var embeds = false
+    /// Whether its answers are embeddings, and these are divided by their lengths.
+    public private(set) var embeds = false, normalizesEmbeddings = false
     /// By class index; empty where nobody names them.
     public let classNames: [String]
     /// What is done to images.
@@ -48,8 +49,8 @@ public struct TrainedModel: Sendable {
     public init(of run: RunFolder, weights which: RunFolder.Weights = .best, precision: Precision? = nil, registry: Registry = .standard) throws {
         let contents = try RunReader(run).contents(), description = contents.description, path = run.weightsFile(which)
         let definition = try Definition.recorded(contents, path: run.runFile, registry)
-        let embedding = definition.registry.tasks.embeddingLength(definition.task)
-        guard let trial = definition.trials.first, let classes = embedding ?? description.classes, let data = description.data, data.imageShape.count == 3 else {
+        let embedding = definition.registry.tasks.embedding(definition.task)
+        guard let trial = definition.trials.first, let classes = embedding?.length ?? description.classes, let data = description.data, data.imageShape.count == 3 else {
             throw UserError(.data, "\(run.runFile): does not say how images are normalized and into how many classes they fall, so it predicts nothing")
         }
         if let task = definition.registry.tasks.boxTask(definition.task) {
@@ -64,7 +65,7 @@ public struct TrainedModel: Sendable {
         self.init(
             trial.model.definition, shape, classes, data.classNames, .given(mean: data.mean, std: data.standardDeviation),
             trial.data.size == nil ? nil : trial.data.resize, trial.data, precision ?? trial.precision, FileWeights(path))
-        embeds = embedding != nil
+        (embeds, normalizesEmbeddings) = (embedding != nil, embedding?.isNormalized ?? false)
         try check(trial.model.name, path)
     }
 
@@ -82,7 +83,7 @@ public struct TrainedModel: Sendable {
         }
         let declared = try definition.declarations(of: name, input: input, classes: classes)
         let matching = try FileWeights.matching(of: path, with: (declared.parameters + declared.buffers).shapes, except: [])
-        try matching.require(of: path, fitting: "\(name) with \(grouped(classes)) classes for images of \(input)")
+        try matching.require(of: path, fitting: "\(name) with \(grouped(classes)) \(embeds ? "numbers of an embedding" : "classes") for images of \(input)")
         try FileWeights.checkNumbers(of: path, matching)
     }
 
@@ -139,10 +140,15 @@ public struct TrainedModel: Sendable {
     func predictor(for count: Int, threads: Int) throws -> (Predictor, rows: Int) {
         // A batch of large images takes much memory, and a small number of images no whole batch.
         let largest = input.count > 64 * 64 * 3 ? 16 : 64
-        let batchSize = min(largest, (count + 7) / 8 * 8), definition = definition, classes = classes
+        let batchSize = min(largest, (count + 7) / 8 * 8), definition = definition, classes = classes, isNormalized = normalizesEmbeddings
         do {
             let predictor = try Predictor(
-                { scope, images in definition.record(images, classes: classes, in: scope) }, outputs: ["logits"],
+                { scope, images in
+                    let outputs = definition.record(images, classes: classes, in: scope)
+                    guard isNormalized else { return outputs }
+                    let answer = outputs.required("logits", in: scope)
+                    return answer.isValid ? MetricLearning.normalized(answer.cast(to: .float32)) : answer
+                }, outputs: ["logits"],
                 image: [input.height, input.width, input.channels], weights: weights, batchSize: batchSize, precision: precision,
                 pool: WorkerPool(threads: threads, shards: Self.shards))
             return (predictor, max(Self.blockCount / input.count / batchSize, 1) * batchSize)

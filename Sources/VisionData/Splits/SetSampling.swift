@@ -28,8 +28,6 @@ public struct SetSampling: Configurable {
     public mutating func check(_ fields: inout FieldReader) {
         if (classes == nil) != (images == nil) {
             fields.report("goes with \(classes == nil ? "classes, how many stand side by side" : "images, how many of each class")", at: classes == nil ? "images" : "classes")
-        } else if classes == nil, views == 1 {
-            fields.errors.report("expected classes and images, or views from 2", at: fields.node.mark, path: fields.path)
         }
     }
 

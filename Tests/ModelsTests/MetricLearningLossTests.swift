@@ -1,0 +1,53 @@
+import Foundation
+import Models
+import TensorCore
+import TestSupport
+import Testing
+
+@testable import Tasks
+@testable import Training
+
+/// Ten training steps of a triplet network and of SimCLR against PyTorch, from the same weights on the same batches; Tests/Reference/metric_learning.py has
+/// trained them.
+struct MetricLearningLossTests {
+    struct Fixture: Decodable, Sendable {
+        let trainings: [Case]
+
+        struct Case: Decodable, Sendable {
+            let loss: String, mining: String?, margin: Double?, temperature: Double?, losses: [Double]
+        }
+
+        static func read() throws -> [Case] {
+            let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            return try JSONDecoder().decode(Fixture.self, from: Data(contentsOf: tests.appending(path: "Fixtures/metric_learning.json"))).trainings
+        }
+    }
+
+    @Test(arguments: try Fixture.read(), [1, 2]) func lossesAgreeWithPyTorch(_ fixture: Fixture.Case, threads: Int) throws {
+        let weights = try TrainingFixture("lenet5"), graph = Graph(mode: .training, shardCount: 2)
+        let images = graph.input("images", [8, 28, 28, 1]), labels = graph.input("labels", [8], .int32), present = graph.input("present", [8])
+        var options = MetricLearningOptions()
+        (options.loss, options.margin, options.temperature, options.embedding) = (.init(rawValue: fixture.loss)!, fixture.margin, fixture.temperature, 10)
+        if let mining = fixture.mining { options.mining = .init(rawValue: mining)! }
+        let answer = try definition(#"{"lenet5": {}}"#).logits(images)
+        let loss = MetricLearning(classCount: 10, options).record(answer, [labels, present]).total()
+        let store = ParameterStore(graph, seed: 0), pool = WorkerPool(threads: threads)
+        for (name, value) in weights.initialParameters { #expect(store.set(value, named: name), "\(name)") }
+        let plan = try Plan(graph, outputs: [loss], gradients: gradients(of: loss, withRespectTo: graph.parameterTensors), store: store, pool: pool)
+        var sgd = OptimizerConfiguration.SGD()
+        (sgd.learningRate, sgd.momentum) = (0.05, 0.9)
+        let update = Optimizer(.sgd(sgd), store: store, pool: pool), places = HostTensor([16], [Float](repeating: 1, count: 16))
+        #expect(fixture.losses.count == 10)
+        for (step, batch) in weights.batches.enumerated() {
+            try batch.images.bytes.withUnsafeBytes { images in
+                try batch.labels.bytes.withUnsafeBytes { labels in
+                    try places.bytes.withUnsafeBytes { places in
+                        try plan.run(feeding: [images.baseAddress!, labels.baseAddress!, places.baseAddress!], step: UInt64(step))
+                    }
+                }
+            }
+            assertClose(Double(plan.output(0).floats[0]), fixture.losses[step], tolerance: 2e-5, "loss of step \(step)")
+            update.update(step: step, learningRate: 0.05, gradientScale: 1)
+        }
+    }
+}
