@@ -58,7 +58,7 @@ public struct MetricLearning: TrainingTask {
         guard let variance = values[Self.variance], variance < 1e-3 else { return nil }
         return """
             all images have nearly the same embedding (\(Self.variance) \(String(format: "%.2g", variance))): the network has collapsed; try a lower learning rate\
-            \(options.loss == .triplet && [.hard, .batchHard].contains(options.mining) ? ", or mining: semi_hard" : "")
+            \(options.loss == .triplet && [.hard, .batchHard].contains(options.minedTriplets) ? ", or mining: semi_hard" : "")
             """
     }
 
@@ -83,7 +83,7 @@ public struct MetricLearning: TrainingTask {
             sums = ((same * distances + different * missing.square()) * 0.5).sum(axes: [2])
             counts = pairs[2]
         case .triplet:
-            let mined = TripletMining(mining: options.mining, margin: options.marginValue, count: count)(distances, labels, present)
+            let mined = TripletMining(mining: options.minedTriplets, margin: options.marginValue, count: count)(distances, labels, present)
             sums = (mined[0] * distances).sum(axes: [2]) + mined[1]
             counts = mined[2]
             let triplets = mined[6].reshaped([count])

@@ -20,7 +20,8 @@ struct MetricLearningOptions: Configurable {
     }
 
     var loss = LossKind.triplet
-    var mining = Mining.semiHard
+    /// nil: the semi-hard ones of triplet.
+    var mining: Mining?
     /// How many numbers an embedding has.
     var embedding = 64
     /// Whether embeddings are divided by their length.
@@ -38,7 +39,7 @@ struct MetricLearningOptions: Configurable {
         Key("loss", \.loss, .choice, paper: "Hadsell et al., CVPR 2006; Schroff et al., CVPR 2015; Sohn, NIPS 2016; Khosla et al., NeurIPS 2020; Chen et al., ICML 2020",
             "How embeddings are compared, within each shard of a batch: pairs (contrastive), triplets (triplet), one pair of each class (n_pair), all images of a class (supcon), or two views of each image, without labels (simclr)."),
         Key("mining", \.mining, .choice, paper: "Schroff et al., CVPR 2015; batch_hard: Hermans et al., 2017",
-            "Which triplets count: all; those whose negative is farther than the positive by the margin (easy, which have no loss), by less (semi_hard), or not at all (hard); or of each anchor the farthest positive with the nearest negative (batch_hard)."),
+            "Which triplets count: all; those whose negative is farther than the positive by the margin (easy, which have no loss), by less (semi_hard), or not at all (hard); or of each anchor the farthest positive with the nearest negative (batch_hard). Absent: semi_hard."),
         Key("embedding", \.embedding, .integer(in: 1...4096), "How many numbers an embedding has: the model's answer for one image."),
         Key("normalize", \.normalize, .flag, "Whether embeddings are divided by their Euclidean length, so that they lie on the unit sphere."),
         Key("margin", \.margin, .positive, "By how much images of other classes are to be farther away: of contrastive a distance (absent: 1), of triplet a squared distance (absent: 0.2)."),
@@ -50,13 +51,14 @@ struct MetricLearningOptions: Configurable {
 
     mutating func check(_ fields: inout FieldReader) {
         let usesTriplets = loss == .triplet
-        if fields.has("mining"), !usesTriplets { fields.report("goes with the loss triplet, not with \(loss.rawValue)", at: "mining") }
+        if mining != nil, !usesTriplets { fields.report("goes with the loss triplet, not with \(loss.rawValue)", at: "mining") }
         if margin != nil, !usesTriplets, loss != .contrastive { fields.report("goes with contrastive and triplet, not with \(loss.rawValue)", at: "margin") }
         if temperature != nil, usesTriplets || loss == .contrastive { fields.report("goes with n_pair, supcon and simclr, not with \(loss.rawValue)", at: "temperature") }
         if recall.isEmpty || Set(recall).count < recall.count { fields.report("expected different numbers, such as [1, 5, 10]", at: "recall") }
         recall.sort()
     }
 
+    var minedTriplets: Mining { mining ?? .semiHard }
     var marginValue: Float { Float(margin ?? (loss == .contrastive ? 1 : 0.2)) }
     var temperatureValue: Float {
         Float(temperature ?? (loss == .simclr ? 0.5 : loss == .supcon ? 0.1 : 1))

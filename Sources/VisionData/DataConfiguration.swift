@@ -197,7 +197,7 @@ public struct DataConfiguration: Configurable {
         Key("train_examples", \.trainExamples, .integer(in: 1...1_000_000_000), "How many training images are used; absent: all that are left."),
         Key("test_examples", \.testExamples, .integer(in: 1...1_000_000_000), "How many test images are used; absent: all."),
         Key("classes", \.classes, .classes, "The classes that are used, by number or name, in all splits; they are numbered anew in this order. Absent: all."),
-        Key("unseen_classes", \.unseenClasses, .classes, writesDefault: false, paper: "Snell et al., NeurIPS 2017; Song et al., CVPR 2016",
+        Key("unseen_classes", \.unseenClasses, .classes, paper: "Snell et al., NeurIPS 2017; Song et al., CVPR 2016",
             "The classes that have no training and validation images, by number or name, so that the test's images of them are of classes that were never seen. Absent: none."),
         Key("folds", \.folds, .integer(in: 2...100), paper: "Kohavi, IJCAI 1995; their comparison: Nadeau and Bengio, Machine Learning 52, 2003",
             "Cross-validation: the training images (of a folder without a test, all images) are cut into so many folds, with as many images of each class and no group torn apart; each is the test once, in a trial of its own, and a data set's own test images are not used. Validation images are held out from the rest."),

@@ -17,7 +17,7 @@ import VisionData
         data:   {name: digits, test_examples: 120, sampling: \(sampling), augment: [{shift: 1}, {rotation: 15}]\(unseen)}
         train:  {epochs: 2, batch_size: \(batch), shards: 4, optimizer: {adamw: {learning_rate: 3e-3}}\(more)}
         task:   {metric_learning: \(task)}
-        models: {m: {mlp: {hidden: [32]}}}
+        models: {m: {mlp: {widths: [32]}}}
 
         """
     }
@@ -27,7 +27,7 @@ import VisionData
 
     @Test("It trains to the same bytes on one thread and two, resumes to them, verifies, and is inspected and compared", arguments: [
         ("{loss: contrastive, embedding: 8}", "{classes: 4, images: 4}", "", ["loss"] + splits),
-        ("{embedding: 8, few_shot: {ways: 3, shots: 2, queries: 4, episodes: 30}}", "{classes: 4, images: 4}", ", unseen_classes: [7, 8, 9]",
+        ("{mining: all, embedding: 8, few_shot: {ways: 3, shots: 2, queries: 4, episodes: 30}}", "{classes: 4, images: 4}", ", unseen_classes: [7, 8, 9]",
             ["loss"] + triplets + splits + ["few_shot_accuracy"]),
         ("{mining: batch_hard, embedding: 8, normalize: false, recall: [1, 3]}", "{classes: 4, images: 2, views: 2}", "",
             ["loss"] + triplets + ["recall_at_1", "recall_at_3", "verification_accuracy", "roc_auc"]),
@@ -64,7 +64,7 @@ import VisionData
                   optimizer: {adamw: {learning_rate: 3e-2}}
                   init_from: {experiment: simclr.yaml, model: m, except: ["fc2.*"]}
                   parameters: [{match: "fc1.*", freeze: true}]
-                models: {probe: {mlp: {hidden: [32]}}}
+                models: {probe: {mlp: {widths: [32]}}}
 
                 """
             try Data(probe.utf8).write(to: URL(filePath: "\(folder)/probe.yaml"))
@@ -93,7 +93,7 @@ import VisionData
         ("{}", "{classes: 4, images: 4}", 128,
             "train.batch_size: a set of 16 images has to fill a shard, and 128 images in 4 shards are 32 in each; expected 64, or other train.shards"),
         ("{}", "{classes: 12, images: 4}", 192, "data.sampling.classes: found 12, but digits has 10 classes to train on"),
-        ("{}", "{classes: 4, images: 400}", 6400, "data.sampling.images: found 400, but class 0 of digits has "),
+        ("{}", "{classes: 4, images: 400}", 6400, "data.sampling.images: found 400, but class 0 (0) of digits has 121 training images"),
         ("{loss: n_pair}", "{classes: 4, images: 4}", 64, "data.sampling: n_pair takes two images of each class, and the set has 4; expected images: 2"),
         ("{loss: simclr}", "{classes: 4, images: 4}", 64, "data.sampling: simclr compares two views of each image; expected views: 2"),
         ("{loss: supcon, mining: hard}", "{classes: 4, images: 4}", 64, "goes with the loss triplet, not with supcon"),
@@ -109,7 +109,7 @@ import VisionData
     @Test("So is what does not go with classes that training does not see", arguments: [
         ("data: {name: digits, unseen_classes: [7, 8]}\nmodels: {l: {mlp: {}}}", "data.unseen_classes: a classifier cannot tell class 7 without training images"),
         ("data: {name: digits, unseen_classes: [7, 12]}\nmodels: {l: {mlp: {}}}", "data.unseen_classes: there is no class 12 in digits"),
-        ("data: {name: digits, classes: [0, 1, 2, 3], unseen_classes: [3, 4]}\nmodels: {l: {mlp: {}}}", "data.unseen_classes: class 4 of digits is not among data.classes"),
+        ("data: {name: digits, classes: [0, 1, 2, 3], unseen_classes: [3, 4]}\nmodels: {l: {mlp: {}}}", "data.unseen_classes: class 4 (4) of digits is not among data.classes"),
         ("data: {name: digits, classes: [0, 1, 2], unseen_classes: [1, 2]}\nmodels: {l: {mlp: {}}}", "2 of the 3 classes of digits leave fewer than two to train on"),
         ("data: {name: digits, unseen_classes: [1, 2], label_noise: 0.1}\nmodels: {l: {mlp: {}}}", "would give training images to unseen_classes"),
         ("data: {name: digits, sampling: {views: 2}}\ntrain: {batch_size: 64, shards: 4}\ntask: {metric_learning: {loss: simclr}}\nmodels: {l: {mlp: {}}}",

@@ -14,7 +14,11 @@ struct MetricLearningLossTests {
         let trainings: [Case]
 
         struct Case: Decodable, Sendable {
-            let loss: String, mining: String?, margin: Double?, temperature: Double?, losses: [Double]
+            let loss: String, mining: String?, margin: Double?, temperature: Double?, losses: [Double], float32Losses: [Double]
+
+            enum CodingKeys: String, CodingKey {
+                case loss, mining, margin, temperature, losses, float32Losses = "losses_float32"
+            }
         }
 
         static func read() throws -> [Case] {
@@ -35,9 +39,12 @@ struct MetricLearningLossTests {
         for (name, value) in weights.initialParameters { #expect(store.set(value, named: name), "\(name)") }
         let plan = try Plan(graph, outputs: [loss], gradients: gradients(of: loss, withRespectTo: graph.parameterTensors), store: store, pool: pool)
         var sgd = OptimizerConfiguration.SGD()
-        (sgd.learningRate, sgd.momentum) = (0.05, 0.9)
+        (sgd.learningRate, sgd.momentum) = (0.01, 0.9)
         let update = Optimizer(.sgd(sgd), store: store, pool: pool), places = HostTensor([16], [Float](repeating: 1, count: 16))
         #expect(fixture.losses.count == 10)
+        // Which triplets have a loss is a step, so that rounding tells: PyTorch's own float32 says how much.
+        let rounding = zip(fixture.losses, fixture.float32Losses).map { abs($0 - $1) / $0 }.max()!, tolerance = max(2e-6, 3 * rounding)
+        #expect(tolerance < 1e-4)
         for (step, batch) in weights.batches.enumerated() {
             try batch.images.bytes.withUnsafeBytes { images in
                 try batch.labels.bytes.withUnsafeBytes { labels in
@@ -46,8 +53,8 @@ struct MetricLearningLossTests {
                     }
                 }
             }
-            assertClose(Double(plan.output(0).floats[0]), fixture.losses[step], tolerance: 2e-5, "loss of step \(step)")
-            update.update(step: step, learningRate: 0.05, gradientScale: 1)
+            assertClose(Double(plan.output(0).floats[0]), fixture.losses[step], tolerance: tolerance, "loss of step \(step)")
+            update.update(step: step, learningRate: sgd.learningRate, gradientScale: 1)
         }
     }
 }

@@ -169,29 +169,34 @@ def measures(count, length, classes, spread):
     }
 
 
-def trained(**options):
-    """Ten losses of LeNet-5 in float64 with SGD, from the weights and batches of the training fixtures; a batch is two shards of 8 images."""
+def trained(dtype=torch.float64, **options):
+    """Ten losses of LeNet-5 with SGD, from the weights and batches of the training fixtures; a batch is two shards of 8 images."""
     with h5py.File(FIXTURES / "training_lenet5.h5") as file, h5py.File(FIXTURES / "training_batches.h5") as shared:
-        model = LeNet5().double()
+        model = LeNet5().to(dtype)
         state = {}
-        file["initial_parameters"].visititems(lambda name, node: state.update({name: torch.tensor(node[()].astype(float))}) if isinstance(node, h5py.Dataset) else None)
+        file["initial_parameters"].visititems(lambda name, node: state.update({name: torch.tensor(node[()].astype(float)).to(dtype)}) if isinstance(node, h5py.Dataset) else None)
         model.load_state_dict({name.replace("/", "."): value for name, value in state.items()})
         images, labels = shared["images"][()].astype(numpy.float32) / numpy.float32(255), shared["labels"][()]
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     losses = []
     for image, label in zip(images, labels):
-        loss = mean_loss(2, model(torch.tensor(image).double()), label.tolist(), True, **options)
+        loss = mean_loss(2, model(torch.tensor(image).to(dtype)), label.tolist(), True, **options)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    return {"losses": losses, **options}
+    return losses
+
+
+def training(**options):
+    return {"losses": trained(**options), "losses_float32": trained(torch.float32, **options), **options}
 
 
 fixture = {
     "losses": cases, "measures": [measures(60, 4, 5, 0.6), measures(90, 9, 7, 1.2)],
-    "trainings": [trained(loss="triplet", mining="all", margin=0.2), trained(loss="triplet", mining="semi_hard", margin=0.2), trained(loss="simclr", temperature=0.5)],
+    "trainings": [training(loss="triplet", mining="all", margin=0.2), training(loss="triplet", mining="semi_hard", margin=0.2), training(loss="simclr", temperature=0.5)],
 }
 (FIXTURES / "metric_learning.json").write_text(json.dumps(fixture) + "\n")
-for training in fixture["trainings"]:
-    print(training["loss"], [round(loss, 4) for loss in training["losses"]])
+for case in fixture["trainings"]:
+    error = max(abs(a - b) / b for a, b in zip(case["losses_float32"], case["losses"]))
+    print(case["loss"], [round(loss, 4) for loss in case["losses"]], f"float32 against float64 within {error:.1e}")

@@ -73,7 +73,7 @@ import VisionData
             let rows = (shard * count..<(shard + 1) * count).map { Array(fixture.embeddings[$0 * length..<($0 + 1) * length]) }
             let vectors = rows.map { row in fixture.normalize ? row.map { $0 / row.reduce(0) { $0 + $1 * $1 }.squareRoot() } : row }
             let distances = vectors.flatMap { a in vectors.map { b in zip(a, b).reduce(Float(0)) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } } }
-            let mining = TripletMining(mining: fixture.options.mining, margin: 0.2, count: count)
+            let mining = TripletMining(mining: fixture.options.minedTriplets, margin: 0.2, count: count)
             let labels = fixture.labels[shard * count..<(shard + 1) * count].map { Float($0) }, present = [Float](repeating: 1, count: count)
             var weights = [Float](repeating: 0, count: count * count), others = [[Float]](repeating: [Float](repeating: 0, count: count), count: 6)
             var expected = weights, number = [Float](repeating: 0, count: count)
