@@ -88,6 +88,7 @@ import Testing
         #expect(dataset.unseenClasses == [2, 5, 9] && dataset.classCount == 10)
         for split in [Split.train, .validation] { #expect(!dataset.indices(of: split).contains { [2, 5, 9].contains(dataset.labels[Int($0)]) }) }
         #expect(dataset.indices(of: .test) == all.indices(of: .test))
+        #expect(!dataset.notes.contains { $0.contains("no training images") }, "nobody is warned of what was asked for")
         let pool = all.indices(of: .train).count + all.indices(of: .validation).count, unseen = (all.indices(of: .train) + all.indices(of: .validation)).count { [2, 5, 9].contains(all.labels[Int($0)]) }
         #expect(dataset.indices(of: .train).count + dataset.indices(of: .validation).count == pool - unseen)
         #expect(Set(try batches(dataset, 14).flatMap(\.labels)) == [0, 1, 3, 4, 6, 7, 8])

@@ -23,7 +23,7 @@ extension NetworkView {
                 var raster = Raster(image: picture.pixels, width: shape.width, height: shape.height, channels: shape.channels).enlarged(by: factor)
                 if picture.place != shown.image.place {
                     let edges = [0, 0, Double(raster.width), Double(raster.height)]
-                    raster.frame(edges, thickness: max(1, factor), palette.series[picture.label == shown.image.label ? 0 : 1])
+                    raster.frame(edges, thickness: max(2, factor / 3), palette.series[picture.label == shown.image.label ? 0 : 1])
                 }
                 let name = tests.className(picture.label)
                 return PictureSheet.Cell(raster, ["#\(picture.place) \(name)", role ?? String(format: "%.2f", picture.distance)])
