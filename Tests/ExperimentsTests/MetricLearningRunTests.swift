@@ -55,6 +55,7 @@ import VisionData
     @Test func aProbeStartsFromAnEmbedding() throws {
         try withTemporaryFolder { folder in
             let source = Self.text("{loss: simclr, embedding: 8}", "{views: 2}")
+                .replacing("{mlp: {widths: [32]}}", with: "{projected: {backbone: {resnet: {depth: 8, width: 4, cut_after: stage3}}, hidden: [16]}}")
             try Data(source.utf8).write(to: URL(filePath: "\(folder)/simclr.yaml"))
             let probe = """
                 data:   {name: digits, test_examples: 120, images_per_class: 20}
@@ -62,9 +63,9 @@ import VisionData
                   epochs: 4
                   batch_size: 40
                   optimizer: {adamw: {learning_rate: 3e-2}}
-                  init_from: {experiment: simclr.yaml, model: m, except: ["fc2.*"]}
-                  parameters: [{match: "fc1.*", freeze: true}]
-                models: {probe: {mlp: {widths: [32]}}}
+                  init_from: {experiment: simclr.yaml, model: m, except: ["head.*"]}
+                  parameters: [{match: "backbone.*", freeze: true}]
+                models: {probe: {projected: {backbone: {resnet: {depth: 8, width: 4, cut_after: stage3}}, hidden: []}}}
 
                 """
             try Data(probe.utf8).write(to: URL(filePath: "\(folder)/probe.yaml"))
@@ -74,12 +75,13 @@ import VisionData
             let contents = try RunReader(folders[0]).contents(), test = try #require(contents.evaluations[.test])
             let accuracy = try #require(test.values[contents.description.measures.firstIndex { $0.name == "accuracy" }!])
             #expect(accuracy > 0.5, "\(accuracy)")
-            // The frozen layer is that of the embedding.
+            // The frozen layers are those of the embedding.
             let found = try #require(FileManager.default.enumerator(atPath: "\(folder)/results")?.compactMap { $0 as? String }.first { $0.contains("simclr/m-") && $0.hasSuffix("best.h5") })
             func arrays(_ path: String) throws -> [String: NamedArray] { Dictionary(uniqueKeysWithValues: try StoredWeights(reading: path).parameters.map { ($0.name, $0) }) }
             let embedding = try arrays("\(folder)/results/\(found)"), own = try arrays(folders[0].weightsFile(.best))
-            #expect(embedding["fc1.weight"] == own["fc1.weight"] && embedding["fc1.weight"] != nil)
-            #expect(embedding["fc2.bias"]?.shape == [8] && own["fc2.bias"]?.shape == [10])
+            let name = "backbone.layer3.0.conv1.weight"
+            #expect(embedding[name] == own[name] && embedding[name] != nil)
+            #expect(embedding["head.2.bias"]?.shape == [8] && own["head.0.bias"]?.shape == [10] && own["head.2.bias"] == nil)
         }
     }
 

@@ -27,6 +27,38 @@ struct MetricLearningLossTests {
         }
     }
 
+    /// Without hidden layers it is the network that was cut, with its head; with them a perceptron on the same features.
+    @Test func aProjectionIsOnTheFeaturesOfItsNetwork() throws {
+        var draws = PhiloxStream(seed: 1, name: "images").draws(time: 0, sample: 0)
+        let pixels = HostTensor([2, 28, 28, 1], (0..<2 * 784).map { _ in draws.uniform() })
+        func logits(_ json: String, setting values: ((String) -> HostTensor?)? = nil) throws -> (values: [Float], pooled: [Float], store: ParameterStore) {
+            let graph = Graph(mode: .evaluation), images = graph.input("images", [2, 28, 28, 1]), outputs = try definition(json).outputs(images)
+            let store = ParameterStore(graph, seed: 3)
+            if let values { for entry in store.entries { #expect(store.set(try #require(values(entry.name)), named: entry.name)) } }
+            let found = try evaluate([outputs["logits"]!, outputs["features.pooled"]!], feeding: [(images, pixels)], store: store)
+            return (found[0].floats, found[1].floats, store)
+        }
+        let backbone = #""backbone": {"resnet": {"depth": 8, "width": 4, "cut_after": "stage3"}}"#
+        let whole = try logits(#"{"resnet": {"depth": 8, "width": 4}}"#)
+        let linear = try logits("{\"projected\": {\(backbone), \"hidden\": []}}") { name in
+            whole.store.tensor(named: name.hasPrefix("backbone.") ? String(name.dropFirst(9)) : name.replacing("head.0", with: "fc"))
+        }
+        #expect(linear.values == whole.values && linear.pooled == whole.pooled && linear.store.entries.count == whole.store.entries.count)
+        let projected = try logits("{\"projected\": {\(backbone), \"hidden\": [5, 3]}}")
+        let heads = projected.store.entries.filter { $0.name.hasPrefix("head.") }
+        #expect(heads.map(\.name) == ["head.0.weight", "head.0.bias", "head.2.weight", "head.2.bias", "head.4.weight", "head.4.bias"])
+        #expect(heads.map(\.shape) == [[5, 16], [5], [3, 5], [3], [10, 3], [10]])
+        // By hand from the features.
+        func layer(_ x: [Float], _ place: Int) throws -> [Float] {
+            let weight = try #require(projected.store.tensor(named: "head.\(place).weight")), bias = try #require(projected.store.tensor(named: "head.\(place).bias")).floats
+            return bias.indices.map { row in zip(x, weight.floats[row * x.count..<(row + 1) * x.count]).reduce(bias[row]) { $0 + $1.0 * $1.1 } }
+        }
+        for image in 0..<2 {
+            let first = try layer(Array(projected.pooled[image * 16..<(image + 1) * 16]), 0).map { max($0, 0) }, second = try layer(first, 2).map { max($0, 0) }
+            for (found, expected) in zip(projected.values[image * 10..<(image + 1) * 10], try layer(second, 4)) { #expect(abs(found - expected) < 1e-5) }
+        }
+    }
+
     @Test(arguments: try Fixture.read(), [1, 2]) func lossesAgreeWithPyTorch(_ fixture: Fixture.Case, threads: Int) throws {
         let weights = try TrainingFixture("lenet5"), graph = Graph(mode: .training, shardCount: 2)
         let images = graph.input("images", [8, 28, 28, 1]), labels = graph.input("labels", [8], .int32), present = graph.input("present", [8])
