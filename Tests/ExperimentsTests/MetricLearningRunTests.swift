@@ -3,6 +3,7 @@ import Foundation
 import Measures
 import Reports
 import RunStore
+import Synchronization
 import Tasks
 import TensorCore
 import TestSupport
@@ -60,7 +61,7 @@ import VisionData
             let probe = """
                 data:   {name: digits, test_examples: 120, images_per_class: 20}
                 train:
-                  epochs: 4
+                  epochs: 12
                   batch_size: 40
                   optimizer: {adamw: {learning_rate: 3e-2}}
                   init_from: {experiment: simclr.yaml, model: m, except: ["head.*"]}
@@ -83,6 +84,22 @@ import VisionData
             #expect(embedding[name] == own[name] && embedding[name] != nil)
             #expect(embedding["head.2.bias"]?.shape == [8] && own["head.0.bias"]?.shape == [10] && own["head.2.bias"] == nil)
         }
+    }
+
+    /// Pairs of one class that are drawn together, and none that are pushed apart.
+    @Test func aCollapseIsWarnedOfOnce() throws {
+        func lines(_ task: String) throws -> [String] {
+            try withTemporaryFolder { results in
+                let heard = Mutex([String]())
+                let options = Runner.Options(threads: 2, results: URL(filePath: results), startsOver: false, command: [])
+                let text = Self.text(task, "{classes: 4, images: 4}").replacing("epochs: 2", with: "epochs: 4").replacing("3e-3", with: "1e-2")
+                _ = try Runner(Experiment(definition(text), dataDirectory: nil), options: options, terminal: Terminal { line in heard.withLock { $0.append(line) } }).run { false }
+                return heard.withLock { $0 }.filter { $0.contains("the network has collapsed") }
+            }
+        }
+        let warned = try lines("{loss: contrastive, margin: 0.0001, embedding: 4}")
+        #expect(warned.count == 1 && warned[0].contains("after epoch ") && warned[0].contains("all images have nearly the same embedding (embedding_variance 0.000"), "\(warned)")
+        #expect(try lines("{loss: contrastive, embedding: 4}").isEmpty)
     }
 
     @Test("What does not go together is said in a sentence before anything is trained", arguments: [

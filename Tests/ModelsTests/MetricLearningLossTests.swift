@@ -32,7 +32,7 @@ struct MetricLearningLossTests {
         var draws = PhiloxStream(seed: 1, name: "images").draws(time: 0, sample: 0)
         let pixels = HostTensor([2, 28, 28, 1], (0..<2 * 784).map { _ in draws.uniform() })
         func logits(_ json: String, setting values: ((String) -> HostTensor?)? = nil) throws -> (values: [Float], pooled: [Float], store: ParameterStore) {
-            let graph = Graph(mode: .evaluation), images = graph.input("images", [2, 28, 28, 1]), outputs = try definition(json).outputs(images)
+            let graph = Graph(mode: .evaluation), images = graph.input("images", [2, 28, 28, 1]), outputs = try definition(json).record(images, classes: 10, in: graph.root)
             let store = ParameterStore(graph, seed: 3)
             if let values { for entry in store.entries { #expect(store.set(try #require(values(entry.name)), named: entry.name)) } }
             let found = try evaluate([outputs["logits"]!, outputs["features.pooled"]!], feeding: [(images, pixels)], store: store)
