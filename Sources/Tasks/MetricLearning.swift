@@ -27,14 +27,16 @@ import VisionData
 ///     few_shot_accuracy      of episodes (`FewShotEpisodes`)
 ///     embedding_variance     the part of the mean ‖z‖² that is variance: near 0 all images have one embedding
 ///
-/// The test's tables are `embeddings`, the images' `labels`, and the places of the `neighbours`, the nearest first.
+/// The test's tables are `embeddings` (unless `train.store_outputs` is false), the images' `labels`, and the places of the `neighbours`, the nearest first.
 public struct MetricLearning: TrainingTask {
     private let classCount: Int
     private let unseenClasses: [Int]
     private let options: MetricLearningOptions
+    /// Whether the test's embeddings are kept in the run file.
+    private let storesEmbeddings: Bool
 
-    init(classCount: Int, unseenClasses: [Int] = [], _ options: MetricLearningOptions) {
-        (self.classCount, self.unseenClasses, self.options) = (classCount, unseenClasses, options)
+    init(classCount: Int, unseenClasses: [Int] = [], _ options: MetricLearningOptions, storesEmbeddings: Bool = true) {
+        (self.classCount, self.unseenClasses, self.options, self.storesEmbeddings) = (classCount, unseenClasses, options, storesEmbeddings)
     }
 
     public var name: String { Self.taskName }
@@ -113,8 +115,8 @@ public struct MetricLearning: TrainingTask {
 
     public func layout(of split: Split) -> EvaluationLayout {
         guard split == .test else { return EvaluationLayout() }
-        return EvaluationLayout(columns: [
-            EvaluationColumn(Self.embeddings, title: "embedding of each image", unit: "1", kind: .real, rowShape: [options.embedding]),
+        let embeddings = EvaluationColumn(Self.embeddings, title: "embedding of each image", unit: "1", kind: .real, rowShape: [options.embedding])
+        return EvaluationLayout(columns: (storesEmbeddings ? [embeddings] : []) + [
             EvaluationColumn(Self.labels, title: "class", unit: "class"),
             EvaluationColumn(
                 Self.neighbours, title: "places in the test of the images with the nearest embeddings, the nearest first", unit: "1", rowShape: [options.recall.last!]),
@@ -122,20 +124,21 @@ public struct MetricLearning: TrainingTask {
     }
 
     public func makeTables(of split: Split) -> any EvaluationTables {
-        EmbeddingTables(options, fewShotClasses: split == .test && !unseenClasses.isEmpty ? unseenClasses : Array(0..<classCount), hasTables: split == .test)
+        EmbeddingTables(options, fewShotClasses: split == .test && !unseenClasses.isEmpty ? unseenClasses : Array(0..<classCount), names: layout(of: split).columns.map(\.name))
     }
 }
 
 private final class EmbeddingTables: EvaluationTables {
     private let options: MetricLearningOptions
     private let fewShotClasses: [Int]
-    private let hasTables: Bool
+    /// Of the tables.
+    private let names: [String]
     private var embeddings: [Float] = []
     private var labels: [Int32] = []
     private var nearest: NearestRows?
 
-    init(_ options: MetricLearningOptions, fewShotClasses: [Int], hasTables: Bool) {
-        (self.options, self.fewShotClasses, self.hasTables) = (options, fewShotClasses, hasTables)
+    init(_ options: MetricLearningOptions, fewShotClasses: [Int], names: [String]) {
+        (self.options, self.fewShotClasses, self.names) = (options, fewShotClasses, names)
     }
 
     func add(outputs: [UnsafeRawPointer], targets: [UnsafeRawPointer], count: Int) {
@@ -176,11 +179,12 @@ private final class EmbeddingTables: EvaluationTables {
     }
 
     func finish() -> [String: TableValues] {
-        guard hasTables else { return [:] }
-        return [
+        if names.isEmpty { return [:] }
+        let all: [String: TableValues] = [
             MetricLearning.embeddings: .reals(embeddings), MetricLearning.labels: .integers(labels.map { Int64($0) }),
             MetricLearning.neighbours: .integers(found().places.map { Int64($0) }),
         ]
+        return all.filter { names.contains($0.key) }
     }
 }
 

@@ -103,7 +103,7 @@ extension MetricLearning {
         if dataset.sharesSequences { throw UserError(at: "data.size", "metric_learning takes images of one size, and data.size: native gives each in its own") }
         try Self.checkSampling(options.loss, dataset, training)
         if let fewShot = options.fewShot { try Self.check(fewShot, dataset) }
-        self.init(classCount: dataset.classCount, unseenClasses: dataset.unseenClasses, options)
+        self.init(classCount: dataset.classCount, unseenClasses: dataset.unseenClasses, options, storesEmbeddings: training.storesOutputs)
     }
 
     private static func checkSampling(_ loss: MetricLearningOptions.LossKind, _ dataset: ImageDataset, _ training: TrainConfiguration) throws {

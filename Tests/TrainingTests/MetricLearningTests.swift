@@ -172,6 +172,16 @@ import VisionData
         #expect(warning([.nan, 0, 0, 1, 1, 0, 0, -1]) == nil)
     }
 
+    @Test func whatIsNotStoredIsNoTable() {
+        var options = MetricLearningOptions()
+        (options.embedding, options.recall) = (2, [1])
+        for (stores, names) in [(true, ["embeddings", "labels", "neighbours"]), (false, ["labels", "neighbours"])] {
+            let task = MetricLearning(classCount: 2, options, storesEmbeddings: stores)
+            #expect(task.layout(of: .test).columns.map(\.name) == names && task.layout(of: .validation).columns.isEmpty)
+            #expect(task.makeTables(of: .test).finish().keys.sorted() == names && task.makeTables(of: .validation).finish().isEmpty)
+        }
+    }
+
     /// Equal distances count half, as scikit-learn has it; pairs of one kind have no measure.
     @Test func equalDistances() {
         let pairs = PairVerification([(1, true), (1, false), (2, true), (2, false), (3, false)])
