@@ -33,6 +33,8 @@ struct PredictCommand: DefinitionCommand {
 
             A model of reconstruction makes an image of each image, in its own size: --output names a folder, which gets a PNG file of the image's name.
 
+            A model of metric learning gives each image an embedding: --output names an HDF5 file, which gets /embeddings [n, length] and the /paths of files.
+
             Examples:
               harness predict leaves/resnet photo.jpg more/
               harness predict quickstart/vit --input images.h5 --top 3
@@ -127,6 +129,7 @@ struct PredictCommand: DefinitionCommand {
         if pictures != nil { throw UserError(.usage, "--pictures: goes with a run of the task detection or localization") }
         if trained.imageAnswers != nil { return try writeImages(trained, array, files, inputs) }
         if trained.definition.answersPixels { return try writeMasks(trained, array, files, inputs) }
+        if trained.embeds { return try writeEmbeddings(trained, array, files, inputs) }
         if tiles || overlap != nil { throw UserError(.usage, "\(tiles ? "--tiles" : "--overlap"): goes with a model that answers for every pixel, such as unet") }
         let output = try output.map { try OutputFile.path($0, besides: inputs) }
         let top = min(top, trained.classes)
@@ -187,6 +190,26 @@ struct PredictCommand: DefinitionCommand {
             if let files {
                 try trained.predict(files, threads: threadOptions.count, onError: { HarnessProgram.say("\($0.message); passed over") }) { try write($1, $0) }
             }
+        }
+    }
+
+    /// Writes an embedding for each image.
+    private func writeEmbeddings(_ trained: TrainedModel, _ array: UnlabeledImages?, _ files: UnlabeledFiles?, _ inputs: [String]) throws {
+        guard let output else { throw UserError(.usage, "the model gives each image an embedding and no class; add --output with an HDF5 file for the embeddings") }
+        for (option, isGiven) in [("--format", format != nil), ("--top", top != 1), ("--tiles", tiles), ("--overlap", overlap != nil)] where isGiven {
+            throw UserError(.usage, "\(option): goes with a model that predicts classes; this one gives embeddings")
+        }
+        let file = try EmbeddingFile(OutputFile.path(output, besides: inputs), length: trained.classes)
+        try interruptible {
+            func add(_ embeddings: UnsafeBufferPointer<Float>, _ paths: [String]) throws {
+                try Interrupt.check()
+                try file.append(embeddings, paths: paths)
+            }
+            if let array { try trained.predict(array, threads: threadOptions.count) { try add($0, []) } }
+            if let files {
+                try trained.predict(files, threads: threadOptions.count, onError: { HarnessProgram.say("\($0.message); passed over") }) { try add($1, $0) }
+            }
+            try file.finish()
         }
     }
 

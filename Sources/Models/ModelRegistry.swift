@@ -17,6 +17,7 @@ public struct ModelRegistry: Sendable {
             RetinaNetConfiguration.self,
             AutoencoderConfiguration.self, ConvolutionalAutoencoderConfiguration.self, FilterConfiguration.self, MaskedAutoencoderConfiguration.self,
             MVCNNConfiguration.self, ResNet3DConfiguration.self, VoxelCNNConfiguration.self, CNN1DConfiguration.self,
+            ProjectedFeaturesConfiguration.self,
         ] + backboneFamilies,
         presets: ModelPreset.all)
 

@@ -63,7 +63,8 @@ struct ReportSections {
     }
 
     var all: [ReportSection] {
-        [question, table, curves, costs, sweep, classes, calibration, errors, reconstructions, layers, differences].compactMap(\.self).filter { !$0.parts.isEmpty }
+        [question, table, curves, embeddings, costs, sweep, classes, calibration, errors, reconstructions, layers, differences].compactMap(\.self)
+            .filter { !$0.parts.isEmpty }
     }
 
     /// What the metric is, with its unit, at an axis.

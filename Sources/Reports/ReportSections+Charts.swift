@@ -16,7 +16,7 @@ extension ReportSections {
         return ReportSection(id: "curves", title: "Learning curves", parts: parts)
     }
 
-    private func curve(of measure: Measure) -> ReportSection.Part? {
+    func curve(of measure: Measure) -> ReportSection.Part? {
         var series: [LineChart.Series] = [], hasBoth = false, hasBands = false
         for (colour, shown) in shown.enumerated() {
             func line(isDashed: Bool, _ metric: Metric) -> LineChart.Series? {

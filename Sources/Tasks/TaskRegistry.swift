@@ -72,6 +72,9 @@ public struct TaskRegistry: Sendable {
     /// The program's own.
     public static let standard = TaskRegistry([
         TaskKind(defaultName, "One class for each image.", options: ClassificationOptions.self) { options, dataset, training in
+            if let label = dataset.unseenClasses.first {
+                throw UserError(at: "data.unseen_classes", "a classifier cannot tell class \(label) without training images; expected the task metric_learning")
+            }
             // Loading does not look: other tasks have more to learn of masks and boxes than an image's label.
             if dataset.images.masks != nil || dataset.images.boxes != nil { try dataset.images.requireSeveralClasses(at: dataset.name) }
             let task = Classification(
@@ -90,6 +93,9 @@ public struct TaskRegistry: Sendable {
         },
         TaskKind("reconstruction", "The image itself.", options: ReconstructionOptions.self) { options, dataset, training in
             PreparedTask(try Reconstruction(options, of: dataset, labelSmoothing: training.labelSmoothing), on: dataset)
+        },
+        TaskKind(MetricLearning.taskName, "An embedding: images of a class near each other.", options: MetricLearningOptions.self) { options, dataset, training in
+            PreparedTask(try MetricLearning(options, of: dataset, training: training), on: dataset.markingPlaces())
         },
     ])
 
@@ -127,6 +133,15 @@ public struct TaskRegistry: Sendable {
 
     /// Whether a definition asks for `classification`, with whatever options.
     public func isClassification(_ node: ConfigurationNode?) -> Bool { choice(node, ConfigurationErrors())?.name == Self.defaultName }
+
+    /// How many numbers an embedding has and whether it is divided by its length, where a definition asks for embeddings; nil for other tasks, and where it
+    /// cannot be read.
+    public func embedding(_ node: ConfigurationNode?) -> (length: Int, isNormalized: Bool)? {
+        let errors = ConfigurationErrors()
+        guard var (name, fields) = choice(node, errors), name == MetricLearning.taskName else { return nil }
+        let options = MetricLearningOptions(from: &fields)
+        return errors.messages.isEmpty ? (options.embedding, options.normalize) : nil
+    }
 
     /// What of `task:` results depend on: the name and the options that are not at their defaults; nil for the default task without any, and as
     /// it was written where it cannot be read.

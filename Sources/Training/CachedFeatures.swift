@@ -178,6 +178,7 @@ private struct FeatureSource: SampleSource {
     var fields: [Field] { features + samples.fields.filter { $0.name != "image" } }
     var byteCount: Int { samples.byteCount }
     var balancedGroups: [[Int32]]? { samples.balancedGroups }
+    var sets: SampleSets? { samples.sets }
 
     func indices(of split: Split) -> [Int32] { samples.indices(of: split) }
 

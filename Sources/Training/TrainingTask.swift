@@ -45,6 +45,9 @@ public protocol TrainingTask: Sendable {
     /// - Throws: `UserError(.usage)` when the model lacks an output that the task's options ask for.
     func fitted(to outputs: NamedOutputs) throws -> Self
 
+    /// What there is to warn of in the values of a split; nil: nothing.
+    func warning(about values: MeasureValues) -> String?
+
     /// The tables that the task adds to the evaluation of a split once the training is over.
     func layout(of split: Split) -> EvaluationLayout
 
@@ -66,6 +69,7 @@ extension TrainingTask {
     public func record(_ output: Tensor, _ targets: [Tensor], input: ModelInput, outputs: NamedOutputs) -> RecordedTask { record(output, targets) }
     public func input(_ images: Tensor, in scope: Scope) -> ModelInput { ModelInput(images) }
     public func fitted(to outputs: NamedOutputs) throws -> Self { self }
+    public func warning(about values: MeasureValues) -> String? { nil }
     public func layout(of split: Split) -> EvaluationLayout { EvaluationLayout() }
     public func makeTables(of split: Split) -> any EvaluationTables { NoTables() }
 }

@@ -24,7 +24,8 @@ public struct Batch {
 ///
 /// In training each epoch goes through the training split in an order of its own, the shuffle of the stream `shuffle` at (seed, epoch); the
 /// samples left over when a batch is not full are dropped in that epoch. Of a source with groups (`SampleSource.balancedGroups`) each is drawn
-/// equally often in as many batches (`EpochOrder`). In evaluation the order is that of the indices, nothing is
+/// equally often in as many batches, and of one with sets (`SampleSource.sets`) an epoch has as many places as there are
+/// views of its samples (`EpochOrder`). In evaluation the order is that of the indices, nothing is
 /// augmented, and the last batch is padded. What a batch holds depends on nothing but the arguments, the epoch and its
 /// index: a pipeline that starts in the middle gives what one from the start gives there, without going through what is before.
 ///
@@ -52,12 +53,14 @@ public final class BatchPipeline {
     ) throws {
         precondition(batchSize > 0, "the batch size must be positive")
         let indices = source.indices(of: .train)
-        guard indices.count >= batchSize else {
+        // A view is a place of its own.
+        let sets = source.sets, views = sets?.views ?? 1
+        guard indices.count * views >= batchSize else {
             throw UserError(at: "train.batch_size", "\(batchSize) is larger than the training split of \(source.name), which has \(indices.count) images")
         }
         self.batchSize = batchSize
         self.fields = fields ?? source.fields
-        let placeCount = source.packing.map { $0.packed(indices).count } ?? indices.count
+        let placeCount = source.packing.map { $0.packed(indices).count } ?? indices.count * views
         guard placeCount >= batchSize else {
             throw UserError(at: "train.batch_size", "\(batchSize) is more than the \(placeCount) places of the sequences that the training images of \(source.name) fill")
         }
@@ -68,6 +71,7 @@ public final class BatchPipeline {
             start.epoch >= epochs.lowerBound && start.epoch <= epochs.upperBound && (0...batchesPerEpoch).contains(start.batch),
             "the start (epoch \(start.epoch), batch \(start.batch)) lies outside epochs \(epochs) of \(batchesPerEpoch) batches")
         let order = source.packing.map { EpochOrder(packing: indices, $0, count: batchesPerEpoch * batchSize, seed: seed) }
+            ?? sets.map { EpochOrder(drawing: $0, count: batchesPerEpoch * batchSize, seed: seed) }
             ?? source.balancedGroups.map { EpochOrder(balancing: $0, count: batchesPerEpoch * batchSize, seed: seed) } ?? EpochOrder(indices, seed: seed)
         producer = BatchProducer(
             source, self.fields, order: order, batchSize: batchSize, seed: seed, augmentations: augmentations,

@@ -9,6 +9,7 @@ import TensorCore
 ///       directory: ~/mnist            # where the files lie, when not in the usual places (--data-dir goes before it)
 ///                                     # it and hdf5.path are relative to the file in which they are written
 ///       classes: [0, 3]               # the classes that are used, by number or name; default all
+///       unseen_classes: [7, 8, 9]     # classes without training and validation images, which are new in the test
 ///       folds: 5                      # cross-validation: each fifth of the training images is the test once, in trials of their own
 ///       validation: 0.1               # held out from the training images: a part below 1, or a number of images
 ///       split_seed: 0                 # seeds the choice of the held-out images and of the subsets
@@ -17,7 +18,7 @@ import TensorCore
 ///       images_per_class: 10          # in its place: how many training images of each class
 ///       imbalance: 100                # how many times as many training images the first class keeps as the last
 ///       label_noise: 0.2              # this part of the training labels is another class's; or {pair_flip: 0.2}: the next class's
-///       sampling: balanced            # every epoch draws each class equally often
+///       sampling: balanced            # every epoch draws each class equally often; or {classes: 8, images: 4} side by side, or {views: 2} of each image
 ///       normalization: training       # by mean and sd of the training split; or none; or {mean: [0.286], std: [0.353]}
 ///       size: 224                     # the size that models get, or [height, width]; default that of the images
 ///       resize: exact                 # how they come to it: stretched, or with black around them (pad)
@@ -87,6 +88,8 @@ public struct DataConfiguration: Configurable {
     public var testExamples: Int?
     /// The classes that are used, which are numbered in this order; nil: all.
     public var classes: [ClassName]?
+    /// The classes that have no training and validation images; nil: none.
+    public var unseenClasses: [ClassName]?
     /// Into how many folds the training images are cut; nil: the data set's own test images are the test.
     public var folds: Int?
     /// Which fold is the test, from 0; nil: each in turn, in trials of their own.
@@ -207,6 +210,8 @@ public struct DataConfiguration: Configurable {
         Key("train_examples", \.trainExamples, .integer(in: 1...1_000_000_000), "How many training images are used; absent: all that are left."),
         Key("test_examples", \.testExamples, .integer(in: 1...1_000_000_000), "How many test images are used; absent: all."),
         Key("classes", \.classes, .classes, "The classes that are used, by number or name, in all splits; they are numbered anew in this order. Absent: all."),
+        Key("unseen_classes", \.unseenClasses, .classes, paper: "Snell et al., NeurIPS 2017; Song et al., CVPR 2016",
+            "The classes that have no training and validation images, by number or name, so that the test's images of them are of classes that were never seen. Absent: none."),
         Key("folds", \.folds, .integer(in: 2...100), paper: "Kohavi, IJCAI 1995; their comparison: Nadeau and Bengio, Machine Learning 52, 2003",
             "Cross-validation: the training images (of a folder without a test, all images) are cut into so many folds, with as many images of each class and no group torn apart; each is the test once, in a trial of its own, and a data set's own test images are not used. Validation images are held out from the rest."),
         Key("fold", \.fold, .integer(in: 0...99), "Which of the folds is the test, from 0; absent: each, in trials of their own."),
@@ -215,8 +220,8 @@ public struct DataConfiguration: Configurable {
             "ρ: of C classes, class c keeps n·ρ^(−c/(C−1)) training images, so the first has ρ times as many as the last."),
         Key("label_noise", \.labelNoise, .labelNoise, writesDefault: false, paper: "Patrini et al., CVPR 2017; Han et al., NeurIPS 2018",
             "The part of the training labels that is replaced, by any other class, or with pair_flip by the next one; those of validation and test stay."),
-        Key("sampling", \.sampling, .choice, writesDefault: false, paper: "Kang et al., ICLR 2020",
-            "Whether every epoch draws each training image once (shuffled), or each class equally often (balanced)."),
+        Key("sampling", \.sampling, .sampling, writesDefault: false, paper: "Kang et al., ICLR 2020; sets: Hermans et al., 2017",
+            "Whether every epoch draws each training image once (shuffled), each class equally often (balanced), or sets that are compared side by side: {classes: 8, images: 4} of so many images of so many classes, {views: 2} of so many views of each image."),
         Key("normalization", \.normalization, .normalization, "How pixel values become inputs."),
         Key("size", \.extent, .imageExtent, "The size in which models get the images; native: each in its own, cut into patches that share sequences (navit); absent: that of the images."),
         Key("resize", \.resize, .choice, writesDefault: false, "How images come to size: stretched, bilinear and antialiased (exact), or with black around them (pad), where smaller images stay as they are; image files also by their shorter side, of which the middle is taken (shorter)."),
@@ -252,6 +257,11 @@ public struct DataConfiguration: Configurable {
         if folder?.masks != nil {
             if native != nil { fields.report("native goes with images without masks; expected a number of pixels", at: "size") }
             if crop == .randomResized { fields.report("takes parts of images and not of their masks; expected center", at: "crop") }
+        }
+        if case .sets = sampling, native != nil { fields.report("sets go with images of one size, and data.size: native gives each in its own", at: "sampling") }
+        if unseenClasses != nil {
+            if imbalance != 1 { fields.report("counts on training images of every class, and unseen_classes have none", at: "imbalance") }
+            if labelNoise != .none { fields.report("would give training images to unseen_classes; expected one of the two", at: "label_noise") }
         }
         if padTo != nil, extent != nil { fields.report("goes with images in their own size; leave size out, or say a size that is a multiple", at: "pad_to") }
         if extent == nil, resize != .exact, !fields.has("size") { fields.report("there is no size to which images are brought; add one, such as size: 224", at: "resize") }

@@ -62,7 +62,7 @@ extension ImageDataset {
             doubts.append("\(name): no image is of \(list(empty)), but there are \(grouped(classCount)) classes\(counting)")
         }
         for (split, text) in [(Split.validation, "validation"), (.test, "test")] {
-            let unknown = labels(split).subtracting(trained)
+            let unknown = labels(split).subtracting(trained).subtracting(unseenClasses.map(Int32.init))
             if !unknown.isEmpty { doubts.append("\(name): there are \(text) images of \(list(unknown)), but no training images of it") }
         }
         return doubts

@@ -33,6 +33,13 @@ public struct ImageDataset: Sendable {
     /// Whether the test images are a fold of the training images.
     public let testIsFold: Bool
 
+    /// The classes that have no training and validation images, for they are to be new in the test; ascending.
+    public var unseenClasses: [Int] { parts.unseen }
+    /// Whether training images are changed at random.
+    public let isAugmented: Bool
+    /// Whether samples say which places of a batch hold one.
+    public private(set) var marksPlaces = false
+
     /// The data set's name in messages and run files.
     public var name: String { images.name }
     /// One image's size as models get it; of images that share sequences its share of one, `[tokens, 1, numbers of a token]`.
@@ -131,6 +138,13 @@ public struct ImageDataset: Sendable {
         return dataset
     }
 
+    /// The same images with a field that says which places of a batch hold one (`Field.present`).
+    public func markingPlaces() -> ImageDataset {
+        var dataset = self
+        dataset.marksPlaces = true
+        return dataset
+    }
+
     /// What is to be said about sequences: how many tokens images have.
     private var tokenNote: [String] {
         guard let native, let least = tokenCounts.min(), let most = tokenCounts.max() else { return [] }
@@ -167,6 +181,7 @@ public struct ImageDataset: Sendable {
         borderLabel = configuration.padTo == nil ? 0 : LabeledImages.ignored
         parts = split
         sampling = configuration.sampling
+        isAugmented = !configuration.augmentations.isEmpty
         isTreated = DataSplit.isTreated(configuration)
         testIsFold = configuration.folds != nil
 

@@ -71,6 +71,9 @@ public protocol SampleSource: Sendable {
     /// Groups of training samples, none of them empty, of which every epoch draws each equally often; nil: every sample is drawn once.
     var balancedGroups: [[Int32]]? { get }
 
+    /// Training samples that stand side by side; nil: in any order. They go before `balancedGroups`.
+    var sets: SampleSets? { get }
+
     /// How samples share sequences; nil: each has its place.
     var packing: SequencePacking? { get }
 }
@@ -78,6 +81,7 @@ public protocol SampleSource: Sendable {
 extension SampleSource {
     public var isSlow: Bool { false }
     public var balancedGroups: [[Int32]]? { nil }
+    public var sets: SampleSets? { nil }
     public var packing: SequencePacking? { nil }
 }
 
@@ -109,7 +113,7 @@ extension SampleSource {
 extension ImageDataset: SampleSource {
     public var fields: [Field] {
         [.image(shape), .label(classes: classCount)] + (images.masks == nil ? [] : [.mask(shape, classes: classCount)])
-            + (images.boxes.map { [.boxes(atMost: $0.maximum)] } ?? []) + (packing == nil ? [] : [.present])
+            + (images.boxes.map { [.boxes(atMost: $0.maximum)] } ?? []) + (packing == nil && !marksPlaces ? [] : [.present])
     }
     public var byteCount: Int { images.byteCount }
 
@@ -120,10 +124,20 @@ extension ImageDataset: SampleSource {
     public var isSlow: Bool { if case .files = images.pixels { true } else { false } }
 
     public var balancedGroups: [[Int32]]? {
-        guard sampling == .balanced else { return nil }
+        sampling == .balanced ? trainingGroups : nil
+    }
+
+    public var sets: SampleSets? {
+        guard case .sets(let sets) = sampling else { return nil }
+        let groups = sets.drawsClasses ? trainingGroups : [indices(of: .train)]
+        return SampleSets(groups: groups, groupCount: sets.classes ?? 1, sampleCount: sets.images ?? 1, views: sets.views)
+    }
+
+    /// The training images of each class that has some to train on.
+    private var trainingGroups: [[Int32]] {
         var groups = [[Int32]](repeating: [], count: classCount)
         for image in indices(of: .train) { groups[Int(labels[Int(image)])].append(image) }
-        return groups
+        return unseenClasses.isEmpty ? groups : groups.filter { !$0.isEmpty }
     }
 }
 

@@ -83,4 +83,58 @@ import Testing
         let text = String(decoding: try Data(contentsOf: folder.url.appending(path: "g.svg")), as: UTF8.self)
         #expect(text.contains(">view 0<") && text.contains(">view 2<") && !text.contains(">view 1<"))
     }
+
+    /// Neighbours by embedding, a map of embeddings, those of other images in a file, and a section of the report.
+    @Test func embeddingsAreDrawnAndPredicted() throws {
+        let folder = try TemporaryFolder()
+        try folder.add("Experiments/near.yaml", """
+            data:   {name: digits, test_examples: 60, sampling: {classes: 4, images: 4}}
+            train:  {epochs: 2, batch_size: 64, shards: 4, optimizer: {adamw: {learning_rate: 5e-3}}}
+            task:   {metric_learning: {embedding: 6, few_shot: {ways: 3, queries: 2, episodes: 20}}}
+            models: {m: {mlp: {widths: [16]}}}
+            """)
+        try folder.add("Experiments/classes.yaml", "data: {name: digits}\ntrain: {epochs: 1}\nmodels: {m: {mlp: {widths: [4]}}}\n")
+        for name in ["near", "classes"] {
+            let result = try Program.run(["run", name, "--threads", "2"], in: folder.url)
+            #expect(result.exitCode == 0, "\(result.errors)")
+        }
+        func path(_ name: String) -> String { folder.url.appending(path: name).path }
+        let drawn = try Program.run(["show", "near/m", "--neighbours", "--image", "0", "7", "--output", "n.svg", "--into", "n.h5"], in: folder.url)
+        #expect(drawn.exitCode == 0 && drawn.errors.isEmpty, "\(drawn.errors)")
+        let svg = try String(decoding: Data(contentsOf: URL(filePath: path("n.svg"))), as: UTF8.self)
+        #expect(svg.contains("Neighbours in the test of m-s0") && svg.contains(">#7 ") && svg.contains("farthest"))
+        let numbers = try HDF5Reader(path("n.h5")), nearest = try numbers.read("/entry/neighbours/neighbours", as: Int64.self)
+        #expect(try numbers.shape(of: "/entry/neighbours/neighbours") == [2, 5])
+        // They are those that the run's file lists, which has ten of each.
+        let results = path("Results/near"), run = try #require(FileManager.default.contentsOfDirectory(atPath: results).first { $0.hasPrefix("m-s0") })
+        let file = try HDF5Reader("\(results)/\(run)/run.h5"), listed = try file.read("/evaluation/test/neighbours", as: Int64.self)
+        #expect(nearest == Array(listed[0..<5]) + Array(listed[70..<75]))
+        let map = try Program.run(["show", "near/m", "--embedding", "--output", "e.svg"], in: folder.url)
+        #expect(map.exitCode == 0, "\(map.errors)")
+        #expect(try String(decoding: Data(contentsOf: URL(filePath: path("e.svg"))), as: UTF8.self).contains("Embeddings of m-s0"))
+
+        let images = try HDF5Writer(path("images.h5"))
+        try images.write([Float](repeating: 0.5, count: 64) + (0..<64).map { Float($0 % 5) / 5 }, to: "/images", shape: [2, 1, 8, 8])
+        try images.close()
+        let predicted = try Program.run(["predict", "near/m", "--input", "images.h5", "--output", "p.h5"], in: folder.url)
+        #expect(predicted.exitCode == 0 && predicted.output.isEmpty, "\(predicted.errors)")
+        let embeddings = try HDF5Reader(path("p.h5")).read("/embeddings", as: Float.self)
+        #expect(embeddings.count == 12)
+        for row in [embeddings[..<6], embeddings[6...]] { #expect(abs(row.reduce(0) { $0 + $1 * $1 } - 1) < 1e-5, "they have the length 1") }
+
+        let report = try Program.run(["report", "near", "--output", "report.html"], in: folder.url)
+        #expect(report.exitCode == 0, "\(report.errors)")
+        let page = try String(decoding: Data(contentsOf: URL(filePath: path("report.html"))), as: UTF8.self)
+        #expect(page.contains("Embeddings of the test") && page.contains("few shot accuracy") && page.contains("Hard triplets by epoch"))
+
+        for (words, code, sentence) in [
+            (["show", "near/m", "--gradcam", "--output", "x.png"], 64, "--gradcam: m-s0"), (["predict", "near/m", "--input", "images.h5"], 64, "add --output with an HDF5 file for the embeddings"),
+            (["predict", "near/m", "--input", "images.h5", "--output", "q.h5", "--top", "2"], 64, "--top: goes with a model that predicts classes; this one gives embeddings"),
+            (["show", "classes/m", "--neighbours", "--output", "x.png"], 65, "has neither embeddings nor codes of the test images"),
+            (["show", "near/m", "--neighbours", "--image", "60", "--output", "x.png"], 64, "--image: there is no test image 60; expected a number from 0 to 59"),
+        ] {
+            let result = try Program.run(words, in: folder.url)
+            #expect(result.exitCode == Int32(code) && result.errors.contains(sentence), "\(words): \(result.exitCode) \(result.errors)")
+        }
+    }
 }

@@ -60,6 +60,7 @@ let smallDefinitions = [
     #"{"mlp": {"width": 12, "depth": 3, "activation": "silu"}}"#,
     #"{"mlp": {"widths": [], "initialization": {"xavier": {"distribution": "normal"}}}}"#,
     #"{"lenet5": {}}"#,
+    #"{"projected": {"backbone": {"resnet": {"depth": 8, "width": 4, "cut_after": "stage3"}}, "hidden": [12]}}"#,
     #"{"lenet5": {"variant": "original"}}"#,
     #"{"lenet5": {"variant": "original", "padding": 0, "initialization": "lecun"}}"#,
     #"{"lenet5": {"padding": 0}}"#,

@@ -25,6 +25,7 @@ struct ShowCommand: DefinitionCommand {
               harness show scenes/unet --masks --image 0 1 2 --output masks.png
               harness show quickstart/vit --positions --distance --embedding --into vit.h5
               harness show detection/yolo --boxes --image 0 1 2 3 --output boxes.png
+              harness show triplets/semi_hard --neighbours --output neighbours.png
             """)
 
     @Argument(help: ArgumentHelp("A run folder, a folder with one run in it, or the beginning of a run's name.", valueName: "run"), completion: Completion.run)
@@ -63,10 +64,13 @@ struct ShowCommand: DefinitionCommand {
     @Flag(help: "What a run of reconstruction made of the first test images, as the run keeps them.")
     var reconstructions = false
 
+    @Flag(help: "Test images, some or --image, beside the nearest others by embedding or code, and the farthest of their class with the nearest of another.")
+    var neighbours = false
+
     @Flag(help: "Every channel of an image as a picture of its own: the views of a solid, the slices of its voxels.")
     var views = false
 
-    @Flag(help: "The features before the head of the first --count test images, or their codes, in the plane of their first two principal components.")
+    @Flag(help: "The features before the head of the first --count test images, their codes or their embeddings, in the plane of their first two principal components.")
     var embedding = false
 
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Test images by place, class:NAME, or files (default: 0).", valueName: "image"), completion: .file())
@@ -100,12 +104,13 @@ struct ShowCommand: DefinitionCommand {
     private var kinds: [String] {
         [
             ("filters", filters), ("activations", activations != nil), ("attention", attention), ("gradcam", gradcam), ("integrated-gradients", integratedGradients),
-            ("masks", masks), ("positions", positions), ("distance", distance), ("errors", errors), ("boxes", boxes), ("views", views), ("reconstructions", reconstructions), ("embedding", embedding),
+            ("masks", masks), ("positions", positions), ("distance", distance), ("errors", errors), ("boxes", boxes), ("views", views), ("reconstructions", reconstructions),
+            ("neighbours", neighbours), ("embedding", embedding),
         ].filter(\.1).map(\.0)
     }
 
     mutating func validate() throws {
-        let names = "--filters, --activations, --attention, --gradcam, --integrated-gradients, --masks, --positions, --distance, --errors, --boxes, --views, --reconstructions or --embedding", kinds = kinds
+        let names = "--filters, --activations, --attention, --gradcam, --integrated-gradients, --masks, --positions, --distance, --errors, --boxes, --views, --reconstructions, --neighbours or --embedding", kinds = kinds
         if kinds.isEmpty { throw ValidationError("expected what to show: \(names)") }
         if output == nil, into == nil { throw ValidationError("expected --output with a file, .png or .svg, or --into with an HDF5 file") }
         for (option, file) in [("--output", output), ("--into", into), ("--data", data)] where file == "" { throw ValidationError("\(option): expected the path of a file, found an empty one") }
@@ -125,7 +130,7 @@ struct ShowCommand: DefinitionCommand {
             guard isGiven, !takers.contains(where: kinds.contains) else { return }
             throw ValidationError("\(option) goes with \(takers.map { "--\($0)" }.joined(separator: ", "))")
         }
-        try goes("--image", !image.isEmpty, with: ["activations", "attention", "gradcam", "integrated-gradients", "masks", "boxes", "views"])
+        try goes("--image", !image.isEmpty, with: ["activations", "attention", "gradcam", "integrated-gradients", "masks", "boxes", "views", "neighbours"])
         try goes("--layer", layer != nil, with: ["attention", "gradcam"])
         try goes("--class", shownClass != nil, with: ["gradcam", "integrated-gradients"])
         try goes("--count", count != nil, with: ["distance", "embedding"])
@@ -142,7 +147,7 @@ struct ShowCommand: DefinitionCommand {
         if let into { try NetworkView.requireOwn(into) }
         let tests = { try TestImages(of: run, dataDirectory: dataOptions.dataDirectory, dataFile: data, registry: registry) }
         // What the run's file has needs no model.
-        let model = try Set(kinds).isSubset(of: ["errors", "boxes", "reconstructions"]) ? nil : ShownModel(
+        let model = try Set(kinds).isSubset(of: ["errors", "boxes", "reconstructions", "neighbours"]) ? nil : ShownModel(
             run, weights: weights.flatMap(RunFolder.Weights.init) ?? .best, threads: threadOptions.count, registry: registry, tests: tests)
         try interruptible {
             let images = image.isEmpty ? [ImageChoice.index(0)] : image.map(ImageChoice.init)
@@ -159,6 +164,7 @@ struct ShowCommand: DefinitionCommand {
             if boxes { shown.append(try NetworkView(boxesOf: run, image.map(ImageChoice.init), tests)) }
             if views { shown.append(try model!.views(images)) }
             if reconstructions { shown.append(try NetworkView(reconstructionsOf: run)) }
+            if neighbours { shown.append(try NetworkView(neighboursOf: run, image.map(ImageChoice.init), tests)) }
             if embedding { shown.append(try model!.embedding(count ?? 1000)) }
             try Interrupt.check()
             if let output {

@@ -154,6 +154,7 @@ final class ShownModel {
             throw UserError(
                 .usage, "--\(option): \(name) is of the task \(boxes.task), whose answers are boxes and no class of an image; expected --boxes, or another model")
         }
+        if trained.embeds { throw UserError(.usage, "--\(option): \(name) gives an image an embedding and no class; expected --embedding or --neighbours, or another model") }
         guard trained.definition.answersPixels else { return }
         throw UserError(.usage, "--\(option): \(name) answers for every pixel and predicts no class of an image; expected \(trained.imageAnswers == nil ? "--masks" : "--reconstructions"), or another model")
     }
@@ -232,6 +233,7 @@ final class ShownModel {
 
     /// The features before the head, in a plane.
     func embedding(_ count: Int) throws -> NetworkView {
+        if !trained.embeds, !probe.hasCodes { try requireAnswerForImage("embedding") }
         let probe = try ModelProbe(trained, batchSize: trained.input.count > 64 * 64 * 3 ? 16 : 64, threads: threads)
         if !probe.hasCodes { try requireAnswerForImage("embedding") }
         let (vectors, labels) = try probe.pooledFeatures(of: tests(), limit: count)
@@ -239,7 +241,8 @@ final class ShownModel {
         let components = PrincipalComponents(vectors), present = Set(labels).sorted()
         let series = present.map { label in PointChart.Series(trained.className(label), labels.indices.filter { labels[$0] == label }.map { components.points[$0] }) }
         func axis(_ number: Int) -> Axis { Axis("principal component \(number + 1) (\(String(format: "%.0f", components.shares[number] * 100))% of the variance)") }
-        let chart = PointChart(title: "\(probe.hasCodes ? "Codes" : "Features before the head") of \(name), \(vectors.count) test images", xAxis: axis(0), yAxis: axis(1), series: series)
+        let what = trained.embeds ? "Embeddings" : probe.hasCodes ? "Codes" : "Features before the head"
+        let chart = PointChart(title: "\(what) of \(name), \(vectors.count) test images", xAxis: axis(0), yAxis: axis(1), series: series)
         func column(_ name: String, _ part: Int) -> NetworkView.Numbers {
             .init(name: name, shape: [vectors.count], values: .floats(components.points.map { Float($0[part]) }), title: "principal component \(part + 1)")
         }

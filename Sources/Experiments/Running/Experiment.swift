@@ -216,6 +216,15 @@ extension Definition {
         data.validation = .default
         data.normalization = .training
         (data.classes, data.folds, data.fold, data.imagesPerClass, data.imbalance) = (nil, nil, nil, nil, 1)
+        data.unseenClasses = nil
+        var shardSize = 8
+        // A set fills a shard.
+        if case .sets(var sets) = data.sampling {
+            // There are ten digits, and two kinds of sequences.
+            if let count = sets.classes { sets.classes = min(count, data.source.small == nil ? 10 : 2) }
+            data.sampling = .sets(sets)
+            if sets.drawsClasses { shardSize = sets.count }
+        }
         // Scenes of digits are large enough for small networks; the task says what does not fit them. What is made keeps its size.
         for index in models.indices { models[index].data = smokeData(of: models[index]) }
         for index in allModels.indices { allModels[index].data = smokeData(of: allModels[index]) }
@@ -227,7 +236,7 @@ extension Definition {
             train.epochs = 1
             train.schedule = ScheduleConfiguration()
             train.swa?.startEpoch = 1
-            train.batchSize = 8 * train.shards
+            train.batchSize = shardSize * train.shards
             // Where its trial's training ends is other here, so that it starts from its weights alone.
             train.initialWeights?.afterEpoch = nil
             // They are those of models for other images.

@@ -112,6 +112,10 @@ public struct ExperimentPreview {
             let least = draws / dataset.classCount, most = (draws + dataset.classCount - 1) / dataset.classCount
             lines.append("balanced sampling\(place): an epoch draws each class \(range([least, most])) times")
         }
+        if case .sets(let sets) = dataset.sampling {
+            let images = sets.classes.map { "\(grouped(sets.images ?? 1)) images of each of \(grouped($0)) classes" } ?? "images"
+            lines.append("sampling\(place): side by side \(images)\(sets.views > 1 ? ", each in \(sets.views) views" : "")")
+        }
         if let weights = (experiment.task as? Classification)?.classWeights {
             lines.append("class weights\(place): \(list(weights.map { decimals($0, 4) }))")
         }

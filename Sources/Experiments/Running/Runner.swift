@@ -159,9 +159,10 @@ public final class Runner {
         }
         let progress = options.label == nil ? [ProgressLine(label: label(trial), terminal: terminal)] : []
 
+        let warnings = TaskWarnings(of: experiment.task(of: trial.model.name)) { [self] in say(trial, $0) }
         let outcome: TrainingOutcome
         do {
-            outcome = try loop.run([recorder] + progress + watchers, keeping: recorder, epochLimit: options.epochLimit, shouldStop: shouldStop)
+            outcome = try loop.run([recorder, warnings] + progress + watchers, keeping: recorder, epochLimit: options.epochLimit, shouldStop: shouldStop)
         } catch {
             let isNew = (try? folder.checkpoints.isEmpty) ?? true
             let next = isNew ? "starts again" : "goes on from the last checkpoint"

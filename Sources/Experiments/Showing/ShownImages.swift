@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import RunStore
+import Tasks
 import TensorCore
 import VisionData
 
@@ -206,9 +207,12 @@ extension ModelProbe {
     /// Whether the model makes codes of images, which autoencoders do.
     public var hasCodes: Bool { outputs["features.code"] != nil }
 
-    /// The codes of the first test images, or their features before the head, with their classes.
+    /// The codes of the first test images, their embeddings, or their features before the head, with their classes.
     public func pooledFeatures(of tests: TestImages, limit: Int) throws -> (vectors: [[Float]], labels: [Int]) {
-        guard let features = outputs["features.code"] ?? outputs["features.pooled"] else { throw UserError(.usage, "\(trained.definition.family) has no features before its head") }
+        let answers = outputs["logits"].map { trained.normalizesEmbeddings ? MetricLearning.normalized($0) : $0 }
+        guard let features = trained.embeds ? answers : outputs["features.code"] ?? outputs["features.pooled"] else {
+            throw UserError(.usage, "\(trained.definition.family) has no features before its head")
+        }
         let evaluate = try evaluator(of: [features]), nothing = [Float](repeating: 0, count: batchSize * trained.outputs), next = tests.batches(limit, of: batchSize, shape: trained.input)
         var vectors: [[Float]] = []
         while let (pixels, count) = try next() {

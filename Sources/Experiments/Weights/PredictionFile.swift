@@ -44,3 +44,38 @@ public final class PredictionFile {
         try replacement.commit()
     }
 }
+
+/// A file of embeddings: `/embeddings` `[n, length]`, and `/paths` of image files. Its path holds what it held before until it is finished.
+public final class EmbeddingFile {
+    private let replacement: FileReplacement
+    private var file: HDF5Writer?
+    private let embeddings: HDF5Column<Float>
+    private var paths: [String] = []
+
+    /// Begins a file.
+    ///
+    /// - Throws: `.io` when it cannot be written.
+    public init(_ path: String, length: Int) throws {
+        replacement = try FileReplacement(of: path, isForeign: true)
+        let file = try HDF5Writer(replacement.temporaryPath, for: path)
+        embeddings = try file.makeColumn("/embeddings", of: Float.self, rowShape: [length], rowsPerChunk: 256)
+        self.file = consume file
+    }
+
+    /// Adds the embeddings of some images.
+    ///
+    /// - Parameter paths: of the images' files, where each has one.
+    public func append(_ embeddings: UnsafeBufferPointer<Float>, paths: [String] = []) throws {
+        self.paths += paths
+        try self.embeddings.append(Array(embeddings))
+    }
+
+    /// Brings the file to disk and gives it its name.
+    public func finish() throws {
+        try embeddings.close()
+        let file = file.take()!
+        if !paths.isEmpty { try file.write(paths, to: "/paths") }
+        try file.close()
+        try replacement.commit()
+    }
+}

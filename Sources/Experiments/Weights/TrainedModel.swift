@@ -13,7 +13,7 @@ public struct TrainedModel: Sendable {
     public let definition: ModelDefinition
     /// The size of its images.
     public let input: ImageShape
-    /// How many classes it tells apart.
+    /// How many classes it tells apart, or how many numbers an embedding has.
     public let classes: Int
     /// How boxes are read from its answers, where these are boxes; nil for others.
     public let boxes: BoxReader?
@@ -21,6 +21,8 @@ public struct TrainedModel: Sendable {
     public var outputs: Int { boxes?.outputCount ?? (imageAnswers == nil ? classes : input.channels) }
     /// How its answers are read as images; nil where they are none.
     public private(set) var imageAnswers: ImageAnswers?
+    /// Whether its answers are embeddings, and these are divided by their lengths.
+    public private(set) var embeds = false, normalizesEmbeddings = false
     /// By class index; empty where nobody names them.
     public let classNames: [String]
     /// What is done to images.
@@ -56,7 +58,8 @@ public struct TrainedModel: Sendable {
     ) throws {
         let contents = try RunReader(run).contents(), description = contents.description, path = run.weightsFile(which)
         let definition = try Definition.recorded(contents, path: run.runFile, registry)
-        guard let trial = definition.trials.first, let classes = description.classes, let data = description.data, data.imageShape.count == 3 else {
+        let embedding = definition.registry.tasks.embedding(definition.task)
+        guard let trial = definition.trials.first, let classes = embedding?.length ?? description.classes, let data = description.data, data.imageShape.count == 3 else {
             throw UserError(.data, "\(run.runFile): does not say how images are normalized and into how many classes they fall, so it predicts nothing")
         }
         if let average = which.average, !contents.description.averages(test: contents.evaluations[.test]?.values).contains(average) {
@@ -71,6 +74,7 @@ public struct TrainedModel: Sendable {
             trial.model.definition, shape, classes, data.classNames, boxes, .given(mean: data.mean, std: data.standardDeviation),
             trial.data.size == nil && trial.data.padTo == nil ? nil : trial.data.sizing, trial.data, precision ?? trial.precision, FileWeights(path))
         imageAnswers = try definition.registry.tasks.imageAnswers(definition.task)
+        (embeds, normalizesEmbeddings) = (embedding != nil, embedding?.isNormalized ?? false)
         try check(trial.model.name, path)
     }
 
@@ -88,7 +92,8 @@ public struct TrainedModel: Sendable {
         }
         let declared = try definition.declarations(of: name, input: input, classes: outputs)
         let matching = try FileWeights.matching(of: path, with: (declared.parameters + declared.buffers).shapes, except: [])
-        try matching.require(of: path, fitting: "\(name) with \(grouped(outputs)) \(boxes == nil && imageAnswers == nil ? "classes" : "numbers") for images of \(input)")
+        let what = embeds ? "numbers of an embedding" : boxes == nil && imageAnswers == nil ? "classes" : "numbers"
+        try matching.require(of: path, fitting: "\(name) with \(grouped(outputs)) \(what) for images of \(input)")
         try FileWeights.checkNumbers(of: path, matching)
     }
 
@@ -164,10 +169,15 @@ public struct TrainedModel: Sendable {
     func predictor(for count: Int, threads: Int) throws -> (Predictor, rows: Int) {
         // A batch of large images takes much memory, and a small number of images no whole batch.
         let largest = input.count > 64 * 64 * 3 ? 16 : 64
-        let batchSize = min(largest, (count + 7) / 8 * 8), definition = definition, outputs = outputs
+        let batchSize = min(largest, (count + 7) / 8 * 8), definition = definition, outputs = outputs, isNormalized = normalizesEmbeddings
         do {
             let predictor = try Predictor(
-                { scope, images in definition.record(images, classes: outputs, in: scope) }, outputs: ["logits"],
+                { scope, images in
+                    let given = definition.record(images, classes: outputs, in: scope)
+                    guard isNormalized else { return given }
+                    let answer = given.required("logits", in: scope)
+                    return answer.isValid ? MetricLearning.normalized(answer.cast(to: .float32)) : answer
+                }, outputs: ["logits"],
                 image: [input.height, input.width, input.channels], weights: weights, batchSize: batchSize, precision: precision,
                 pool: WorkerPool(threads: threads, shards: Self.shards))
             return (predictor, max(Self.blockCount / input.count / batchSize, 1) * batchSize)

@@ -43,28 +43,29 @@ extension ClassName {
 extension LabeledImages {
     /// The numbers of classes.
     ///
+    /// - Parameter key: where they are written.
     /// - Throws: `UserError(.usage)` for a class that is not there, or that is listed twice.
-    func labels(of classes: [ClassName]) throws -> [Int] {
+    func labels(of classes: [ClassName], at key: String) throws -> [Int] {
         var labels: [Int] = []
         for name in classes {
-            let label = try label(of: name)
-            if labels.contains(label) { throw UserError(at: "data.classes", "\(describeClass(label)) of \(self.name) is listed twice") }
+            let label = try label(of: name, at: key)
+            if labels.contains(label) { throw UserError(at: key, "\(describeClass(label)) of \(self.name) is listed twice") }
             labels.append(label)
         }
         return labels
     }
 
-    private func label(of name: ClassName) throws -> Int {
+    private func label(of name: ClassName, at key: String) throws -> Int {
         switch name {
         case .index(let index):
             if index < classCount { return index }
-            throw UserError(at: "data.classes", "there is no class \(index) in \(self.name), whose classes are 0 to \(classCount - 1)")
+            throw UserError(at: key, "there is no class \(index) in \(self.name), whose classes are 0 to \(classCount - 1)")
         case .name(let name):
             guard let classNames else {
-                throw UserError(at: "data.classes", "found '\(name.shortened())', but the classes of \(self.name) have no names; expected numbers from 0 to \(classCount - 1)")
+                throw UserError(at: key, "found '\(name.shortened())', but the classes of \(self.name) have no names; expected numbers from 0 to \(classCount - 1)")
             }
             if let label = classNames.firstIndex(of: name) { return label }
-            throw UserError(at: "data.classes", "there is no class '\(name.shortened())' in \(self.name)\(suggestion(for: name, among: Set(classNames)))")
+            throw UserError(at: key, "there is no class '\(name.shortened())' in \(self.name)\(suggestion(for: name, among: Set(classNames)))")
         }
     }
 

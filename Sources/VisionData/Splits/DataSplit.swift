@@ -10,6 +10,7 @@ import TensorCore
 ///    its own validation images; in folders whole groups, or as many of each class.
 /// 4. Of the rest `train_examples`, or `images_per_class` of each class, are the training split. So its size changes neither the validation split nor
 ///    the order, and a smaller one lies within a larger one.
+///    `unseen_classes` have none in it, and none for validation.
 /// 5. `imbalance` thins out its classes (`ClassQuotas.longTailed`), and `label_noise` replaces some of its labels (`LabelNoise`).
 struct DataSplit {
     /// Global indices of the images of each split, ascending.
@@ -24,6 +25,8 @@ struct DataSplit {
     let classNumbers: [Int]?
     /// Global indices of training images that have a label other than their own, ascending.
     let relabeled: [Int32]
+    /// The labels of classes that only the test has, ascending.
+    let unseen: [Int]
 
     /// - Throws: `UserError(.usage)` when the configuration asks for more than there is.
     init(_ images: LabeledImages, _ configuration: DataConfiguration) throws {
@@ -37,7 +40,7 @@ struct DataSplit {
                 throw UserError(at: "data.folds", "\(images.name) brings its own validation images, which would be those of every fold; expected training images alone")
             }
         }
-        let classNumbers = try configuration.classes.map { try images.labels(of: $0) }
+        let classNumbers = try configuration.classes.map { try images.labels(of: $0, at: "data.classes") }
         var labels = images.labels(numberedBy: classNumbers)
         let classCount = classNumbers?.count ?? images.classCount
         let classNames = images.classNames.map { names in classNumbers?.map { names[$0] } ?? names }
@@ -53,6 +56,10 @@ struct DataSplit {
             pool = folds.flatMap(\.self).sorted()
         }
 
+        let unseen = try images.unseenLabels(configuration.unseenClasses, among: classNumbers), trained = (0..<classCount).filter { !unseen.contains($0) }
+        func isSeen(_ image: Int32) -> Bool { !unseen.contains(Int(labels[Int(image)])) }
+        if !unseen.isEmpty { pool = pool.filter(isSeen) }
+
         var shuffledPool = order(pool, stream: "split")
         var heldOut = images.validation == nil ? (configuration.validation ?? .default).count(of: pool.count) : 0
         guard heldOut < pool.count else {
@@ -66,10 +73,10 @@ struct DataSplit {
                 shuffledPool = stratified(shuffledPool, labels, heldOut)
             }
         }
-        validation = images.validation.map(used) ?? shuffledPool[..<heldOut].sorted()
+        validation = images.validation.map { used($0).filter(isSeen) } ?? shuffledPool[..<heldOut].sorted()
 
         let rest = Array(shuffledPool[heldOut...])
-        let subset = try Self.subset(of: rest, configuration, ClassQuotas(rest, labels: labels, classCount: classCount), heldOut: heldOut, of: images.name, describe)
+        let subset = try Self.subset(of: rest, configuration, ClassQuotas(rest, labels: labels, classCount: classCount), trained, heldOut: heldOut, of: images.name, describe)
         train = try Self.thinned(subset, configuration, ClassQuotas(subset, labels: labels, classCount: classCount), describe).sorted()
         let testCount = configuration.testExamples ?? testPool.count
         guard testCount <= testPool.count else {
@@ -78,10 +85,12 @@ struct DataSplit {
         test = order(testPool, stream: "test subset")[..<testCount].sorted()
 
         relabeled = configuration.labelNoise.apply(to: &labels, of: train, classCount: classCount, seed: seed)
-        if configuration.sampling == .balanced, let empty = ClassQuotas(train, labels: labels, classCount: classCount).counts.firstIndex(of: 0) {
+        let counts = ClassQuotas(train, labels: labels, classCount: classCount).counts
+        if case .sets(let sets) = configuration.sampling { try sets.check(counts, of: trained, of: images.name, describe) }
+        if configuration.sampling == .balanced, let empty = trained.first(where: { counts[$0] == 0 }) {
             throw UserError(at: "data.sampling", "balanced draws each class equally often, but \(describe(empty)) of \(images.name) has no training images")
         }
-        (self.labels, self.classCount, self.classNames, self.classNumbers) = (labels, classCount, classNames, classNumbers)
+        (self.labels, self.classCount, self.classNames, self.classNumbers, self.unseen) = (labels, classCount, classNames, classNumbers, unseen)
     }
 
     /// Masks and boxes may have classes that no image has as its own, such as a background.
@@ -105,10 +114,10 @@ struct DataSplit {
 
     /// What of the training images after the validation split is used.
     private static func subset(
-        of rest: [Int32], _ configuration: DataConfiguration, _ quotas: ClassQuotas, heldOut: Int, of name: String, _ describe: (Int) -> String
+        of rest: [Int32], _ configuration: DataConfiguration, _ quotas: ClassQuotas, _ trained: [Int], heldOut: Int, of name: String, _ describe: (Int) -> String
     ) throws -> [Int32] {
         if let count = configuration.imagesPerClass {
-            if let label = quotas.counts.firstIndex(where: { $0 < count }) {
+            if let label = trained.first(where: { quotas.counts[$0] < count }) {
                 throw UserError(
                     at: "data.images_per_class",
                     "found \(grouped(count)), but \(describe(label)) of \(name) has \(grouped(quotas.counts[label])) training images after \(grouped(heldOut)) images were held out")
@@ -139,7 +148,7 @@ struct DataSplit {
     /// Whether anything but the plain split of a data set was asked for, which a run then says in numbers.
     static func isTreated(_ configuration: DataConfiguration) -> Bool {
         configuration.classes != nil || configuration.folds != nil || configuration.imagesPerClass != nil || configuration.imbalance != 1
-            || configuration.labelNoise != .none || configuration.sampling != .shuffled
+            || configuration.labelNoise != .none || configuration.sampling != .shuffled || configuration.unseenClasses != nil
     }
 }
 
@@ -150,6 +159,24 @@ extension LabeledImages {
         var numbers = [Int32](repeating: -1, count: classCount)
         for (number, label) in classes.enumerated() { numbers[label] = Int32(number) }
         return labels.map { numbers[Int($0)] }
+    }
+
+    /// The labels of the classes that training does not see, ascending.
+    ///
+    /// - Throws: `UserError(.usage)` when one of them is not there, or fewer than two are left.
+    fileprivate func unseenLabels(_ names: [ClassName]?, among classNumbers: [Int]?) throws -> [Int] {
+        guard let names else { return [] }
+        let key = "data.unseen_classes"
+        let unseen = try labels(of: names, at: key).map { number in
+            guard let classNumbers else { return number }
+            if let label = classNumbers.firstIndex(of: number) { return label }
+            throw UserError(at: key, "\(describeClass(number)) of \(name) is not among data.classes")
+        }
+        let count = classNumbers?.count ?? classCount
+        if count - unseen.count < 2 {
+            throw UserError(at: key, "\(grouped(unseen.count)) of the \(grouped(count)) classes of \(name) leave fewer than two to train on")
+        }
+        return unseen.sorted()
     }
 
     /// The groups of image files by global index; nil where there are none.
