@@ -8,7 +8,7 @@ import TensorCore
 /// The file holds `/train/images`, `[n, channels, height, width]` (or `[n, height, width, channels]`, where the source says so), of a type that
 /// `HDF5ImageArray` takes, and `/train/labels`, `[n]`, integers from 0; the same under `/test`, and under `/val` when it brings its own validation images. The
 /// number of classes is `source.classes`, or the root attribute `classes`, or the largest label + 1. The root attribute `class_names`, a
-/// list of texts, names them. Masks and boxes may stand beside the images (`HDF5Targets`).
+/// list of texts, names them. Masks, boxes, label sets and targets may stand beside the images (`HDF5Targets`); with either of the latter two, labels may be missing.
 ///
 /// - Throws: `UserError` with the file and the object: `.noInput` for a missing file, `.data` for what is missing in it, damaged or does not fit together.
 ///
@@ -29,24 +29,32 @@ func loadHDF5Images(_ source: HDF5Source, at path: String, isRecorded: Bool = fa
     }
 
     try requireMemory(for: parts, in: file)
-    for dataset in parts.flatMap({ [$0.images, $0.labels] }) where try !file.isWritten(dataset) {
+    for dataset in parts.flatMap({ [$0.images] + ($0.labels.map { [$0] } ?? []) }) where try !file.isWritten(dataset) {
         throw UserError(.data, "\(path): \(dataset): was declared and not wholly written; what is missing would be read as zeros")
     }
     let pixels = try readPixels(of: parts)
-    let labels = try readLabels(parts.map(\.labels), in: file, classes: source.classes)
     let counts = parts.map(\.count), total = counts.reduce(0, +)
     let targets = try HDF5Targets(parts.map { ($0.name, $0.count) }, of: file, shape: train.shape)
+    if let part = parts.first(where: { ($0.labels == nil) != (train.labels == nil) }) {
+        throw UserError(.data, "\(path): /\(part.name) has \(part.labels == nil ? "no " : "")labels, expected them in all parts or in none")
+    }
+    let labels = train.labels == nil
+        ? try targets.labels(of: total, in: file) : try readLabels(parts.compactMap(\.labels), in: file, classes: source.classes)
     let images = LabeledImages(
         name: (path as NSString).lastPathComponent, shape: train.shape, pixels: pixels, labels: labels.values,
         classCount: labels.classCount, classNames: labels.classNames,
         train: 0..<counts[0],
         validation: parts.count == 3 ? counts[0]..<counts[0] + counts[1] : nil,
-        test: total - counts[parts.count - 1]..<total, masks: targets.masks, boxes: targets.boxes)
+        test: total - counts[parts.count - 1]..<total, masks: targets.masks, boxes: targets.boxes,
+        labelSets: targets.labelSets, targets: targets.targets)
     func describe(_ image: Int) -> String {
         let part = image < counts[0] ? 0 : image >= images.test.lowerBound ? parts.count - 1 : 1
         return "/\(parts[part].name)/images at index \(grouped(image - counts[..<part].reduce(0, +)))"
     }
     if let complaint = targets.masks.flatMap({ images.complaint(about: $0, of: describe) }) ?? targets.boxes.flatMap({ images.complaint(about: $0, of: describe) }) {
+        throw UserError(.data, "\(path): \(complaint)")
+    }
+    if let complaint = targets.labelSets.flatMap({ images.complaint(about: $0) }) ?? targets.targets.flatMap({ images.complaint(about: $0) }) {
         throw UserError(.data, "\(path): \(complaint)")
     }
     return (images, train.array.note.map { [$0] } ?? [])
@@ -56,7 +64,8 @@ func loadHDF5Images(_ source: HDF5Source, at path: String, isRecorded: Bool = fa
 private struct HDF5Part {
     let name: String
     let images: String
-    let labels: String
+    /// nil where something else is said of the images.
+    let labels: String?
     let array: HDF5ImageArray
     var count: Int { array.count }
     var shape: ImageShape { array.shape }
@@ -65,10 +74,12 @@ private struct HDF5Part {
     init(_ name: String, of file: HDF5Reader, layout: HDF5Source.Layout?) throws {
         self.name = name
         images = "/\(name)/images"
-        labels = "/\(name)/labels"
+        let labels = "/\(name)/labels", hasLabels = file.exists(labels) || !HDF5Targets.standForLabels(in: name, of: file)
+        self.labels = hasLabels ? labels : nil
         array = try HDF5ImageArray(
             images, of: file, layout: layout,
             remedy: "say layout: nhwc in data.hdf5 if channels come last, or layout: nchw if they do not")
+        guard hasLabels else { return }
         let labelDimensions = try file.shape(of: labels)
         guard labelDimensions == [count] else {
             throw UserError(.data, "\(file.path): \(labels): found the shape \(labelDimensions), expected [\(count)], one label for each image of \(images)")
@@ -100,6 +111,19 @@ private func readPixels(of parts: [HDF5Part]) throws -> LabeledImages.Pixels {
         }
     }
     return floats.isEmpty ? .bytes(bytes, maximum: 255) : .floats(floats)
+}
+
+extension HDF5Targets {
+    /// What stands in the place of labels: the first class of each image's set, of images without any the first of all; without sets one class for all.
+    fileprivate func labels(of count: Int, in file: HDF5Reader) throws -> (values: [Int32], classCount: Int, classNames: [String]?) {
+        guard let labelSets else { return ([Int32](repeating: 0, count: count), 1, nil) }
+        let classCount = labelSets.classCount, names = try file.attributeStrings("class_names", of: "/")
+        if let names, names.count != classCount {
+            throw UserError(.data, "\(file.path): the attribute class_names has \(names.count) names, expected \(classCount), one for each class")
+        }
+        let labels = (0..<count).map { image in Int32((0..<classCount).first { labelSets.has($0, image: image) } ?? 0) }
+        return (labels, classCount, names)
+    }
 }
 
 /// The labels of all parts, how many classes there are, and their names.
