@@ -86,7 +86,7 @@ struct RunSummary: Sendable {
     private static func logits(of run: RunReader, for metrics: [Metric]) throws -> [EvaluatedSplit: ClassScores] {
         var logits: [EvaluatedSplit: ClassScores] = [:]
         let scores = metrics.compactMap { $0.score(run.description.measures) }
-        for split in Set(scores.map(\.split) + (scores.contains(where: \.measure.isFittedToValidation) ? [.validation] : [])) {
+        for split in Set(scores.map { $0.split } + (scores.contains { $0.measure.isFittedToValidation } ? [.validation] : [])) {
             logits[split] = try run.evaluation(of: split)?.scores(classes: run.description.classes)
         }
         return logits

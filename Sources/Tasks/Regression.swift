@@ -78,12 +78,15 @@ public struct Regression: TrainingTask {
         let truth = isOfBoxes ? NumberOfBoxes(measuresSize: self.target == .objectSize, maximum: maximum)(target)[0] : target
         func row(_ numbers: [Double]) -> Tensor { graph.constant(HostTensor([1, count], numbers.map { Float($0) })) }
         let difference = output - (truth - row(means)) * row(deviations.map { 1 / $0 }), distance = difference.abs()
+        /// With q = min(d, δ): q (d − ½ q).
+        func huber(_ delta: Double) -> Tensor {
+            let near = distance.minimum(graph.constant(Float(delta)))
+            return near * (distance - near * 0.5)
+        }
         let losses = switch loss {
         case .meanSquaredError: difference.square()
         case .meanAbsoluteError: distance
-        // With q = min(d, δ): q (d − ½ q).
-        case .huber(let delta):
-            { near in near * (distance - near * 0.5) }(distance.minimum(graph.constant(Float(delta))))
+        case .huber(let delta): huber(delta)
         }
         return RecordedTask(
             losses: [Loss(name, unit: "1", losses.mean(axes: [1]))],

@@ -14,27 +14,23 @@ import TensorCore
 /// Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015 (arXiv:1503.02531).
 public struct DistillationConfiguration: Configurable {
     /// The trial whose network teaches, which is trained first.
-    public var teacher: WeightOrigin?
+    public var teacher = WeightOrigin()
     /// T, by which logits are divided.
     public var temperature = 4.0
     /// How much of the loss is the teacher's.
     public var weight = 0.9
 
-    /// No teacher yet, which `check` refuses.
+    /// No teacher yet, which reading refuses.
     public init() {}
 
     public static let options: [Key<DistillationConfiguration>] = [
-        Key("teacher", \.teacher, .map(orAlone: "model", "the name of a model"),
+        .required("teacher", \.teacher, .map(orAlone: "model", "the name of a model"), missing: "missing; expected the name of a model",
             "The trial whose network teaches, as init_from names one: a model of this definition, or {experiment: NAME, model: NAME}; it is trained first."),
         Key("temperature", \.temperature, .positive, "By what the logits of both networks are divided before their softmax."),
         Key("weight", \.weight, .number(in: 0...1), "How much of the loss is the teacher's; the rest is the task's."),
     ]
 
     public mutating func check(_ fields: inout FieldReader) {
-        guard let teacher else {
-            if !fields.has("teacher") { fields.errors.report("expected who teaches: teacher, the name of a model", at: fields.node.mark, path: fields.path) }
-            return
-        }
         let sentence = teacher.file != nil ? "found file, which says no network; expected model"
             : teacher.afterEpoch != nil ? "found after_epoch, which goes with init_from alone" : !teacher.except.isEmpty ? "found except, which goes with init_from alone" : nil
         if let sentence { fields.report(sentence, at: "teacher") }

@@ -46,6 +46,7 @@ import Testing
             case "transformer": "{width: 8, depth: 1, heads: 4}"
             case "cut_after": "stage1"
             case "path": "a.h5"
+            case "teacher": "other"
             default: "1"
             }
         }

@@ -52,6 +52,9 @@ public struct TrainedModel: Sendable {
         if let task = definition.registry.tasks.boxTask(definition.task) {
             throw UserError(.usage, "\(run.runFile): the run is of the task \(task), whose answers are boxes, which show --boxes draws; expected a classifier's, which can be predicted and shown")
         }
+        if definition.registry.tasks.isRegression(definition.task) {
+            throw UserError(.usage, "\(run.runFile): the run is of the task regression, whose answers are numbers; its file keeps those of the test images (/evaluation/test/estimates); expected a classifier's, which can be predicted and shown")
+        }
         if let average = which.average, !contents.description.averages(test: contents.evaluations[.test]?.values).contains(average) {
             let reason = average == .swa ? trial.train.absenceOfAverage(after: contents.epochs.count).map { ": \($0)" } : nil
             throw UserError(.usage, "\(run.runFile): the run has no average of its weights by train.\(average.rawValue)\(reason ?? "")")

@@ -25,12 +25,12 @@ struct FixedFeatures: ImageEncoder {
 /// A family of models with fixed features and a linear head `fc`, which starts at zero: the problem is convex, so the start decides nothing.
 ///
 /// With `task: {classification: {loss: squared_hinge}}` it is a linear support vector machine.
-protocol FixedFeatureConfiguration: ModelConfiguration {}
+public protocol FixedFeatureConfiguration: ModelConfiguration {}
 
 extension FixedFeatureConfiguration {
-    static var widthPath: [String]? { nil }
+    public static var widthPath: [String]? { nil }
 
-    func makeHead(inputs: Int, outputs: Int, in scope: Scope) -> any Layer { Linear(inputs, outputs, initialization: .zeros, in: scope["fc"]) }
+    public func makeHead(inputs: Int, outputs: Int, in scope: Scope) -> any Layer { Linear(inputs, outputs, initialization: .zeros, in: scope["fc"]) }
 }
 
 /// A family with buffers that are fitted to training images before the first step.
