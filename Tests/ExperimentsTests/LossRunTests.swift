@@ -65,7 +65,7 @@ import VisionData
                 #expect(file.buffers.map(\.name) == ["codebook"] && contents.description.tensors.contains("codebook"))
             }
             #expect(try Inspection(whole.path).text.contains("test \(item.measures.last!.replacing("_", with: " "))"))
-            #expect(try Comparison(under: ["\(results)/whole"]).rendered(as: .table).contains("loss"))
+            #expect(try Comparison(under: ["\(results)/whole"]).rendered(as: .table).contains("test \(contents.description.monitored.replacing("_", with: " "))"))
             if item.task.contains("ordinal") {
                 var options = Comparison.Options()
                 (options.metric, options.others) = (.test("scaled_nll"), [.test("temperature"), .test("scaled_ece")])
@@ -102,7 +102,7 @@ import VisionData
             // 0.3 of the task's loss and 0.7 of the teacher's.
             let step = contents.steps[0].values
             #expect(abs(step[0] - (0.3 * step[1] + 0.7 * step[2])) < 1e-5 * step[0])
-            #expect(contents.epochs[1].training[2]! < contents.epochs[0].training[2]!, "it learns from the teacher")
+            #expect(contents.epochs[1].training[2] < contents.epochs[0].training[2], "it learns from the teacher")
             // The weights are the student's alone.
             #expect(try WeightsReader(whole.weightsFile(.best)).parameters.allSatisfy { $0.shape.contains(8) || $0.shape == [10] })
             let cut = try run("cut", threads: 1, until: 1)
@@ -202,7 +202,7 @@ import VisionData
                 try file.close()
             }
             for (task, tables) in [("multi_label", ["label_sets": 3]), ("regression", ["targets": 2])] {
-                let text = "data: {hdf5: \(path)}\ntrain: {epochs: 2, batch_size: 24, optimizer: {adamw: {learning_rate: 1e-2}}}\ntask: \(task)\nmodels: {m: {mlp: {widths: [16]}}}\n"
+                let text = "data: {hdf5: {path: \(path)}}\ntrain: {epochs: 2, batch_size: 24, optimizer: {adamw: {learning_rate: 1e-2}}}\ntask: \(task)\nmodels: {m: {mlp: {widths: [16]}}}\n"
                 let whole = try trainedTwice(text, in: "\(folder)/\(task)"), test = try #require(try RunReader(whole).contents().evaluations[.test])
                 for (name, count) in tables {
                     #expect(test.tables[name]?.count == 16 * count)
@@ -210,7 +210,7 @@ import VisionData
                 }
             }
             // Another digest, where a number is another.
-            let images = try #require(try definition("data: {hdf5: \(path)}\ntask: regression\nmodels: {m: lenet5}\n").data.load(dataDirectory: nil)).images
+            let images = try #require(try definition("data: {hdf5: {path: \(path)}}\ntask: regression\nmodels: {m: lenet5}\n").data.load(dataDirectory: nil)).images
             #expect(images.labelSets?.classCount == 3 && images.classCount == 3 && images.targets?.count == 2 && images.labels[1] == 0 && images.labels[2] == 1)
         }
     }

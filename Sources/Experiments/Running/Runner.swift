@@ -196,7 +196,7 @@ public final class Runner {
     /// A sentence where the loss of a convex problem, a support vector machine with fixed features, still falls at the end; nil elsewhere.
     private func doubtOfConvergence(of trial: Trial, in folder: RunFolder) throws -> String? {
         guard let task = experiment.part(of: trial).task(of: trial.model.name) as? Classification, task.loss.isOfMargins else { return nil }
-        let losses = try RunReader(folder).contents().epochs.map { $0.training[0] ?? .nan }
+        let losses = try RunReader(folder).contents().epochs.map { $0.training[0] }
         guard let last = losses.last, let before = losses.dropLast().last, before > 0 else {
             return "the support vector machine has seen the images once, too few times to say whether it has converged"
         }

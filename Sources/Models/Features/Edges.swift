@@ -46,7 +46,8 @@ public struct EdgesConfiguration: FixedFeatureConfiguration {
     public mutating func check(_ fields: inout FieldReader) {
         if filters.isEmpty { fields.report("expected at least one filter", at: "filters") }
         if Set(filters).count != filters.count { fields.report("found a filter twice, expected each once", at: "filters") }
-        for key in ["sigma", "low", "high"] where !filters.contains(.canny) && fields.has(key) { fields.report("goes with filters: [canny]", at: key) }
+        let others = EdgesConfiguration(), changed = [("sigma", sigma != others.sigma), ("low", low != others.low), ("high", high != others.high)]
+        for (key, isChanged) in changed where isChanged && !filters.contains(.canny) { fields.report("goes with filters: [canny]", at: key) }
         if high < low { fields.report("found \(high), expected at least low, \(low)", at: "high") }
     }
 
