@@ -79,7 +79,7 @@ public struct MultiLabel: TrainingTask {
             EvaluationColumn("label_sets", title: "1 for each class of an image", unit: "1", rowShape: [classCount]),
         ]
         return EvaluationLayout(
-            columns: [EvaluationColumn("average_precision", title: "average precision of each class", unit: "1", kind: .real)] + (storesScores ? scores : []))
+            columns: [EvaluationColumn("class_average_precision", title: "average precision of each class", unit: "1", kind: .real)] + (storesScores ? scores : []))
     }
 
     public func makeTables(of split: Split) -> any EvaluationTables { MultiLabelTables(classCount, layout(of: split).columns.map(\.name)) }
@@ -115,7 +115,7 @@ private final class MultiLabelTables: EvaluationTables {
 
     func finish() -> [String: TableValues] {
         let all: [String: TableValues] = [
-            "average_precision": .reals(precisions.map { Float($0) }), "scores": .reals(scores), "label_sets": .integers(truth.map { Int64($0) }),
+            "class_average_precision": .reals(precisions.map { Float($0) }), "scores": .reals(scores), "label_sets": .integers(truth.map { Int64($0) }),
         ]
         return all.filter { names.contains($0.key) }
     }

@@ -129,8 +129,8 @@ public struct TaskRegistry: Sendable {
     /// Whether a definition asks for `classification`, with whatever options.
     public func isClassification(_ node: ConfigurationNode?) -> Bool { choice(node, ConfigurationErrors())?.name == Self.defaultName }
 
-    /// Whether a definition asks for numbers, with whatever options.
-    public func isRegression(_ node: ConfigurationNode?) -> Bool { choice(node, ConfigurationErrors())?.name == "regression" }
+    /// The name of the task that a definition asks for, with whatever options; nil where it names none.
+    public func name(of node: ConfigurationNode?) -> String? { choice(node, ConfigurationErrors())?.name }
 
     /// The name of the task that a definition asks for, where its answers are boxes; nil for others.
     public func boxTask(_ node: ConfigurationNode?) -> String? {

@@ -9,7 +9,8 @@ import TensorCore
 ///     loss = (1 − weight) · task's loss + weight · T² · KL(softmax(t / T) ‖ softmax(z / T))
 ///
 /// with the teacher's logits t of the very images, augmented, that the student gives the logits z of, and the temperature T. T² keeps the gradients of both
-/// terms alike for every T. The teacher is evaluated, never trained, and counts in the training alone: losses of validation and test are the task's.
+/// terms alike for every T. The teacher is evaluated, never trained, and counts in the training alone: losses of validation and test are the task's, and so is
+/// the one whose gradients `layer_statistics` measures.
 ///
 /// Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015 (arXiv:1503.02531).
 public struct DistillationConfiguration: Configurable {

@@ -142,6 +142,9 @@ public struct TrainConfiguration: Configurable {
                 "found \(grouped(swa.startEpoch)), expected at most the \(grouped(epochs)) epochs of the training", at: own["start_epoch"]?.mark ?? own.mark,
                 path: fields.path(of: "swa.start_epoch"))
         }
+        if distillation != nil, featureCache == .always {
+            fields.report("found always beside distill, whose teacher needs the images; expected auto or never", at: "cache_features")
+        }
         if let start = initialWeights?.afterEpoch, start >= epochs {
             fields.report("goes on after \(grouped(start)) epochs, expected fewer than the \(grouped(epochs)) of the training", at: "init_from")
         }

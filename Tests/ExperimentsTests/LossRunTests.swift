@@ -152,6 +152,7 @@ import VisionData
         ("train: {distill: {temperature: 2}}\nmodels: {l: logistic_regression}", "train.distill.teacher: missing; expected the name of a model"),
         ("train: {distill: {teacher: x}}\nmodels: {l: logistic_regression}", "there is no model 'x'"),
         ("train: {distill: {teacher: l}}\nmodels: {l: logistic_regression}", "a loop: l → l; a model cannot teach itself"),
+        ("train: {cache_features: always, distill: {teacher: x}}\nmodels: {l: logistic_regression}", "train.cache_features: found always beside distill, whose teacher needs the images"),
         ("train: {distill: {teacher: {file: x.h5}}}\nmodels: {l: logistic_regression}", "found file, which says no network; expected model"),
         ("task: {classification: {loss: hinge}}\nmodels: {l: logistic_regression, s: {mlp: {widths: [8]}, train: {distill: {teacher: l}}}}", "goes with a task and a loss that give probabilities of classes, found classification with a hinge loss"),
         ("models: {l: {lenet5: {}, data: {size: 32}}, s: {mlp: {widths: [8]}, train: {distill: {teacher: l}}}}", "l was trained with images of 32×32"),

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Models
 
-/// Against scikit-image; Tests/Reference/features.py made the fixtures.
+/// Against scikit-image and scikit-learn; Tests/Reference/features.py made the fixtures.
 @Suite struct FixedFeatureTests {
     struct Fixture: Decodable, Sendable {
         struct Histograms: Decodable, Sendable {
@@ -15,7 +15,9 @@ import Testing
             let height: Int, width: Int, sigma: Double, low: Double, high: Double, image: [Float], canny: [Float], sobel: [Double], prewitt: [Double]
         }
 
-        let histograms: [Histograms], edges: [Edges]
+        struct Clusters: Decodable, Sendable { let length: Int, points: [Float], start: [Float], centres: [Double] }
+
+        let histograms: [Histograms], edges: [Edges], clusters: [Clusters]
 
         static let all: Fixture = {
             let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -69,6 +71,13 @@ import Testing
         var sum: Float = 0
         for row in 4..<8 { for column in 8..<12 { sum += fixture.canny[row * fixture.width + column] } }
         #expect(found.count == 2 * (fixture.height / 4) * columns && found[(columns + 2) * 2 + 1] == sum / 16)
+    }
+
+    @Test(arguments: Fixture.all.clusters.indices) func centresAreThoseOfScikitLearn(index: Int) {
+        let fixture = Fixture.all.clusters[index], count = fixture.start.count / fixture.length
+        let found = KMeans(clusters: count, iterations: 300, stream: PhiloxStream(seed: 0, name: "fit")).centres(of: fixture.points, length: fixture.length, startingAt: fixture.start)
+        #expect(found.count == fixture.centres.count)
+        for (found, expected) in zip(found, fixture.centres) { #expect(abs(Double(found) - expected) < 1e-5) }
     }
 
     /// Three clouds are found from any start, in the order in which they were drawn; the same stream gives the same bits.

@@ -1,4 +1,4 @@
-"""Writes Tests/Fixtures/features.json: histograms of oriented gradients, Canny's edges and Sobel's by scikit-image, and k-means by NumPy, for
+"""Writes Tests/Fixtures/features.json: histograms of oriented gradients, Canny's edges and Sobel's by scikit-image, and k-means by scikit-learn, for
 Tests/ModelsTests/FixedFeatureTests.swift."""
 import json
 import pathlib
@@ -6,6 +6,7 @@ import pathlib
 import numpy
 from skimage.feature import canny, hog
 from skimage.filters import prewitt, sobel
+from sklearn.cluster import KMeans
 
 random = numpy.random.default_rng(18)
 
@@ -43,5 +44,12 @@ for height, width, sigma, low, high in [(28, 28, 1.0, 0.1, 0.2), (24, 31, 1.5, 0
         "canny": canny(x, sigma=sigma, low_threshold=low, high_threshold=high, mode="constant").astype(int).reshape(-1).tolist(),
         "sobel": numbers(numpy.round(sobel(x), 9)), "prewitt": numbers(numpy.round(prewitt(x), 9))})
 
+clusters = []
+for count, length, number in [(60, 3, 4), (100, 10, 7)]:
+    points = numpy.round(random.normal(0, 1, (count, length)), 3).astype(numpy.float32).astype(float)
+    start = points[:number]
+    found = KMeans(number, init=start, n_init=1, max_iter=300, tol=0, algorithm="lloyd").fit(points)
+    clusters.append({"length": length, "points": numbers(points), "start": numbers(start), "centres": numbers(found.cluster_centers_)})
+
 path = pathlib.Path(__file__).parent.parent / "Fixtures/features.json"
-path.write_text(json.dumps({"histograms": histograms, "edges": edges}) + "\n")
+path.write_text(json.dumps({"histograms": histograms, "edges": edges, "clusters": clusters}) + "\n")

@@ -87,7 +87,7 @@ import VisionData
             }
         }
         #expect(abs(try #require(tables.splitValues()["mean_average_precision"]) - fixture.mean) < 1e-12)
-        let found = try #require(tables.finish()["average_precision"]?.reals)
+        let found = try #require(tables.finish()["class_average_precision"]?.reals)
         for (found, expected) in zip(found, fixture.precisions) { #expect(abs(Double(found) - expected) < 1e-7) }
     }
 

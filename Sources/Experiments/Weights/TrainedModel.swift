@@ -25,6 +25,8 @@ public struct TrainedModel: Sendable {
     /// The format of the numbers between operations.
     public let precision: Precision
     let weights: FileWeights
+    /// Whether an image has any number of classes, each with a probability of its own.
+    public private(set) var hasSeveralLabels = false
 
     /// A model for images that are normalized already.
     ///
@@ -52,7 +54,8 @@ public struct TrainedModel: Sendable {
         if let task = definition.registry.tasks.boxTask(definition.task) {
             throw UserError(.usage, "\(run.runFile): the run is of the task \(task), whose answers are boxes, which show --boxes draws; expected a classifier's, which can be predicted and shown")
         }
-        if definition.registry.tasks.isRegression(definition.task) {
+        let task = definition.registry.tasks.name(of: definition.task)
+        if task == "regression" {
             throw UserError(.usage, "\(run.runFile): the run is of the task regression, whose answers are numbers; its file keeps those of the test images (/evaluation/test/estimates); expected a classifier's, which can be predicted and shown")
         }
         if let average = which.average, !contents.description.averages(test: contents.evaluations[.test]?.values).contains(average) {
@@ -64,6 +67,7 @@ public struct TrainedModel: Sendable {
         self.init(
             trial.model.definition, shape, classes, data.classNames, .given(mean: data.mean, std: data.standardDeviation),
             trial.data.size == nil ? nil : trial.data.resize, trial.data, precision ?? trial.precision, FileWeights(path))
+        hasSeveralLabels = task == "multi_label"
         try check(trial.model.name, path)
     }
 

@@ -2,7 +2,7 @@ import TensorCore
 
 /// Finds centres of points so that the squared distances of the points to their nearest centres are small: Lloyd's passes from the start of k-means++.
 ///
-/// Equal to NumPy's of the same start up to rounding; on one thread, so that the bits depend on the points and the stream alone. A centre without points moves to the point that
+/// From the same start it finds what scikit-learn's `KMeans` finds; on one thread, so that the bits depend on the points and the stream alone. A centre without points moves to the point that
 /// is farthest from its own centre.
 ///
 /// Lloyd, IEEE Transactions on Information Theory 28, 1982; Arthur and Vassilvitskii, "k-means++: The Advantages of Careful Seeding", SODA 2007.
@@ -18,12 +18,14 @@ public struct KMeans: Sendable {
     public init(clusters: Int, iterations: Int, stream: PhiloxStream) { (self.clusters, self.iterations, self.stream) = (clusters, iterations, stream) }
 
     /// The centres `[clusters, length]` of points `[points, length]`, of which there are at least as many.
-    public func centres(of points: [Float], length: Int) -> [Float] {
+    ///
+    /// - Parameter given: where the centres are at first; nil: at points that are drawn.
+    public func centres(of points: [Float], length: Int, startingAt given: [Float]? = nil) -> [Float] {
         let count = points.count / length
         precondition(count >= clusters && clusters > 0, "\(count) points for \(clusters) centres")
         return points.withUnsafeBufferPointer { points in
             let points = Points(values: points, length: length)
-            var centres = start(points), owners = [Int](repeating: -1, count: count), distances = [Float](repeating: 0, count: count)
+            var centres = given ?? start(points), owners = [Int](repeating: -1, count: count), distances = [Float](repeating: 0, count: count)
             for _ in 0..<iterations {
                 var hasChanged = false
                 for point in 0..<count {
