@@ -56,6 +56,8 @@ public struct EdgesConfiguration: FixedFeatureConfiguration {
         if min(input.height, input.width) < 3 { fields.report("takes images of at least 3×3 pixels, found \(input)", at: "filters") }
     }
 
+    public var hasGradient: Bool { filters != [.canny] }
+
     public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder {
         let maps = filters.reduce(0) { $0 + ($1 == .canny ? 1 : input.channels) }
         return FixedFeatures(name: "edges", width: (input.height / pool) * (input.width / pool) * maps, scope: scope) { images in

@@ -25,9 +25,13 @@ struct FixedFeatures: ImageEncoder {
 /// A family of models with fixed features and a linear head `fc`, which starts at zero: the problem is convex, so the start decides nothing.
 ///
 /// With `task: {classification: {loss: squared_hinge}}` it is a linear support vector machine.
-public protocol FixedFeatureConfiguration: ModelConfiguration {}
+public protocol FixedFeatureConfiguration: ModelConfiguration {
+    /// Whether features have a gradient with respect to the image's pixels.
+    var hasGradient: Bool { get }
+}
 
 extension FixedFeatureConfiguration {
+    public var hasGradient: Bool { false }
     public static var widthPath: [String]? { nil }
 
     public func makeHead(inputs: Int, outputs: Int, in scope: Scope) -> any Layer { Linear(inputs, outputs, initialization: .zeros, in: scope["fc"]) }
