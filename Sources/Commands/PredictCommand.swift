@@ -140,7 +140,7 @@ struct PredictCommand: DefinitionCommand {
             func add(_ logits: UnsafeBufferPointer<Float>, _ paths: [String]) throws {
                 try Interrupt.check()
                 let predictions = stride(from: 0, to: logits.count, by: trained.classes).map { start in
-                    ImagePrediction(UnsafeBufferPointer(rebasing: logits[start..<start + trained.classes]), count: top)
+                    ImagePrediction(UnsafeBufferPointer(rebasing: logits[start..<start + trained.classes]), count: top, hasSeveralLabels: trained.hasSeveralLabels)
                 }
                 try file?.append(logits, predictions, paths: paths)
                 text?.append(predictions, paths: paths)

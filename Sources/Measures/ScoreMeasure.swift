@@ -3,11 +3,14 @@ public enum ScoreMeasure: Sendable, Hashable {
     /// `ClassScores.topAccuracy`: `top5_accuracy`, for any number from 1.
     case topAccuracy(Int)
     case balancedAccuracy, macroPrecision, macroF1, auc, calibrationError, brierScore, negativeLogLikelihood
+    /// The temperature that fits the validation's logits, and what the calibration is with it.
+    case temperature, scaledCalibrationError, scaledNegativeLogLikelihood
 
     /// All but the top-k accuracies.
     private static let plain: [(name: String, measure: ScoreMeasure)] = [
         ("balanced_accuracy", .balancedAccuracy), ("macro_precision", .macroPrecision), ("macro_f1", .macroF1), ("auc", .auc), ("ece", .calibrationError),
-        ("brier", .brierScore), ("nll", .negativeLogLikelihood),
+        ("brier", .brierScore), ("nll", .negativeLogLikelihood), ("temperature", .temperature), ("scaled_ece", .scaledCalibrationError),
+        ("scaled_nll", .scaledNegativeLogLikelihood),
     ]
 
     /// The names of all measures, with two of the top-k accuracies, for messages and help.
@@ -34,9 +37,10 @@ public enum ScoreMeasure: Sendable, Hashable {
     public var measure: Measure {
         switch self {
         case .topAccuracy, .balancedAccuracy, .macroPrecision, .macroF1, .auc: Measure(name, unit: "1", better: .larger, bounds: 0...1, occasion: .evaluation)
-        case .calibrationError: Measure(name, unit: "1", better: .smaller, bounds: 0...1, occasion: .evaluation)
+        case .calibrationError, .scaledCalibrationError: Measure(name, unit: "1", better: .smaller, bounds: 0...1, occasion: .evaluation)
         case .brierScore: Measure(name, unit: "1", better: .smaller, bounds: 0...2, occasion: .evaluation)
-        case .negativeLogLikelihood: Measure(name, unit: "nat", better: .smaller, occasion: .evaluation)
+        case .temperature: Measure(name, unit: "1", better: .smaller, occasion: .evaluation)
+        case .negativeLogLikelihood, .scaledNegativeLogLikelihood: Measure(name, unit: "nat", better: .smaller, occasion: .evaluation)
         }
     }
 
@@ -54,12 +58,24 @@ public enum ScoreMeasure: Sendable, Hashable {
         case .calibrationError: "expected calibration error, \(ClassScores.usualBinCount) bins"
         case .brierScore: "Brier score, summed over the classes"
         case .negativeLogLikelihood: "negative log-likelihood"
+        case .temperature: "temperature by which the validation's logits are calibrated"
+        case .scaledCalibrationError: "expected calibration error after temperature scaling, \(ClassScores.usualBinCount) bins"
+        case .scaledNegativeLogLikelihood: "negative log-likelihood after temperature scaling"
         }
     }
 
+    /// Whether it is made with what is fitted to the validation's logits.
+    public var isFittedToValidation: Bool { [.temperature, .scaledCalibrationError, .scaledNegativeLogLikelihood].contains(self) }
+
     /// Its value; NaN where it is not defined.
-    public func value(of scores: ClassScores) -> Double {
-        switch self {
+    ///
+    /// - Parameter validation: the same model's scores of the validation images, for measures that are fitted to them.
+    public func value(of scores: ClassScores, validation: ClassScores? = nil) -> Double {
+        if isFittedToValidation {
+            guard let temperature = validation?.calibratingTemperature, let scaled = scores.scaled(by: temperature) else { return .nan }
+            return self == .temperature ? temperature : self == .scaledCalibrationError ? scaled.calibrationError() : scaled.negativeLogLikelihood
+        }
+        return switch self {
         case .topAccuracy(let k): scores.topAccuracy(k)
         case .balancedAccuracy: scores.balancedAccuracy
         case .macroPrecision: scores.macroPrecision
@@ -68,6 +84,7 @@ public enum ScoreMeasure: Sendable, Hashable {
         case .calibrationError: scores.calibrationError()
         case .brierScore: scores.brierScore
         case .negativeLogLikelihood: scores.negativeLogLikelihood
+        case .temperature, .scaledCalibrationError, .scaledNegativeLogLikelihood: .nan
         }
     }
 }

@@ -16,6 +16,7 @@ public struct ModelRegistry: Sendable {
             NaViTConfiguration.self, UNetConfiguration.self, FCNConfiguration.self, DeepLabConfiguration.self, SETRConfiguration.self,
             RetinaNetConfiguration.self,
             AutoencoderConfiguration.self, ConvolutionalAutoencoderConfiguration.self, FilterConfiguration.self, MaskedAutoencoderConfiguration.self,
+            HOGConfiguration.self, EdgesConfiguration.self, BagOfWordsConfiguration.self,
             MVCNNConfiguration.self, ResNet3DConfiguration.self, VoxelCNNConfiguration.self, CNN1DConfiguration.self,
             ProjectedFeaturesConfiguration.self,
         ] + backboneFamilies,

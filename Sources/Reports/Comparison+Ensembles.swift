@@ -58,7 +58,7 @@ extension Comparison {
 
     /// The metrics that are computed from the mean of the members' probabilities of the test images.
     private static func scores(of file: EnsembleFile, _ members: [RunFolder], _ metrics: [Metric]) -> [Metric: Double] {
-        let scored = metrics.filter { $0.score()?.split == .test }
+        let scored = metrics.filter { $0.score().map { $0.split == .test && !$0.measure.isFittedToValidation } ?? false }
         guard file.kind == .ensemble, !scored.isEmpty else { return [:] }
         let outputs = members.map { folder in (try? RunReader(folder)).flatMap { run in (try? run.evaluation())?.scores(classes: run.description.classes) } }
         guard !outputs.contains(where: { $0 == nil }), let mean = ClassScores(meanOf: outputs.compactMap(\.self)) else { return [:] }

@@ -59,7 +59,7 @@ extension ReportSections {
         let (name, axis) = switch measure {
         case .recall: ("Recall", "recall (share of the class's images)")
         case .iou: ("IoU", "IoU (intersection over union of its pixels)")
-        case .averagePrecision: ("Average precision", "average precision (COCO's, at IoUs from 0.5 to 0.95)")
+        case .averagePrecision: ("Average precision", "average precision (of boxes COCO's, at IoUs from 0.5 to 0.95)")
         }
         let chart = DotChart(
             title: "\(name) of each class\(cut)", axis: Axis(axis, bounds: 0...1),

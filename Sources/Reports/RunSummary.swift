@@ -85,7 +85,8 @@ struct RunSummary: Sendable {
     /// The logits of the splits that metrics are about.
     private static func logits(of run: RunReader, for metrics: [Metric]) throws -> [EvaluatedSplit: ClassScores] {
         var logits: [EvaluatedSplit: ClassScores] = [:]
-        for split in Set(metrics.compactMap { $0.score(run.description.measures)?.split }) {
+        let scores = metrics.compactMap { $0.score(run.description.measures) }
+        for split in Set(scores.map { $0.split } + (scores.contains { $0.measure.isFittedToValidation } ? [.validation] : [])) {
             logits[split] = try run.evaluation(of: split)?.scores(classes: run.description.classes)
         }
         return logits
@@ -95,8 +96,9 @@ struct RunSummary: Sendable {
         var values: [Metric: Double] = [:]
         for metric in metrics {
             guard let (split, measure) = metric.score(measures), let scores = logits[split] else { continue }
+            if measure.isFittedToValidation, logits[.validation] == nil { continue }
             // Among no more than k classes every image is right.
-            if case .topAccuracy(let k) = measure, k > scores.classCount { values[metric] = .nan } else { values[metric] = measure.value(of: scores) }
+            if case .topAccuracy(let k) = measure, k > scores.classCount { values[metric] = .nan } else { values[metric] = measure.value(of: scores, validation: logits[.validation]) }
         }
         return values
     }
@@ -111,6 +113,7 @@ struct RunSummary: Sendable {
         guard let (split, measure) = metric.score(description.measures) else { return "" }
         if scores[metric] == nil {
             let isSilent = description.definition?["train"]?["store_outputs"].map { if case .scalar("false", _) = $0.value { true } else { false } } ?? false
+            let split = measure.isFittedToValidation ? EvaluatedSplit.validation : split
             return ": its file keeps no logits of the \(split.rawValue) images\(isSilent ? " (train.store_outputs: false)" : "")"
         }
         if case .topAccuracy(let k) = measure, let classes = description.classes, k > classes { return ": it has \(grouped(classes)) classes" }

@@ -3,15 +3,19 @@ import TensorCore
 import Training
 import VisionData
 
-/// One class for each image: the model gives a logit for each class, the loss is the cross-entropy of their softmax with the sample's label.
+/// One class for each image: the model gives a logit for each class, the loss is the cross-entropy of their softmax with the sample's label, or another
+/// (`ClassificationLoss`).
 ///
 ///     loss     −Σ q log softmax(logits), q one-hot; in training smoothed (Szegedy et al. 2016), and with class weights Σ w loss / Σ w over a batch,
 ///              w the weight of a sample's class: PyTorch's cross_entropy(weight=…, label_smoothing=…)
 ///     accuracy the share of images whose largest logit, of equal ones the first, is that of their class
+///     rank_error with the loss `ordinal`, |predicted class − class|
 public struct Classification: TrainingTask {
     /// How many classes there are.
     public let classCount: Int
-    /// In training only.
+    /// What is made small.
+    public let loss: ClassificationLoss
+    /// In training only, of the cross-entropy.
     public let labelSmoothing: Double
     /// How much a sample of each class counts, in training only, so that losses of validation and test compare with others'; nil: all alike.
     public let classWeights: [Double]?
@@ -22,9 +26,13 @@ public struct Classification: TrainingTask {
     public let hasFreePlaces: Bool
 
     /// A class for each image; the smoothing is a share of a label's weight, from 0, below 1.
-    public init(classCount: Int, labelSmoothing: Double = 0, classWeights: [Double]? = nil, storesLogits: Bool = true, hasFreePlaces: Bool = false) {
+    public init(
+        classCount: Int, loss: ClassificationLoss = .crossEntropy, labelSmoothing: Double = 0, classWeights: [Double]? = nil, storesLogits: Bool = true,
+        hasFreePlaces: Bool = false
+    ) {
         precondition(classWeights.map { $0.count == classCount } ?? true, "each class has a weight")
         self.classCount = classCount
+        self.loss = loss
         self.classWeights = classWeights
         self.storesLogits = storesLogits
         self.hasFreePlaces = hasFreePlaces
@@ -36,19 +44,27 @@ public struct Classification: TrainingTask {
     public var outputShape: Shape { [classCount] }
     public var outputDescription: String { "\(classCount) classes" }
     public var monitored: String { "accuracy" }
+    public var givesClassLogits: Bool { !loss.isOfMargins }
 
     public func record(_ output: Tensor, _ targets: [Tensor]) -> RecordedTask {
         let labels = targets[0], predictions = output.indexOfLargest(), present = hasFreePlaces ? targets[1] : nil
         let isRight = predictions.isEqual(to: labels)
+        var measures = [
+            RecordedMeasure(Measure("accuracy", unit: "1", better: .larger, bounds: 0...1), present.map { isRight * $0 } ?? isRight, counts: present),
+        ]
+        if loss == .ordinal, output.isValid {
+            let ranks = output.graph.constant(HostTensor([classCount, 1], (0..<classCount).map { Float($0) }))
+            let errors = (ranks.gathered(predictions) - ranks.gathered(labels)).abs().reshaped(labels.shape)
+            measures.append(RecordedMeasure(Measure("rank_error", unit: "class", better: .smaller), present.map { errors * $0 } ?? errors, counts: present))
+        }
         return RecordedTask(
             losses: [loss(output, labels, present)],
-            measures: [
-                RecordedMeasure(Measure("accuracy", unit: "1", better: .larger, bounds: 0...1), present.map { isRight * $0 } ?? isRight, counts: present),
-            ],
+            measures: measures,
             outputs: [predictions] + (storesLogits ? [output] : []))
     }
 
     private func loss(_ output: Tensor, _ labels: Tensor, _ present: Tensor?) -> Loss {
+        if loss != .crossEntropy { return otherLoss(output, labels, present) }
         let isTraining = output.graph.mode == .training, smoothing = Float(isTraining ? labelSmoothing : 0)
         guard isTraining, let classWeights else {
             let losses = output.softmaxCrossEntropy(labels: labels, smoothing: smoothing)
@@ -57,6 +73,15 @@ public struct Classification: TrainingTask {
         }
         let (losses, counts) = output.softmaxCrossEntropy(labels: labels, weights: classWeights.map { Float($0) }, smoothing: smoothing)
         return Loss("cross_entropy", unit: "nat", present.map { losses * $0 } ?? losses, counts: present.map { counts * $0 } ?? counts)
+    }
+
+    /// One without smoothing.
+    private func otherLoss(_ output: Tensor, _ labels: Tensor, _ present: Tensor?) -> Loss {
+        let isTraining = output.graph.mode == .training, losses = loss.values(of: output, labels: labels)
+        let weights = isTraining ? classWeights.map { output.graph.constant(HostTensor([classCount, 1], $0.map { Float($0) })).gathered(labels).reshaped(labels.shape) } : nil
+        let counts = [weights, present].compactMap(\.self)
+        let weighted = counts.reduce(losses) { $0 * $1 }
+        return Loss(loss.name, unit: loss.unit, weighted, counts: isTraining && !counts.isEmpty ? counts.dropFirst().reduce(counts[0], *) : nil)
     }
 
     public func layout(of split: Split) -> EvaluationLayout {

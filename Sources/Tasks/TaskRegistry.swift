@@ -76,9 +76,9 @@ public struct TaskRegistry: Sendable {
                 throw UserError(at: "data.unseen_classes", "a classifier cannot tell class \(label) without training images; expected the task metric_learning")
             }
             // Loading does not look: other tasks have more to learn of masks and boxes than an image's label.
-            if dataset.images.masks != nil || dataset.images.boxes != nil { try dataset.images.requireSeveralClasses(at: dataset.name) }
+            if dataset.images.saysMoreThanLabels { try dataset.images.requireSeveralClasses(at: dataset.name) }
             let task = Classification(
-                classCount: dataset.classCount, labelSmoothing: training.labelSmoothing,
+                classCount: dataset.classCount, loss: try options.loss(labelSmoothing: training.labelSmoothing), labelSmoothing: training.labelSmoothing,
                 classWeights: try options.classWeights?.values(for: dataset), storesLogits: training.storesOutputs, hasFreePlaces: dataset.sharesSequences)
             return PreparedTask(task, on: try dataset.packed(places: training.batchSize / training.shards))
         },
@@ -90,6 +90,12 @@ public struct TaskRegistry: Sendable {
         },
         TaskKind("detection", "The classes and the boxes of all objects.", options: DetectionOptions.self, smokeData: .digitScenes) { options, dataset, training in
             PreparedTask(try ObjectDetection(options, of: dataset, labelSmoothing: training.labelSmoothing), on: dataset)
+        },
+        TaskKind("multi_label", "Which classes an image has, any number of them.", options: MultiLabelOptions.self, smokeData: .digitScenes) { options, dataset, training in
+            PreparedTask(try MultiLabel(options, of: dataset, training), on: dataset)
+        },
+        TaskKind("regression", "Numbers for each image.", options: RegressionOptions.self, smokeData: .digitScenes) { options, dataset, training in
+            PreparedTask(try Regression(options, of: dataset, training), on: dataset)
         },
         TaskKind("reconstruction", "The image itself.", options: ReconstructionOptions.self) { options, dataset, training in
             PreparedTask(try Reconstruction(options, of: dataset, labelSmoothing: training.labelSmoothing), on: dataset)
@@ -133,6 +139,9 @@ public struct TaskRegistry: Sendable {
 
     /// Whether a definition asks for `classification`, with whatever options.
     public func isClassification(_ node: ConfigurationNode?) -> Bool { choice(node, ConfigurationErrors())?.name == Self.defaultName }
+
+    /// The name of the task that a definition asks for, with whatever options; nil where it names none.
+    public func name(of node: ConfigurationNode?) -> String? { choice(node, ConfigurationErrors())?.name }
 
     /// How many numbers an embedding has and whether it is divided by its length, where a definition asks for embeddings; nil for other tasks, and where it
     /// cannot be read.

@@ -39,7 +39,7 @@ extension TrainingLoop {
         let rest = batches * (configuration.swa == nil ? 1 : 2)
         let features = [trainingStep.features, evaluator.features].reduce(0) { $0 + ($1?.byteCount ?? 0) }
         return MemoryEstimate.program + MemoryEstimate.recording + trainingStep.byteCount + evaluator.plan.byteCount + averages.byteCount
-            + (layerProbe?.byteCount ?? 0) + features + rest
+            + (layerProbe?.byteCount ?? 0) + (teacher?.byteCount ?? 0) + features + rest
             + source.byteCount
     }
 }

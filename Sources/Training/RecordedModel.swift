@@ -36,11 +36,12 @@ struct RecordedModel {
 
     /// - Parameters:
     ///   - fields: the graph's inputs: the model's, then the task's targets (`TrainingTask.fields`).
+    ///   - distillation: in a training, how a teacher's logits count, which are the last input.
     ///   - keepsBatchStatistics: whether a run leaves in the running statistics those of its own batch.
     ///   - freezing: whether the parameter of a name keeps its value.
     init(
         _ model: ModelRecorder, _ task: some TrainingTask, fields: [Field], mode: Graph.Mode, batchSize: Int, shardCount: Int, seed: UInt64,
-        precision: Precision, keepsBatchStatistics: Bool = false, freezing: @escaping (_ name: String) -> Bool = { _ in false }
+        precision: Precision, distillation: DistillationConfiguration? = nil, keepsBatchStatistics: Bool = false, freezing: @escaping (_ name: String) -> Bool = { _ in false }
     ) {
         precondition(batchSize.isMultiple(of: shardCount), "a batch of \(batchSize) cannot be cut into \(shardCount) equal shards")
         let count = batchSize / shardCount
@@ -49,8 +50,14 @@ struct RecordedModel {
         let inputs = fields.map { graph.input($0.name, Shape([count] + $0.shape.dimensions), $0.dtype) }
         let input = task.input(inputs[0], in: graph.root), outputs = model(graph.root, input.images).outputs(head: task.head)
         self.graph = graph
-        self.inputs = inputs
-        self.task = task.record(outputs, Array(inputs.dropFirst()), from: input, in: graph.root)
+        var recorded = task.record(outputs, Array(inputs.dropFirst()), from: input, in: graph.root)
+        guard let distillation else {
+            (self.inputs, self.task) = (inputs, recorded)
+            return
+        }
+        let taught = graph.input("teacher", Shape([count] + task.outputShape.dimensions))
+        recorded.add(distillation, distillation.divergence(of: outputs.required(task.head, in: graph.root).cast(to: .float32), from: taught))
+        (self.inputs, self.task) = (inputs + [taught], recorded)
     }
 }
 

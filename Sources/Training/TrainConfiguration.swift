@@ -23,6 +23,7 @@ import TensorCore
 ///       layer_decay: 0.75             # the rate of each layer is this part of that of the next one, which is nearer to the head; absent: 1
 ///       cache_features: auto          # what frozen parameters make of the images is computed once, see `CachedFeatures`; changes no result
 ///       init_from: {file: vit.h5}     # initial values from weights or another trial, see `WeightOrigin`; absent: from the initializers
+///       distill: {teacher: resnet}    # a trained network teaches, see `DistillationConfiguration`; absent: none
 ///       store_outputs: true           # the model's outputs for validation and test, such as logits, in the run file
 ///       checkpoint_every_steps: 500   # besides those at the end of every epoch; changes no result
 public struct TrainConfiguration: Configurable {
@@ -66,6 +67,8 @@ public struct TrainConfiguration: Configurable {
     public var featureCache = FeatureCaching.auto
     /// Where initial values come from; nil: from the initializers.
     public var initialWeights: WeightOrigin?
+    /// How a trained network teaches; nil: none does.
+    public var distillation: DistillationConfiguration?
     /// A checkpoint is due after every epoch, and after this many steps.
     public var checkpointEverySteps: Int?
 
@@ -117,6 +120,8 @@ public struct TrainConfiguration: Configurable {
                 + "without augmentation. auto: where that saves something and takes no more than a quarter of the memory."),
         Key("init_from", \.initialWeights, .map(orAlone: "file", "the path of a file of weights"),
             "Where the initial values of parameters and buffers come from: a file of weights or another trial; absent: from the initializers."),
+        Key("distill", \.distillation, .map, paper: "Hinton, Vinyals and Dean, 2015 (arXiv:1503.02531)",
+            "Knowledge distillation: a trained network's softened probabilities as targets beside the task's; absent: none."),
         Key("store_outputs", \.storesOutputs, .flag, writesDefault: false, use: .effort,
             "Whether the run file keeps the model's outputs for the validation and test images, such as logits."),
         Key("checkpoint_every_steps", \.checkpointEverySteps, .integer(in: 1...1_000_000_000), use: .effort,
@@ -136,6 +141,9 @@ public struct TrainConfiguration: Configurable {
             fields.errors.report(
                 "found \(grouped(swa.startEpoch)), expected at most the \(grouped(epochs)) epochs of the training", at: own["start_epoch"]?.mark ?? own.mark,
                 path: fields.path(of: "swa.start_epoch"))
+        }
+        if distillation != nil, featureCache == .always {
+            fields.report("found always beside distill, whose teacher needs the images; expected auto or never", at: "cache_features")
         }
         if let start = initialWeights?.afterEpoch, start >= epochs {
             fields.report("goes on after \(grouped(start)) epochs, expected fewer than the \(grouped(epochs)) of the training", at: "init_from")

@@ -41,8 +41,13 @@ public final class TrainingLoop {
     let evaluator: Evaluator
     let layerProbe: LayerProbe?
     let averages: WeightAverages
+    let teacher: Teacher?
+    private let fitting: Fitting?
     /// Whether samples are held out, by which the best epoch is found.
     public let hasValidation: Bool
+
+    /// Gives weights that no step trains, such as a codebook, their values from the training samples.
+    public typealias Fitting = (_ weights: ParameterStore, _ source: any SampleSource) throws -> Void
 
     /// Prepares the plans and initializes the weights.
     ///
@@ -52,11 +57,14 @@ public final class TrainingLoop {
     ///   - task: what it is trained for.
     ///   - seed: of the initial weights, the order of the images, augmentation and dropout, each with streams of its own.
     ///   - weights: where the parameters and buffers have their first values from; nil: from their initializers.
+    ///   - teacher: whose logits `train.distill` takes; nil: it is trained as without that key.
+    ///   - fitting: called before the first step of a training that begins, and never when it is resumed: checkpoints have what it gave.
     /// - Throws: `RecordingError` when the model does not fit the images or the memory, `UserError` when the data are too few for the
     ///   configuration, or the task does not measure what it asks for.
     public init(
         _ model: @escaping ModelRecorder, layers: LayerOrder = LayerOrder(), task: any TrainingTask, configuration: TrainConfiguration, source: any SampleSource,
-        augmentations: [Augmentation], seed: UInt64, startingFrom weights: (any WeightSource)? = nil, pool: WorkerPool
+        augmentations: [Augmentation], seed: UInt64, startingFrom weights: (any WeightSource)? = nil, taughtBy teacher: TeacherNetwork? = nil,
+        fitting: Fitting? = nil, pool: WorkerPool
     ) throws {
         hasValidation = !source.indices(of: .validation).isEmpty
         if configuration.earlyStopping != nil, !hasValidation {
@@ -71,6 +79,7 @@ public final class TrainingLoop {
         self.configuration = configuration
         self.task = task
         self.source = source
+        self.fitting = fitting
         hasValidationTables = !task.layout(of: .validation).columns.isEmpty
         let fields = try task.fields(of: source)
         self.fields = fields
@@ -85,11 +94,12 @@ public final class TrainingLoop {
             configuration.schedule, peak: configuration.optimizer.learningRate, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs,
             after: configuration.initialWeights?.afterEpoch ?? 0, averaging: configuration.swa)
         // A quarter of the memory for the features of both splits; all of it where they have to be kept.
-        let isCaching = try configuration.mayCacheFeatures(of: source, augmentations: augmentations), isRequired = configuration.featureCache == .always
+        self.teacher = try teacher.map { try Teacher($0, task, image: fields[0].shape, configuration: configuration, pool: pool) }
+        let isCaching = try teacher == nil && configuration.mayCacheFeatures(of: source, augmentations: augmentations), isRequired = configuration.featureCache == .always
         let budget = isRequired ? Int.max : MachineLimits.memory() / 4
         let step = try TrainingStep(
             model, task, fields: fields, configuration: configuration, layers: layers, stepsPerEpoch: stepsPerEpoch, seed: seed, weights: weights,
-            caching: isCaching ? { recordings, store in
+            teacher: self.teacher, caching: isCaching ? { recordings, store in
                 try CachedFeatures(recordings, of: source, fields: fields, split: .train, configuration: configuration, budget: budget, store: store, pool: pool)
             } : nil, pool: pool)
         trainingStep = step
@@ -147,6 +157,7 @@ public final class TrainingLoop {
             var clock = TrainingClock()
             if progress.epoch > 0, state.isAtEpochEnd, isBestEpochLast { try bestWeights.keep(self) }
             if progress.step == 0 {
+                try fitting?(trainingStep.store, source)
                 try emit(.digested(digester.digest(step: 0)))
                 try layerStatistics().map { try emit(.layersMeasured($0)) }
             }

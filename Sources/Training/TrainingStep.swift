@@ -24,6 +24,8 @@ final class TrainingStep {
     let stagedPlan: StagedPlan
     /// In the place of the images, where there are features.
     let features: CachedFeatures?
+    /// Whose logits the steps take beside what the samples have.
+    private let teacher: Teacher?
     /// That of the epoch at hand.
     var plan: Plan { stagedPlan.plan }
     private let stepsPerEpoch: Int
@@ -37,18 +39,20 @@ final class TrainingStep {
     ///   - layers: into which layers the model's parameters fall.
     ///   - stepsPerEpoch: by which the epochs of `train.parameters` are steps.
     ///   - weights: give the parameters and buffers their first values; nil: their initializers.
+    ///   - teacher: who teaches, where the configuration says how.
     ///   - caching: makes the features that the steps take in the place of images, from the recordings of all stages; nil: they take images.
     /// - Throws: `RecordingError` when the model does not fit the images or the memory, `UserError` when the rules or the weights do not fit its parameters.
     init(
         _ model: @escaping ModelRecorder, _ task: some TrainingTask, fields: [Field], configuration: TrainConfiguration, layers: LayerOrder = LayerOrder(),
-        stepsPerEpoch: Int = 1, seed: UInt64, weights: (any WeightSource)? = nil,
+        stepsPerEpoch: Int = 1, seed: UInt64, weights: (any WeightSource)? = nil, teacher: Teacher? = nil,
         caching: ((_ recordings: [RecordedModel], _ store: ParameterStore) throws -> CachedFeatures?)? = nil, pool: WorkerPool
     ) throws {
         func record(freezing: @escaping (_ name: String) -> Bool) -> RecordedModel {
             RecordedModel(
                 model, task, fields: fields, mode: .training, batchSize: configuration.batchSize, shardCount: configuration.shards, seed: seed,
-                precision: configuration.precision, freezing: freezing)
+                precision: configuration.precision, distillation: teacher == nil ? nil : configuration.distillation, freezing: freezing)
         }
+        self.teacher = teacher
         // What is trained at any time has gradients and state.
         let recorded = record(freezing: configuration.parameters.freezes)
         try recorded.graph.validate()
@@ -95,7 +99,8 @@ final class TrainingStep {
         defer { secondsRun += (.now - start) / .seconds(1) }
         try stagedPlan.enter(epoch: step / stepsPerEpoch)
         let plan = plan
-        try plan.run(feeding: fields, step: UInt64(step))
+        let taught = try teacher?.logits(of: fields[0])
+        try plan.run(feeding: fields + (taught.map { [$0] } ?? []), step: UInt64(step))
         for index in sums.indices { sums[index] = MeasureSum() }
         for index in 0..<lossCount { sums[index] = MeasureSum(sum: Double(plan.outputPointer(index).loadUnaligned(as: Float.self)), count: 1) }
         reader.add(plan, count: batchSize, to: &sums, from: lossCount)

@@ -22,6 +22,9 @@ public protocol TrainingTask: Sendable {
     /// which are computed for the validation after every epoch, and for the test.
     var splitMeasures: [Measure] { get }
 
+    /// Whether its answers are logits of classes, whose softmax says how likely each class is, so that a teacher's can be learned.
+    var givesClassLogits: Bool { get }
+
     /// Of a task that asks about anchors, the pixels between the cells of each level, and how many anchors a cell has; nil for others.
     var anchors: (strides: [Int], count: Int)? { get }
 
@@ -66,6 +69,7 @@ extension TrainingTask {
     public var outputCount: Int { outputShape.rank > 1 ? outputShape[-1] : outputShape.elementCount }
     public var anchors: (strides: [Int], count: Int)? { nil }
     public var splitMeasures: [Measure] { [] }
+    public var givesClassLogits: Bool { false }
     public func record(_ output: Tensor, _ targets: [Tensor], input: ModelInput, outputs: NamedOutputs) -> RecordedTask { record(output, targets) }
     public func input(_ images: Tensor, in scope: Scope) -> ModelInput { ModelInput(images) }
     public func fitted(to outputs: NamedOutputs) throws -> Self { self }

@@ -8,8 +8,8 @@ import TensorCore
 /// The file holds `/train/images`, `[n, channels, height, width]`, of volumes also `[n, channels, depth, height, width]` (or in the order of axes that the source says), of a type that
 /// `HDF5ImageArray` takes, and `/train/labels`, `[n]`, integers from 0; the same under `/test`, and under `/val` when it brings its own validation images. The
 /// number of classes is `source.classes`, or the root attribute `classes`, or that of the names, or the largest label + 1. The root attribute or dataset
-/// `class_names`, a list of texts, names them. Masks and boxes may stand beside the images (`HDF5Targets`); then there may be no labels, and an image's is that
-/// of most of it (`HDF5Targets.labels`).
+/// `class_names`, a list of texts, names them. Masks, boxes, label sets and targets may stand beside the images (`HDF5Targets`); then there may be no labels, and an
+/// image's is that of most of it (`HDF5Targets.labels`), or the first of its set.
 ///
 /// - Throws: `UserError` with the file and the object: `.noInput` for a missing file, `.data` for what is missing in it, damaged or does not fit together.
 ///
@@ -39,19 +39,26 @@ func loadHDF5Images(_ source: HDF5Source, at path: String, isRecorded: Bool = fa
     if let other = parts.first(where: { $0.hasLabels != train.hasLabels }) {
         throw UserError(.data, "\(path): there is no \(train.hasLabels ? other.labels : train.labels), but \(train.hasLabels ? train.labels : other.labels)")
     }
-    let derived = train.hasLabels ? nil : targets.labels(count: total, imageSize: train.shape.height * train.shape.width)
-    let labels = try readLabels(parts.map(\.labels), in: file, classes: source.classes, derived: derived, largest: targets.largestClass)
+    let isOfSets = !train.hasLabels && targets.masks == nil && targets.boxes == nil
+    let derived = train.hasLabels || isOfSets ? nil : targets.labels(count: total, imageSize: train.shape.height * train.shape.width)
+    let labels = isOfSets
+        ? try targets.labels(of: total, in: file)
+        : try readLabels(parts.map(\.labels), in: file, classes: source.classes, derived: derived, largest: targets.largestClass)
     let images = LabeledImages(
         name: (path as NSString).lastPathComponent, shape: train.shape, pixels: pixels, labels: labels.values,
         classCount: labels.classCount, classNames: labels.classNames,
         train: 0..<counts[0],
         validation: parts.count == 3 ? counts[0]..<counts[0] + counts[1] : nil,
-        test: total - counts[parts.count - 1]..<total, masks: targets.masks, boxes: targets.boxes)
+        test: total - counts[parts.count - 1]..<total, masks: targets.masks, boxes: targets.boxes,
+        labelSets: targets.labelSets, targets: targets.targets)
     func describe(_ image: Int) -> String {
         let part = image < counts[0] ? 0 : image >= images.test.lowerBound ? parts.count - 1 : 1
         return "/\(parts[part].name)/images at index \(grouped(image - counts[..<part].reduce(0, +)))"
     }
     if let complaint = targets.masks.flatMap({ images.complaint(about: $0, of: describe) }) ?? targets.boxes.flatMap({ images.complaint(about: $0, of: describe) }) {
+        throw UserError(.data, "\(path): \(complaint)")
+    }
+    if let complaint = targets.labelSets.flatMap({ images.complaint(about: $0) }) ?? targets.targets.flatMap({ images.complaint(about: $0) }) {
         throw UserError(.data, "\(path): \(complaint)")
     }
     return (images, train.array.note.map { [$0] } ?? [])
@@ -76,7 +83,8 @@ private struct HDF5Part {
         array = try HDF5ImageArray(
             images, of: file, layout: layout, isRecorded: isRecorded,
             remedy: { "say layout: \($0) in data.hdf5 if channels come last, or layout: \($0.channelsFirst) if they do not" })
-        hasLabels = file.exists(labels) || !file.exists("/\(name)/masks") && !file.exists("/\(name)/boxes")
+        let stands = file.exists("/\(name)/masks") || file.exists("/\(name)/boxes") || HDF5Targets.standForLabels(in: name, of: file)
+        hasLabels = file.exists(labels) || !stands
         guard hasLabels else { return }
         let labelDimensions = try file.shape(of: labels)
         guard labelDimensions == [count] else {
@@ -109,6 +117,19 @@ private func readPixels(of parts: [HDF5Part]) throws -> LabeledImages.Pixels {
         }
     }
     return floats.isEmpty ? .bytes(bytes, maximum: 255) : .floats(floats)
+}
+
+extension HDF5Targets {
+    /// What stands in the place of labels: the first class of each image's set, of images without any the first of all; without sets one class for all.
+    fileprivate func labels(of count: Int, in file: HDF5Reader) throws -> (values: [Int32], classCount: Int, classNames: [String]?) {
+        guard let labelSets else { return ([Int32](repeating: 0, count: count), 1, nil) }
+        let classCount = labelSets.classCount, names = try file.attributeStrings("class_names", of: "/")
+        if let names, names.count != classCount {
+            throw UserError(.data, "\(file.path): the attribute class_names has \(names.count) names, expected \(classCount), one for each class")
+        }
+        let labels = (0..<count).map { image in Int32((0..<classCount).first { labelSets.has($0, image: image) } ?? 0) }
+        return (labels, classCount, names)
+    }
 }
 
 /// The labels of all parts, how many classes there are, and their names.

@@ -2,17 +2,26 @@ import Configuration
 import HDF5
 import TensorCore
 
-/// Masks and boxes beside the images of an HDF5 file, in all of its parts or in none.
+/// Masks, boxes, label sets and targets beside the images of an HDF5 file, in all of its parts or in none.
 ///
 /// `/train/masks`, `[n, height, width]`, integers: the class of each pixel, or 255. `/train/boxes`, `[n, most of an image, 5]`, integers or numbers with fractions, which
 /// are kept in float32: class, x, y, width and height of each object in pixels, the class −1 in rows that hold none.
+/// `/train/label_sets`, `[n, classes]`, integers: 1 for each class that an image has, else 0. `/train/targets`, `[n]` or `[n, k]`, floating-point numbers: what belongs to
+/// each image.
 struct HDF5Targets {
-    private static let masks = "masks", boxes = "boxes"
+    private static let masks = "masks", boxes = "boxes", labelSets = "label_sets", targets = "targets"
     /// Class, x, y, width, height.
     private static let boxLength = 5
 
     let masks: [UInt8]?
     let boxes: InstanceBoxes?
+    let labelSets: LabelSets?
+    let targets: ImageTargets?
+
+    /// Whether a part says of its images what may stand in the place of a label.
+    static func standForLabels(in part: String, of file: HDF5Reader) -> Bool {
+        file.exists("/\(part)/\(labelSets)") || file.exists("/\(part)/\(targets)")
+    }
 
     /// - Parameter parts: the names of the groups, and how many images each has.
     /// - Throws: `.data` when a dataset is in one part alone, or has another shape or type.
@@ -60,6 +69,34 @@ struct HDF5Targets {
         }
         masks = hasMasks ? pixels : nil
         boxes = hasBoxes ? InstanceBoxes(maximum: maximum, objects) : nil
+        let sets = try parts.compactMap { part in try read(Self.labelSets, rowShape: [nil], in: part) }
+        if let first = sets.first, let other = sets.first(where: { $0.shape[1] != first.shape[1] }) {
+            throw UserError(.data, "\(file.path): \(Self.labelSets): found \(other.shape[1]) classes in one part and \(first.shape[1]) in another")
+        }
+        labelSets = sets.first.map { first in LabelSets(classCount: first.shape[1], sets.flatMap { $0.values.map { UInt8(clamping: $0) } }) }
+        targets = try Self.readTargets(parts, of: file)
+    }
+
+    /// - Throws: `.data` when they are in one part alone, or of another shape or type.
+    private static func readTargets(_ parts: [(name: String, count: Int)], of file: HDF5Reader) throws -> ImageTargets? {
+        guard let first = parts.first(where: { file.exists("/\($0.name)/\(targets)") }) else { return nil }
+        var values: [Float] = [], count: Int?
+        for part in parts {
+            let dataset = "/\(part.name)/\(targets)"
+            guard file.exists(dataset) else { throw UserError(.data, "\(file.path): there is no \(dataset), but /\(first.name)/\(targets)") }
+            let found = try file.shape(of: dataset), length = found.count == 1 ? 1 : found.last ?? 0
+            guard (1...2).contains(found.count), found[0] == part.count, length > 0, count ?? length == length else {
+                throw UserError(.data, "\(file.path): \(dataset): found the shape \(found), expected [\(part.count)] or [\(part.count), \(count.map(String.init) ?? "numbers of an image")]")
+            }
+            let type = try file.elementType(of: dataset)
+            guard [.float32, .float64].contains(type) else {
+                throw UserError(.data, "\(file.path): \(dataset): found elements of type \(type.rawValue), expected float32 or float64")
+            }
+            guard try file.isWritten(dataset) else { throw UserError(.data, "\(file.path): \(dataset): was declared and not wholly written") }
+            count = length
+            values += try file.read(dataset, as: Float.self)
+        }
+        return ImageTargets(count: count ?? 1, values)
     }
 
     /// Writes those of some images, where there are some.
@@ -83,6 +120,16 @@ struct HDF5Targets {
             }
             let areWhole = objects.boxes.allSatisfy { $0.allSatisfy(\.isWhole) }
             try areWhole ? write(numbers.map { Int64($0) }) : write(numbers)
+        }
+        if let sets = images.labelSets {
+            let column = try file.makeColumn("/\(part)/\(labelSets)", of: UInt8.self, rowShape: [sets.classCount], rowsPerChunk: 1_024)
+            try column.append(Array(sets.values[range.lowerBound * sets.classCount..<range.upperBound * sets.classCount]))
+            try column.close()
+        }
+        if let numbers = images.targets {
+            let column = try file.makeColumn("/\(part)/\(targets)", of: Float.self, rowShape: [numbers.count], rowsPerChunk: 1_024)
+            try column.append(Array(numbers.values[range.lowerBound * numbers.count..<range.upperBound * numbers.count]))
+            try column.close()
         }
     }
 

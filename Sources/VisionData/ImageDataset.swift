@@ -82,7 +82,7 @@ public struct ImageDataset: Sendable {
     public static func load(_ configuration: DataConfiguration, dataDirectory: String? = nil) throws -> ImageDataset {
         let found = try FoundImages(configuration, dataDirectory: dataDirectory)
         // Masks say more than the class of an image, which may be one for all.
-        if !configuration.places.isRecorded, found.images.masks == nil, found.images.boxes == nil { try found.images.requireSeveralClasses(at: found.location ?? found.images.name) }
+        if !configuration.places.isRecorded, !found.images.saysMoreThanLabels { try found.images.requireSeveralClasses(at: found.location ?? found.images.name) }
         var dataset = try ImageDataset(found.images, configuration)
         dataset.location = found.location.map { URL(filePath: $0).standardizedFileURL.path }
         dataset.foundNotes = found.notes

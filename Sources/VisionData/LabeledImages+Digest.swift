@@ -3,7 +3,7 @@ import TensorCore
 
 extension LabeledImages {
     /// SHA-256 over everything that a training can see of the data set: the pixels, their range and shape, the labels, which images are for
-    /// training, validation and test, and masks and boxes where there are some. The same for the same images, wherever and in whatever format they lie.
+    /// training, validation and test, and masks, boxes, label sets and targets where there are some. The same for the same images, wherever and in whatever format they lie.
     public var digest: String { digest(of: shape) }
 
     /// `digest` as it would be if the files had been brought to another size; nil where the images are no files.
@@ -42,6 +42,14 @@ extension LabeledImages {
             for image in boxes.boxes {
                 add([image.count] + image.flatMap { box in [Int(box.label)] + box.numbers.map { areWhole ? Int($0) : Int($0.bitPattern) } })
             }
+        }
+        if let labelSets {
+            digest.update("label sets \(labelSets.classCount)\n")
+            labelSets.values.withUnsafeBytes { digest.update($0) }
+        }
+        if let targets {
+            digest.update("targets \(targets.count)\n")
+            targets.values.withUnsafeBytes { digest.update($0) }
         }
         return digest.finish()
     }

@@ -39,6 +39,11 @@ public struct LabeledImages: Sendable {
     /// The objects in every image, where the data say them.
     public internal(set) var boxes: InstanceBoxes?
 
+    /// Which classes each image has, where the data say them.
+    public internal(set) var labelSets: LabelSets?
+    /// Numbers that belong to each image, where the data say them.
+    public internal(set) var targets: ImageTargets?
+
     /// The files, where the images are in files.
     public var files: ImageFiles? { if case .files(let files) = pixels { files } else { nil } }
 
@@ -64,10 +69,13 @@ extension LabeledImages {
     ///   - validationCount: 0: they are taken from those for training (`ImageDataset`).
     ///   - masks: the class of every pixel, `[images, height, width]`, 255 where a pixel does not count.
     ///   - boxes: the objects of each image.
+    ///   - labelSets: the classes of each image.
+    ///   - targets: the numbers of each image.
     /// - Throws: `.data` in one sentence, when the numbers do not fit together.
     public init(
         _ name: String, shape: ImageShape, pixels: Pixels, labels: [Int32], classCount: Int? = nil, classNames: [String]? = nil,
-        validationCount: Int = 0, testCount: Int, masks: [UInt8]? = nil, boxes: InstanceBoxes? = nil
+        validationCount: Int = 0, testCount: Int, masks: [UInt8]? = nil, boxes: InstanceBoxes? = nil, labelSets: LabelSets? = nil,
+        targets: ImageTargets? = nil
     ) throws {
         func require(_ condition: Bool, _ sentence: @autoclosure () -> String) throws {
             if !condition { throw UserError(.data, "\(name): \(sentence())") }
@@ -98,7 +106,8 @@ extension LabeledImages {
         self.init(
             name: name, shape: shape, pixels: pixels, labels: labels, classCount: classCount, classNames: classNames, train: 0..<trainCount,
             validation: validationCount > 0 ? trainCount..<trainCount + validationCount : nil, test: labels.count - testCount..<labels.count,
-            masks: masks, boxes: boxes)
+            masks: masks, boxes: boxes, labelSets: labelSets, targets: targets)
         if let complaint = masks.flatMap({ complaint(about: $0) }) ?? boxes.flatMap({ complaint(about: $0) }) { throw UserError(.data, "\(name): \(complaint)") }
+        if let complaint = labelSets.flatMap({ complaint(about: $0) }) ?? targets.flatMap({ complaint(about: $0) }) { throw UserError(.data, "\(name): \(complaint)") }
     }
 }

@@ -40,6 +40,12 @@ public struct Field: Sendable, Equatable {
     /// Class, left, upper, right and lower edge of each object, in pixels; rows of the class −1 hold none.
     public static func boxes(atMost maximum: Int) -> Field { Field("boxes", [maximum, BoxPreparer.length]) }
 
+    /// 1 for each class that an image has, else 0.
+    public static func labelSet(classes count: Int) -> Field { Field("label_set", [count]) }
+
+    /// The numbers that belong to an image.
+    public static func target(count: Int) -> Field { Field("target", [count]) }
+
     /// 1 where a place holds a sample, 0 where it stays free.
     public static let present = Field("present", [])
 
@@ -113,7 +119,8 @@ extension SampleSource {
 extension ImageDataset: SampleSource {
     public var fields: [Field] {
         [.image(shape), .label(classes: classCount)] + (images.masks == nil ? [] : [.mask(shape, classes: classCount)])
-            + (images.boxes.map { [.boxes(atMost: $0.maximum)] } ?? []) + (packing == nil && !marksPlaces ? [] : [.present])
+            + (images.boxes.map { [.boxes(atMost: $0.maximum)] } ?? []) + (images.labelSets.map { [.labelSet(classes: $0.classCount)] } ?? [])
+            + (images.targets.map { [.target(count: $0.count)] } ?? []) + (packing == nil && !marksPlaces ? [] : [.present])
     }
     public var byteCount: Int { images.byteCount }
 
@@ -142,7 +149,7 @@ extension ImageDataset: SampleSource {
 }
 
 private struct ImageWriter: SampleWriter {
-    private enum Part { case image, label, mask, boxes, present }
+    private enum Part { case image, label, mask, boxes, labelSet, target, present }
 
     private let parts: [Part]
     private let labels: [Int32]
@@ -157,6 +164,8 @@ private struct ImageWriter: SampleWriter {
     private let boxes: BoxPreparer?
     /// How many numbers the boxes of an image are.
     private let boxesLength: Int
+    private let labelSets: LabelSets?
+    private let targets: ImageTargets?
     /// Of images that share sequences.
     private let native: NativeWriter?
 
@@ -167,11 +176,14 @@ private struct ImageWriter: SampleWriter {
             case .label(classes: dataset.classCount): .label
             case .mask(dataset.shape, classes: dataset.classCount): .mask
             case _ where field == dataset.images.boxes.map({ .boxes(atMost: $0.maximum) }): .boxes
+            case _ where field == dataset.images.labelSets.map({ .labelSet(classes: $0.classCount) }): .labelSet
+            case _ where field == dataset.images.targets.map({ .target(count: $0.count) }): .target
             case .present: .present
             default: preconditionFailure("images with labels have no field \(field.name)")
             }
         }
         labels = dataset.labels
+        (labelSets, targets) = (dataset.images.labelSets, dataset.images.targets)
         imageCount = dataset.shape.count
         imageSize = dataset.shape.height * dataset.shape.width
         preparer = dataset.packing == nil ? ImagePreparer(dataset, augmentations: augmentations, seed: seed) : nil
@@ -196,6 +208,14 @@ private struct ImageWriter: SampleWriter {
             case .label: memory.assumingMemoryBound(to: Int32.self)[place] = sample < 0 ? 0 : labels[sample]
             case .mask: masks?.write(sample, epoch: epoch, to: memory.assumingMemoryBound(to: Int32.self) + place * imageSize)
             case .boxes: boxes?.write(sample, epoch: epoch, to: memory.assumingMemoryBound(to: Float.self) + place * boxesLength)
+            case .labelSet:
+                guard sample >= 0, let labelSets else { continue }
+                let count = labelSets.classCount, output = memory.assumingMemoryBound(to: Float.self) + place * count
+                for label in 0..<count { output[label] = labelSets.has(label, image: sample) ? 1 : 0 }
+            case .target:
+                guard sample >= 0, let targets else { continue }
+                let output = memory.assumingMemoryBound(to: Float.self) + place * targets.count
+                for number in 0..<targets.count { output[number] = targets.values[sample * targets.count + number] }
             case .present: memory.assumingMemoryBound(to: Float.self)[place] = sample < 0 ? 0 : 1
             }
         }

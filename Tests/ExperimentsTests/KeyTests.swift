@@ -9,7 +9,7 @@ import Testing
     private static func hash(_ words: [String]) throws -> String {
         let text = """
             data: {name: digits}
-            models: {m: {mlp: {}}, other: {mlp: {}, train: {init_from: null}}}
+            models: {m: {mlp: {}}, other: {mlp: {}, train: {init_from: null, distill: null}}}
             """
         var root = try YAML.node(text) { SourceMark(file: "x.yaml", line: $0) }
         for word in words { try Override(word: word).apply(to: &root) }
@@ -46,6 +46,7 @@ import Testing
             case "transformer": "{width: 8, depth: 1, heads: 4}"
             case "cut_after": "stage1"
             case "path": "a.h5"
+            case "teacher": "other"
             default: "1"
             }
         }

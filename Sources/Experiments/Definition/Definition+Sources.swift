@@ -32,6 +32,36 @@ final class KnownSources: Sendable {
     }
 }
 
+/// What a model's training takes from another trial.
+enum SourceRole: CaseIterable, Sendable {
+    /// Its initial weights (`train.init_from`).
+    case start
+    /// The network that teaches it (`train.distill.teacher`).
+    case teacher
+
+    /// The key below `train` that says which trial.
+    var key: String { self == .start ? "init_from" : "distill.teacher" }
+}
+
+extension TrainConfiguration {
+    /// The origin of what is taken from another trial.
+    subscript(role: SourceRole) -> WeightOrigin? {
+        get { role == .start ? initialWeights : distillation?.teacher }
+        set { if role == .start { initialWeights = newValue } else if let newValue { distillation?.teacher = newValue } }
+    }
+
+    /// Whether something is taken from another trial.
+    var takesFromTrials: Bool { SourceRole.allCases.contains { self[$0]?.model != nil } }
+}
+
+extension Definition.Model {
+    /// The definition with the trial that something is taken from; nil: none, or one of the same definition.
+    subscript(role: SourceRole) -> SourceDefinition? {
+        get { role == .start ? source : teacherSource }
+        set { if role == .start { source = newValue } else { teacherSource = newValue } }
+    }
+}
+
 extension Definition {
     /// A model of a definition, on the way from a model to what it starts from.
     struct SourceLink: Hashable {
@@ -40,7 +70,7 @@ extension Definition {
         let model: String
     }
 
-    /// Finds where the initial weights of models come from (`train.init_from`), and of what these start from in turn.
+    /// Finds where the initial weights of models come from (`train.init_from`), who teaches them, and of what these start from in turn.
     ///
     /// - Parameters:
     ///   - wanted: the only models that count; nil: all.
@@ -50,7 +80,7 @@ extension Definition {
         var errors: [UserError] = [], loops: [Set<SourceLink>] = []
         for model in models where wanted?.contains(model.name) ?? true {
             do {
-                try findSource(of: model.name, chain)
+                for role in SourceRole.allCases { try findSource(of: model.name, role, chain) }
             } catch let loop as SourceLoop {
                 // Each of its models leads to it.
                 if !loops.contains(loop.links) { errors.append(loop.error) }
@@ -69,20 +99,20 @@ extension Definition {
         let error: UserError
     }
 
-    private mutating func findSource(of name: String, _ chain: [SourceLink]) throws {
-        guard let index = models.firstIndex(where: { $0.name == name }), let origin = models[index].train.initialWeights else { return }
+    private mutating func findSource(of name: String, _ role: SourceRole, _ chain: [SourceLink]) throws {
+        guard let index = models.firstIndex(where: { $0.name == name }), let origin = models[index].train[role] else { return }
         let model = models[index], link = SourceLink(definition: file?.path ?? self.name, model: name)
         if let start = chain.firstIndex(of: link) {
             let loop = (chain[start...] + [link]).map(\.model).joined(separator: " → "), isAlone = chain.count == start + 1
-            let remedy = isAlone ? "\(model.path).train.init_from=null lets it start from its initializers" : "none of these models could be trained first"
-            throw SourceLoop(links: Set(chain[start...]), error: UserError(.usage, place(in: model, "init_from", "a loop: \(loop); \(remedy)")))
+            let remedy = isAlone ? role == .teacher ? "a model cannot teach itself; \(model.path).train.distill=null lets it learn without a teacher" : "\(model.path).train.init_from=null lets it start from its initializers" : "none of these models could be trained first"
+            throw SourceLoop(links: Set(chain[start...]), error: UserError(.usage, place(in: model, role.key, "a loop: \(loop); \(remedy)")))
         }
         guard let source = origin.model else {
             guard origin.digest == nil else { return }
             do {
-                models[index].train.initialWeights!.digest = try knownSources.digest(of: origin.path)
+                models[index].train[role]!.digest = try knownSources.digest(of: origin.path)
             } catch let error as UserError {
-                throw UserError(error.kind, place(in: model, "init_from.file", "\(error)"))
+                throw UserError(error.kind, place(in: model, "\(role.key).file", "\(error)"))
             }
             return
         }
@@ -90,11 +120,11 @@ extension Definition {
         if let nested = origin.definition {
             let definition = try Definition(
                 recorded: nested.node, name: origin.experiment ?? self.name, registry: registry)
-            try requireModel(source, among: definition.models, of: "init_from.definition", model)
-            models[index].source = SourceDefinition(definition)
+            try requireModel(source, among: definition.models, of: "\(role.key).definition", role, model)
+            models[index][role] = SourceDefinition(definition)
         } else if let experiment = origin.experiment {
-            let url = try definitionFile(experiment, origin, model)
-            models[index].source = try knownSources.definition("\(url.path)\n\(source)") {
+            let url = try definitionFile(experiment, origin, role, model)
+            models[index][role] = try knownSources.definition("\(url.path)\n\(source)") {
                 let composition: Composition, definition: Definition
                 do {
                     composition = try Composition(of: url, display: Workspace.current.display, registry: registry)
@@ -103,26 +133,26 @@ extension Definition {
                         sourcesOf: ([source], next))
                 } catch let error as UserError {
                     throw UserError(error.kind, place(
-                        in: model, "init_from.experiment", "in \(Workspace.current.display(url)), where the weights come from:\n\(error.message)"))
+                        in: model, "\(role.key).experiment", "in \(Workspace.current.display(url)), where the weights come from:\n\(error.message)"))
                 }
-                try requireModel(source, among: definition.models, of: composition.name, model)
+                try requireModel(source, among: definition.models, of: composition.name, role, model)
                 return definition
             }
         } else {
-            try requireModel(source, among: models, of: self.name, model)
-            try findSource(of: source, next)
+            try requireModel(source, among: models, of: self.name, role, model)
+            for role in SourceRole.allCases { try findSource(of: source, role, next) }
         }
     }
 
-    private func requireModel(_ name: String, among models: [Model], of experiment: String, _ model: Model) throws {
+    private func requireModel(_ name: String, among models: [Model], of experiment: String, _ role: SourceRole, _ model: Model) throws {
         guard !models.contains(where: { $0.name == name }) else { return }
         throw UserError(.usage, place(
-            in: model, "init_from.model",
+            in: model, "\(role.key).model",
             "there is no model '\(name.shortened())' in \(experiment)\(suggestion(for: name, among: Set(models.map(\.name))))"))
     }
 
     /// The file of another definition: beside the file that names it, or where commands look.
-    private func definitionFile(_ word: String, _ origin: WeightOrigin, _ model: Model) throws -> URL {
+    private func definitionFile(_ word: String, _ origin: WeightOrigin, _ role: SourceRole, _ model: Model) throws -> URL {
         if let folder = origin.folder {
             for candidate in [word, word + ".yaml"] {
                 let url = URL(filePath: candidate, relativeTo: URL(filePath: folder, directoryHint: .isDirectory)).standardizedFileURL
@@ -131,7 +161,7 @@ extension Definition {
             }
         }
         do { return try Workspace.current.definition(word) } catch let error as UserError {
-            throw UserError(error.kind, place(in: model, "init_from.experiment", error.message))
+            throw UserError(error.kind, place(in: model, "\(role.key).experiment", error.message))
         }
     }
 
@@ -143,11 +173,11 @@ extension Definition {
 
     // MARK: The trial that another starts from
 
-    /// The definition of the one trial whose weights a model starts from at a seed; nil when it starts from none.
-    func source(of model: Model, seed: Int) -> Definition? {
-        guard let origin = model.train.initialWeights, let name = origin.model else { return nil }
-        let other = model.source?.definition ?? self
-        guard let first = (model.source == nil ? allModels : other.models).first(where: { $0.name == name }) else { return nil }
+    /// The definition of the one trial from which a model takes something at a seed; nil when there is none.
+    func source(of model: Model, _ role: SourceRole, seed: Int) -> Definition? {
+        guard let origin = model.train[role], let name = origin.model else { return nil }
+        let other = model[role]?.definition ?? self
+        guard let first = (model[role] == nil ? allModels : other.models).first(where: { $0.name == name }) else { return nil }
         var source = other.part(of: first)
         source.seeds = [origin.seed ?? seed]
         // It has been trained without the images on which this trial is tested.
@@ -156,17 +186,19 @@ extension Definition {
         return source
     }
 
-    /// The training of a model at a seed, with all that a run keeps of where its weights come from.
-    func completeTrain(of model: Model, seed: Int) -> (train: TrainConfiguration, source: Definition?) {
-        guard let source = source(of: model, seed: seed), let trial = source.trials.first else { return (model.train, nil) }
-        var train = model.train
-        if train.initialWeights?.definition == nil {
-            train.initialWeights?.experiment = model.source.map { _ in source.name }
-            train.initialWeights?.digest = trial.identityDigest
+    /// The training of a model at a seed, with all that a run keeps of where its weights and its teacher come from.
+    func completeTrain(of model: Model, seed: Int) -> (train: TrainConfiguration, sources: [SourceRole: Definition]) {
+        var train = model.train, sources: [SourceRole: Definition] = [:]
+        for role in SourceRole.allCases {
+            guard let source = source(of: model, role, seed: seed), let trial = source.trials.first else { continue }
+            sources[role] = source
+            guard train[role]?.definition == nil else { continue }
+            train[role]?.experiment = model[role].map { _ in source.name }
+            train[role]?.digest = trial.identityDigest
             // What is said about the other trial is its own run's to tell.
-            train.initialWeights?.definition = (try? YAML.node(trial.resolvedDefinition(saying: Remarks())) { SourceMark(file: "", line: $0) }).map(WeightOrigin.Nested.init)
+            train[role]?.definition = (try? YAML.node(trial.resolvedDefinition(saying: Remarks())) { SourceMark(file: "", line: $0) }).map(WeightOrigin.Nested.init)
         }
-        return (train, source)
+        return (train, sources)
     }
 
     /// Into the most parts of all models' trainings a batch is cut.
@@ -183,9 +215,11 @@ extension Definition {
     mutating func changeSources(_ change: (inout Definition) throws -> Void) rethrows {
         func changed(_ models: inout [Model]) throws {
             for index in models.indices {
-                guard var source = models[index].source?.definition else { continue }
-                try change(&source)
-                models[index].source = SourceDefinition(source)
+                for role in SourceRole.allCases {
+                    guard var source = models[index][role]?.definition else { continue }
+                    try change(&source)
+                    models[index][role] = SourceDefinition(source)
+                }
             }
         }
         try changed(&models)
@@ -199,12 +233,14 @@ extension Definition {
             guard let model = other.allModels.first(where: { $0.name == models[index].name }) else { continue }
             // What a run or a plan keeps is the definition of one model, with the model's data.
             if let own = model.data { data.places = own.places }
-            guard let origin = model.train.initialWeights else { continue }
-            models[index].train.initialWeights?.folder = origin.folder
-            models[index].train.initialWeights?.found = origin.found
-            guard var source = models[index].source?.definition, let seed = source.seeds.first, let known = other.source(of: model, seed: seed) else { continue }
-            source.takePlaces(of: known)
-            models[index].source = SourceDefinition(source)
+            for role in SourceRole.allCases {
+                guard let origin = model.train[role] else { continue }
+                models[index].train[role]?.folder = origin.folder
+                models[index].train[role]?.found = origin.found
+                guard var source = models[index][role]?.definition, let seed = source.seeds.first, let known = other.source(of: model, role, seed: seed) else { continue }
+                source.takePlaces(of: known)
+                models[index][role] = SourceDefinition(source)
+            }
         }
         allModels = models
     }

@@ -38,6 +38,8 @@ public struct Definition: Sendable {
         let ownRemarks: Remarks
         /// The definition with the trial that it starts from; nil: none, or one of the same definition.
         var source: SourceDefinition?
+        /// The same of the trial that teaches it.
+        var teacherSource: SourceDefinition?
         /// As it was written, for errors that only the size of the images brings to light.
         let node: ConfigurationNode
 

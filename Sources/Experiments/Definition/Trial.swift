@@ -19,12 +19,14 @@ public struct Trial: Sendable {
     public let train: TrainConfiguration
     /// The format of the numbers between operations.
     public let precision: Precision
-    /// The definition of the one trial whose weights it starts from (`train.init_from`); nil: it starts from none.
-    let source: Definition?
+    /// The definitions of the trials from which it takes weights (`train.init_from`) and its teacher (`train.distill`), one trial each.
+    let sources: [SourceRole: Definition]
+    /// The definition of the one trial whose weights it starts from; nil: it starts from none.
+    var source: Definition? { sources[.start] }
     fileprivate let text: TrialText
 
-    /// How many trials come before it, one starting from the other.
-    var sourceCount: Int { source?.trials.first.map { $0.sourceCount + 1 } ?? 0 }
+    /// How many trials come before it, one taking from the other.
+    var sourceCount: Int { sources.values.compactMap { $0.trials.first.map { $0.sourceCount + 1 } }.max() ?? 0 }
 
     /// The fold that is the test, from 0; nil where the data set's own test images are.
     public var fold: Int? { data.fold }
@@ -98,7 +100,7 @@ extension Definition {
         let written = folds.map { folds in
             folds.map { fold in
                 let model = fold.models[0]
-                return model.train.initialWeights?.model == nil ? fold.text(of: model, trainedBy: model.train, &texts) : nil
+                return !model.train.takesFromTrials ? fold.text(of: model, trainedBy: model.train, &texts) : nil
             }
         }
         let largestCount = folds.map(\.count).max() ?? 0
@@ -106,9 +108,9 @@ extension Definition {
             (0..<largestCount).flatMap { number in
                 folds.indices.filter { number < folds[$0].count }.map { index in
                     let fold = folds[index][number], model = fold.models[0]
-                    let (train, source) = fold.completeTrain(of: model, seed: seed)
+                    let (train, sources) = fold.completeTrain(of: model, seed: seed)
                     return Trial(
-                        model: model, seed: seed, data: fold.data, train: train, precision: precision, source: source,
+                        model: model, seed: seed, data: fold.data, train: train, precision: precision, sources: sources,
                         text: written[index][number] ?? fold.text(of: model, trainedBy: train, &texts))
                 }
             }

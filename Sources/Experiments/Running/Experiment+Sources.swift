@@ -14,32 +14,34 @@ final class SourceExperiment: Sendable {
 }
 
 extension Experiment {
-    /// The experiments of the trials that models start from, by the models' names. From here on the definition knows what the data of these hold.
+    /// The experiments of the trials that models take from, by the models' names. From here on the definition knows what the data of these hold.
     static func findSources(
         of definition: inout Definition, _ dataDirectory: String?, _ images: Images
-    ) throws -> [String: SourceExperiment] {
-        var sources: [String: SourceExperiment] = [:]
+    ) throws -> [String: [SourceRole: SourceExperiment]] {
+        var sources: [String: [SourceRole: SourceExperiment]] = [:]
         for (index, model) in definition.models.enumerated() where model.data == nil {
-            guard let source = definition.source(of: model, seed: definition.seeds.first ?? 0) else { continue }
-            try definition.requireCommonFolds(of: model, source)
-            let shared = source.sourceKey == images.sourceKey ? images : nil
-            let experiment = try Experiment(source, dataDirectory: dataDirectory, images: shared)
-            sources[model.name] = SourceExperiment(experiment)
-            if model.source != nil { definition.models[index].source = SourceDefinition(experiment.definition) }
+            for role in SourceRole.allCases {
+                guard let source = definition.source(of: model, role, seed: definition.seeds.first ?? 0) else { continue }
+                try definition.requireCommonFolds(of: model, role, source)
+                let shared = source.sourceKey == images.sourceKey ? images : nil
+                let experiment = try Experiment(source, dataDirectory: dataDirectory, images: shared)
+                sources[model.name, default: [:]][role] = SourceExperiment(experiment)
+                if model[role] != nil { definition.models[index][role] = SourceDefinition(experiment.definition) }
+            }
         }
         return sources
     }
 
-    /// The experiment with the one trial that a trial starts from; nil when it starts from none.
+    /// The experiment with the one trial that a trial takes from; nil when it takes from none.
     ///
     /// - Throws: `.data` when a recorded trial's images are others now.
-    func sourceExperiment(of trial: Trial) throws -> Experiment? {
-        guard let source = trial.source, let known = sources[trial.model.name]?.experiment else { return nil }
+    func sourceExperiment(of trial: Trial, _ role: SourceRole = .start) throws -> Experiment? {
+        guard let source = trial.sources[role], let known = sources[trial.model.name]?[role]?.experiment else { return nil }
         let experiment = try Experiment(source, dataDirectory: dataDirectory, images: known.images)
-        if let recorded = trial.train.initialWeights?.digest, let now = experiment.definition.trials.first?.identityDigest, recorded != now {
+        if let recorded = trial.train[role]?.digest, let now = experiment.definition.trials.first?.identityDigest, recorded != now {
             throw UserError(
                 .data, """
-                    \(trial.model.path).train.init_from: \(source.models[0].name), from which it starts, is another trial than the run recorded: its \
+                    \(trial.model.path).train.\(role.key): \(source.models[0].name), from which it \(role == .start ? "starts" : "learns"), is another trial than the run recorded: its \
                     identity is \(now.prefix(16))…, expected \(recorded.prefix(16))…
                     """)
         }
@@ -52,9 +54,9 @@ extension Experiment {
         let path = definition.writtenPath(of: "train.init_from", in: model), key = origin.model == nil ? "file" : "model"
         let mark = definition.mark(of: definition.writtenPath(of: "train.init_from.\(key)", in: model))
         let matching: WeightMatching, name: String
-        if let source = sources[model.name]?.experiment {
+        if let source = sources[model.name]?[.start]?.experiment {
             if let start = origin.afterEpoch { try checkContinuation(of: source.definition, by: model, after: start) }
-            try checkAverage(of: source.definition, for: model)
+            try checkAverage(of: source.definition, .start, for: model)
             matching = WeightMatching(targets, from: source.shapes, except: origin.except, of: "model")
             name = "the weights of \(source.definition.models[0].name) do not fit"
         } else {
@@ -75,11 +77,54 @@ extension Experiment {
         throw UserError(.usage, "\(mark): \(path): \(name) \(model.name): \(complaint)\(remedy)")
     }
 
-    /// Checks that the trial that a model starts from keeps the average of its weights that it starts from.
-    private func checkAverage(of source: Definition, for model: Definition.Model) throws {
+    /// Checks that the trial that teaches a model gives the logits of its task for its images.
+    func checkTeacher(of model: Definition.Model) throws {
+        let path = definition.writtenPath(of: "train.distill", in: model)
+        func refusal(_ sentence: String) -> UserError { UserError(.usage, "\(definition.mark(of: path)): \(path): \(sentence)") }
+        let task = task(of: model.name)
+        guard task.givesClassLogits else { throw refusal("goes with a task and a loss that give probabilities of classes, found \(task.name)\(task.name == "classification" ? " with a hinge loss" : "")") }
+        guard !dataset.sharesSequences else { throw refusal("does not go with images in their own sizes, which share sequences") }
+        guard let teacher = sources[model.name]?[.teacher]?.experiment else { return }
+        try checkAverage(of: teacher.definition, .teacher, for: model)
+        let name = teacher.definition.models[0].name, other = teacher.task(of: name)
+        if other.name != task.name || other.outputShape != task.outputShape {
+            throw refusal("\(name) answers with \(other.outputDescription) of \(other.name), expected \(task.outputDescription) of \(task.name) as \(model.name) does")
+        }
+        if teacher.dataset.shape != dataset.shape || teacher.dataset.normalization != dataset.normalization {
+            throw refusal("\(name) was trained with images of \(teacher.dataset.shape) or another normalization, expected \(dataset.shape) normalized as those of \(model.name)")
+        }
+    }
+
+    /// The network that teaches a trial's.
+    func teacher(of trial: Trial, weights: any WeightSource) -> TeacherNetwork? {
+        guard let source = trial.sources[.teacher] else { return nil }
+        let network = source.models[0].definition, outputs = task(of: trial.model.name).outputCount
+        return TeacherNetwork({ scope, images in network.record(images, classes: outputs, in: scope) }, weights: weights)
+    }
+
+    /// What is fitted before the first step; nil where nothing is, and where the weights bring it.
+    func fitting(of trial: Trial, startingFrom weights: (any WeightSource)?) -> TrainingLoop.Fitting? {
+        guard let configuration = trial.model.definition.configuration as? any FittedConfiguration else { return nil }
+        let isGiven = weights != nil && !configuration.fittedBuffers.contains { trial.train.initialWeights?.excepts($0) ?? false }
+        if isGiven { return nil }
+        let input = dataset.shape, seed = UInt64(trial.seed)
+        return { store, source in
+            guard let field = source.field(named: "image") else { preconditionFailure("images are trained on") }
+            let indices = source.indices(of: .train), writer = source.makeWriter(of: [field], augmentations: [], seed: seed)
+            let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: field.shape.elementCount)
+            defer { memory.deallocate() }
+            try configuration.fit(store, input: input, seed: seed, count: indices.count) { number, body in
+                try writer.write(Int(indices[number]), epoch: 0, place: 0, in: [UnsafeMutableRawPointer(memory.baseAddress!)])
+                body(UnsafePointer(memory.baseAddress!))
+            }
+        }
+    }
+
+    /// Checks that the trial that a model takes from keeps the average of its weights that it takes.
+    private func checkAverage(of source: Definition, _ role: SourceRole, for model: Definition.Model) throws {
         let other = source.models[0]
-        guard let average = model.train.initialWeights.flatMap({ RunFolder.Weights($0.weights).average }), !other.train.averages.contains(average) else { return }
-        let path = definition.writtenPath(of: "train.init_from.weights", in: model)
+        guard let average = model.train[role].flatMap({ RunFolder.Weights($0.weights).average }), !other.train.averages.contains(average) else { return }
+        let path = definition.writtenPath(of: "train.\(role.key).weights", in: model)
         throw UserError(
             .usage, "\(definition.mark(of: path)): \(path): found \(average.rawValue), but \(other.name) keeps no such average of its weights; its training needs train.\(average.rawValue)")
     }
@@ -108,24 +153,24 @@ extension Experiment {
         }
     }
 
-    /// The weights that a trial starts from; nil when it starts from its initializers.
+    /// The weights that a trial starts from, or those of its teacher; nil when it takes none.
     ///
-    /// - Parameter folder: the run of the trial that it starts from; nil where it starts from a file.
-    func weights(of trial: Trial, from folder: RunFolder?) throws -> FileWeights? {
-        guard let origin = trial.train.initialWeights else { return nil }
+    /// - Parameter folder: the run of the trial that it takes from; nil where it takes from a file.
+    func weights(of trial: Trial, _ role: SourceRole = .start, from folder: RunFolder?) throws -> FileWeights? {
+        guard let origin = trial.train[role] else { return nil }
         let path: String
         var grids: [String: TokenGrid] = [:]
         if let folder {
-            for place in sources[trial.model.name]?.experiment.shapes ?? [] { grids[place.name] = place.grid }
+            for place in sources[trial.model.name]?[role]?.experiment.shapes ?? [] { grids[place.name] = place.grid }
             let which = RunFolder.Weights(origin.weights)
             path = folder.weightsFile(which)
             let run = try RunReader(folder).contents()
-            if which.average == .swa, let source = trial.source?.models[0], let reason = source.train.absenceOfAverage(after: run.epochs.count) {
-                let key = definition.writtenPath(of: "train.init_from.weights", in: trial.model)
+            if which.average == .swa, let source = trial.sources[role]?.models[0], let reason = source.train.absenceOfAverage(after: run.epochs.count) {
+                let key = definition.writtenPath(of: "train.\(role.key).weights", in: trial.model)
                 throw UserError(
                     .usage, "\(definition.mark(of: key)): \(key): found swa, but \(source.name) has no such average: \(reason); expected other weights of it, or an earlier start_epoch")
             }
-            if let complaint = Diagnosis.complaint(about: which, of: folder, run), let source = trial.source {
+            if let complaint = Diagnosis.complaint(about: which, of: folder, run), let source = trial.sources[role] {
                 throw UserError(
                     .data, "\(complaint); harness run \(source.name) --only \(source.models[0].name) --fresh trains it again for \(trial.name)")
             }
@@ -145,12 +190,12 @@ extension Experiment {
 
 extension Definition {
     /// - Throws: `.usage` when the trial that a model starts from was trained on images that this definition's folds hold out for the test, or is not one trial.
-    fileprivate func requireCommonFolds(of model: Model, _ source: Definition) throws {
+    fileprivate func requireCommonFolds(of model: Model, _ role: SourceRole, _ source: Definition) throws {
         let (own, other) = (data, source.data)
         let isAlike = other.folds == own.folds && other.fold == own.fold && other.splitSeed == own.splitSeed && other.classes == own.classes
         let isOneTrial = other.folds == nil || other.fold != nil
         if own.folds != nil && other.source == own.source ? isAlike : isOneTrial { return }
-        let path = writtenPath(of: "train.init_from", in: model)
+        let path = writtenPath(of: "train.\(role.key)", in: model)
         throw UserError(
             .usage, "\(mark(of: path)): \(path): \(source.models[0].name) of \(source.name) is trained on other folds than \(model.name); "
                 + "expected the same data.folds, data.split_seed and data.classes, or data without folds of another data set")

@@ -17,8 +17,8 @@ public struct Experiment: Sendable {
     public let task: any TrainingTask
     /// The same with what it says for each.
     private let modelTasks: [String: any TrainingTask]
-    /// The experiments of the trials that models start from, by the models' names.
-    let sources: [String: SourceExperiment]
+    /// The experiments of the trials that models take from, by the models' names.
+    let sources: [String: [SourceRole: SourceExperiment]]
     /// The samples of the data set with the fields that the task needs.
     public let source: any SampleSource
     /// What they are measured by, whatever the model: the loss first.
@@ -112,6 +112,7 @@ public struct Experiment: Sendable {
             }
             try checkSource(of: model, (declared.parameters + declared.buffers).shapes)
         }
+        for model in common where model.train.distillation != nil { try checkTeacher(of: model) }
         try checkEnsembles()
     }
 
@@ -161,7 +162,7 @@ public struct Experiment: Sendable {
             let experiment = try Experiment(part, dataDirectory: dataDirectory, images: shared)
             parts[model.name] = experiment
             definition.setPlaces(experiment.definition.data.places, ofOwnDataOf: model.name)
-            definition.models[index].source = experiment.definition.models[0].source
+            for role in SourceRole.allCases { definition.models[index][role] = experiment.definition.models[0][role] }
         }
         return parts
     }
@@ -177,9 +178,11 @@ public struct Experiment: Sendable {
 
     /// A training of `trial`, ready to run.
     ///
-    /// - Parameter weights: where it has its first values from, such as the file of another trial's; nil: from its initializers.
+    /// - Parameters:
+    ///   - weights: where it has its first values from, such as the file of another trial's; nil: from its initializers.
+    ///   - teacher: the weights of the network that teaches it, where the trial says one.
     /// - Throws: `UserError`: `.usage` when the model does not fit the images or the data are too few, `.internal` when the memory is too small.
-    func training(of trial: Trial, startingFrom weights: (any WeightSource)? = nil, pool: WorkerPool) throws -> TrainingLoop {
+    func training(of trial: Trial, startingFrom weights: (any WeightSource)? = nil, taughtBy teacher: (any WeightSource)? = nil, pool: WorkerPool) throws -> TrainingLoop {
         let model = trial.model, task = task(of: model.name), outputs = task.outputCount
         var configuration = trial.train
         configuration.precision = trial.precision
@@ -188,7 +191,8 @@ public struct Experiment: Sendable {
                 try TrainingLoop(
                     { scope, images in model.definition.record(images, classes: outputs, in: scope) }, layers: model.definition.layerOrder, task: task,
                     configuration: configuration, source: source,
-                    augmentations: trial.data.augmentations, seed: UInt64(trial.seed), startingFrom: weights, pool: pool)
+                    augmentations: trial.data.augmentations, seed: UInt64(trial.seed), startingFrom: weights,
+                    taughtBy: teacher.flatMap { self.teacher(of: trial, weights: $0) }, fitting: fitting(of: trial, startingFrom: weights), pool: pool)
             }
         } catch let error as RecordingError {
             throw UserError(error.isShortOfMemory ? .internal : .usage, "\(model.node.mark): \(model.path): \(error)")

@@ -63,7 +63,7 @@ public struct ExperimentPreview {
             guard let trial = allTrials.first(where: { $0.model.name == model.name }) else { preconditionFailure("every model has a trial") }
             return Model(
                 name: model.name, parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds,
-                byteCount: try experiment.part(of: trial).training(of: trial, startingFrom: UnsetWeights(), pool: pool).byteCount)
+                byteCount: try experiment.part(of: trial).training(of: trial, startingFrom: UnsetWeights(), taughtBy: trial.train.distillation == nil ? nil : UnsetWeights(), pool: pool).byteCount)
         }
         var earlier = EarlierRuns(of: experiment.definition.name, results: results, except: Set(allTrials.map(\.name)), registry: experiment.definition.registry)
         var shortNamed = EarlierRuns(
@@ -71,7 +71,10 @@ public struct ExperimentPreview {
         trials = allTrials.map { trial in
             let name = experiment.definition.name
             let folder = SharedRuns.earlierRun(named: trial.name, hash: trial.hash, of: name, results: results, among: &shortNamed) ?? earlier.folder(of: trial)
-            let source = trial.source.flatMap { source in source.trials.first.map { "\(source.name)/\($0.name)" } } ?? trial.train.initialWeights?.file
+            let sources = SourceRole.allCases.compactMap { role in
+                trial.sources[role].flatMap { source in source.trials.first.map { "\(source.name)/\($0.name)" } } ?? trial.train[role]?.file
+            }
+            let source = sources.isEmpty ? nil : sources.joined(separator: ", ")
             return Trial(name: (folder.path as NSString).lastPathComponent, state: Self.state(of: folder), source: source)
         }
     }

@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import RunStore
+import Tasks
 import TensorCore
 import Training
 
@@ -130,18 +131,22 @@ public final class Runner {
     private func train(_ trial: Trial, in folder: RunFolder, _ shouldStop: () -> Bool) throws -> Ending {
         let description = try description(of: trial)
         if !options.startsOver, let ending = try earlierEnding(of: trial, folder, description) { return ending }
-        let sourceFolder: RunFolder?
-        switch try trainSource(of: trial, shouldStop) {
-        case .none: sourceFolder = nil
-        case .finished(let folder): sourceFolder = folder
-        case .interrupted: return .interrupted
-        case .diverged: return .withoutSource
+        var sourceFolders: [SourceRole: RunFolder] = [:]
+        for role in SourceRole.allCases {
+            switch try trainSource(of: trial, role, shouldStop) {
+            case .none: break
+            case .finished(let folder): sourceFolders[role] = folder
+            case .interrupted: return .interrupted
+            case .diverged: return .withoutSource
+            }
         }
+        let sourceFolder = sourceFolders[.start]
         let experiment = experiment.part(of: trial), start = ContinuousClock.now
         var writer = try RunWriter(folder)
         // Another process may have ended the run meanwhile.
         if !options.startsOver, let ending = try earlierEnding(of: trial, folder, description) { return ending }
-        let loop = try experiment.training(of: trial, startingFrom: experiment.weights(of: trial, from: sourceFolder), pool: pool)
+        let loop = try experiment.training(of: trial, startingFrom: experiment.weights(of: trial, from: sourceFolder),
+            taughtBy: experiment.weights(of: trial, .teacher, from: sourceFolders[.teacher]), pool: pool)
         var described = description
         described.tensors = loop.tensorNames
         described.measures = loop.measures
@@ -174,6 +179,7 @@ public final class Runner {
         case .completed(let test):
             try recorder.finish(machine)
             let value = test.values[loop.monitor.measure.name].map { decimals($0, 4) } ?? ""
+            if let doubt = try doubtOfConvergence(of: trial, in: folder) { say(trial, doubt) }
             say(trial, "test \(loop.monitor.measure.title) \(value)  \(duration(machine.wallClockSeconds))")
             return .finished
         case .interrupted:
@@ -187,6 +193,21 @@ public final class Runner {
             return .diverged
         }
     }
+
+    /// A sentence where the loss of a convex problem, a support vector machine with fixed features, still falls at the end; nil elsewhere.
+    private func doubtOfConvergence(of trial: Trial, in folder: RunFolder) throws -> String? {
+        guard let task = experiment.part(of: trial).task(of: trial.model.name) as? Classification, task.loss.isOfMargins else { return nil }
+        let losses = try RunReader(folder).contents().epochs.map { $0.training[0] }
+        guard let last = losses.last, let before = losses.dropLast().last, before > 0 else {
+            return "the support vector machine has seen the images once, too few times to say whether it has converged"
+        }
+        let fall = (before - last) / before
+        guard fall > Self.convergedFall else { return nil }
+        return "the support vector machine has not converged: its loss fell by \(decimals(100 * fall, 1)) % in the last epoch, to \(decimals(last, 4)); more epochs or a higher learning rate bring it nearer"
+    }
+
+    /// By which share a loss may fall in the last epoch of a training that has converged.
+    private static let convergedFall = 0.01
 
     /// What the trial goes on from when it continues another one; nil when it begins a training of its own.
     private func continuation(of trial: Trial, from source: RunFolder?, _ description: RunDescription) throws -> Resumption? {
@@ -232,9 +253,9 @@ public final class Runner {
         case interrupted, diverged
     }
 
-    /// Trains the trial from whose weights another starts, if that is not done yet.
-    private func trainSource(of trial: Trial, _ shouldStop: () -> Bool) throws -> SourceEnding {
-        guard let source = try experiment.part(of: trial).sourceExperiment(of: trial), let first = source.definition.trials.first else { return .none }
+    /// Trains the trial from which another takes its first weights or its teacher, if that is not done yet.
+    private func trainSource(of trial: Trial, _ role: SourceRole, _ shouldStop: () -> Bool) throws -> SourceEnding {
+        guard let source = try experiment.part(of: trial).sourceExperiment(of: trial, role), let first = source.definition.trials.first else { return .none }
         let given = options.sources[first.identityDigest]
         let folder = given ?? first.folder(experiment: source.definition.name, results: options.results)
         return try options.folderLocks.withLock(folder.path) {
@@ -246,7 +267,7 @@ public final class Runner {
             var options = options
             (options.startsOver, options.folder, options.epochLimit) = (false, nil, nil)
             options.label = options.label.map { "\($0)  \(first.label)" }
-            say(trial, "starts from \(first.label), which comes first")
+            say(trial, "\(role == .start ? "starts from" : "is taught by") \(first.label), which comes first")
             let outcome = try Runner(source, options: options, terminal: terminal, watchedBy: watchers).run(shouldStop: shouldStop)
             if outcome.isInterrupted { return .interrupted }
             if !outcome.divergences.isEmpty {

@@ -3,7 +3,7 @@ import Foundation
 import RunStore
 import Training
 
-/// The run of the trial that a recorded one started from, for repeating the latter: the one that is there, or one made anew and thrown away.
+/// The run of the trial that a recorded one took from, for repeating the latter: the one that is there, or one made anew and thrown away.
 struct SourceRun {
     /// nil where the trial starts from no other.
     private(set) var folder: RunFolder?
@@ -15,12 +15,12 @@ struct SourceRun {
     ///
     /// - Throws: `.diverged` when it does not come to an end, and what its training throws.
     init(
-        of trial: Trial, in experiment: Experiment, beside folder: RunFolder, threads: Int, terminal: Terminal, command: [String],
+        of trial: Trial, _ role: SourceRole, in experiment: Experiment, beside folder: RunFolder, threads: Int, terminal: Terminal, command: [String],
         shouldStop: () -> Bool
     ) throws {
-        guard let source = try experiment.sourceExperiment(of: trial), let first = source.definition.trials.first else { return }
+        guard let source = try experiment.sourceExperiment(of: trial, role), let first = source.definition.trials.first else { return }
         let known = first.folder(experiment: source.definition.name, results: folder.results(of: experiment.definition.name))
-        let weights = trial.train.initialWeights?.weights ?? .best
+        let weights = trial.train[role]?.weights ?? .best
         if let run = try? RunReader(known).contents(), run.status == .finished, run.description.trialDigest == first.identityDigest,
             Diagnosis.complaint(about: RunFolder.Weights(weights), of: known, run) == nil
         {
@@ -29,7 +29,7 @@ struct SourceRun {
         }
         let place = FileManager.default.temporaryDirectory.appending(path: "harness-source-\(UUID().uuidString)")
         temporary = place
-        terminal.line("\(known.path): is not there as it was; \(first.label), from which the run started, is trained again")
+        terminal.line("\(known.path): is not there as it was; \(first.label), from which the run \(role == .start ? "started" : "learned"), is trained again")
         let options = Runner.Options(threads: threads, results: place, startsOver: false, command: command)
         do {
             let outcome = try Runner(source, options: options, terminal: terminal).run(shouldStop: shouldStop)

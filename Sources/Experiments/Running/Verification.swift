@@ -63,13 +63,16 @@ public struct Verification {
             throw UserError(.data, "\(folder.runFile): has no whole list of steps to compare with")
         }
         let pool = WorkerPool(threads: threads, shards: trial.train.shards)
-        let source = try SourceRun(of: trial, in: experiment, beside: folder, threads: threads, terminal: terminal, command: command, shouldStop: shouldStop)
+        let source = try SourceRun(of: trial, .start, in: experiment, beside: folder, threads: threads, terminal: terminal, command: command, shouldStop: shouldStop)
         defer { source.remove() }
-        guard !source.isInterrupted else {
+        let teacher = try SourceRun(of: trial, .teacher, in: experiment, beside: folder, threads: threads, terminal: terminal, command: command, shouldStop: shouldStop)
+        defer { teacher.remove() }
+        guard !source.isInterrupted, !teacher.isInterrupted else {
             (self.folder, verdict, machineDifferences, shards, arithmeticNote) = (folder, .interrupted(steps: 0), [], trial.train.shards, nil)
             return
         }
-        let loop = try experiment.training(of: trial, startingFrom: experiment.weights(of: trial, from: source.folder), pool: pool)
+        let loop = try experiment.training(of: trial, startingFrom: experiment.weights(of: trial, from: source.folder),
+            taughtBy: experiment.weights(of: trial, .teacher, from: teacher.folder), pool: pool)
         guard description.tensors.isEmpty || description.tensors == loop.tensorNames else {
             throw UserError(.data, "\(folder.runFile): has checksums of other tensors than \(description.model) has")
         }

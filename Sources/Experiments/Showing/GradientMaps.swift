@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Models
 import TensorCore
 
 /// How strongly the cells of a feature map speak for a class.
@@ -73,8 +74,12 @@ extension ModelProbe {
     /// Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks", ICML 2017; y_c is the logit.
     ///
     /// - Returns: takes an image's pixels, and a class or nil for the predicted one; gives the class, its probability and `[height · width]`, the sum over channels.
+    /// - Throws: `.usage` when the model's features have no gradient.
     public func integratedGradients(steps: Int = 64) throws -> (_ pixels: [Float], _ classIndex: Int?) throws -> (classIndex: Int, probability: Float, values: [Float]) {
         precondition(batchSize == 1 && steps > 0, "gradients are those of one image")
+        if let fixed = trained.definition.configuration as? any FixedFeatureConfiguration, !fixed.hasGradient {
+            throw UserError(.usage, "\(trained.definition.family) makes features that have no gradient with respect to pixels; expected a network, or edges other than canny's")
+        }
         let evaluate = try evaluator(of: [outputs["logits"]!, gradients(withRespectTo: [images])[0]]), black = blackPixel, channels = trained.input.channels
         return { [self] pixels, classIndex in
             let logits = try evaluate(pixels, [Float](repeating: 0, count: trained.outputs))[0].floats

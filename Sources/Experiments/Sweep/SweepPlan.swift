@@ -150,9 +150,9 @@ public struct SweepPlan: Sendable {
             if models[model.name]?.value != model.definition { models[model.name] = (model.definition, YAML.line(model.definition.node)) }
             // Rules and weights have to fit the model, too.
             let key = data!.key, train = model.train
-            let fitted = train.parameters.isEmpty && train.initialWeights == nil && train.averages.isEmpty ? "" : YAML.line(train.completeNode)
+            let fitted = train.parameters.isEmpty && train.initialWeights == nil && train.distillation == nil && train.averages.isEmpty ? "" : YAML.line(train.completeNode)
             // Among the definition's models are those that this one starts from.
-            let source = train.initialWeights?.model == nil ? "" : definition.allModels.map { YAML.line($0.definition.node) }.joined()
+            let source = !train.takesFromTrials ? "" : definition.allModels.map { YAML.line($0.definition.node) }.joined()
             guard seen.insert(key + models[model.name]!.key + fitted + source).inserted else { continue }
             do {
                 let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key] ?? loaded.values.sharing(definition.sourceKey))

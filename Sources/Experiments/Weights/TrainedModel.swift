@@ -34,6 +34,8 @@ public struct TrainedModel: Sendable {
     /// The format of the numbers between operations.
     public let precision: Precision
     let weights: FileWeights
+    /// Whether an image has any number of classes, each with a probability of its own.
+    public private(set) var hasSeveralLabels = false
 
     /// A model for images that are normalized already.
     ///
@@ -62,6 +64,10 @@ public struct TrainedModel: Sendable {
         guard let trial = definition.trials.first, let classes = embedding?.length ?? description.classes, let data = description.data, data.imageShape.count == 3 else {
             throw UserError(.data, "\(run.runFile): does not say how images are normalized and into how many classes they fall, so it predicts nothing")
         }
+        let task = definition.registry.tasks.name(of: definition.task)
+        if task == "regression" {
+            throw UserError(.usage, "\(run.runFile): the run is of the task regression, whose answers are numbers; its file keeps those of the test images (/evaluation/test/estimates); expected a classifier's, which can be predicted and shown")
+        }
         if let average = which.average, !contents.description.averages(test: contents.evaluations[.test]?.values).contains(average) {
             let reason = average == .swa ? trial.train.absenceOfAverage(after: contents.epochs.count).map { ": \($0)" } : nil
             throw UserError(.usage, "\(run.runFile): the run has no average of its weights by train.\(average.rawValue)\(reason ?? "")")
@@ -75,6 +81,7 @@ public struct TrainedModel: Sendable {
             trial.data.size == nil && trial.data.padTo == nil ? nil : trial.data.sizing, trial.data, precision ?? trial.precision, FileWeights(path))
         imageAnswers = try definition.registry.tasks.imageAnswers(definition.task)
         (embeds, normalizesEmbeddings) = (embedding != nil, embedding?.isNormalized ?? false)
+        hasSeveralLabels = task == "multi_label"
         try check(trial.model.name, path)
     }
 

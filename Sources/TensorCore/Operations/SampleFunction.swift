@@ -10,12 +10,16 @@ public protocol SampleFunction: Sendable, Equatable {
     /// The shapes of what it gives for one sample, from those of its operands, or a `ShapeError` that goes on from its name.
     func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape]
 
+    /// How many multiply-adds one sample takes, as `check` shows them and caches of features judge what they save; 0 where the function is no part of a network.
+    func multiplyAdds(_ inputs: [Shape]) -> Int
+
     /// Computes all elements of a sample's outputs from its inputs, in row-major order; may depend on nothing else. The memory is valid during the call.
     func compute(_ inputs: [UnsafePointer<Float>], _ outputs: [UnsafeMutablePointer<Float>])
 }
 
 extension SampleFunction {
     public var outputCount: Int { 1 }
+    public func multiplyAdds(_ inputs: [Shape]) -> Int { 0 }
 
     /// Records one call: float32 `[B, …]`, all of one B → float32 `[B, …]`, which have no gradient.
     public func callAsFunction(_ tensors: Tensor...) -> [Tensor] { tensors[0].graph.record(SampleByItself(function: self), tensors) }
@@ -31,6 +35,10 @@ private struct SampleByItself<Function: SampleFunction>: Operation {
             throw ShapeError("of \(inputs.map(\.description).joined(separator: ", ")): expected float32 with one number of samples")
         }
         return try function.outputShapes(inputs.map { Shape($0.shape.dropFirst()) }).map { TensorType(Shape([first[0]] + $0.dimensions)) }
+    }
+
+    func multiplyAdds(_ inputs: [TensorType], _ outputs: [TensorType]) -> Int {
+        inputs[0].shape[0] * function.multiplyAdds(inputs.map { Shape($0.shape.dropFirst()) })
     }
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] { node.inputs.map { _ in nil } }
