@@ -73,7 +73,7 @@ struct HDF5Targets {
         if let first = sets.first, let other = sets.first(where: { $0.shape[1] != first.shape[1] }) {
             throw UserError(.data, "\(file.path): \(Self.labelSets): found \(other.shape[1]) classes in one part and \(first.shape[1]) in another")
         }
-        labelSets = sets.first.map { first in LabelSets(classCount: first.shape[1], sets.flatMap { $0.values.map { UInt8(clamping: $0) } }) }
+        labelSets = sets.first.map { first in LabelSets(classCount: first.shape[1], sets.flatMap { $0.values.map { UInt8(min(255, max(0, $0))) } }) }
         targets = try Self.readTargets(parts, of: file)
     }
 
