@@ -233,9 +233,8 @@ final class ShownModel {
 
     /// The features before the head, in a plane.
     func embedding(_ count: Int) throws -> NetworkView {
-        if !trained.embeds, !probe.hasCodes { try requireAnswerForImage("embedding") }
         let probe = try ModelProbe(trained, batchSize: trained.input.count > 64 * 64 * 3 ? 16 : 64, threads: threads)
-        if !probe.hasCodes { try requireAnswerForImage("embedding") }
+        if !trained.embeds, !probe.hasCodes { try requireAnswerForImage("embedding") }
         let (vectors, labels) = try probe.pooledFeatures(of: tests(), limit: count)
         guard vectors.count > 1 else { throw UserError(.usage, "the run has \(vectors.count) test images, expected at least 2") }
         let components = PrincipalComponents(vectors), present = Set(labels).sorted()
