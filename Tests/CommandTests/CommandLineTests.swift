@@ -81,7 +81,7 @@ import Testing
         (["check", "patch"], 64, "harness: Experiments/patch.yaml:2: models.v.vit.patch: "),
         (["run", "missing"], 66, "harness: data set mnist not found"),
         (["models", "resnet21"], 64, "harness: 'resnet21': unknown model 'resnet21'; did you mean 'resnet20'?\n"),
-        (["models", "unheard-of"], 64, "harness: 'unheard-of': unknown model 'unheard-of'; known: alexnet, alexnet-original, alexnet-ungrouped, cct, cct-14-7x2, "),
+        (["models", "unheard-of"], 64, "harness: 'unheard-of': unknown model 'unheard-of'; known: alexnet, alexnet-original, alexnet-ungrouped, autoencoder, bag_of_words, cct, cct-14-7x2, "),
         (["models", "{unheard-of: {}}"], 64, "unknown model 'unheard-of'; known: alexnet, autoencoder, bag_of_words, cct, cnn1d, coatnet, conv_autoencoder, convnext, deeplab, densenet, edges, efficientnet, fcn, filter, googlenet, hog, inception_resnet_v2, inception_v3, lenet5, levit, logistic_regression, mae, mlp, mnist_cnn, mobilenet, mobilenet_v2, mvcnn, navit, plain, resnet, resnet3d, resnet_standardized, resnet_v2, retinanet, setr, squeezenet, swin, unet, vgg, vit, voxel_cnn, wide_resnet, xception, yolo\n"),
         (["models", "{backbon: {}}"], 64, "unknown model 'backbon'; did you mean 'backbone'?\n"),
         (["models", "lenet5", "--input", "1x4x4"], 64, "harness: lenet5: lenet5 needs images of at least 12×12 pixels, found 4×4"),
