@@ -44,7 +44,7 @@ let package = Package(
         .target(name: "Models", dependencies: ["Layers", "TensorCore", "Configuration"]),
         .target(name: "VisionData", dependencies: ["TensorCore", "HDF5", "CImages", "CMatrices", "CZlib", "Checksums", "Configuration"]),
         .target(name: "Training", dependencies: ["Measures", "VisionData", "TensorCore", "CKernels", "Checksums", "Configuration"]),
-        .target(name: "Tasks", dependencies: ["Training", "Measures", "VisionData", "TensorCore", "Configuration"]),
+        .target(name: "Tasks", dependencies: ["Training", "Measures", "Layers", "VisionData", "TensorCore", "Configuration"]),
         .target(name: "RunStore", dependencies: ["Measures", "HDF5", "Checksums", "Configuration"]),
         .target(
             name: "Experiments",

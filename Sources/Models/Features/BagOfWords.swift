@@ -90,7 +90,7 @@ public struct BagOfWordsConfiguration: FixedFeatureConfiguration, FittedConfigur
             throw UserError(
                 .usage, "bag_of_words: found \(grouped(pointCount)) descriptors in \(grouped(imageCount)) training images, expected at least one for each of the \(grouped(words)) words; say fewer words or more samples")
         }
-        let centres = KMeans(clusters: words, iterations: iterations, stream: PhiloxStream(seed: seed, name: "fit/\(Self.codebook)")).centres(of: found, length: DenseDescriptors.length)
+        let centres = try KMeans(clusters: words, iterations: iterations, stream: PhiloxStream(seed: seed, name: "fit/\(Self.codebook)")).centres(of: found, length: DenseDescriptors.length)
         weights.set(HostTensor([words, DenseDescriptors.length], centres), named: Self.codebook)
     }
 }

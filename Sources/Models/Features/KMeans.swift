@@ -20,37 +20,36 @@ public struct KMeans: Sendable {
     /// The centres `[clusters, length]` of points `[points, length]`, of which there are at least as many.
     ///
     /// - Parameter given: where the centres are at first; nil: at points that are drawn.
-    public func centres(of points: [Float], length: Int, startingAt given: [Float]? = nil) -> [Float] {
+    /// - Throws: `RecordingError` when there is too little memory.
+    public func centres(of points: [Float], length: Int, startingAt given: [Float]? = nil) throws -> [Float] {
         let count = points.count / length
         precondition(count >= clusters && clusters > 0, "\(count) points for \(clusters) centres")
-        return points.withUnsafeBufferPointer { points in
-            let points = Points(values: points, length: length)
-            var centres = given ?? start(points), owners = [Int](repeating: -1, count: count), distances = [Float](repeating: 0, count: count)
+        return try points.withUnsafeBufferPointer { values in
+            let points = Points(values: values, length: length), nearest = try NearestCentres(points, clusters: clusters)
+            var centres = try given ?? start(points), owners: [Int32] = []
             for _ in 0..<iterations {
-                var hasChanged = false
-                for point in 0..<count {
-                    let (owner, distance) = points.nearest(to: point, among: centres)
-                    if owner != owners[point] { hasChanged = true }
-                    (owners[point], distances[point]) = (owner, distance)
-                }
-                if !hasChanged { break }
-                centres = means(points, owners, &distances)
+                let found = try nearest.find(among: centres)
+                if found.owners == owners { break }
+                owners = found.owners
+                centres = means(points, owners, found.distances)
             }
             return centres
         }
     }
 
     /// The first centre is a point drawn evenly, each further one a point drawn by its squared distance to those that there are.
-    private func start(_ points: Points) -> [Float] {
+    private func start(_ points: Points) throws -> [Float] {
+        let nearest = try NearestCentres(points, clusters: 1)
         var draws = stream.draws(time: 0, sample: 0), centres: [Float] = [], distances = [Float](repeating: .infinity, count: points.count)
         var next = draws.integer(below: points.count)
         for number in 0..<clusters {
-            let row = Array(points.row(next))
+            let row = points.row(next)
             centres += row
             guard number < clusters - 1 else { break }
+            let added = try nearest.find(among: row).distances
             var total = 0.0
             for point in 0..<points.count {
-                distances[point] = row.withUnsafeBufferPointer { min(distances[point], points.distance(of: point, to: $0)) }
+                distances[point] = min(distances[point], added[point])
                 total += Double(distances[point])
             }
             var left = Double(draws.uniform()) * total
@@ -67,12 +66,15 @@ public struct KMeans: Sendable {
         return centres
     }
 
-    private func means(_ points: Points, _ owners: [Int], _ distances: inout [Float]) -> [Float] {
+    private func means(_ points: Points, _ owners: [Int32], _ distances: [Float]) -> [Float] {
         let length = points.length
-        var sums = [Double](repeating: 0, count: clusters * length), counts = [Int](repeating: 0, count: clusters)
-        for point in 0..<points.count {
-            counts[owners[point]] += 1
-            for (place, value) in points.row(point).enumerated() { sums[owners[point] * length + place] += Double(value) }
+        var sums = [Double](repeating: 0, count: clusters * length), counts = [Int](repeating: 0, count: clusters), distances = distances
+        sums.withUnsafeMutableBufferPointer { sums in
+            for point in 0..<points.count {
+                let owner = Int(owners[point])
+                counts[owner] += 1
+                for place in 0..<length { sums[owner * length + place] += Double(points.values[point * length + place]) }
+            }
         }
         var centres = (0..<clusters * length).map { counts[$0 / length] > 0 ? Float(sums[$0] / Double(counts[$0 / length])) : 0 }
         for cluster in 0..<clusters where counts[cluster] == 0 {
@@ -90,34 +92,47 @@ private struct Points {
     let length: Int
     var count: Int { values.count / length }
 
-    func row(_ point: Int) -> Slice<UnsafeBufferPointer<Float>> { values[point * length..<(point + 1) * length] }
+    func row(_ point: Int) -> [Float] { Array(values[point * length..<(point + 1) * length]) }
+}
 
-    /// The squared distance, in the order of eight sums.
-    func distance(of point: Int, to centre: UnsafeBufferPointer<Float>) -> Float {
-        let first = values.baseAddress! + point * length, second = centre.baseAddress!
-        var sums = SIMD8<Float>(repeating: 0), place = 0
-        while place + 8 <= length {
-            let difference = UnsafeRawPointer(first + place).loadUnaligned(as: SIMD8<Float>.self) - UnsafeRawPointer(second + place).loadUnaligned(as: SIMD8<Float>.self)
-            sums += difference * difference
-            place += 8
+/// The nearest centre of each of some points, and its squared distance: |p − c|² = |p|² − 2 (p · c − |c|² / 2), a matrix product for each block of points.
+private struct NearestCentres {
+    private static let largestBlock = 4_096
+
+    private let points: Points
+    private let block: Int
+    private let plan: Plan
+
+    init(_ points: Points, clusters: Int) throws {
+        self.points = points
+        block = min(points.count, Self.largestBlock)
+        let graph = Graph(), rows = graph.input("points", [1, block, points.length]), centres = graph.input("centres", [1, clusters, points.length])
+        let scores = rows.matmul(centres, transposeB: true) - (centres.square().sum(axes: [2]) * 0.5).reshaped([1, 1, clusters])
+        plan = try Plan(graph, outputs: [scores.indexOfLargest(), scores.max(axes: [2]), rows.square().sum(axes: [2])], pool: WorkerPool(threads: 1))
+    }
+
+    /// The last block ends with the last point, and has some of the points before it again.
+    private func forEachBlock(_ centres: [Float], _ body: (_ start: Int, _ plan: Plan) -> Void) throws {
+        try centres.withUnsafeBytes { centres in
+            for first in stride(from: 0, to: points.count, by: block) {
+                let start = min(first, points.count - block)
+                try plan.run(feeding: [UnsafeRawPointer(points.values.baseAddress! + start * points.length), centres.baseAddress!])
+                body(start, plan)
+            }
         }
-        var sum = sums.sum()
-        while place < length {
-            sum += (first[place] - second[place]) * (first[place] - second[place])
-            place += 1
-        }
-        return sum
     }
 
     /// Of equally near centres the first.
-    func nearest(to point: Int, among centres: [Float]) -> (centre: Int, distance: Float) {
-        centres.withUnsafeBufferPointer { centres in
-            var best = (centre: 0, distance: Float.infinity)
-            for centre in 0..<centres.count / length {
-                let distance = distance(of: point, to: UnsafeBufferPointer(rebasing: centres[centre * length..<(centre + 1) * length]))
-                if distance < best.distance { best = (centre, distance) }
+    func find(among centres: [Float]) throws -> (owners: [Int32], distances: [Float]) {
+        var owners = [Int32](repeating: 0, count: points.count), distances = [Float](repeating: 0, count: points.count)
+        try forEachBlock(centres) { start, plan in
+            let nearest = plan.outputPointer(0).assumingMemoryBound(to: Int32.self), scores = plan.outputPointer(1).assumingMemoryBound(to: Float.self)
+            let squares = plan.outputPointer(2).assumingMemoryBound(to: Float.self)
+            for place in 0..<block {
+                owners[start + place] = nearest[place]
+                distances[start + place] = max(squares[place] - 2 * scores[place], 0)
             }
-            return best
         }
+        return (owners, distances)
     }
 }
