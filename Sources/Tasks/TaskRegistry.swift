@@ -147,7 +147,8 @@ public struct TaskRegistry: Sendable {
     /// cannot be read.
     public func embedding(_ node: ConfigurationNode?) -> (length: Int, isNormalized: Bool)? {
         let errors = ConfigurationErrors()
-        guard var (name, fields) = choice(node, errors), name == MetricLearning.taskName else { return nil }
+        guard let (name, given) = choice(node, errors), name == MetricLearning.taskName else { return nil }
+        var fields = given
         let options = MetricLearningOptions(from: &fields)
         return errors.messages.isEmpty ? (options.embedding, options.normalize) : nil
     }

@@ -52,6 +52,33 @@ import VisionData
         }
     }
 
+    /// A classifier's encoder starts as that of a masked autoencoder of another definition.
+    @Test func aProbeStartsFromAMaskedAutoencoder() throws {
+        try withTemporaryFolder { folder in
+            let options = "patch: 2, width: 16, depth: 2, heads: 2, position: sincos_mae"
+            try Data(Self.text("{}", "{mae: {\(options), decoder_width: 16, decoder_heads: 2}}").utf8).write(to: URL(filePath: "\(folder)/mae.yaml"))
+            let probe = """
+                data:   {name: digits, test_examples: 64, images_per_class: 10}
+                train:
+                  epochs: 2
+                  batch_size: 40
+                  init_from: {experiment: mae.yaml, model: m, except: ["head.*", "decoder.*"]}
+                  parameters: [{match: "head.*"}, {match: "*", freeze: true}]
+                models: {probe: {vit: {\(options), pool: class}}}
+
+                """
+            try Data(probe.utf8).write(to: URL(filePath: "\(folder)/probe.yaml"))
+            let read = try Definition(Composition(of: URL(filePath: "\(folder)/probe.yaml"), display: { $0.lastPathComponent }))
+            let running = Runner.Options(threads: 2, results: URL(filePath: "\(folder)/results"), startsOver: false, command: [])
+            let own = try Runner(Experiment(read, dataDirectory: nil), options: running, terminal: .silent).run { false }.folders[0]
+            #expect(try RunReader(own).status == .finished)
+            let found = try #require(FileManager.default.enumerator(atPath: "\(folder)/results")?.compactMap { $0 as? String }.first { $0.contains("mae/m-") && $0.hasSuffix("best.h5") })
+            func blocks(_ path: String) throws -> [NamedArray] { try StoredWeights(reading: path).parameters.filter { $0.name.hasPrefix("blocks.") } }
+            let frozen = try blocks(own.weightsFile(.best))
+            #expect(try !frozen.isEmpty && frozen == blocks("\(folder)/results/\(found)"))
+        }
+    }
+
     /// A model without parameters is tested like any other, and its weights are its kernel.
     @Test func aFixedFilterIsTested() throws {
         try withTemporaryFolder { results in
