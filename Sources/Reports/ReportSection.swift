@@ -63,7 +63,7 @@ struct ReportSections {
     }
 
     var all: [ReportSection] {
-        [question, table, curves, costs, sweep, classes, calibration, errors, layers, differences].compactMap(\.self).filter { !$0.parts.isEmpty }
+        [question, table, measures, curves, costs, sweep, classes, calibration, errors, layers, differences].compactMap(\.self).filter { !$0.parts.isEmpty }
     }
 
     /// What the metric is, with its unit, at an axis.
