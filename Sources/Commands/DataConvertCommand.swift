@@ -63,9 +63,12 @@ struct DataConvertCommand: DefinitionCommand {
             if let onError { folder.onError = onError }
             source.folder = folder
         }
+        let isCOCO = source.coco != nil
         let isMixed = try source.holdsSizesOfTheirOwn()
         let unfit = [
-            (size != nil && !isFolder && !isMixed, "--size: goes with images of several sizes"), (resize != nil && size == nil, "--resize: goes with --size, to which images are brought"),
+            (isCOCO && !(8...2_048).contains(size ?? 8), "--size: expected 8 to 2,048 pixels, to which COCO's images are stretched, found \(size ?? 0)"),
+            (isCOCO && resize != nil && resize != .exact, "--resize: COCO's images are stretched with their boxes; expected exact, or none"),
+            (size != nil && !isFolder && !isMixed && !isCOCO, "--size: goes with images of several sizes"), (resize != nil && size == nil, "--resize: goes with --size, to which images are brought"),
             (channels != nil && !isFolder, "--channels: goes with image files"), (test != nil && !isFolder, "--test: goes with image files"),
             (onError != nil && !isFolder, "--on-error: goes with image files"),
         ]
@@ -73,7 +76,7 @@ struct DataConvertCommand: DefinitionCommand {
         let isOneByOne = size == nil && isMixed && source.configuration.size == nil
         if isOneByOne, source.folder?.masks != nil { throw UserError(.usage, "--size: is needed, since the images have several sizes and their masks are written with them") }
         // Of images that are written whole the size does not matter.
-        if isOneByOne { source.configuration.size = Size2D(64, 64) } else if let size { source.configuration.size = Size2D(size, size) }
+        if isCOCO, let size { source.coco?.size = size } else if isOneByOne { source.configuration.size = Size2D(64, 64) } else if let size { source.configuration.size = Size2D(size, size) }
         if let resize { source.configuration.resize = resize }
         let output = try OutputFile.path(output, besides: [source.path].compactMap { $0 }, replacing: ("HDF5", [0x89, 0x48, 0x44, 0x46]))
         let progress = FileProgress()

@@ -42,7 +42,8 @@ public struct ClassificationReport: Encodable, Sendable {
         }
     }
 
-    private var things: String { isOfPixels ? "pixels" : "images" }
+    /// What has classes, as words have it.
+    var things: String { isOfPixels ? "pixels" : "images" }
 
     private struct ClassLine: Encodable {
         let images, pixels: Int?

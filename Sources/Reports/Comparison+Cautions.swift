@@ -5,7 +5,7 @@ import Measures
 extension Comparison {
     /// What a reader of the table has to know.
     func cautions() -> [String] {
-        otherClasses() + tooFewPairs() + pooled() + missingAverages() + changedData() + mixedArithmetics() + unequalBudgets()
+        otherTasks() + otherClasses() + tooFewPairs() + pooled() + missingAverages() + changedData() + mixedArithmetics() + unequalBudgets()
     }
 
     /// Says when runs say the same of their data and had other images: files that changed between them.
@@ -24,10 +24,20 @@ extension Comparison {
         return []
     }
 
+    /// Says when rows are compared by losses of different tasks, which are different quantities.
+    private func otherTasks() -> [String] {
+        guard metric.measureName == Measure.lossName else { return [] }
+        let tasks = rows.flatMap(\.runs).map { $0.keys.values["task"] ?? "classification" }.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+        return tasks.count > 1 ? ["losses of different tasks are different quantities, of which none is better: \(tasks.joined(separator: ", "))"] : []
+    }
+
     /// - Throws: `.usage` when runs were tested on different images, so that no comparison means anything.
     func requireCommonData() throws {
+        /// The key that says where a run's images are from, and what it says; made ones are known by what they are.
         func source(_ run: Run) -> (key: String, value: String)? {
-            ["data.name", "data.hdf5.path", "data.folder.path", "data.numpy.path", "data.coco.path"].lazy.compactMap { key in run.keys.values[key].map { (key, $0) } }.first
+            let named = ["data.name", "data.hdf5.path", "data.folder.path", "data.numpy.path", "data.coco.path"].lazy.compactMap { key in run.keys.values[key].map { (key, $0) } }.first
+            let made = ["fashion_scenes", "shapes_3d", "sequences_1d"].first { name in run.keys.values.keys.contains { $0.hasPrefix("data.\(name).") } }
+            return named ?? made.map { ("data", $0.replacing("_", with: "-")) }
         }
         let runs = rows.flatMap(\.runs), sources = runs.map { source($0)?.value ?? "" }
         let isAskedFor = options.by.contains { key in
@@ -35,9 +45,10 @@ extension Comparison {
         }
         guard !isAskedFor, let other = sources.firstIndex(where: { $0 != sources[0] }) else { return }
         let (first, second) = (runs[0].summary.folder.path, runs[other].summary.folder.path)
+        let key = [0, other].lazy.compactMap { source(runs[$0])?.key }.first { $0 != "data" }
         throw UserError(
             .usage, "\(first) and \(second) have nothing in common: one is about \(sources[0]), the other about \(sources[other])"
-                + " (--by data.name puts them into one table all the same)")
+                + (key.map { " (--by \($0) puts them into one table all the same)" } ?? ""))
     }
 
     /// Says which rows were tested on other classes than the baseline.

@@ -84,7 +84,7 @@ public enum Metric: RawRepresentable, Sendable, Hashable {
         /// In parentheses.
         func unit(_ whole: String = "") -> String {
             guard let measure else { return "" }
-            return measure.isShare ? " (share\(whole))" : measure.unit == "1" ? "" : " (\(measure.unit))"
+            return measure.isShareCounted ? " (share\(whole))" : measure.unit == "1" ? "" : " (\(measure.unit))"
         }
         if let score = score(), measure == score.measure.measure {
             let isTest = score.split == .test, unit = score.measure.measure.unit
@@ -160,4 +160,9 @@ public enum Metric: RawRepresentable, Sendable, Hashable {
         case .other(.predictedGradientGain): return LayerGain(run).predictedGradient
         }
     }
+}
+
+extension Measure {
+    /// Whether it counts what is right among samples or pixels: an IoU and an average precision lie between 0 and 1 too, and count nothing.
+    var isShareCounted: Bool { isShare && name.hasSuffix("accuracy") }
 }

@@ -16,6 +16,36 @@ extension ReportSections {
         return ReportSection(id: "curves", title: "Learning curves", parts: parts)
     }
 
+    /// What the task measures in the test beside the metric: of a localization the class and the box, of a detection COCO's average precision too.
+    var measures: ReportSection? {
+        let rows = comparison.rows.filter { !$0.measured.isEmpty }
+        func values(_ metric: Metric, _ row: Comparison.Row) -> [Double] { row.measured.compactMap { finite(metric.value(of: $0.run.summary)) } }
+        let known = comparison.measures.filter { measure in
+            let metric = Metric.test(measure.name)
+            return measure.isOfEvaluation && measure.bounds == 0...1 && metric != comparison.metric && rows.contains { !values(metric, $0).isEmpty }
+        }
+        guard !known.isEmpty else { return nil }
+        var table = TextTable([TextTable.Column("row", .left)] + known.map { TextTable.Column("test \($0.title)") })
+        for row in rows {
+            table.append([row.label] + known.map { measure in
+                let values = values(.test(measure.name), row)
+                return values.isEmpty ? none : decimals(Sample(values: values).mean, 4)
+            })
+        }
+        let dots = known.map { measure in
+            DotChart.Row(measure.title, shown.map { shown in
+                let sample = Sample(values: values(.test(measure.name), shown.row))
+                return sample.count == 0 ? nil : DotChart.Dot(sample.mean, interval: sample.confidenceInterval?.clamped(to: 0...1))
+            })
+        }
+        let chart = DotChart(
+            title: "Other measures of the test", axis: Axis("value, from 0 to 1", bounds: 0...1), series: shown.map(\.name), groups: [DotChart.Group(rows: dots)])
+        return ReportSection(id: "measures", title: "Other measures of the test", parts: [
+            .figure("measures", chart, reading: "Dots are means over the row's runs\(comparison.hasSpread ? ", lines their 95% confidence intervals" : "")."),
+            .table("measures", table, caption: ["Means over the row's runs"], command: nil),
+        ])
+    }
+
     func curve(of measure: Measure) -> ReportSection.Part? {
         var series: [LineChart.Series] = [], hasBoth = false, hasBands = false
         for (colour, shown) in shown.enumerated() {
@@ -40,7 +70,7 @@ extension ReportSections {
         guard series.contains(where: { $0.x.count > 1 }) else { return nil }
         let values = series.flatMap(\.y), isLoss = measure.name == Measure.lossName
         let isWide = isLoss && (values.min() ?? 0) > 0 && (values.max() ?? 1) / (values.min() ?? 1) > 30
-        let unit = measure.isShare ? " (share)" : measure.unit == "1" ? "" : " (\(measure.unit))"
+        let unit = measure.isShareCounted ? " (share)" : measure.unit == "1" ? "" : " (\(measure.unit))"
         let chart = LineChart(
             title: "\(measure.title.capitalizedFirst) by epoch", xAxis: Axis("epoch", isWhole: true),
             yAxis: Axis(measure.title + unit, scale: isWide ? .logarithmic : .linear, bounds: measure.bounds), series: series,

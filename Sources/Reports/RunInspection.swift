@@ -27,6 +27,8 @@ struct RunInspection {
         let values: [(measure: Measure, value: Double?)]
         /// nil where the task does not choose among classes.
         let classification: ClassificationReport?
+        /// COCO's, of each class, NaN for one without objects; nil where the task finds no objects.
+        let averagePrecisions: [Double]?
         /// nil where the run keeps no groups of test images.
         let subgroups: SubgroupReport?
 
@@ -34,6 +36,7 @@ struct RunInspection {
             var fields = encoder.container(keyedBy: NamedKey.self)
             for (measure, value) in values { try fields.encodeIfPresent(value, forKey: NamedKey(measure.name)) }
             try classification?.encode(to: encoder)
+            try fields.encodeIfPresent(averagePrecisions?.map(finite), forKey: NamedKey("class_average_precision"))
             try fields.encodeIfPresent(subgroups, forKey: NamedKey("subgroups"))
         }
     }
@@ -112,7 +115,8 @@ struct RunInspection {
                 let values = zip(description.measures, record.values).filter(\.0.isOfEvaluation).map { (measure: $0, value: finite($1 as Double?)) }
                 return Test(
                     values: values.filter { $0.measure.name == description.monitored } + values.filter { $0.measure.name != description.monitored },
-                    classification: ClassificationReport(record, classes: description.classes), subgroups: SubgroupReport(try reader.subgroups(), record))
+                    classification: ClassificationReport(record, classes: description.classes),
+                    averagePrecisions: record.tables["class_average_precision"]?.reals?.map(Double.init), subgroups: SubgroupReport(try reader.subgroups(), record))
             },
             weights: weights, machine: machine)
     }
@@ -215,15 +219,23 @@ struct RunInspection {
     /// The figures of the test set, and what the task adds to them.
     private func describe(_ test: Test, _ width: Int?) -> String {
         let values = test.values.map { measure, value in (Self.title("test \(measure.title)", measure), value.map { decimals($0, 4) } ?? none) }
-        let images = test.classification.map { [("test images", grouped($0.images))] } ?? []
+        let images = test.classification.map { [("test \($0.things)", grouped($0.images))] } ?? []
         let scores = test.classification?.scores.map { score, value in
             (Self.title("test \(score.measure.title)", score.measure), finite(value).map { decimals($0, 4) } ?? none)
         } ?? []
         let sections = [
             aligned(values + scores + images), test.classification?.text(names: report.classNames, width: width),
-            test.classification?.classText(names: report.classNames, width: width), test.subgroups?.text(width: width),
+            test.classification?.classText(names: report.classNames, width: width), test.averagePrecisions.map { text(of: $0, width) }, test.subgroups?.text(width: width),
         ]
         return sections.compactMap(\.self).joined(separator: "\n\n")
+    }
+
+    /// The average precision of each class.
+    private func text(of averagePrecisions: [Double], _ width: Int?) -> String {
+        let names = report.classNames.flatMap { $0.count == averagePrecisions.count ? $0 : nil }
+        var table = TextTable([TextTable.Column("class")] + (names == nil ? [] : [TextTable.Column("name", .left)]) + [TextTable.Column("average precision")])
+        for (label, value) in averagePrecisions.enumerated() { table.append(["\(label)"] + (names.map { [$0[label]] } ?? []) + [finite(value).map { decimals($0, 4) } ?? none]) }
+        return "COCO's average precision of each class, over IoUs from 0.5 to 0.95\n" + table.text(width: width)
     }
 
     private func describe(_ machine: MachineRecord) -> String {

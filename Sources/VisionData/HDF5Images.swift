@@ -147,12 +147,16 @@ func readLabels(
         throw UserError(.data, "\(file.path): the attribute classes is \(declared), expected 1 to \(HDF5Source.largestClassCount)")
     }
     let limit = declared ?? HDF5Source.largestClassCount
-    for (dataset, values) in zip(datasets, labels) {
+    // Classes of masks and boxes are looked at with these.
+    for (dataset, values) in zip(datasets, labels) where derived == nil {
         if let index = values.firstIndex(where: { !(0..<Int64(limit)).contains($0) }) {
             throw UserError(.data, "\(file.path): \(dataset): label \(values[index]) at index \(index), expected 0 to \(limit - 1)")
         }
     }
-    let all = labels.joined().map(Int32.init), classCount = declared ?? max(Int(all.max() ?? 0), largest ?? 0) + 1
+    let all = labels.joined().map(Int32.init), classCount = declared ?? max(Int(all.max() ?? 0), largest ?? 0, 0) + 1
+    if classCount > HDF5Source.largestClassCount {
+        throw UserError(.data, "\(file.path): the class \(classCount - 1) in masks or boxes, expected 0 to \(HDF5Source.largestClassCount - 1)")
+    }
     if let classNames, classNames.count != classCount {
         throw UserError(.data, "\(file.path): the attribute class_names has \(classNames.count) names, expected \(classCount), one for each class")
     }

@@ -80,7 +80,8 @@ extension LabeledImages {
                 let place = "a box of \(describe(image))"
                 if box.label < 0 || box.label >= classCount { return "\(place) has the class \(box.label), expected 0 to \(classCount - 1)" }
                 let numbers = box.numbers.map(InstanceBox.text)
-                guard box.numbers.allSatisfy(\.isFinite), min(box.width, box.height) > 0 else {
+                guard box.numbers.allSatisfy(\.isFinite) else { return "\(place) has the numbers [\(numbers.joined(separator: ", "))], expected finite ones" }
+                guard min(box.width, box.height) > 0 else {
                     return "\(place) is \(numbers[2]) pixels wide and \(numbers[3]) high, expected more than 0"
                 }
                 // Sums of fractions are rounded.

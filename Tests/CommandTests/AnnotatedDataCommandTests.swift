@@ -54,6 +54,13 @@ import Testing
         #expect(check.exitCode == 0 && lines.contains("0 car 1 1") && lines.contains("1 dog 1 0") && lines.contains("images without objects 1 0"), "\(check.output)")
         #expect(lines.contains { $0.contains("annotations[2]: category_id 9 is none of the categories") })
         try add("street/annotations/instances_train2017.json", json(images, [object(1, 3), object(1, 5)]), in: folder)
+        let sized = try Program.run(["data", "convert", "street", "small.h5", "--size", "40"], in: folder.url)
+        #expect(sized.exitCode == 0, "\(sized.errors)")
+        let small = try HDF5Reader(folder.url.appending(path: "small.h5").path)
+        #expect(try small.shape(of: "/train/images") == [2, 3, 40, 40] && small.read("/train/boxes", as: Int64.self).prefix(5) == [0, 4, 4, 10, 24])
+        for words in [["--size", "5"], ["--size", "40", "--resize", "pad"]] {
+            #expect(try Program.run(["data", "convert", "street", "other.h5"] + words, in: folder.url).exitCode == 64)
+        }
         // A definition says what a folder does not.
         try add("masked.yaml", Array("data: {coco: {path: street, size: 16, masks: true}}\ntask: segmentation\nmodels: {u: {unet: {width: 4, depth: 2}}}\n".utf8), in: folder)
         let convert = try Program.run(["data", "convert", "masked.yaml", "street.h5"], in: folder.url)

@@ -48,7 +48,14 @@ import VisionData
             #expect(contents.description.monitored == example.monitored)
             try check(try #require(contents.evaluations[.test]), experiment, isDetection: example.measures.contains("map"))
             let title = example.measures.last!.replacing("_", with: " ")
-            #expect(try Inspection(whole.path).text.contains("test \(title)"))
+            let inspection = try Inspection(whole.path), isDetection = example.measures.contains("map")
+            #expect(inspection.text.contains("test \(title)"))
+            #expect(inspection.text.contains("COCO's average precision of each class") == isDetection && inspection.json.contains("class_average_precision") == isDetection)
+            // What is not the metric has a section of its own.
+            var page = Report.Options()
+            page.title = "page"
+            let html = try Report(under: ["\(results)/whole"], options: page).html
+            #expect(html.contains("Other measures of the test") && html.contains(">test \(title)</th>"), "\(html.suffix(3000))")
             #expect(try Comparison(under: ["\(results)/whole"]).rendered(as: .table).contains(example.monitored.replacing("_", with: " ")))
         }
     }

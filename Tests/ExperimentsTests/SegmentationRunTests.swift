@@ -49,6 +49,7 @@ import VisionData
             let inspection = try Inspection(whole.path).text
             #expect(inspection.contains("pixels by class (rows) and predicted class (columns)") && inspection.contains("IoU"))
             #expect(inspection.contains("test pixel accuracy") && inspection.contains("test mean iou"))
+            #expect(inspection.contains(/test pixels +32,768\n/) && !inspection.contains("test images"))
             #expect(try Comparison(under: ["\(results)/whole"]).rendered(as: .table).contains("pixel accuracy"))
         }
     }

@@ -530,6 +530,37 @@ struct ComparisonTests {
         }
     }
 
+    /// Data that are made have no name or path; what they are tells them apart, and a key that puts runs into one table is one that they have.
+    @Test func madeDataHaveNothingInCommonEither() throws {
+        for (source, found, advice) in [
+            (#""shapes_3d": {"views": 3}"#, "shapes-3d", ""), (#""coco": {"path": "shots"}"#, "shots", " (--by data.coco.path puts them into one table all the same)"),
+        ] {
+            try withTemporaryFolder { results in
+                let one = try Example.writeRun(results, model: "a", seed: 0, accuracy: 0.9, source: #""sequences_1d": {"length": 32}"#)
+                let other = try Example.writeRun(results, model: "b", seed: 0, accuracy: 0.9, source: source)
+                let message = "\(one.path) and \(other.path) have nothing in common: one is about sequences-1d, the other about \(found)\(advice)"
+                #expect(throws: UserError(.usage, message)) { try Comparison(under: [results]) }
+                if !advice.isEmpty { #expect(try comparison(results) { $0.by = ["data.coco.path"] }.rows.count == 2) }
+            }
+        }
+        try withTemporaryFolder { results in
+            for (model, form) in [("a", "views"), ("b", "voxels")] {
+                try Example.writeRun(results, model: model, seed: 0, accuracy: 0.9, source: #""shapes_3d": {"form": "\#(form)"}"#)
+            }
+            #expect(try comparison(results).rows.count == 2)
+        }
+    }
+
+    @Test func lossesOfDifferentTasksAreNotOneQuantity() throws {
+        try withTemporaryFolder { results in
+            try Example.writeRun(results, model: "a", seed: 0, accuracy: 0.9)
+            try Example.writeRun(results, model: "b", seed: 0, accuracy: 0.9, task: #""task": {"localization": {"box_weight": 2}}, "#)
+            let sentence = "losses of different tasks are different quantities, of which none is better: classification, localization"
+            #expect(try comparison(results) { $0.metric = .test("loss") }.notes.contains(sentence))
+            #expect(try !comparison(results).notes.contains(sentence))
+        }
+    }
+
     @Test func runsOfDifferentDataHaveNothingInCommon() throws {
         try withTemporaryFolder { results in
             let one = try Example.writeRun(results, model: "a", seed: 0, accuracy: 0.9)

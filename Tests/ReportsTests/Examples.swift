@@ -9,13 +9,13 @@ enum Example {
     @discardableResult
     static func writeRun(
         _ results: String, experiment: String = "e", model: String, seed: Int, fold: Int? = nil, of folds: Int = 5, accuracy: Double, epochs: Int = 2, parameters: Int = 269_722,
-        options: String = #""flip": true"#, data: String = "digits", match: String? = nil, status: RunStatus = .finished,
+        options: String = #""flip": true"#, data: String = "digits", source: String? = nil, task: String = "", match: String? = nil, status: RunStatus = .finished,
         layers: LayerDescription? = nil, moments: [LayerRecord] = [],
         arithmetic: [ArithmeticSpan] = [ArithmeticSpan(version: 2)]
     ) throws -> RunFolder {
         let match = match.map { #""match": "\#($0)", "# } ?? ""
         let cut = fold.map { #", "fold": \#($0), "folds": \#(folds), "split_seed": 0"# } ?? ""
-        let definition = #"{"data": {"name": "\#(data)"\#(cut)}, \#(match)"models": {"m": {\#(options)}}, "seeds": [\#(seed)], "train": {"epochs": \#(epochs)}}"#
+        let definition = #"{"data": {\#(source ?? "\"name\": \"\(data)\"")\#(cut)}, \#(task)\#(match)"models": {"m": {\#(options)}}, "seeds": [\#(seed)], "train": {"epochs": \#(epochs)}}"#
         let hash = options.contains("flip") ? "0000000\(epochs)" : String(options.utf8.reduce(epochs) { ($0 &* 31 &+ Int($1)) & 0xfffffff } + 0x10000000, radix: 16)
         let folder = RunFolder(results: results, experiment: experiment, model: model, seed: seed, fold: fold, hash: hash)
         let writer = try RunWriter(folder)

@@ -12,9 +12,9 @@ import Testing
 
     /// A folder with two files of two images of 20×10 pixels.
     private static func load(
-        _ folder: String, train: String, most: Int = 100, onProblem: ((UserError) -> Void)? = nil
+        _ folder: String, train: String, testCategories: String = categories, most: Int = 100, onProblem: ((UserError) -> Void)? = nil
     ) throws -> (images: LabeledImages, notes: [String]) {
-        let files = FileManager.default, test = #"{"images": [{"id": 1, "file_name": "a.png"}], "categories": \#(categories), "annotations": []}"#
+        let files = FileManager.default, test = #"{"images": [{"id": 1, "file_name": "a.png"}], "categories": \#(testCategories), "annotations": []}"#
         for name in ["annotations", "train2017", "val2017"] { try files.createDirectory(atPath: "\(folder)/\(name)", withIntermediateDirectories: true) }
         let png = Data(PNGFile((0..<20 * 10 * 3).map { UInt8($0 % 200) }, Size2D(10, 20), channels: 3).bytes)
         for name in ["train2017/a.png", "train2017/b.png", "val2017/a.png"] { try png.write(to: URL(filePath: "\(folder)/\(name)")) }
@@ -35,6 +35,23 @@ import Testing
             #expect(found.train.count == 1 && found.boxes?.boxes.map(\.count) == [1, 0])
             let expected = ["annotations[0]: category_id 4", "annotations[1]: found the bbox", "annotations[2]: image_id 8", "none.png, which it names", "images[2].file_name: found '../b.png'"]
             #expect(problems.count == 5 && zip(problems, expected).allSatisfy { $0.contains($1) }, "\(problems)")
+        }
+    }
+
+    /// A number is one class in both files, and boxes are of the image that is there: else they would be wrong and nobody would see it.
+    @Test func filesThatDoNotGoTogetherAreSaid() throws {
+        try withTemporaryFolder { folder in
+            let train = Self.file(Self.annotation("[1, 1, 2, 2]")), swapped = #"[{"id": 3, "name": "dog"}, {"id": 18, "name": "car"}]"#
+            let other = #expect(throws: UserError.self) { _ = try Self.load(folder, train: train, testCategories: swapped) }
+            #expect(other?.message.hasSuffix("instances_val2017.json: categories[0]: 3 is called 'dog', expected 'car' as in \(folder)/annotations/instances_train2017.json") == true)
+            // Classes that the test lacks, or has besides without an object, are no error.
+            for categories in [#"[{"id": 3, "name": "car"}]"#, #"[{"id": 3, "name": "car"}, {"id": 5, "name": "cat"}]"#] {
+                let names = try Self.load(folder, train: train, testCategories: categories).images.classNames
+                #expect(names == ["car", "dog"])
+            }
+            let images = #"[{"id": 7, "file_name": "a.png", "width": 20, "height": 10}, {"id": 9, "file_name": "b.png", "width": 10, "height": 20}]"#
+            let size = #expect(throws: UserError.self) { _ = try Self.load(folder, train: Self.file("", images: images)) }
+            #expect(size?.message.hasSuffix("instances_train2017.json: images[1]: says 20×10 pixels, found 10×20 in \(folder)/train2017/b.png") == true, "\(size?.message ?? "")")
         }
     }
 

@@ -54,7 +54,7 @@ import Testing
             #expect(integers.digest == floats.digest)
             for (place, value, sentence) in [
                 (0, 1.5, "/train/boxes: the class 1.5 at index 0, expected a whole number"), (3, 0, "is 0 pixels wide and 4 high, expected more than 0"),
-                (3, .nan, "pixels wide and 4 high, expected more than 0"), (3, 9.75, "begins at (0.5, 1.25) with 9.75×4 pixels, which lies outside the image of 10×10×1"),
+                (3, .nan, "has the numbers [0.5, 1.25, nan, 4], expected finite ones"), (0, 3_000_000, "the class 3000000 in masks or boxes, expected 0 to 9999"), (3, 9.75, "begins at (0.5, 1.25) with 9.75×4 pixels, which lies outside the image of 10×10×1"),
             ] as [(Int, Float, String)] {
                 var wrong = Self.boxes
                 wrong[place] = value
@@ -80,7 +80,7 @@ import Testing
             // A file with labels of fewer classes than its masks have is no error any more.
             #expect(try masked(nil, labels: [0, 1, 0, 1]).classCount == 4)
             let error = #expect(throws: UserError.self) { _ = try masked(["ground", "road", "car"]) }
-            #expect(error?.message.contains("expected 0 to 2") == true, "\(error?.message ?? "")")
+            #expect(error?.message.contains("the mask of /train/images at index 0 has the class 3, expected 0 to 2") == true, "\(error?.message ?? "")")
             // What goes by classes of images says so.
             for (key, change) in [
                 ("sampling", { $0.sampling = .balanced }), ("images_per_class", { $0.imagesPerClass = 1 }), ("imbalance", { $0.imbalance = 2 }),

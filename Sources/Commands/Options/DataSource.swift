@@ -104,4 +104,10 @@ struct DataSource {
         get { if case .folder(let folder) = configuration.source { folder } else { nil } }
         set { if let newValue { configuration.source = .folder(newValue) } }
     }
+
+    /// The folder with COCO's files; nil where the source is none.
+    var coco: COCOSource? {
+        get { if case .coco(let folder) = configuration.source { folder } else { nil } }
+        set { if let newValue { configuration.source = .coco(newValue) } }
+    }
 }

@@ -40,9 +40,11 @@ public struct COCOSource: Configurable {
 private struct COCOFile: Decodable {
     struct Image: Decodable {
         let id: Whole, fileName: String
+        /// In pixels, those that boxes are of; nil where the file does not say it.
+        let width, height: Whole?
 
         enum CodingKeys: String, CodingKey {
-            case id
+            case id, width, height
             case fileName = "file_name"
         }
     }
@@ -142,6 +144,13 @@ func loadCOCOImages(_ source: COCOSource, at path: String, onProblem: ((UserErro
     for (place, category) in files[0].categories.enumerated() where category.name.isNoLine {
         throw UserError(.data, "\(parts[0].json): categories[\(place)].name: found '\(category.name.visibleOnOneLine)', expected a name on one line")
     }
+    // The test's classes are those of the training; what the test's file calls otherwise would be another class under its number.
+    let names = Dictionary(categories.map { ($0.id, $0.name) }, uniquingKeysWith: { first, _ in first })
+    for (place, category) in files[1].categories.enumerated() {
+        guard let name = names[category.id], name != category.name else { continue }
+        throw UserError(
+            .data, "\(parts[1].json): categories[\(place)]: \(category.id.value) is called '\(category.name.visibleOnOneLine.shortened())', expected '\(name.shortened())' as in \(parts[0].json)")
+    }
     var counts: [Int] = []
     var pixels: [UInt8] = [], boxes: [[InstanceBox]] = [], labels: [Int32] = [], masks: [UInt8]? = source.hasMasks ? [] : nil, crowds = 0, empty = 0
     pixels.reserveCapacity(total * shape.count)
@@ -182,6 +191,11 @@ func loadCOCOImages(_ source: COCOSource, at path: String, onProblem: ((UserErro
             let decoded: DecodedImage
             do { decoded = try DecodedImage([UInt8](bytes), path: imagePath, ImageDecoding()) } catch let error as UserError where error.kind != .internal {
                 try report(error)
+                continue
+            }
+            let said = Size2D(image.height?.value ?? decoded.size.height, image.width?.value ?? decoded.size.width)
+            guard said == decoded.size else {
+                try report(UserError(.data, "\(part.json): images[\(place)]: says \(said) pixels, found \(decoded.size) in \(imagePath)"))
                 continue
             }
             pixels += try decoded.values(Size2D(side, side)).map { UInt8($0.rounded()) }

@@ -56,7 +56,7 @@ public struct SolidShapes: Configurable {
     ]
 
     public mutating func check(_ fields: inout FieldReader) {
-        if sizes.count != 2 || sizes[0] > sizes[1] { fields.report("expected two ascending numbers, found \(sizes)", at: "sizes") }
+        if sizes.count != 2 || sizes[0] > sizes[1], !fields.errors.hasAny(under: fields.path(of: "sizes")) { fields.report("expected two ascending numbers, found \(sizes)", at: "sizes") }
         if form == .voxels, views != SolidMaker.cameraCount { fields.report("goes with form: views; voxels are seen by no camera", at: "views") }
     }
 
