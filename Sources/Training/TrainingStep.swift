@@ -99,8 +99,8 @@ final class TrainingStep {
         defer { secondsRun += (.now - start) / .seconds(1) }
         try stagedPlan.enter(epoch: step / stepsPerEpoch)
         let plan = plan
-        let taught = try teacher?.logits(of: fields[0])
-        try plan.run(feeding: fields + (taught.map { [$0] } ?? []), step: UInt64(step))
+        // A step without a teacher allocates nothing.
+        if let teacher { try plan.run(feeding: fields + [teacher.logits(of: fields[0])], step: UInt64(step)) } else { try plan.run(feeding: fields, step: UInt64(step)) }
         for index in sums.indices { sums[index] = MeasureSum() }
         for index in 0..<lossCount { sums[index] = MeasureSum(sum: Double(plan.outputPointer(index).loadUnaligned(as: Float.self)), count: 1) }
         reader.add(plan, count: batchSize, to: &sums, from: lossCount)

@@ -47,7 +47,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (["flourish"], 64, "harness: unknown command 'flourish'; known: bench, check, compare, convert, data, doctor, explain, help, inspect, models, predict, report, run, schema, show, sweep, tail, verify, why\n"),
+        (["flourish"], 64, "harness: unknown command 'flourish'; known: bench, check, compare, convert, data, doctor, explain, help, inspect, models, predict, report, run, schema, show, stylize, sweep, tail, verify, why\n"),
         (["rnu", "tiny"], 64, "harness: unknown command 'rnu'; did you mean 'run'?\n"),
         (["train", "tiny"], 64, "harness: unknown command 'train'; did you mean 'run'?\n"),
         (["run"], 64, "Missing expected argument '<experiment>'"),

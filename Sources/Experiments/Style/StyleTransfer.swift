@@ -13,12 +13,14 @@ import VisionData
 public final class StyleTransfer {
     /// What is made small, and how.
     public struct Options: Sendable {
-        /// How images are changed.
+        /// By which steps images are changed.
         public enum Method: String, CaseIterable, Sendable { case lbfgs, adam }
 
         /// Modules by their paths, or stages, whose features are compared; nil: `StyleTransfer.layers`.
         public var contentLayers: [String]?, styleLayers: [String]?
+        /// How much each of the losses counts.
         public var contentWeight = 1.0, styleWeight = 1e6, variationWeight = 0.0
+        /// How images are changed.
         public var method = Method.lbfgs
         /// Adam's, on the scale of normalized images.
         public var learningRate = 0.05
