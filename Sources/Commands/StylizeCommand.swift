@@ -118,6 +118,10 @@ struct StylizeCommand: DefinitionCommand {
         if content.count > 1 { try OutputFile.folder(output, for: "pictures") }
         // Everything that will be written is known to be writable before anything is computed.
         for path in content { _ = try target(of: path, step: nil, besides: inputs) }
+        let folder = content.count > 1 ? output : (output as NSString).deletingLastPathComponent
+        if !folder.isEmpty, !FileManager.default.isWritableFile(atPath: folder) {
+            throw UserError(.io, "\(output): its folder is not there, or cannot be written to")
+        }
         // Images of one size share the threads.
         var groups: [[Int]] = []
         for index in images.indices {

@@ -62,6 +62,7 @@ struct ReconstructionOptions: Configurable {
             switch corruption {
             case nil: fields.report("goes with a corruption, of which there is none", at: "counted")
             case .gaussian: fields.report("goes with a corruption that hides pixels: masking, salt_and_pepper or square; gaussian changes all", at: "counted")
+            case .masking(share: 0), .saltAndPepper(share: 0): fields.report("found a share of 0, which hides no pixel", at: "corruption")
             default: break
             }
             if loss == .ssim { fields.report("goes with a loss of single pixels; ssim compares windows", at: "counted") }

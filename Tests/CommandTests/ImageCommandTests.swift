@@ -86,6 +86,8 @@ import Testing
         (["--content", "a.png", "--run", "classes/vgg", "--steps", "0"], "--steps: expected a number from 1 to 1000000, found 0"),
         (["--content", "a.png", "--network", "vgg19"], "--network: expected --weights with it"),
         (["--content", "a.png", "a.png", "--run", "classes/vgg"], "would both become a.png"),
+        (["--content", "a.png", "--run", "classes/vgg", "--output", "nowhere/out.png"], "nowhere/out.png: its folder is not there, or cannot be written to"),
+        (["--content", "a.png", "--run", "classes/vgg", "--style-weight", "1e300"], "the loss of image 1 is not a number at the first step"),
         (["--content", "a.png", "--run", "classes/vgg", "--learning-rate", "1"], "--learning-rate goes with --optimizer adam"),
     ])
     func misfitsAreSaid(words: [String], sentence: String) throws {

@@ -105,6 +105,8 @@ import VisionData
         ("task: reconstruction\nmodels: {a: {autoencoder: {kl_weight: 0.1}}}", "models.a.autoencoder.kl_weight: goes with variational: true"),
         ("task: reconstruction\nmodels: {a: {mae: {patch: 3, width: 16, depth: 2, heads: 2}}}", "a patch of 3 does not divide the image of 8×8"),
         ("task: reconstruction\nmodels: {a: {mae: {patch: 2, width: 16, depth: 2, heads: 2, decoder_width: 30}}}", "found 30"),
+        ("task: reconstruction\nmodels: {a: {mae: {patch: 8, width: 16, depth: 2, heads: 2}}}", "hides none of the 1 patches of images of 8×8×1"),
+        ("task: {reconstruction: {corruption: {masking: 0}, counted: hidden}}\nmodels: {a: autoencoder}", "found a share of 0, which hides no pixel"),
     ])
     func misfitsAreSaid(rest: String, sentence: String) throws {
         let error = #expect(throws: UserError.self) { _ = try Experiment(definition("data: {name: digits}\n\(rest)\n"), dataDirectory: nil) }

@@ -111,7 +111,7 @@ public final class StyleTransfer {
     ///   - start: where to begin; nil: at the images themselves.
     ///   - onStep: is told the losses of all images at each step, counted from 1, and may look at them.
     /// - Returns: the images, normalized.
-    /// - Throws: `.usage` when the network does not fit the images, `.internal` when the memory is too small or a loss is not finite, and what `onStep` throws.
+    /// - Throws: `.usage` when the network does not fit the images or a loss is not finite, `.internal` when the memory is too small, and what `onStep` throws.
     public func run(
         _ contents: [[Float]], of shape: ImageShape, style: [Float], of styleShape: ImageShape, startingAt start: [[Float]]? = nil,
         onStep: (_ step: Int, _ losses: [Losses], _ images: () -> [[Float]]) throws -> Void
@@ -145,7 +145,7 @@ public final class StyleTransfer {
                 return Losses(content: own[0], style: own[1], variation: own[2], total: Double(values[image]))
             }
             if step == 1, let image = losses.firstIndex(where: { !$0.total.isFinite }) {
-                throw UserError(.internal, "the loss of image \(image + 1) is not a number at the first step; expected smaller weights")
+                throw UserError(.usage, "the loss of image \(image + 1) is not a number at the first step; expected smaller weights")
             }
             for image in 0..<count where losses[image].total < best[image].value { best[image] = (losses[image].total, points[image]) }
             try onStep(step, losses) { best.map(\.point) }

@@ -63,7 +63,16 @@ public struct MaskedAutoencoderConfiguration: ModelConfiguration {
 
     public var layerOrder: LayerOrder { encoder.layerOrder }
 
-    public func validate(input: ImageShape, at fields: FieldReader) { encoder.validate(input: input, at: fields) }
+    public func validate(input: ImageShape, at fields: FieldReader) {
+        encoder.validate(input: input, at: fields)
+        let count = (input.height / encoder.patch) * (input.width / encoder.patch)
+        if !fields.errors.hasAny(under: fields.path(of: "patch")), seen(of: count) >= count {
+            fields.report("hides none of the \(count) patches of images of \(input); expected a larger share, or smaller patches", at: "mask")
+        }
+    }
+
+    /// How many patches the transformer sees.
+    fileprivate func seen(of count: Int) -> Int { max(1, Int(Double(count) * (1 - mask))) }
 
     public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder { encoder.makeEncoder(input: input, in: scope) }
 
@@ -97,7 +106,7 @@ private struct MaskedAutoencoder: ImageModel {
         self.scope = place
         patch = configuration.encoder.patch
         (rows, columns, self.channels) = (input.height / patch, input.width / patch, channels)
-        seen = max(1, Int(Double(rows * columns) * (1 - configuration.mask)))
+        seen = configuration.seen(of: rows * columns)
         normalizesPatches = configuration.normalizesPatches
         embedding = Linear(transformer.width, width, initialization: transformer.initialization, in: place["embed"])
         maskToken = place.parameter("mask_token", [width], Initialization.transformer)
