@@ -26,7 +26,7 @@ struct RunKeys: Sendable {
             // What is a model's family says its own key.
             choices = root.choices(path: "").filter { choice in
                 let parts = choice.key.split(separator: ".", omittingEmptySubsequences: false)
-                return !(choice.key.isEmpty || choice.key.hasPrefix("train.init_from") || parts[0] == "models" && parts.count <= 2)
+                return !(choice.key.isEmpty || Self.origins.contains { choice.key.hasPrefix($0) } || parts[0] == "models" && parts.count <= 2)
             }
             values.merge(choices) { value, _ in value }
         } else {
@@ -66,10 +66,11 @@ struct RunKeys: Sendable {
         return matches.first
     }
 
-    private static let source = "train.init_from.definition"
+    /// Where definitions say of what other trials a run took the weights: to start from, and to be taught by.
+    private static let origins = ["train.init_from", "train.distill.teacher"]
 
-    /// Whether a path is one of the definition of the trial that a run started from: it tells runs apart, but is no key of theirs.
-    private static func isOfSource(_ path: String) -> Bool { path.hasPrefix(source) || path == "train.init_from.sha256" }
+    /// Whether a path is one of the definition of such a trial: it tells runs apart, but is no key of theirs.
+    private static func isOfSource(_ path: String) -> Bool { origins.contains { path.hasPrefix("\($0).definition") || path == "\($0).sha256" } }
 
     /// Whether a path only repeats which run a run continues, whose number of epochs is there.
     private func isOfContinuation(_ path: String) -> Bool {
@@ -105,8 +106,8 @@ struct RunKeys: Sendable {
             if ["model", "experiment", "seed", "match", RunFold.key].contains(path) || isOfContinuation(path) { return }
             if !Self.isOfSource(path) {
                 result[label(path)] = text(path)
-            } else if withSources, path.hasPrefix(Self.source + ".") {
-                result["init_from.\(path.dropFirst(Self.source.count + 1))"] = text(path)
+            } else if withSources, let origin = Self.origins.first(where: { path.hasPrefix("\($0).definition.") }) {
+                result["\(origin.dropFirst("train.".count)).\(path.dropFirst(origin.count + ".definition.".count))"] = text(path)
             }
         }
     }
@@ -153,14 +154,17 @@ extension RunDescription {
 }
 
 extension ConfigurationNode {
-    /// A definition without its seeds, and without those of the trial that it starts from, whose digest has the seed in it.
+    /// A definition without its seeds, and without those of the trials whose weights it takes, whose digests have the seed in them.
     fileprivate var withoutSeed: ConfigurationNode {
         changing("seeds", to: { _ in nil }).changing("train") { train in
-            train.changing("init_from") { origin in
-                guard origin["definition"] != nil else { return origin }
-                return origin.changing("sha256") { _ in nil }.changing("definition") { $0.withoutSeed }
-            }
+            train.changing("init_from") { $0.originWithoutSeed }.changing("distill") { $0.changing("teacher") { $0.originWithoutSeed } }
         }
+    }
+
+    /// Where weights come from, without the seed of the trial.
+    private var originWithoutSeed: ConfigurationNode {
+        guard self["definition"] != nil else { return self }
+        return changing("sha256") { _ in nil }.changing("definition") { $0.withoutSeed }
     }
 
     /// A definition without what it says about its runs.

@@ -121,6 +121,16 @@ import VisionData
         }
     }
 
+    /// Students of several seeds, whose teachers have those seeds, are one row, whose name says nothing of the teachers' files.
+    @Test func studentsOfSeveralSeedsAreOneRow() throws {
+        try withTemporaryFolder { results in
+            let options = Runner.Options(threads: 2, results: URL(filePath: results), startsOver: false, command: [])
+            _ = try Runner(Experiment(definition(Self.distilled + "seeds: [0, 1]\n"), dataDirectory: nil), options: options, terminal: .silent).run { false }
+            let lines = try Comparison(under: [results]).rendered(as: .csv).split(separator: "\n")
+            #expect(lines.count == 3 && lines[1].hasPrefix("x,big,test_accuracy,2,") && lines[2].hasPrefix("x,small,test_accuracy,2,"), "\(lines)")
+        }
+    }
+
     /// What a student is depends on who teaches it, how, and not on other models.
     @Test func identityOfAStudent() throws {
         func hash(_ changes: (String) -> String) throws -> String { try definition(changes(Self.distilled)).trials[1].hash }
