@@ -58,7 +58,13 @@ struct DataCheckCommand: DefinitionCommand {
             // Images of several sizes are looked at as they are, whatever size a model gets.
             if try source.holdsSizesOfTheirOwn() { source.configuration.size = Size2D(64, 64) }
             var problems: [String] = []
-            let found = try FoundImages(source.configuration, dataDirectory: dataOptions.dataDirectory) { problems.append($0.message) }
+            let found: FoundImages
+            do {
+                found = try FoundImages(source.configuration, dataDirectory: dataOptions.dataDirectory) { problems.append($0.message) }
+            } catch let error as UserError where !problems.isEmpty {
+                // What is left is too little because of them.
+                throw UserError(error.kind, (problems.prefix(20) + [error.message]).joined(separator: "\n"))
+            }
             survey = try ImageSurvey(found, source: source.text, damaged: problems, thumbnailCount: thumbnailCount, progress: progress.progress.report)
         }
         progress.end()

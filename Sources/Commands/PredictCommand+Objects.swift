@@ -29,12 +29,12 @@ extension PredictCommand {
                 count += 1
                 guard let pictures else { return }
                 let path = try OutputFile.picture("\(pictures)/\(Self.name(image.name))", .png, besides: inputs)
-                let raster = try trained.picture(of: image, files, array, with: found)
+                let raster = try trained.picture(of: image, isFile: files != nil, channels: array?.shape.channels, with: found)
                 try replaceFile(at: path, with: Data(PNG.marked(raster.png)), isForeign: true)
             }
             if let array { try trained.findObjects(in: array, threads: threadOptions.count, take) }
             if let files {
-                try trained.findObjects(in: files, threads: threadOptions.count, onError: { HarnessProgram.say("\($0.message); passed over") }, take)
+                try trained.findObjects(in: files, threads: threadOptions.count, onError: Self.passOver, take)
             }
             try file?.finish()
         }
@@ -45,30 +45,19 @@ extension PredictCommand {
 
 extension TrainedModel {
     /// An image in its own size with the boxes of what was found, the surest on top, in the colours of their classes.
-    fileprivate func picture(of image: WholeImage, _ files: UnlabeledFiles?, _ array: UnlabeledImages?, with found: [FoundObject]) throws -> Raster {
+    fileprivate func picture(of image: WholeImage, isFile: Bool, channels: Int?, with found: [FoundObject]) throws -> Raster {
         var raster: Raster
-        if let index = files?.paths.firstIndex(of: image.name), let files {
+        if isFile {
             // As it is seen, whatever channels the model takes.
-            let shown = try files.whole(index, as: .init(), model: ImageShape(height: image.size.height, width: image.size.width, channels: 3), isSized: false)
+            let shown = try UnlabeledFiles([image.name]).whole(0, as: .init(), model: ImageShape(height: image.size.height, width: image.size.width, channels: 3), isSized: false)
             raster = Raster(image: shown.pixels.shares, width: image.size.width, height: image.size.height, channels: 3)
         } else {
-            raster = Raster(image: image.pixels.shares, width: image.size.width, height: image.size.height, channels: array?.shape.channels ?? 1)
+            raster = Raster(image: image.pixels.shares, width: image.size.width, height: image.size.height, channels: channels ?? 1)
         }
         let colours = Palette.dark.series, thickness = max(1, min(image.size.height, image.size.width) / 150)
         for object in found.reversed() {
             raster.frame([object.box.x0, object.box.y0, object.box.x1, object.box.y1], thickness: thickness, colours[object.label % colours.count])
         }
         return raster
-    }
-}
-
-extension LabeledImages.Pixels {
-    /// From 0 to 1, where they are bytes; numbers as they are.
-    fileprivate var shares: [Float] {
-        switch self {
-        case .bytes(let values, let maximum): values.map { Float($0) / Float(maximum) }
-        case .floats(let values): values
-        case .files: []
-        }
     }
 }

@@ -31,7 +31,7 @@ struct PredictCommand: DefinitionCommand {
 
             Models of views, voxels and sequences take --input: images [n, channels, height, width] as their data have them.
 
-            A model of reconstruction makes an image of each image, in its own size: --output names a folder, which gets a PNG file of the image's name.
+            A model of reconstruction makes an image of each image, in the size of the run's: --output names a folder, which gets a PNG file of the image's name.
 
             A model of metric learning gives each image an embedding: --output names an HDF5 file, which gets /embeddings [n, length] and the /paths of files.
 
@@ -145,10 +145,7 @@ struct PredictCommand: DefinitionCommand {
                 try file?.append(logits, predictions, paths: paths)
                 text?.append(predictions, paths: paths)
             }
-            if let array { try trained.predict(array, threads: threadOptions.count) { try add($0, []) } }
-            if let files {
-                try trained.predict(files, threads: threadOptions.count, onError: { HarnessProgram.say("\($0.message); passed over") }) { try add($1, $0) }
-            }
+            try answers(of: trained, array, files, add)
             try file?.finish()
         }
         if let text { print(try text.rendered(width: wideOption.width)) }
@@ -168,9 +165,7 @@ struct PredictCommand: DefinitionCommand {
     /// Writes the image that the model makes of each image.
     private func writeImages(_ trained: TrainedModel, _ array: UnlabeledImages?, _ files: UnlabeledFiles?, _ inputs: [String]) throws {
         guard let output else { throw UserError(.usage, "the model makes images of images; add --output with a folder for them") }
-        for (option, isGiven) in [("--format", format != nil), ("--top", top != 1), ("--tiles", tiles), ("--overlap", overlap != nil)] where isGiven {
-            throw UserError(.usage, "\(option): goes with a model that predicts classes; this one makes images")
-        }
+        try refuseOptionsOfClasses("makes images")
         try Self.requireNames(of: files, for: "picture")
         try OutputFile.folder(output, for: "pictures")
         let shape = trained.input
@@ -186,29 +181,39 @@ struct PredictCommand: DefinitionCommand {
                     count += 1
                 }
             }
-            if let array { try trained.predict(array, threads: threadOptions.count) { try write($0, []) } }
-            if let files {
-                try trained.predict(files, threads: threadOptions.count, onError: { HarnessProgram.say("\($0.message); passed over") }) { try write($1, $0) }
-            }
+            try answers(of: trained, array, files, write)
+        }
+    }
+
+    /// Goes through the images in their order: `body` takes the answers to some, and the paths of their files.
+    private func answers(
+        of trained: TrainedModel, _ array: UnlabeledImages?, _ files: UnlabeledFiles?, _ body: (_ answers: UnsafeBufferPointer<Float>, _ paths: [String]) throws -> Void
+    ) throws {
+        if let array { try trained.predict(array, threads: threadOptions.count) { try body($0, []) } }
+        if let files { try trained.predict(files, threads: threadOptions.count, onError: Self.passOver) { try body($1, $0) } }
+    }
+
+    /// Says what is wrong with a file that is left out.
+    static func passOver(_ error: UserError) { HarnessProgram.say("\(error.message); passed over") }
+
+    /// - Throws: `.usage` for options that go with classes.
+    private func refuseOptionsOfClasses(_ instead: String) throws {
+        for (option, isGiven) in [("--format", format != nil), ("--top", top != 1), ("--tiles", tiles), ("--overlap", overlap != nil)] where isGiven {
+            throw UserError(.usage, "\(option): goes with a model that predicts classes; this one \(instead)")
         }
     }
 
     /// Writes an embedding for each image.
     private func writeEmbeddings(_ trained: TrainedModel, _ array: UnlabeledImages?, _ files: UnlabeledFiles?, _ inputs: [String]) throws {
         guard let output else { throw UserError(.usage, "the model gives each image an embedding and no class; add --output with an HDF5 file for the embeddings") }
-        for (option, isGiven) in [("--format", format != nil), ("--top", top != 1), ("--tiles", tiles), ("--overlap", overlap != nil)] where isGiven {
-            throw UserError(.usage, "\(option): goes with a model that predicts classes; this one gives embeddings")
-        }
+        try refuseOptionsOfClasses("gives embeddings")
         let file = try EmbeddingFile(OutputFile.path(output, besides: inputs), length: trained.classes)
         try interruptible {
             func add(_ embeddings: UnsafeBufferPointer<Float>, _ paths: [String]) throws {
                 try Interrupt.check()
                 try file.append(embeddings, paths: paths)
             }
-            if let array { try trained.predict(array, threads: threadOptions.count) { try add($0, []) } }
-            if let files {
-                try trained.predict(files, threads: threadOptions.count, onError: { HarnessProgram.say("\($0.message); passed over") }) { try add($1, $0) }
-            }
+            try answers(of: trained, array, files, add)
             try file.finish()
         }
     }
@@ -223,27 +228,17 @@ struct PredictCommand: DefinitionCommand {
         (options.isTiled, options.overlap) = (tiles, overlap)
         let write: (WholeImage, [UInt8]) throws -> Void = { image, mask in
             try Interrupt.check()
-            let path = try OutputFile.path("\(output)/\(Self.name(image.name))", besides: inputs, followsLinks: false)
-            try requireMask(at: path)
+            let path = try OutputFile.picture("\(output)/\(Self.name(image.name))", .png, besides: inputs)
             guard let bytes = PNG.encoded(mask: mask, width: image.size.width, height: image.size.height) else {
                 throw UserError(.internal, "\(path): there is no memory for a mask of \(image.size)")
             }
-            try replaceFile(at: path, with: Data(bytes), isForeign: true)
+            try replaceFile(at: path, with: Data(PNG.marked(bytes)), isForeign: true)
         }
         try interruptible {
             if let array { try trained.predictMasks(array, options, threads: threadOptions.count, write) }
             if let files {
-                try trained.predictMasks(files, options, threads: threadOptions.count, onError: { HarnessProgram.say("\($0.message); passed over") }, write)
+                try trained.predictMasks(files, options, threads: threadOptions.count, onError: Self.passOver, write)
             }
-        }
-    }
-
-    /// - Throws: `.usage` when there is a file at `path` that is no mask: those have a palette, which photos have not.
-    private func requireMask(at path: String) throws {
-        guard let file = FileHandle(forReadingAtPath: path), let start = try? file.read(upToCount: 26), !start.isEmpty else { return }
-        let paletteKind: UInt8 = 3
-        guard start.starts(with: PictureFormat.png.start.start), start.count == 26, start[25] == paletteKind else {
-            throw UserError(.usage, "\(path): is there already and is no mask, which alone is replaced; expected another folder")
         }
     }
 

@@ -117,7 +117,8 @@ struct StylizeCommand: DefinitionCommand {
         let images = try content.map { try trained.styleImage(file: $0, side: size) }
         if content.count > 1 { try OutputFile.folder(output, for: "pictures") }
         // Everything that will be written is known to be writable before anything is computed.
-        for path in content { _ = try target(of: path, step: nil, besides: inputs) }
+        let written = [nil] + (every.map { Array(stride(from: $0, to: steps, by: $0)) } ?? []).map(Optional.some)
+        for path in content { for step in written { _ = try target(of: path, step: step, besides: inputs) } }
         let folder = content.count > 1 ? output : (output as NSString).deletingLastPathComponent
         if !folder.isEmpty, !FileManager.default.isWritableFile(atPath: folder) {
             throw UserError(.io, "\(output): its folder is not there, or cannot be written to")

@@ -18,9 +18,13 @@ public struct PointChart: PictureFigure {
     public let xAxis, yAxis: Axis
     /// The points.
     public let series: [Series]
+    /// Whether a line shows where x and y are the same.
+    public let hasDiagonal: Bool
 
     /// Points in a plane.
-    public init(title: String, xAxis: Axis, yAxis: Axis, series: [Series]) { (self.title, self.xAxis, self.yAxis, self.series) = (title, xAxis, yAxis, series) }
+    public init(title: String, xAxis: Axis, yAxis: Axis, series: [Series], hasDiagonal: Bool = false) {
+        (self.title, self.xAxis, self.yAxis, self.series, self.hasDiagonal) = (title, xAxis, yAxis, series, hasDiagonal)
+    }
 
     public var summary: String {
         "\(yAxis.label) by \(xAxis.label): \(series.map { "\($0.points.count) points\($0.name.isEmpty ? "" : " of \($0.name)")" }.prefix(20).joined(separator: ", "))."
@@ -39,6 +43,11 @@ public struct PointChart: PictureFigure {
         let frame = PlotFrame(
             in: &drawing, title: title, legend: top, xAxis: xAxis, yAxis: yAxis, xValues: points.map(\.point.x), yValues: points.map(\.point.y),
             height: min(360, max(170, drawing.width * 0.55)))
+        let finite = points.map(\.point).filter { $0.x.isFinite && $0.y.isFinite }
+        if hasDiagonal, let first = finite.first {
+            let low = finite.reduce(first) { pointwiseMin($0, $1) }.max(), high = finite.reduce(first) { pointwiseMax($0, $1) }.min()
+            if low < high { drawing.line((frame.x(low), frame.y(low)), (frame.x(high), frame.y(high)), style: "f-axis", thickness: 1.3, dash: .dotted) }
+        }
         for (index, point) in points where frame.shows(point.x, point.y) {
             drawing.mark(index, x: frame.x(point.x), y: frame.y(point.y), size: points.count > 400 ? 2 : points.count > 60 ? 2.6 : 3.6)
         }

@@ -57,9 +57,17 @@ extension Tensor {
     /// Each channel of images `[B, H, W, C]` by itself with a square kernel, row after row, in the images' own precision; the image is mirrored at its border.
     public func filtered(by kernel: [Float], side: Int) -> Tensor {
         guard isValid, rank == 4 else { return self }
-        let channels = shape[3], weights = HostTensor([channels, 1, side, side], (0..<channels).flatMap { _ in kernel }), reach = side / 2
+        let channels = shape[3], weights = HostTensor([channels, 1, side, side], (0..<channels).flatMap { _ in kernel })
+        return filtered(byEach: graph.constant(weights), keepsPrecision: true)
+    }
+
+    /// Each channel of images `[B, H, W, C]` by itself with its kernel of `[C, 1, side, side]`; the image is mirrored at its border.
+    ///
+    /// - Parameter keepsPrecision: whether in the images' own precision, and not the graph's.
+    public func filtered(byEach kernels: Tensor, keepsPrecision: Bool = false) -> Tensor {
+        guard isValid, kernels.isValid, rank == 4, kernels.rank == 4 else { return self }
+        let reach = kernels.shape[3] / 2
         return convolution2D(
-            weight: graph.constant(weights), padding: .explicit(top: reach, bottom: reach, left: reach, right: reach), groups: channels, border: .reflect,
-            keepsPrecision: true)
+            weight: kernels, padding: .explicit(top: reach, bottom: reach, left: reach, right: reach), groups: shape[3], border: .reflect, keepsPrecision: keepsPrecision)
     }
 }

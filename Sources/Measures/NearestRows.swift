@@ -19,18 +19,7 @@ public struct NearestRows: Sendable {
                     best.removeAll(keepingCapacity: true)
                     let own = values.baseAddress! + row * length
                     for other in 0..<rows where other != row {
-                        let theirs = values.baseAddress! + other * length
-                        var sums = SIMD8<Float>(), index = 0
-                        while index + 8 <= length {
-                            let difference = Self.eight(own + index) - Self.eight(theirs + index)
-                            sums += difference * difference
-                            index += 8
-                        }
-                        var distance = sums.sum()
-                        while index < length {
-                            distance += (own[index] - theirs[index]) * (own[index] - theirs[index])
-                            index += 1
-                        }
+                        let distance = Self.squaredDistance(own, values.baseAddress! + other * length, length: length)
                         if best.count == count, !(distance < best[count - 1].distance) { continue }
                         best.insert((distance, Int32(other)), at: best.firstIndex { distance < $0.distance } ?? best.count)
                         if best.count > count { best.removeLast() }
@@ -40,6 +29,22 @@ public struct NearestRows: Sendable {
             }
         }
         (self.count, self.places) = (count, places)
+    }
+
+    /// Σ (a − b)² of rows of `length` numbers.
+    public static func squaredDistance(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, length: Int) -> Float {
+        var sums = SIMD8<Float>(), index = 0
+        while index + 8 <= length {
+            let difference = eight(a + index) - eight(b + index)
+            sums += difference * difference
+            index += 8
+        }
+        var distance = sums.sum()
+        while index < length {
+            distance += (a[index] - b[index]) * (a[index] - b[index])
+            index += 1
+        }
+        return distance
     }
 
     private static func eight(_ pointer: UnsafePointer<Float>) -> SIMD8<Float> {

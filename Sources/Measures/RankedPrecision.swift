@@ -21,7 +21,7 @@ public func rankedPrecision(scores: [Float], isPositive: [Bool]) -> Double {
 }
 
 /// The share of the targets' variance that estimates explain: 1 − Σ (t − e)² / Σ (t − mean t)² of each number, averaged over the numbers of an image alike.
-/// scikit-learn's `r2_score`.
+/// scikit-learn's `r2_score`, but for targets without a spread.
 ///
 /// - Parameters:
 ///   - estimates: `[images, count]`.

@@ -31,11 +31,14 @@ public protocol ModelConfiguration: Configurable {
     /// Whether it answers for every pixel, `[B, height, width, classes]`; others answer for an image, `[B, classes]`.
     static var answersPixels: Bool { get }
 
+    /// Whether the answer for every pixel can only be the pixel of an image, with as many channels as the one that it gets.
+    var answersImages: Bool { get }
+
     /// Whether it answers for every one of many anchors, `[B, anchors, numbers]`.
     static var answersAnchors: Bool { get }
 
-    /// Of a model that answers for anchors, the pixels between the cells of each of its levels, and how many anchors a cell has; nil for others.
-    func anchors(input: ImageShape) -> (strides: [Int], count: Int)?
+    /// Of a model that answers for anchors, how many cells each of its levels has, and how many anchors a cell has; nil for others.
+    func anchors(input: ImageShape) -> (maps: [Size2D], count: Int)?
 
     /// The same as `answersPixels` of this model, for families with an option that says it.
     var answersEachPixel: Bool { get }
@@ -59,8 +62,9 @@ extension ModelConfiguration {
     public static var takesSequences: Bool { false }
     public static var answersPixels: Bool { false }
     public static var answersAnchors: Bool { false }
+    public var answersImages: Bool { false }
     public var answersEachPixel: Bool { Self.answersPixels }
-    public func anchors(input: ImageShape) -> (strides: [Int], count: Int)? { nil }
+    public func anchors(input: ImageShape) -> (maps: [Size2D], count: Int)? { nil }
     public var layerOrder: LayerOrder { LayerOrder() }
     public static var widthPath: [String]? { options.first { $0.description.role == .width }.map { [$0.name] } }
     public func validate(input: ImageShape, at fields: FieldReader) {}
@@ -104,4 +108,9 @@ let missingCount = "missing; expected an integer of at least 1"
 /// The key `initialization`.
 func initializationOption<Root>(_ property: WritableKeyPath<Root, Initialization> & Sendable) -> Key<Root> {
     Key("initialization", property, .initialization, "How weights start.")
+}
+
+extension Initialization {
+    /// He normal by the inputs, with the gain of the activation that follows; that of ReLU for activations that have none.
+    static func he(for activation: ActivationKind) -> Initialization { .he(distribution: .normal, fan: .in, gain: activation.gain ?? ActivationKind.relu.gain!) }
 }

@@ -33,7 +33,7 @@ public struct MLPConfiguration: MeanFieldConfiguration {
         (width, depth) = (nil, nil)
         self.activation = activation
         self.dropout = dropout
-        self.initialization = initialization ?? Self.defaultInitialization(activation)
+        self.initialization = initialization ?? .he(for: activation)
     }
 
     /// Two hidden layers, 256 and 128 wide.
@@ -49,7 +49,7 @@ public struct MLPConfiguration: MeanFieldConfiguration {
         initializationOption(\.initialization),
     ]
 
-    public mutating func setDependentDefaults() { initialization = Self.defaultInitialization(activation) }
+    public mutating func setDependentDefaults() { initialization = .he(for: activation) }
 
     public mutating func check(_ fields: inout FieldReader) {
         let isListed = fields.has("widths"), missing = ["width", "depth"].filter { !fields.has($0) }
@@ -64,10 +64,6 @@ public struct MLPConfiguration: MeanFieldConfiguration {
             fields.report("missing; expected an integer of at least 1", at: missing[0])
         }
         if isListed, let count = widths?.count, count > 2_048 { fields.report("expected at most 2048 layers, found \(count)", at: "widths") }
-    }
-
-    private static func defaultInitialization(_ activation: ActivationKind) -> Initialization {
-        .he(distribution: .normal, fan: .in, gain: activation.gain ?? ActivationKind.relu.gain!)
     }
 
     /// The widths of all hidden layers.

@@ -63,7 +63,7 @@ struct ReportSections {
     }
 
     var all: [ReportSection] {
-        [question, table, measures, curves, embeddings, costs, sweep, classes, calibration, errors, reconstructions, layers, differences].compactMap(\.self)
+        [question, table, measures, curves, embeddings, costs, sweep, classes, calibration, errors, reconstructions, numbers, layers, differences].compactMap(\.self)
             .filter { !$0.parts.isEmpty }
     }
 

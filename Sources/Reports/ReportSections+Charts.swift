@@ -18,6 +18,8 @@ extension ReportSections {
 
     /// What the task measures in the test beside the metric: of a localization the class and the box, of a detection COCO's average precision too.
     var measures: ReportSection? {
+        // Embeddings have a section of their own for theirs.
+        if embeddings != nil { return nil }
         let rows = comparison.rows.filter { !$0.measured.isEmpty }
         func values(_ metric: Metric, _ row: Comparison.Row) -> [Double] { row.measured.compactMap { finite(metric.value(of: $0.run.summary)) } }
         let known = comparison.measures.filter { measure in
@@ -27,10 +29,7 @@ extension ReportSections {
         guard !known.isEmpty else { return nil }
         var table = TextTable([TextTable.Column("row", .left)] + known.map { TextTable.Column("test \($0.title)") })
         for row in rows {
-            table.append([row.label] + known.map { measure in
-                let values = values(.test(measure.name), row)
-                return values.isEmpty ? none : decimals(Sample(values: values).mean, 4)
-            })
+            table.append([row.label] + known.map { comparison.mean(of: .test($0.name), row).map { decimals($0, 4) } ?? none })
         }
         let dots = known.map { measure in
             DotChart.Row(measure.title, shown.map { shown in

@@ -23,6 +23,20 @@ struct RowEvaluation {
     /// What the first run that keeps some made of images, and what that run is called.
     private(set) var reconstructions: ReconstructionExamples?
     private(set) var reconstructionsRun = ""
+    /// The estimated numbers of each run; none where the task estimates none.
+    private(set) var estimates: [Estimates] = []
+
+    /// What a run's model said of the numbers of test images.
+    struct Estimates {
+        let run: String
+        /// `[images, count]`.
+        let values, targets: [Float]
+        /// Of an image.
+        let count: Int
+
+        /// The errors of a number.
+        func errors(of number: Int) -> EstimateErrors { EstimateErrors(estimates: values, targets: targets, number: number, of: count) }
+    }
 
     /// - Throws: `.data` for a run that is damaged where `Comparison` does not look.
     init(_ row: Comparison.Row) throws {
@@ -36,6 +50,11 @@ struct RowEvaluation {
             if let report = ClassificationReport(evaluation, classes: nil) {
                 confusions.append(report.confusion.map { $0.map { Int($0) } })
                 isOfPixels = report.isOfPixels
+            }
+            let columns = run.summary.description.layouts[.test]?.columns ?? []
+            if let values = evaluation.tables["estimates"]?.reals, let targets = evaluation.tables["targets"]?.reals, values.count == targets.count,
+                let column = columns.first(where: { $0.name == "estimates" }) {
+                estimates.append(Estimates(run: run.summary.name, values: values, targets: targets, count: max(column.rowShape.reduce(1, *), 1)))
             }
             if let values = evaluation.tables["class_average_precision"]?.reals { averagePrecisions.append(values.map(Double.init)) }
             if let scores = evaluation.scores(classes: run.summary.description.classes), scores.isMeasurable {

@@ -27,8 +27,9 @@ struct RunInspection {
         let values: [(measure: Measure, value: Double?)]
         /// nil where the task does not choose among classes.
         let classification: ClassificationReport?
-        /// COCO's, of each class, NaN for one without objects; nil where the task finds no objects.
+        /// Of each class, NaN for one that nothing has; nil where the task has none. With what they are, as the run file says it.
         let averagePrecisions: [Double]?
+        let averagePrecisionTitle: String
         /// nil where the run keeps no groups of test images.
         let subgroups: SubgroupReport?
 
@@ -116,7 +117,8 @@ struct RunInspection {
                 return Test(
                     values: values.filter { $0.measure.name == description.monitored } + values.filter { $0.measure.name != description.monitored },
                     classification: ClassificationReport(record, classes: description.classes),
-                    averagePrecisions: record.tables["class_average_precision"]?.reals?.map(Double.init), subgroups: SubgroupReport(try reader.subgroups(), record))
+                    averagePrecisions: record.tables["class_average_precision"]?.reals?.map(Double.init),
+                    averagePrecisionTitle: try reader.wholeDescription().layouts[.test]?.columns.first { $0.name == "class_average_precision" }?.title ?? "", subgroups: SubgroupReport(try reader.subgroups(), record))
             },
             weights: weights, machine: machine)
     }
@@ -225,17 +227,17 @@ struct RunInspection {
         } ?? []
         let sections = [
             aligned(values + scores + images), test.classification?.text(names: report.classNames, width: width),
-            test.classification?.classText(names: report.classNames, width: width), test.averagePrecisions.map { text(of: $0, width) }, test.subgroups?.text(width: width),
+            test.classification?.classText(names: report.classNames, width: width), test.averagePrecisions.map { text(of: $0, test.averagePrecisionTitle, width) }, test.subgroups?.text(width: width),
         ]
         return sections.compactMap(\.self).joined(separator: "\n\n")
     }
 
     /// The average precision of each class.
-    private func text(of averagePrecisions: [Double], _ width: Int?) -> String {
+    private func text(of averagePrecisions: [Double], _ title: String, _ width: Int?) -> String {
         let names = report.classNames.flatMap { $0.count == averagePrecisions.count ? $0 : nil }
         var table = TextTable([TextTable.Column("class")] + (names == nil ? [] : [TextTable.Column("name", .left)]) + [TextTable.Column("average precision")])
         for (label, value) in averagePrecisions.enumerated() { table.append(["\(label)"] + (names.map { [$0[label]] } ?? []) + [finite(value).map { decimals($0, 4) } ?? none]) }
-        return "COCO's average precision of each class, over IoUs from 0.5 to 0.95\n" + table.text(width: width)
+        return title + "\n" + table.text(width: width)
     }
 
     private func describe(_ machine: MachineRecord) -> String {

@@ -106,7 +106,7 @@ struct RunSummary: Sendable {
     /// Why the run, though finished, has no value of a metric: what follows "has no test_ece"; empty where there is nothing to say.
     func reason(forLacking metric: Metric) -> String {
         if leavesUndefined(metric) {
-            // Of the measures of a run that is whole these need objects.
+            // These measures are not defined where no test image has an object.
             return ["map_50", "map", "box_iou"].contains(metric.measureName ?? "")
                 ? ": none of its test images has an object, by which it is measured" : ": it is not defined for its test images"
         }

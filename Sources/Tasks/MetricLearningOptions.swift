@@ -43,19 +43,20 @@ struct MetricLearningOptions: Configurable {
         Key("embedding", \.embedding, .integer(in: 1...4096), "How many numbers an embedding has: the model's answer for one image."),
         Key("normalize", \.normalize, .flag, "Whether embeddings are divided by their Euclidean length, so that they lie on the unit sphere."),
         Key("margin", \.margin, .positive, "By how much images of other classes are to be farther away: of contrastive a distance (absent: 1), of triplet a squared distance (absent: 0.2)."),
-        Key("temperature", \.temperature, .positive, "τ, by which products of embeddings are divided: of n_pair (absent: 1), supcon (absent: 0.1) and simclr (absent: 0.5)."),
+        Key("temperature", \.temperature, .number(in: 0.001...1_000), "τ, by which products of embeddings are divided: of n_pair (absent: 1), supcon (absent: 0.1) and simclr (absent: 0.5)."),
         Key("recall", \.recall, .integers(in: 1...100), paper: "Song et al., CVPR 2016", "k of recall@k: the share of images that have one of their class among the k nearest others."),
         Key("few_shot", \.fewShot, .map, paper: "Snell et al., NeurIPS 2017",
             "Episodes in which images are told apart by a few examples of each class, in the test of data.unseen_classes where there are some; absent: none."),
     ]
 
     mutating func check(_ fields: inout FieldReader) {
+        recall.sort()
+        if recall.isEmpty || Set(recall).count < recall.count { fields.report("expected different numbers, such as [1, 5, 10]", at: "recall") }
+        if fields.errors.hasAny(under: fields.path(of: "loss")) { return }
         let usesTriplets = loss == .triplet
         if mining != nil, !usesTriplets { fields.report("goes with the loss triplet, not with \(loss.rawValue)", at: "mining") }
         if margin != nil, !usesTriplets, loss != .contrastive { fields.report("goes with contrastive and triplet, not with \(loss.rawValue)", at: "margin") }
         if temperature != nil, usesTriplets || loss == .contrastive { fields.report("goes with n_pair, supcon and simclr, not with \(loss.rawValue)", at: "temperature") }
-        if recall.isEmpty || Set(recall).count < recall.count { fields.report("expected different numbers, such as [1, 5, 10]", at: "recall") }
-        recall.sort()
     }
 
     var minedTriplets: Mining { mining ?? .semiHard }

@@ -100,12 +100,10 @@ private final class MultiLabelTables: EvaluationTables {
         truth += numbers(1)
     }
 
-    /// Of each class; NaN for one that no image has.
-    private var precisions: [Double] {
-        (0..<classCount).map { label in
-            let places = stride(from: label, to: scores.count, by: classCount)
-            return rankedPrecision(scores: places.map { scores[$0] }, isPositive: places.map { truth[$0] > 0 })
-        }
+    /// Of each class; NaN for one that no image has. Asked for when all is added.
+    private lazy var precisions: [Double] = (0..<classCount).map { label in
+        let places = stride(from: label, to: scores.count, by: classCount)
+        return rankedPrecision(scores: places.map { scores[$0] }, isPositive: places.map { truth[$0] > 0 })
     }
 
     func splitValues() -> [String: Double] {

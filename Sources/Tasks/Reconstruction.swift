@@ -52,10 +52,22 @@ public struct Reconstruction: TrainingTask {
         var copy = self
         copy.codeLength = outputs[Self.codeOutput].flatMap { $0.isValid ? $0.shape[-1] : nil }
         copy.isMasked = outputs["hidden"] != nil
+        if let sentence = misfit(outputs) { throw sentence }
         if options.neighbours > 0, copy.codeLength == nil, outputs["logits"]?.isValid == true {
             throw UserError(at: "task.reconstruction.neighbours", "compares codes, which this model has not; expected a model such as autoencoder, or 0")
         }
         return copy
+    }
+
+    /// What does not go with a model that hides parts of the image itself; nil where all does.
+    private func misfit(_ outputs: NamedOutputs) -> UserError? {
+        guard outputs["hidden"] != nil else { return nil }
+        if options.corruption != nil { return UserError(at: "task.reconstruction.corruption", "goes with models that see the whole image; this one hides patches itself") }
+        if options.loss == .ssim { return UserError(at: "task.reconstruction.loss", "ssim compares windows, and this model answers for hidden patches alone; expected mse or l1") }
+        guard outputs["deviation"] != nil else { return nil }
+        if options.target != nil { return UserError(at: "task.reconstruction.target", "goes with normalize_patches: false, as patches are normalized by the image itself") }
+        guard ![.mse, .l1].contains(options.loss) else { return nil }
+        return UserError(at: "task.reconstruction.loss", "\(options.loss.rawValue) goes with normalize_patches: false; of normalized patches expected mse or l1")
     }
 
     // MARK: What the model sees
@@ -114,7 +126,7 @@ public struct Reconstruction: TrainingTask {
             let weights = graph.constant(HostTensor([1, 1, 1, 3], [0.299, 0.587, 0.114] as [Float]))
             loss = mean(((answer - target) * weights).sum(axes: [3], keepsAxes: true).square())
         case .bce: loss = mean(output.softplus() - target * output)
-        case .ssim: loss = 1 - StructuralSimilarity.record(answer, target)
+        case .ssim: loss = 1 - similarity
         }
         var measures: [RecordedMeasure] = []
         if options.loss != .mse || outputs["deviation"] != nil { measures.append(RecordedMeasure(Measure("mse", unit: "1", better: .smaller), squares)) }
@@ -180,7 +192,7 @@ public struct Reconstruction: TrainingTask {
 
 extension Tensor {
     /// max(x, least), element by element.
-    fileprivate func atLeast(_ least: Float) -> Tensor { maximum(graph.constant(HostTensor([], [least]))) }
+    fileprivate func atLeast(_ least: Float) -> Tensor { maximum(graph.constant(least)) }
 }
 
 /// Where a square of an image lies: two numbers from 0 up to 1 `[2]` → 1 in the square and else 0, `[H, W, 1]`.

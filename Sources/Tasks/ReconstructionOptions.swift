@@ -50,7 +50,7 @@ struct ReconstructionOptions: Configurable {
     static let options: [Key<ReconstructionOptions>] = [
         Key("loss", \.loss, .choice, paper: "ssim: Wang et al., IEEE Transactions on Image Processing 13, 2004",
             "How far an answer is from its image: the mean of squared differences (mse), of absolute ones (l1), of squared differences of the luminance alone, the binary cross-entropy of pixels from 0 to 1, whose logits the model then gives (bce), or one less the structural similarity (ssim)."),
-        Key("corruption", \.corruption, Corruption.kind, "What is done to an image before the model sees it, drawn anew for each image and step, and in evaluations always alike; absent: nothing."),
+        Key("corruption", \.corruption, Corruption.kind, "What is done to an image before the model sees it, drawn anew for each image and step, and in evaluations the same each time, for one train.batch_size; absent: nothing."),
         Key("counted", \.counted, .choice, "Which pixels the loss counts: all, or those alone that the corruption hid."),
         Key("target", \.target, .choice, "A filter that makes of an image what is to be found; absent: the image is."),
         Key("neighbours", \.neighbours, .integer(in: 0...100), paper: "Hinton and Salakhutdinov, Science 313, 2006",
@@ -58,7 +58,7 @@ struct ReconstructionOptions: Configurable {
     ]
 
     mutating func check(_ fields: inout FieldReader) {
-        if counted == .hidden {
+        if counted == .hidden, !fields.errors.hasAny(under: fields.path(of: "corruption")) {
             switch corruption {
             case nil: fields.report("goes with a corruption, of which there is none", at: "counted")
             case .gaussian: fields.report("goes with a corruption that hides pixels: masking, salt_and_pepper or square; gaussian changes all", at: "counted")

@@ -20,7 +20,7 @@ struct RegressionOptions: Configurable {
         Key("target", \.target, .choice, "What is estimated: the numbers that an HDF5 file has as /train/targets, how many objects an image shows, the mean √(width · height) of its boxes in pixels, or the mean of its normalized pixels. Absent: the numbers of the data, and without any how many objects there are."),
         Key("loss", \.loss, .choice, paper: "huber: Huber, Annals of Mathematical Statistics 35, 1964", "What is made small: squared or absolute errors, or squared ones that go on straight."),
         Key("delta", \.delta, .positive, "Of loss: huber: up to which error, in standard deviations where targets are standardized, errors are squared."),
-        Key("standardize", \.standardizes, .flag, "Whether the model gives standard deviations from the mean, both of the training images' targets; measures are in the targets' own unit."),
+        Key("standardize", \.standardizes, .flag, "Whether the model gives standard deviations from the mean, both of the training images' targets; measures are in the targets' own unit. Brightness is not standardized."),
     ]
 
     mutating func check(_ fields: inout FieldReader) {
@@ -71,9 +71,8 @@ extension ImageDataset {
             let image = Int(index)
             if target == .given, let targets = images.targets { return (0..<targets.count).map { Double(targets.values[image * targets.count + $0]) } }
             let boxes = images.boxes?.boxes[image] ?? []
-            // Images of another size than their own have larger boxes.
-            let scale = (Double(shape.width) / Double(images.shape.width), Double(shape.height) / Double(images.shape.height))
-            return [target == .objectCount ? Double(boxes.count) : meanSize(boxes.map { (Double($0.width) * scale.0, Double($0.height) * scale.1) })]
+            let scale = boxScale
+            return [target == .objectCount ? Double(boxes.count) : meanSize(boxes.map { (Double($0.width) * scale.x, Double($0.height) * scale.y) })]
         }
     }
 }

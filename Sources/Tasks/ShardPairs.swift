@@ -56,7 +56,7 @@ struct ShardPairs: SampleFunction {
         }
     }
 
-    /// The how-manieth of its class each image is, from 0.
+    /// How many images of its class stand before each image.
     private func ranksInClasses(_ labels: UnsafePointer<Float>, _ present: UnsafePointer<Float>) -> [Int] {
         (0..<count).map { image in (0..<image).count { present[$0] != 0 && labels[$0] == labels[image] } }
     }

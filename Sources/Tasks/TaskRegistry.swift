@@ -50,7 +50,7 @@ public struct TaskKind: Sendable {
         }
         self.prepare = { fields, dataset, training in
             let options = read(&fields)
-            // What is wrong in them is no matter of the samples.
+            // Errors in the options are said before the samples are looked at.
             try fields.errors.throwIfAny()
             return try prepare(options, dataset, training)
         }

@@ -27,14 +27,14 @@ public struct DistillationConfiguration: Configurable {
     public static let options: [Key<DistillationConfiguration>] = [
         .required("teacher", \.teacher, .map(orAlone: "model", "the name of a model"), missing: "missing; expected the name of a model",
             "The trial whose network teaches, as init_from names one: a model of this definition, or {experiment: NAME, model: NAME}; it is trained first."),
-        Key("temperature", \.temperature, .positive, "By what the logits of both networks are divided before their softmax."),
+        Key("temperature", \.temperature, .number(in: 0.01...1_000), "By what the logits of both networks are divided before their softmax."),
         Key("weight", \.weight, .number(in: 0...1), "How much of the loss is the teacher's; the rest is the task's."),
     ]
 
     public mutating func check(_ fields: inout FieldReader) {
-        let sentence = teacher.file != nil ? "found file, which says no network; expected model"
-            : teacher.afterEpoch != nil ? "found after_epoch, which goes with init_from alone" : !teacher.except.isEmpty ? "found except, which goes with init_from alone" : nil
-        if let sentence { fields.report(sentence, at: "teacher") }
+        if teacher.file != nil { fields.report("found file, which says no network; expected model", at: "teacher") }
+        if teacher.afterEpoch != nil { fields.report("found after_epoch, which goes with init_from alone", at: "teacher") }
+        if !teacher.except.isEmpty { fields.report("found except, which goes with init_from alone", at: "teacher") }
     }
 
     /// The teacher's term for each sample, float32 `[B]`: T² · KL(softmax(t / T) ‖ softmax(z / T)), in nat.

@@ -7,7 +7,8 @@ import VisionData
 ///     let predictor = try Predictor(network, image: [28, 28, 1], weights: loop.weights, pool: pool)
 ///     let logits = predictor.outputs(for: dataset.indices(of: .test), of: dataset)["logits"]
 ///
-/// Results depend neither on the number of threads nor on which samples share a batch. Confined to one thread.
+/// Results depend neither on the number of threads nor on which samples share a batch, but for models that draw at random whenever they are called, as masked
+/// autoencoders do: their draws are those of the place in the batch. Confined to one thread.
 public final class Predictor {
     /// One of the model's outputs.
     public struct Output: Sendable, Equatable {

@@ -83,8 +83,7 @@ extension TrainingTask {
             return scope.fail("\(giver) gives \(output.shape) for \(count) images of \(outputDescription)")
         }
         let output = checked(outputs.required(head, in: scope), of: "the model")
-        // An answer that does not fit has said so, and has no shape to go on with.
-        var recorded = output.isValid ? record(output, targets, input: input, outputs: outputs) : record(output, targets)
+        var recorded = record(output, targets, input: input, outputs: outputs)
         let isTraining = scope.graph.mode == .training
         recorded.losses += outputs.penalties.filter { isTraining || $0.isEvaluated }.map { Loss($0.name, unit: $0.unit, weight: $0.weight, $0.values) }
         guard isTraining else { return recorded }

@@ -64,10 +64,18 @@ struct BoxPreparer {
     /// In the size that models get.
     private func resized(_ edges: Edges) -> [Double] {
         if change.resize == .exact {
-            let x = Double(target.width) / Double(shape.width), y = Double(target.height) / Double(shape.height)
+            let (x, y) = (Double(target.width) / Double(shape.width), Double(target.height) / Double(shape.height))
             return [edges.x0 * x, edges.y0 * y, edges.x1 * x, edges.y1 * y]
         }
         let x = Double((target.width - shape.width) / 2), y = Double((target.height - shape.height) / 2)
         return [edges.x0 + x, edges.y0 + y, edges.x1 + x, edges.y1 + y]
+    }
+}
+
+extension ImageDataset {
+    /// By how much boxes are wider and higher in the size that models get than in the images' own: 1 where these are cropped or continued and not stretched.
+    public var boxScale: (x: Double, y: Double) {
+        guard resize == .exact else { return (1, 1) }
+        return (Double(shape.width) / Double(images.shape.width), Double(shape.height) / Double(images.shape.height))
     }
 }

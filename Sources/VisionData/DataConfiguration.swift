@@ -60,7 +60,7 @@ public struct DataConfiguration: Configurable {
             }
         }
 
-        /// Fewer samples of the same form, for runs of seconds, of what is made; nil for all else.
+        /// A few samples of the same form, for runs of seconds, of what is made; nil for all else.
         public var small: Source? {
             switch self {
             case .shapes(let shapes): .shapes(shapes.small)

@@ -42,7 +42,7 @@ func loadHDF5Images(_ source: HDF5Source, at path: String, isRecorded: Bool = fa
     let isOfSets = !train.hasLabels && targets.masks == nil && targets.boxes == nil
     let derived = train.hasLabels || isOfSets ? nil : targets.labels(count: total, imageSize: train.shape.height * train.shape.width)
     let labels = isOfSets
-        ? try targets.labels(of: total, in: file)
+        ? try targets.labels(of: total, in: file, classes: source.classes)
         : try readLabels(parts.map(\.labels), in: file, classes: source.classes, derived: derived, largest: targets.largestClass)
     let images = LabeledImages(
         name: (path as NSString).lastPathComponent, shape: train.shape, pixels: pixels, labels: labels.values,
@@ -121,14 +121,30 @@ private func readPixels(of parts: [HDF5Part]) throws -> LabeledImages.Pixels {
 
 extension HDF5Targets {
     /// What stands in the place of labels: the first class of each image's set, of images without any the first of all; without sets one class for all.
-    fileprivate func labels(of count: Int, in file: HDF5Reader) throws -> (values: [Int32], classCount: Int, classNames: [String]?) {
+    fileprivate func labels(of count: Int, in file: HDF5Reader, classes: Int?) throws -> (values: [Int32], classCount: Int, classNames: [String]?) {
         guard let labelSets else { return ([Int32](repeating: 0, count: count), 1, nil) }
-        let classCount = labelSets.classCount, names = try file.attributeStrings("class_names", of: "/")
-        if let names, names.count != classCount {
-            throw UserError(.data, "\(file.path): the attribute class_names has \(names.count) names, expected \(classCount), one for each class")
+        let classCount = labelSets.classCount
+        if let classes, classes != classCount {
+            throw UserError(.data, "\(file.path): label_sets have \(grouped(classCount)) classes, expected the \(grouped(classes)) of data.hdf5.classes")
         }
+        let names = try file.classNames()
+        try file.requireNames(names, count: classCount)
         let labels = (0..<count).map { image in Int32((0..<classCount).first { labelSets.has($0, image: image) } ?? 0) }
         return (labels, classCount, names)
+    }
+}
+
+extension HDF5Reader {
+    /// The names of the classes, of the root attribute `class_names` or of the dataset of that name; nil where there is neither.
+    fileprivate func classNames() throws -> [String]? {
+        try attributeStrings("class_names", of: "/") ?? (exists("/class_names") ? readStrings("/class_names") : nil)
+    }
+
+    /// - Throws: `.data` where there are names that are not one for each class, or empty ones.
+    fileprivate func requireNames(_ names: [String]?, count: Int) throws {
+        guard let names else { return }
+        if names.count != count { throw UserError(.data, "\(path): class_names has \(names.count) names, expected \(count), one for each class") }
+        if let unnamed = names.firstIndex(where: { $0.allSatisfy(\.isWhitespace) }) { throw UserError(.data, "\(path): class_names has an empty name for class \(unnamed)") }
     }
 }
 
@@ -141,7 +157,7 @@ func readLabels(
     _ datasets: [String], in file: HDF5Reader, classes: Int?, derived: [Int64]? = nil, largest: Int? = nil
 ) throws -> (values: [Int32], classCount: Int, classNames: [String]?) {
     let labels = try derived.map { [$0] } ?? datasets.map { try file.read($0, as: Int64.self) }
-    let classNames = try file.attributeStrings("class_names", of: "/") ?? (file.exists("/class_names") ? file.readStrings("/class_names") : nil)
+    let classNames = try file.classNames()
     let declared = try classes ?? file.attribute("classes", of: "/", as: Int64.self)?.first.map(Int.init) ?? classNames?.count
     if let declared, !(1...HDF5Source.largestClassCount).contains(declared) {
         throw UserError(.data, "\(file.path): the attribute classes is \(declared), expected 1 to \(HDF5Source.largestClassCount)")
@@ -157,11 +173,6 @@ func readLabels(
     if classCount > HDF5Source.largestClassCount {
         throw UserError(.data, "\(file.path): the class \(classCount - 1) in masks or boxes, expected 0 to \(HDF5Source.largestClassCount - 1)")
     }
-    if let classNames, classNames.count != classCount {
-        throw UserError(.data, "\(file.path): the attribute class_names has \(classNames.count) names, expected \(classCount), one for each class")
-    }
-    if let classNames, let unnamed = classNames.firstIndex(where: { $0.allSatisfy(\.isWhitespace) }) {
-        throw UserError(.data, "\(file.path): the attribute class_names has an empty name for class \(unnamed)")
-    }
+    try file.requireNames(classNames, count: classCount)
     return (all, classCount, classNames)
 }

@@ -1,4 +1,5 @@
 import Configuration
+import Foundation
 import HDF5
 import TensorCore
 
@@ -48,7 +49,7 @@ struct HDF5Targets {
                 hasMasks = true
                 if let place = found.values.firstIndex(where: { !(0...255).contains($0) }) {
                     let image = place / (shape.height * shape.width)
-                    throw UserError(.data, "\(file.path): /\(part.name)/\(Self.masks): class \(Int(found.values[place])) in the mask at index \(image), expected 0 to 255")
+                    throw UserError(.data, "\(file.path): /\(part.name)/\(Self.masks): class \(String(format: "%.0f", found.values[place])) in the mask at index \(image), expected 0 to 255")
                 }
                 pixels += found.values.map { UInt8($0) }
             }
@@ -69,11 +70,23 @@ struct HDF5Targets {
         }
         masks = hasMasks ? pixels : nil
         boxes = hasBoxes ? InstanceBoxes(maximum: maximum, objects) : nil
-        let sets = try parts.compactMap { part in try read(Self.labelSets, rowShape: [nil], in: part) }
-        if let first = sets.first, let other = sets.first(where: { $0.shape[1] != first.shape[1] }) {
-            throw UserError(.data, "\(file.path): \(Self.labelSets): found \(other.shape[1]) classes in one part and \(first.shape[1]) in another")
+        var sets: [UInt8] = [], setLength: Int?
+        for part in parts {
+            guard let found = try read(Self.labelSets, rowShape: [nil], in: part) else { continue }
+            let length = found.shape[1]
+            if let setLength, setLength != length {
+                throw UserError(.data, "\(file.path): \(Self.labelSets): found \(length) classes in one part and \(setLength) in another")
+            }
+            if let place = found.values.firstIndex(where: { $0 != 0 && $0 != 1 }) {
+                throw UserError(.data, """
+                    \(file.path): /\(part.name)/\(Self.labelSets): found \(String(format: "%.0f", found.values[place])) for class \(place % length) \
+                    at index \(place / length), expected 0 or 1
+                    """)
+            }
+            setLength = length
+            sets += found.values.map { UInt8($0) }
         }
-        labelSets = sets.first.map { first in LabelSets(classCount: first.shape[1], sets.flatMap { $0.values.map { UInt8(min(255, max(0, $0))) } }) }
+        labelSets = setLength.map { LabelSets(classCount: $0, sets) }
         targets = try Self.readTargets(parts, of: file)
     }
 

@@ -9,9 +9,6 @@ extension HDF5Source.Layout {
     /// How many axes an array has.
     var rank: Int { rawValue.count }
 
-    /// Whether channels come last.
-    var hasChannelsLast: Bool { rawValue.hasSuffix("c") }
-
     /// The same with the channels first.
     var channelsFirst: Self {
         switch self {

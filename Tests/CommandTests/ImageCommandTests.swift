@@ -19,7 +19,12 @@ import Testing
             train:  {epochs: 1, batch_size: 64}
             models: {vgg: {vgg: {blocks: [1, 1], width: 4, hidden: [], pool: 1}}, vit: {vit: {patch: 8, width: 8, depth: 1, heads: 1}}}
             """)
-        for name in ["codes", "classes"] {
+        try folder.add("Experiments/solids.yaml", """
+            data:   {shapes_3d: {train_shapes: 32, test_shapes: 8, views: 3}}
+            train:  {epochs: 1, batch_size: 16}
+            models: {vgg: {vgg: {blocks: [1, 1], width: 4, hidden: [], pool: 1}}}
+            """)
+        for name in ["codes", "classes", "solids"] {
             let result = try Program.run(["run", name, "--threads", "2"], in: folder.url)
             guard result.exitCode == 0 else { throw Failure(text: "\(name): \(result.errors)") }
         }
@@ -87,7 +92,9 @@ import Testing
         (["--content", "a.png", "--network", "vgg19"], "--network: expected --weights with it"),
         (["--content", "a.png", "a.png", "--run", "classes/vgg"], "would both become a.png"),
         (["--content", "a.png", "--run", "classes/vgg", "--output", "nowhere/out.png"], "nowhere/out.png: its folder is not there, or cannot be written to"),
-        (["--content", "a.png", "--run", "classes/vgg", "--style-weight", "1e300"], "the loss of image 1 is not a number at the first step"),
+        (["--content", "a.png", "--run", "classes/vgg", "--style-weight", "1e300"], "the losses are no numbers at the first step; expected smaller weights"),
+        (["--content", "a.png", "--run", "classes/vgg", "--content-layers", "stage1", "stage1"], "the layer 'stage1' is named twice"),
+        (["--content", "a.png", "--run", "solids"], "the model takes images of 3 channels, such as views or slices of voxels, which image files are not"),
         (["--content", "a.png", "--run", "classes/vgg", "--learning-rate", "1"], "--learning-rate goes with --optimizer adam"),
     ])
     func misfitsAreSaid(words: [String], sentence: String) throws {

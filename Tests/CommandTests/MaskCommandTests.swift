@@ -65,13 +65,17 @@ import Testing
     @Test func whatDoesNotGoTogetherIsSaid() throws {
         try add("photos/right.png", Size2D(32, 32))
         try add("other/right.png", Size2D(32, 32))
+        // A mask that somebody made is no picture of the program's.
+        try FileManager.default.createDirectory(at: folder.appending(path: "truth"), withIntermediateDirectories: true)
+        try Data(PNGFile(classes: [UInt8](repeating: 1, count: 32 * 32), Size2D(32, 32)).bytes).write(to: folder.appending(path: "truth/right.png"))
         for (words, sentence) in [
             (["photos/right.png"], "the model answers for every pixel; add --output with a folder for the masks"),
             (["photos/right.png", "--output", "photos/right.png"], "photos/right.png: is a file, expected a folder for the masks"),
             (["photos/right.png", "other", "--output", "m"], "photos/right.png and other/right.png would both have the mask right.png; predict them one by one"),
             (["photos/right.png", "--output", "m", "--overlap", "32"], "--overlap: found 32 pixels, expected fewer than the 32 of the model's images"),
             (["photos/right.png", "--output", "photos"], "photos/right.png: is what is read, expected another file to write"),
-            (["photos/right.png", "--output", "other"], "other/right.png: is there already and is no mask, which alone is replaced; expected another folder"),
+            (["photos/right.png", "--output", "other"], "other/right.png: is there already and is no picture of harness, which replaces its own alone; expected another name"),
+            (["photos/right.png", "--output", "truth"], "truth/right.png: is there already and is no picture of harness"),
             (["photos/right.png", "--output", "m", "--format", "csv"], "--format: goes with a model that answers for an image; masks are PNG files"),
         ] {
             let result = try Program.run(["predict", "scenes/unet"] + words, in: folder)

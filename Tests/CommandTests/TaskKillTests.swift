@@ -25,6 +25,12 @@ import Testing
         Case(
             name: "sequences", data: "{sequences_1d: {train_sequences: 200, test_sequences: 16}}", task: "segmentation",
             model: "{cnn1d: {widths: [8, 8], causal: true, norm: batch, answer: positions}}"),
+        Case(
+            name: "reconstruction", data: "{name: digits, train_examples: 200, test_examples: 16}", task: "{reconstruction: {corruption: {gaussian: 0.2}}}",
+            model: "{autoencoder: {widths: [32], code: 4, variational: true}}"),
+        Case(
+            name: "metric learning", data: "{name: digits, train_examples: 400, test_examples: 40, augment: [{shift: 1}], sampling: {classes: 4, images: 2}}",
+            task: "{metric_learning: {loss: supcon, embedding: 8}}", model: "{mlp: {widths: [32]}}"),
     ]
 
     @Test(arguments: cases) func aKilledRunEndsTheSame(of test: Case) throws {
@@ -32,7 +38,7 @@ import Testing
         try folder.add("Experiments/run.yaml", """
             data:   \(test.data)
             task:   \(test.task)
-            train:  {epochs: 2, batch_size: 8, checkpoint_every_steps: 4, optimizer: {adamw: {learning_rate: 5e-3}}}
+            train:  {epochs: 3, batch_size: 8, shards: 1, checkpoint_every_steps: 2, optimizer: {adamw: {learning_rate: 5e-3}}}
             models: {m: \(test.model)}
             """)
         func words(_ results: String, _ threads: Int) -> [String] { ["run", "run", "--results", results, "--threads", "\(threads)"] }
@@ -43,7 +49,7 @@ import Testing
                 (name, try Data(contentsOf: runs.appending(path: run).appending(path: name)))
             })
         }
-        func hasCheckpoint() -> Bool { FileManager.default.subpaths(atPath: folder.url.appending(path: "cut").path)?.contains { $0.hasSuffix("/last.h5") } ?? false }
+        func hasCheckpoint() -> Bool { FileManager.default.subpaths(atPath: folder.url.appending(path: "cut").path)?.contains { $0.contains("/step-") && $0.hasSuffix(".h5") } ?? false }
 
         let whole = try Program.run(words("whole", 2), in: folder.url)
         #expect(whole.exitCode == 0, "\(whole.errors)")

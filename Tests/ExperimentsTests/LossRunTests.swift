@@ -191,6 +191,13 @@ import VisionData
         }
     }
 
+    /// Of losses of 0 nothing is left to say, and after one epoch nothing can be said.
+    @Test(arguments: [([0.5], "has seen the images once"), ([0.5, 0, 0], nil), ([0.5, 0.4, 0.3], "its loss fell by 25.0 %"), ([0.5, 0.4, 0.399], nil)] as [([Double], String?)])
+    func convergenceIsJudgedByTheLastEpochs(losses: [Double], words: String?) {
+        let said = Runner.doubtOfConvergence(losses)
+        #expect(words.map { said?.contains($0) == true } ?? (said == nil), "\(said ?? "nothing")")
+    }
+
     /// Sets of labels and numbers in a file take the place of labels.
     @Test func filesBringLabelSetsAndTargets() throws {
         try withTemporaryFolder { folder in

@@ -48,7 +48,7 @@ import VisionData
                 #expect(neighbours.count == 64 * 3 && neighbours.allSatisfy { (0..<64).contains($0) })
             }
             #expect(try Inspection(whole.path).text.contains("test psnr"))
-            #expect(try Comparison(under: ["\(results)/whole"]).rendered(as: .table).contains("loss"))
+            #expect(try Comparison(under: ["\(results)/whole"]).rendered(as: .table).contains("test loss"))
         }
     }
 
@@ -106,6 +106,10 @@ import VisionData
         ("task: reconstruction\nmodels: {a: {mae: {patch: 3, width: 16, depth: 2, heads: 2}}}", "a patch of 3 does not divide the image of 8×8"),
         ("task: reconstruction\nmodels: {a: {mae: {patch: 2, width: 16, depth: 2, heads: 2, decoder_width: 30}}}", "found 30"),
         ("task: reconstruction\nmodels: {a: {mae: {patch: 8, width: 16, depth: 2, heads: 2}}}", "hides none of the 1 patches of images of 8×8×1"),
+        ("task: {reconstruction: {target: sharpen}}\nmodels: {a: {mae: {patch: 2, width: 16, depth: 2, heads: 2}}}", "task.reconstruction.target: goes with normalize_patches: false"),
+        ("task: {reconstruction: {loss: bce}}\nmodels: {a: {mae: {patch: 2, width: 16, depth: 2, heads: 2}}}", "bce goes with normalize_patches: false; of normalized patches expected mse or l1"),
+        ("task: {reconstruction: {loss: ssim}}\nmodels: {a: {mae: {patch: 2, width: 16, depth: 2, heads: 2, normalize_patches: false}}}", "ssim compares windows"),
+        ("task: {reconstruction: {corruption: {gaussian: 0.1}}}\nmodels: {a: {mae: {patch: 2, width: 16, depth: 2, heads: 2}}}", "goes with models that see the whole image"),
         ("task: {reconstruction: {corruption: {masking: 0}, counted: hidden}}\nmodels: {a: autoencoder}", "found a share of 0, which hides no pixel"),
     ])
     func misfitsAreSaid(rest: String, sentence: String) throws {

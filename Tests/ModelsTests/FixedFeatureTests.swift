@@ -1,4 +1,5 @@
 import Foundation
+import Layers
 import TensorCore
 import TestSupport
 import Testing
@@ -17,7 +18,9 @@ import Testing
 
         struct Clusters: Decodable, Sendable { let length: Int, points: [Float], start: [Float], centres: [Double] }
 
-        let histograms: [Histograms], edges: [Edges], clusters: [Clusters]
+        struct Kernels: Decodable, Sendable { let height: Int, width: Int, image: [Float], answers: [String: [Double]] }
+
+        let histograms: [Histograms], edges: [Edges], clusters: [Clusters], kernels: Kernels
 
         static let all: Fixture = {
             let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -60,6 +63,14 @@ import Testing
                 }
             }
         }
+    }
+
+    @Test(arguments: ImageKernel.allCases) func kernelsAreThoseOfSciPy(_ kernel: ImageKernel) throws {
+        let fixture = Fixture.all.kernels, expected = try #require(fixture.answers[kernel.rawValue])
+        let graph = Graph(), image = graph.input("image", [1, fixture.height, fixture.width, 1])
+        let found = try evaluate([image.filtered(by: kernel.values, side: kernel.side)], feeding: [(image, HostTensor(image.shape, fixture.image))])[0].floats
+        #expect(found.count == expected.count)
+        for (found, expected) in zip(found, expected) { #expect(abs(Double(found) - expected) < 2e-6) }
     }
 
     /// Pooled answers of several filters lie side by side, cell after cell.

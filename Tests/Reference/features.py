@@ -4,6 +4,7 @@ import json
 import pathlib
 
 import numpy
+from scipy import ndimage
 from skimage.feature import canny, hog
 from skimage.filters import prewitt, sobel
 from sklearn.cluster import KMeans
@@ -51,5 +52,19 @@ for count, length, number in [(60, 3, 4), (100, 10, 7)]:
     found = KMeans(number, init=start, n_init=1, max_iter=300, tol=0, algorithm="lloyd").fit(points)
     clusters.append({"length": length, "points": numbers(points), "start": numbers(start), "centres": numbers(found.cluster_centers_)})
 
+x, mirrored = image(9, 11, 1)[..., 0], {"mode": "mirror"}
+means = ndimage.uniform_filter(x, 3, **mirrored)
+
+
+def smoothed(weights):
+    return ndimage.correlate1d(ndimage.correlate1d(x, weights, 0, **mirrored), weights, 1, **mirrored)
+
+
+answers = {
+    "box": means, "gaussian": smoothed([0.25, 0.5, 0.25]), "gaussian_5": smoothed([1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16]), "laplacian": ndimage.laplace(x, **mirrored),
+    "sharpen": x - ndimage.laplace(x, **mirrored), "outline": 9 * (x - means), "sobel_horizontal": ndimage.sobel(x, 0, **mirrored),
+    "sobel_vertical": ndimage.sobel(x, 1, **mirrored), "prewitt_horizontal": ndimage.prewitt(x, 0, **mirrored), "prewitt_vertical": ndimage.prewitt(x, 1, **mirrored)}
+kernels = {"height": 9, "width": 11, "image": numbers(x), "answers": {name: numbers(numpy.round(answer, 9)) for name, answer in answers.items()}}
+
 path = pathlib.Path(__file__).parent.parent / "Fixtures/features.json"
-path.write_text(json.dumps({"histograms": histograms, "edges": edges, "clusters": clusters}) + "\n")
+path.write_text(json.dumps({"histograms": histograms, "edges": edges, "clusters": clusters, "kernels": kernels}) + "\n")

@@ -137,6 +137,12 @@ import Testing
         }
     }
 
+    /// Numbers beyond 64 bits, as in a damaged file, are no runs.
+    @Test func runsThatCannotBeAreNone() {
+        #expect(COCOMask.counts(of: String(repeating: "ooooooooooo?", count: 60)) == nil)
+        #expect(COCOMask.counts(of: "Q2") != nil)
+    }
+
     @Test func masksGoWithTheirImages() throws {
         func annotation(_ segmentation: String, category: Int = 18, crowd: Int = 0) -> String {
             #"{"image_id": 7, "category_id": \#(category), "iscrowd": \#(crowd), "segmentation": \#(segmentation), "bbox": [0, 0, 10, 10]}"#

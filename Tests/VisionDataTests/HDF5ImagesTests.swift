@@ -86,7 +86,7 @@ import Testing
         let held = try userError { _ = try load { $0.validation = .fraction(0.1) } }
         #expect(held == UserError(at: "data.validation", "data.h5 brings its own validation images; leave this key out"))
         let named = try userError { _ = try load(classes: 5) }
-        #expect(named == UserError(.data, "\(path): the attribute class_names has 3 names, expected 5, one for each class"))
+        #expect(named == UserError(.data, "\(path): class_names has 3 names, expected 5, one for each class"))
     }
 
     @Test(arguments: [

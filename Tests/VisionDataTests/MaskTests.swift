@@ -151,6 +151,11 @@ import Testing
             #expect(try message { try write($0, "/train/masks", [3, 2], masks) } == ": /train/masks: found the shape [2, 3, 2], expected [2, 2, 3]")
             #expect(try message { try write($0, "/train/masks", [2, 3], masks.dropLast() + [300]) }
                 == ": /train/masks: class 300 in the mask at index 1, expected 0 to 255")
+            #expect(try message { try write($0, "/train/masks", [2, 3], masks.dropLast() + [.max]) }?.hasSuffix("in the mask at index 1, expected 0 to 255") == true)
+            #expect(try message {
+                try write($0, "/train/label_sets", [2], [1, 0, -1, 1])
+                try write($0, "/test/label_sets", [2], [1, 0, 0, 1])
+            } == ": /train/label_sets: found -1 for class 0 at index 1, expected 0 or 1")
             #expect(try message {
                 try write($0, "/train/masks", [2, 3], masks)
                 try write($0, "/test/masks", [2, 3], masks.dropLast() + [4])

@@ -104,7 +104,12 @@ extension Definition {
         let model = models[index], link = SourceLink(definition: file?.path ?? self.name, model: name)
         if let start = chain.firstIndex(of: link) {
             let loop = (chain[start...] + [link]).map(\.model).joined(separator: " → "), isAlone = chain.count == start + 1
-            let remedy = isAlone ? role == .teacher ? "a model cannot teach itself; \(model.path).train.distill=null lets it learn without a teacher" : "\(model.path).train.init_from=null lets it start from its initializers" : "none of these models could be trained first"
+            let remedy =
+                switch role {
+                case _ where !isAlone: "none of these models could be trained first"
+                case .teacher: "a model cannot teach itself; \(model.path).train.distill=null lets it learn without a teacher"
+                case .start: "\(model.path).train.init_from=null lets it start from its initializers"
+                }
             throw SourceLoop(links: Set(chain[start...]), error: UserError(.usage, place(in: model, role.key, "a loop: \(loop); \(remedy)")))
         }
         guard let source = origin.model else {

@@ -40,10 +40,12 @@ public struct Trial: Sendable {
     /// ` f2`; nothing without folds.
     var foldLabel: String { fold.map { " f\($0)" } ?? "" }
 
-    /// The path of the file of weights that it starts from, or that what it starts from starts from; nil: there is none.
+    /// The path of the file of weights that it starts from, or a trial whose weights it takes; nil: there is none.
     var weightsFile: String? {
-        guard let origin = train.initialWeights else { return nil }
-        return origin.file == nil ? source?.trials.first?.weightsFile : origin.path
+        SourceRole.allCases.lazy.compactMap { role -> String? in
+            guard let origin = train[role] else { return nil }
+            return origin.file == nil ? sources[role]?.trials.first?.weightsFile : origin.path
+        }.first
     }
 
     /// The folder of the trial's run.

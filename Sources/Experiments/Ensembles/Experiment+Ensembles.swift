@@ -98,10 +98,12 @@ extension Experiment {
         }
     }
 
-    /// The runs of the definition's trials and of those that they start from, with their experiments: `vit_vs_resnet/vit-s0-1f0c93ab`.
+    /// The runs of the definition's trials and of those whose weights they take, with their experiments: `vit_vs_resnet/vit-s0-1f0c93ab`.
     private var plannedRuns: Set<String> {
         func names(_ trial: Trial, _ experiment: String) -> [String] {
-            ["\(experiment)/\(trial.name)"] + (trial.source.flatMap { source in source.trials.first.map { names($0, source.name) } } ?? [])
+            ["\(experiment)/\(trial.name)"] + SourceRole.allCases.flatMap { role in
+                trial.sources[role].flatMap { source in source.trials.first.map { names($0, source.name) } } ?? []
+            }
         }
         return Set(definition.trials.flatMap { names($0, definition.name) })
     }

@@ -189,7 +189,7 @@ extension Experiment {
 }
 
 extension Definition {
-    /// - Throws: `.usage` when the trial that a model starts from was trained on images that this definition's folds hold out for the test, or is not one trial.
+    /// - Throws: `.usage` when the trial whose weights a model takes was trained on images that this definition's folds hold out for the test, or is not one trial.
     fileprivate func requireCommonFolds(of model: Model, _ role: SourceRole, _ source: Definition) throws {
         let (own, other) = (data, source.data)
         let isAlike = other.folds == own.folds && other.fold == own.fold && other.splitSeed == own.splitSeed && other.classes == own.classes

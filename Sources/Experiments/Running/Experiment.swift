@@ -91,7 +91,7 @@ public struct Experiment: Sendable {
         try errors.throwIfAny()
         modelTasks = try Dictionary(uniqueKeysWithValues: common.map { model in
             let given = model.definition.outputs(input: input, classes: outputs)
-            return (model.name, try definition.placing(in: model) { try preparedTasks[model.name]?.fitted(to: given) ?? prepared.task })
+            return (model.name, try definition.placing(in: model) { try preparedTasks[model.name]!.fitted(to: given) })
         })
         models = try definition.models.map { model in
             try parts[model.name]?.models[0] ?? (model.name, ModelSummary(model.definition, input: input, classes: outputs))
@@ -131,12 +131,21 @@ public struct Experiment: Sendable {
     /// Reports a model that answers for an image where the task asks about every pixel or every anchor, or the reverse; true: it answers what it is asked.
     private static func reportAnswer(of model: Definition.Model, to task: some TrainingTask, _ input: ImageShape, _ errors: ConfigurationErrors) -> Bool {
         let given = model.definition
+        if given.configuration.answersImages, task.answersPixels, task.outputShape[-1] != input.channels {
+            errors.report(
+                "\(given.family) gives an image, and \(task.name) asks for a class for each pixel; expected a model such as unet, or task: reconstruction", at: model.node.mark,
+                path: model.path)
+            return false
+        }
         if given.answersPixels == task.answersPixels, given.answersAnchors == task.answersAnchors {
-            guard let own = given.configuration.anchors(input: input), let asked = task.anchors, own != asked else { return true }
+            guard let own = given.configuration.anchors(input: input), let asked = task.anchors else { return true }
+            let maps = asked.strides.map { Size2D((input.height + $0 - 1) / $0, (input.width + $0 - 1) / $0) }
+            if own == (maps, asked.count) { return true }
+            func cells(_ maps: [Size2D]) -> String { maps.map(\.description).joined(separator: ", ") }
             errors.report(
                 """
-                \(given.family) has levels of the strides \(own.strides) with \(grouped(own.count)) anchors at a cell, and the task \(asked.strides) with \(grouped(asked.count)); \
-                expected the same of task.detection (strides; scales times ratios)
+                \(given.family) has levels of \(cells(own.maps)) cells with \(grouped(own.count)) anchors at each, and the strides \(asked.strides) of the task \
+                make \(cells(maps)) with \(grouped(asked.count)); expected the strides of its levels (task.detection.strides) and scales times ratios as many as its anchors
                 """, at: model.node.mark, path: model.path)
             return false
         }
@@ -250,7 +259,7 @@ extension Definition {
         seeds = Array(seeds.prefix(1))
     }
 
-    /// The data of a model in a smoke test: fewer of its own, or the digits in a size that it takes; nil where they are the definition's.
+    /// The data of a model in a smoke test: a few of its own, or the digits in a size that it takes; nil where they are the definition's.
     private func smokeData(of model: Model) -> DataConfiguration? {
         if let small = model.data?.source.small {
             var own = data

@@ -61,9 +61,10 @@ public struct ExperimentPreview {
         let allTrials = experiment.definition.trials
         models = try experiment.models.map { model in
             guard let trial = allTrials.first(where: { $0.model.name == model.name }) else { preconditionFailure("every model has a trial") }
+            let teacher = trial.train.distillation.map { _ in UnsetWeights() }
+            let training = try experiment.part(of: trial).training(of: trial, startingFrom: UnsetWeights(), taughtBy: teacher, pool: pool)
             return Model(
-                name: model.name, parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds,
-                byteCount: try experiment.part(of: trial).training(of: trial, startingFrom: UnsetWeights(), taughtBy: trial.train.distillation == nil ? nil : UnsetWeights(), pool: pool).byteCount)
+                name: model.name, parameters: model.summary.parameters, multiplyAdds: model.summary.multiplyAdds, byteCount: training.byteCount)
         }
         var earlier = EarlierRuns(of: experiment.definition.name, results: results, except: Set(allTrials.map(\.name)), registry: experiment.definition.registry)
         var shortNamed = EarlierRuns(

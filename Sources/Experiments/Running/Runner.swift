@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Models
 import RunStore
 import Tasks
 import TensorCore
@@ -197,12 +198,18 @@ public final class Runner {
     /// A sentence where the loss of a convex problem, a support vector machine with fixed features, still falls at the end; nil elsewhere.
     private func doubtOfConvergence(of trial: Trial, in folder: RunFolder) throws -> String? {
         guard let task = experiment.part(of: trial).task(of: trial.model.name) as? Classification, task.loss.isOfMargins else { return nil }
-        let losses = try RunReader(folder).contents().epochs.map { $0.training[0] }
-        guard let last = losses.last, let before = losses.dropLast().last, before > 0 else {
-            return "the support vector machine has seen the images once, too few times to say whether it has converged"
-        }
+        let model = trial.model.definition.configuration
+        guard model is any FixedFeatureConfiguration || model is LogisticRegressionConfiguration else { return nil }
+        return Self.doubtOfConvergence(try RunReader(folder).contents().epochs.map { $0.training[0] })
+    }
+
+    /// The same of the losses of a training's epochs.
+    static func doubtOfConvergence(_ losses: [Double]) -> String? {
+        guard losses.count > 1 else { return "the support vector machine has seen the images once, too few times to say whether it has converged" }
+        let last = losses[losses.count - 1], before = losses[losses.count - 2]
+        guard before > 0 else { return nil }
         let fall = (before - last) / before
-        guard fall > Self.convergedFall else { return nil }
+        guard fall > convergedFall else { return nil }
         return "the support vector machine has not converged: its loss fell by \(decimals(100 * fall, 1)) % in the last epoch, to \(decimals(last, 4)); more epochs or a higher learning rate bring it nearer"
     }
 

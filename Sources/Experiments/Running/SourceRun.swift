@@ -5,7 +5,7 @@ import Training
 
 /// The run of the trial that a recorded one took from, for repeating the latter: the one that is there, or one made anew and thrown away.
 struct SourceRun {
-    /// nil where the trial starts from no other.
+    /// nil where the trial takes weights of no other.
     private(set) var folder: RunFolder?
     /// Whether someone asked to stop before it was whole.
     private(set) var isInterrupted = false
@@ -65,15 +65,18 @@ extension Definition {
         if !isSet, file != nil { throw UserError(.usage, "--weights: this run did not start from a file of weights") }
     }
 
-    /// Whether there is such a file, in the definition of one trial or in those that it starts from.
+    /// Whether there is such a file, in the definition of one trial or in those whose weights it takes.
     private mutating func setWeightsPlace(_ place: String?) -> Bool {
-        guard let origin = models.first?.train.initialWeights else { return false }
-        if origin.file != nil {
-            models[0].train.initialWeights?.found = place
-            return true
+        var isSet = false
+        for role in SourceRole.allCases {
+            if models.first?.train[role]?.file != nil {
+                models[0].train[role]?.found = place
+                isSet = true
+            } else if var source = models.first?[role]?.definition, source.setWeightsPlace(place) {
+                models[0][role] = SourceDefinition(source)
+                isSet = true
+            }
         }
-        guard var source = models[0].source?.definition, source.setWeightsPlace(place) else { return false }
-        models[0].source = SourceDefinition(source)
-        return true
+        return isSet
     }
 }

@@ -1,7 +1,7 @@
 import Measures
 import Training
 
-/// Says what a task warns of in the values of the validation, or of the test where nothing is held out, once a training.
+/// Says what a task warns of in the values of the validation or of the test, once in each part of a training.
 final class TaskWarnings: TrainingListener {
     private let task: any TrainingTask
     private let say: (String) -> Void

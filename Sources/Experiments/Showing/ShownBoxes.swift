@@ -58,8 +58,7 @@ extension TestImages {
     public func scenes(_ choices: [ImageChoice], _ found: FoundBoxes, atMost count: Int) throws -> [ShownScene] {
         let places = try choices.map { choice in
             switch choice {
-            case .index(let place) where (0..<self.count).contains(place): return place
-            case .index(let place): throw UserError(.usage, "--image: there is no test image \(place); expected a number from 0 to \(self.count - 1)")
+            case .index(let place): return try self.place(place)
             case .ofClass, .file: throw UserError(.usage, "--image: boxes are shown of the run's test images; expected the place of one, such as 0")
             }
         }

@@ -80,6 +80,14 @@ public struct TestImages {
     /// How many there are.
     public var count: Int { order.count }
 
+    /// The place itself, where there is an image.
+    ///
+    /// - Throws: `.usage` where there is none.
+    func place(_ place: Int) throws -> Int {
+        guard (0..<count).contains(place) else { throw UserError(.usage, "--image: there is no test image \(place); expected a number from 0 to \(count - 1)") }
+        return place
+    }
+
     /// The class of an image by its place.
     public func label(_ place: Int) -> Int { Int(dataset.labels[Int(order[place])]) }
 
@@ -117,10 +125,7 @@ extension TrainedModel {
             case .file(let path): return try image(file: path)
             case .index(let place):
                 let tests = try tests()
-                guard (0..<tests.count).contains(place) else {
-                    throw UserError(.usage, "--image: there is no test image \(place); expected a number from 0 to \(tests.count - 1)")
-                }
-                return try tests.image(place, self)
+                return try tests.image(tests.place(place), self)
             case .ofClass(let name):
                 let tests = try tests(), index = try classIndex(name)
                 guard let place = (0..<tests.count).first(where: { tests.label($0) == index }) else {
@@ -135,7 +140,7 @@ extension TrainedModel {
     public func answeredPicture(_ answer: [Float]) -> [Float] {
         if imageAnswers?.areLogits == true { return answer.map { 1 / (1 + Foundation.exp(-$0)) } }
         guard case .given(let mean, let deviation) = normalization else { return answer.map { min(1, max(0, $0)) } }
-        return answer.indices.map { min(1, max(0, answer[$0] * Float(deviation[$0 % deviation.count]) + Float(mean[$0 % mean.count]))) }
+        return clamped(answer, mean: mean, deviation: deviation)
     }
 
     /// The picture of an image's normalized pixels: `[height · width · channels]` from 0 to 1, as they were before they were normalized.
@@ -143,6 +148,11 @@ extension TrainedModel {
         guard case .given(let mean, let deviation) = normalization else { return pixels.map { min(1, max(0, $0)) } }
         return shown(pixels, mean: mean, deviation: deviation)
     }
+}
+
+/// Pixels as they were before they were normalized; what lies below 0 or above 1 is cut off.
+func clamped(_ pixels: [Float], mean: [Double], deviation: [Double]) -> [Float] {
+    pixels.indices.map { min(1, max(0, pixels[$0] * Float(deviation[$0 % deviation.count]) + Float(mean[$0 % mean.count]))) }
 }
 
 /// Pixels from 0 to 1 as they were before they were normalized.

@@ -1,4 +1,5 @@
 import Configuration
+import Measures
 import RunStore
 import VisionData
 
@@ -42,15 +43,10 @@ public struct TestVectors {
     /// How many images have one.
     var count: Int { values.count / length }
 
-    /// The Euclidean distances of all images from one.
-    func distances(from place: Int) -> [Float] {
-        (0..<count).map { other in
-            var sum: Float = 0
-            for index in 0..<length {
-                let difference = values[place * length + index] - values[other * length + index]
-                sum += difference * difference
-            }
-            return sum.squareRoot()
+    /// The squared Euclidean distances of all images from one, to the bit those by which the run found its neighbours.
+    func squaredDistances(from place: Int) -> [Float] {
+        values.withUnsafeBufferPointer { values in
+            (0..<count).map { NearestRows.squaredDistance(values.baseAddress! + place * length, values.baseAddress! + $0 * length, length: length) }
         }
     }
 }
@@ -65,9 +61,9 @@ extension TestImages {
     public func neighbourhoods(_ choices: [ImageChoice], _ vectors: TestVectors, count neighbours: Int) throws -> [ShownNeighbourhood] {
         guard vectors.count == count else { throw UserError(.data, "the run has vectors of \(grouped(vectors.count)) test images, and its data have \(grouped(count))") }
         return try choices.map { choice in
-            let place = try self.place(choice), label = label(place), distances = vectors.distances(from: place)
+            let place = try self.place(choice), label = label(place), distances = vectors.squaredDistances(from: place)
             func picture(_ other: Int) throws -> ShownNeighbourhood.Picture {
-                ShownNeighbourhood.Picture(place: other, label: self.label(other), pixels: try scene(other).pixels, distance: distances[other])
+                ShownNeighbourhood.Picture(place: other, label: self.label(other), pixels: try scene(other).pixels, distance: distances[other].squareRoot())
             }
             let order = distances.indices.filter { $0 != place }.sorted { (distances[$0], $0) < (distances[$1], $1) }
             let positive = order.last { self.label($0) == label }, negative = order.first { self.label($0) != label }
@@ -79,8 +75,7 @@ extension TestImages {
     /// The place of a test image that somebody chose.
     private func place(_ choice: ImageChoice) throws -> Int {
         switch choice {
-        case .index(let place) where (0..<count).contains(place): return place
-        case .index(let place): throw UserError(.usage, "--image: there is no test image \(place); expected a number from 0 to \(count - 1)")
+        case .index(let place): return try self.place(place)
         case .ofClass(let word):
             if let place = (0..<count).first(where: { className(label($0)) == word || "\(label($0))" == word }) { return place }
             throw UserError(.usage, "--image: no test image is of a class '\(word.shortened())'")

@@ -4,6 +4,8 @@ import Foundation
 protocol Minimizer {
     /// Where the function is asked for next.
     var point: [Float] { get }
+    /// Whether nothing more is to be found.
+    var isDone: Bool { get }
     /// Takes the value and the gradient at `point`, and chooses the next one.
     mutating func take(value: Double, gradient: UnsafeBufferPointer<Float>)
 }
@@ -11,6 +13,7 @@ protocol Minimizer {
 /// Adam with a fixed rate (Kingma and Ba, ICLR 2015), β = 0.9 and 0.999, ε = 10⁻⁸.
 struct AdamMinimizer: Minimizer {
     private(set) var point: [Float]
+    let isDone = false
     private let rate: Float
     private var first: [Float]
     private var second: [Float]
@@ -40,6 +43,7 @@ struct AdamMinimizer: Minimizer {
 /// Nocedal and Wright, "Numerical Optimization", 2nd edition, algorithms 3.1 and 7.4.
 struct LBFGSMinimizer: Minimizer {
     private(set) var point: [Float]
+    private(set) var isDone = false
     /// The last point that was accepted, with its value and gradient; nil before the first.
     private var base: (point: [Float], value: Double, gradient: [Float])?
     private var direction: [Float] = []
@@ -57,7 +61,10 @@ struct LBFGSMinimizer: Minimizer {
         length /= 2
         if length < Self.leastLength {
             // Along this direction nothing falls any more: the gradient's own is tried, once.
-            guard !changes.isEmpty else { return point = base.point }
+            guard !changes.isEmpty else {
+                isDone = true
+                return point = base.point
+            }
             changes = []
             aim(at: base.gradient, from: base.point)
         }

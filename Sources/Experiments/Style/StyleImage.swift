@@ -20,6 +20,7 @@ extension TrainedModel {
     ///   - size: the size to which it is brought, in the place of `side`.
     /// - Throws: `.noInput` when it is not there, `.data` when it cannot be decoded, `.usage` when it is a folder.
     public func styleImage(file path: String, side: Int? = nil, size: Size2D? = nil) throws -> (pixels: [Float], shape: ImageShape) {
+        try requirePictures { _ in "the run of a network for pictures of 1 or 3 channels" }
         let files = try UnlabeledFiles([path])
         guard files.paths == [path] else { throw UserError(.usage, "\(path): is a folder, expected an image file") }
         var data = DataConfiguration()
@@ -32,19 +33,12 @@ extension TrainedModel {
         }
         let shape = ImageShape(height: target.height, width: target.width, channels: input.channels)
         let image = target == own.size ? own : try files.whole(0, as: data, model: shape, isSized: true)
-        let values: [Float] =
-            switch image.pixels {
-            case .bytes(let bytes, let maximum): bytes.map { Float($0) / Float(maximum) }
-            case .floats(let floats): floats
-            case .files: preconditionFailure("a file that was read has pixels")
-            }
-        let (mean, deviation) = scale, channels = shape.channels
+        let values = image.pixels.shares, (mean, deviation) = scale, channels = shape.channels
         return (values.indices.map { (values[$0] - Float(mean[$0 % channels])) / Float(deviation[$0 % channels]) }, shape)
     }
 
     /// Normalized pixels as numbers from 0 to 1.
     public func stylePicture(_ pixels: [Float]) -> [Float] {
-        let (mean, deviation) = scale, channels = input.channels
-        return pixels.indices.map { min(1, max(0, pixels[$0] * Float(deviation[$0 % channels]) + Float(mean[$0 % channels]))) }
+        clamped(pixels, mean: scale.mean, deviation: scale.deviation)
     }
 }

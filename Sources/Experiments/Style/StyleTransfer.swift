@@ -45,11 +45,11 @@ public final class StyleTransfer {
     private let threads: Int
     private let store: ParameterStore
     /// The layers that are compared.
-    public let contentLayers: [String], styleLayers: [String]
+    private let contentLayers: [String], styleLayers: [String]
 
     /// Takes a network with its weights.
     ///
-    /// - Throws: `.usage` for a network that has no maps of features.
+    /// - Throws: `.usage` for a network that has no maps of features, and for a layer that is named twice.
     public init(_ trained: TrainedModel, _ options: Options, threads: Int) throws {
         guard let backbone = trained.definition.configuration as? any BackboneConfiguration else {
             throw UserError(.usage, "\(trained.definition.family) has no stages of feature maps; expected a convolutional network, such as vgg19")
@@ -61,11 +61,14 @@ public final class StyleTransfer {
         let usual = Self.layers(of: backbone)
         contentLayers = options.contentLayers ?? usual.content
         styleLayers = options.styleLayers ?? usual.style
+        for layers in [contentLayers, styleLayers] {
+            if let twin = layers.first(where: { name in layers.count { $0 == name } > 1 }) { throw UserError(.usage, "the layer '\(twin.shortened())' is named twice") }
+        }
     }
 
     /// The layers that are compared where none are named: of VGG-19 those of Gatys et al. (relu4_2, and the first of each block), of other networks the stage
     /// before the last, and all stages.
-    public static func layers(of backbone: any BackboneConfiguration) -> (content: [String], style: [String]) {
+    private static func layers(of backbone: any BackboneConfiguration) -> (content: [String], style: [String]) {
         if let vgg = backbone as? VGGConfiguration, vgg.norm == .none, vgg.blocks == [2, 2, 4, 4, 4] {
             return (["features.22"], ["features.1", "features.6", "features.11", "features.20", "features.29"])
         }
@@ -144,8 +147,8 @@ public final class StyleTransfer {
                 let own = (1...3).map { Double(plan.output($0).floats[image]) }
                 return Losses(content: own[0], style: own[1], variation: own[2], total: Double(values[image]))
             }
-            if step == 1, let image = losses.firstIndex(where: { !$0.total.isFinite }) {
-                throw UserError(.usage, "the loss of image \(image + 1) is not a number at the first step; expected smaller weights")
+            if step == 1, losses.contains(where: { !$0.total.isFinite }) {
+                throw UserError(.usage, "the losses are no numbers at the first step; expected smaller weights")
             }
             for image in 0..<count where losses[image].total < best[image].value { best[image] = (losses[image].total, points[image]) }
             try onStep(step, losses) { best.map(\.point) }
@@ -155,6 +158,7 @@ public final class StyleTransfer {
                     minimizers[image].take(value: losses[image].total, gradient: UnsafeBufferPointer(rebasing: gradients[image * length..<(image + 1) * length]))
                 }
             }
+            if minimizers.allSatisfy(\.isDone) { break }
         }
         return best.map(\.point)
     }

@@ -79,10 +79,10 @@ public struct RetinaNetConfiguration: ModelConfiguration {
         backbone.validate(input: input, at: fields)
     }
 
-    public func anchors(input: ImageShape) -> (strides: [Int], count: Int)? {
-        var strides = stages.compactMap { backbone.network.featureShape(input: input, after: $0).map { (input.height + $0[1] - 1) / $0[1] } }
-        for _ in 0..<extra { strides.append(2 * (strides.last ?? 1)) }
-        return (strides, anchors)
+    public func anchors(input: ImageShape) -> (maps: [Size2D], count: Int)? {
+        var maps = stages.compactMap { backbone.network.featureShape(input: input, after: $0).map { Size2D($0[1], $0[2]) } }
+        for _ in 0..<extra { if let last = maps.last { maps.append(Size2D((last.height + 1) / 2, (last.width + 1) / 2)) } }
+        return (maps, anchors)
     }
 
     public func makeModel(input: ImageShape, classes: Int, in scope: Scope) -> any ImageModel { RetinaNet(self, stages, input: input, outputs: classes, in: scope) }

@@ -62,9 +62,7 @@ public struct BagOfWordsConfiguration: FixedFeatureConfiguration, FittedConfigur
         return FixedFeatures(name: "words", width: words, scope: scope) { images in
             let found = descriptors(images)[0]
             guard found.isValid else { return found }
-            // The nearest word w has the largest d · w − |w|² / 2.
-            let lengths = codebook.square().sum(axes: [1]) * -0.5
-            let nearest = found.linear(weight: codebook, bias: lengths).indexOfLargest()
+            let nearest = found.nearness(to: codebook).indexOfLargest()
             let identity = HostTensor([words, words], (0..<words * words).map { $0 % (words + 1) == 0 ? Float(1) : 0 })
             // The least number keeps the root's slope finite for words that are nowhere.
             return (images.graph.constant(identity).gathered(nearest).mean(axes: [1]) + 1e-12).sqrt()

@@ -14,6 +14,15 @@ struct CannyEdges: SampleFunction {
     let sigma: Double
     let low: Double
     let high: Double
+    private let kernel: [Double]
+    /// The blur of an image of ones.
+    private let ones: [Double]
+
+    init(image: ImageShape, sigma: Double, low: Double, high: Double) {
+        (self.image, self.sigma, self.low, self.high) = (image, sigma, low, high)
+        kernel = Self.gaussian(sigma)
+        ones = Self.blur([Double](repeating: 1, count: image.height * image.width), kernel, width: image.width)
+    }
 
     var name: String { "Canny" }
     private var height: Int { image.height }
@@ -27,9 +36,7 @@ struct CannyEdges: SampleFunction {
     func multiplyAdds(_ inputs: [Shape]) -> Int { height * width * (4 * (2 * Int(4 * sigma + 0.5) + 1) + 12) }
 
     func compute(_ inputs: [UnsafePointer<Float>], _ outputs: [UnsafeMutablePointer<Float>]) {
-        let gray = GrayImage(inputs[0], image), kernel = Self.gaussian(sigma)
-        var blurred = blur(gray.values, kernel)
-        let ones = blur([Double](repeating: 1, count: height * width), kernel)
+        var blurred = Self.blur(GrayImage(inputs[0], image).values, kernel, width: width)
         for place in blurred.indices { blurred[place] /= ones[place] + .ulpOfOne }
         let along = (rows: sobel(blurred, alongRows: true), columns: sobel(blurred, alongRows: false))
         let magnitudes = zip(along.rows, along.columns).map { ($0 * $0 + $1 * $1).squareRoot() }
@@ -55,8 +62,8 @@ struct CannyEdges: SampleFunction {
     }
 
     /// Both axes one after the other, with zeros around the image.
-    private func blur(_ values: [Double], _ kernel: [Double]) -> [Double] {
-        let reach = kernel.count / 2
+    private static func blur(_ values: [Double], _ kernel: [Double], width: Int) -> [Double] {
+        let reach = kernel.count / 2, height = values.count / width
         func pass(_ values: [Double], _ count: Int, step: Int, _ index: (Int) -> Int) -> [Double] {
             values.indices.map { place in
                 let here = index(place)

@@ -38,7 +38,7 @@ public struct EdgesConfiguration: FixedFeatureConfiguration {
     public static let options: [Key<EdgesConfiguration>] = [
         Key("filters", \.filters, .list(of: .choice), "What finds edges; several stand side by side: \(Filter.allCases.map(\.rawValue).joined(separator: ", "))."),
         Key("pool", \.pool, .integer(in: 1...1_024), "The side of the squares over which answers are averaged, in pixels."),
-        Key("sigma", \.sigma, .positive, paper: "Canny, PAMI 8, 1986", "Of canny: the standard deviation of its blur, in pixels."),
+        Key("sigma", \.sigma, .number(in: 0.1...64), paper: "Canny, PAMI 8, 1986", "Of canny: the standard deviation of its blur, in pixels."),
         Key("low", \.low, .number(in: 0...), paper: "Canny, PAMI 8, 1986", "Of canny: the gradient from which on an edge goes on, in the normalized pixels that models get."),
         Key("high", \.high, .number(in: 0...), paper: "Canny, PAMI 8, 1986", "Of canny: the gradient that an edge has somewhere."),
     ]

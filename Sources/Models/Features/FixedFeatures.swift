@@ -59,7 +59,7 @@ public protocol FittedConfiguration: ModelConfiguration {
 struct GrayImage {
     let height: Int
     let width: Int
-    var values: [Double]
+    let values: [Double]
 
     init(_ pixels: UnsafePointer<Float>, _ shape: ImageShape) {
         (height, width) = (shape.height, shape.width)
@@ -70,8 +70,6 @@ struct GrayImage {
             return sum / Double(channels)
         }
     }
-
-    init(height: Int, width: Int, values: [Double]) { (self.height, self.width, self.values) = (height, width, values) }
 
     subscript(row: Int, column: Int) -> Double { values[row * width + column] }
 }

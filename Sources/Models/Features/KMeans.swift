@@ -86,6 +86,15 @@ public struct KMeans: Sendable {
     }
 }
 
+extension Tensor {
+    /// p · c − |c|² / 2 of points `[B, N, D]` and centres `[1, K, D]` or `[K, D]`, largest for the centre that is nearest, in the points' own precision: `[B, N, K]`.
+    func nearness(to centres: Tensor) -> Tensor {
+        guard isValid, centres.isValid else { return self }
+        let (count, length) = (centres.shape[-2], centres.shape[-1]), rows = centres.reshaped([1, count, length])
+        return matmul(rows.broadcast(to: [shape[0], count, length]), transposeB: true) - (rows.square().sum(axes: [2]) * 0.5).reshaped([1, 1, count])
+    }
+}
+
 /// Points where they lie, row after row.
 private struct Points {
     let values: UnsafeBufferPointer<Float>
@@ -107,7 +116,7 @@ private struct NearestCentres {
         self.points = points
         block = min(points.count, Self.largestBlock)
         let graph = Graph(), rows = graph.input("points", [1, block, points.length]), centres = graph.input("centres", [1, clusters, points.length])
-        let scores = rows.matmul(centres, transposeB: true) - (centres.square().sum(axes: [2]) * 0.5).reshaped([1, 1, clusters])
+        let scores = rows.nearness(to: centres)
         plan = try Plan(graph, outputs: [scores.indexOfLargest(), scores.max(axes: [2]), rows.square().sum(axes: [2])], pool: WorkerPool(threads: 1))
     }
 

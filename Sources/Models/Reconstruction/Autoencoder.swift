@@ -27,7 +27,7 @@ public struct AutoencoderConfiguration: ModelConfiguration {
     /// By how much the derivatives of the code count.
     public var contraction = 0.0
     /// How weights start.
-    public var initialization = defaultInitialization(.relu)
+    public var initialization = Initialization.he(for: .relu)
 
     /// Two hidden layers on each side of 32 numbers.
     public init() {}
@@ -45,7 +45,7 @@ public struct AutoencoderConfiguration: ModelConfiguration {
             initializationOption(\.initialization),
         ]
 
-    public mutating func setDependentDefaults() { initialization = Self.defaultInitialization(activation) }
+    public mutating func setDependentDefaults() { initialization = .he(for: activation) }
 
     public mutating func check(_ fields: inout FieldReader) {
         code.check(&fields)
@@ -58,10 +58,6 @@ public struct AutoencoderConfiguration: ModelConfiguration {
     }
 
     private static let smooth: [ActivationKind] = [.sigmoid, .tanh, .identity]
-
-    private static func defaultInitialization(_ activation: ActivationKind) -> Initialization {
-        .he(distribution: .normal, fan: .in, gain: activation.gain ?? ActivationKind.relu.gain!)
-    }
 
     public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder { AutoencoderPath(self, input: input, in: scope) }
 

@@ -29,7 +29,7 @@ public struct ConvolutionalAutoencoderConfiguration: ModelConfiguration {
     /// The code in the middle.
     public var code = CodeOptions()
     /// How weights start.
-    public var initialization = defaultInitialization(.relu)
+    public var initialization = Initialization.he(for: .relu)
 
     /// 16 and 32 channels, and 32 numbers.
     public init() {}
@@ -45,7 +45,7 @@ public struct ConvolutionalAutoencoderConfiguration: ModelConfiguration {
             Key("activation", \.activation, .choice, decidesDefaults: true, "What follows every convolution."),
         ] + CodeOptions.options.map { $0.beside(\.code) } + [initializationOption(\.initialization)]
 
-    public mutating func setDependentDefaults() { initialization = Self.defaultInitialization(activation) }
+    public mutating func setDependentDefaults() { initialization = .he(for: activation) }
 
     public mutating func check(_ fields: inout FieldReader) {
         code.check(&fields)
@@ -55,10 +55,6 @@ public struct ConvolutionalAutoencoderConfiguration: ModelConfiguration {
         if case .group(let groups) = norm, width % groups != 0 {
             fields.report("\(groups) groups do not divide the \(width) channels of the first level", at: "norm")
         }
-    }
-
-    private static func defaultInitialization(_ activation: ActivationKind) -> Initialization {
-        .he(distribution: .normal, fan: .in, gain: activation.gain ?? ActivationKind.relu.gain!)
     }
 
     /// The channels of a level, from 1.

@@ -19,6 +19,7 @@ public struct FilterConfiguration: ModelConfiguration {
     public static let documentation = "One small kernel on every channel of an image: a fixed one of image processing, or a learned one."
     public static let paper: String? = "Gonzalez and Woods, \"Digital Image Processing\", chapter 3"
     public static let answersPixels = true
+    public let answersImages = true
     public static var widthPath: [String]? { nil }
     public static let options: [Key<FilterConfiguration>] = [
         Key("kernel", \.kernel, .choice, "A fixed kernel; absent: one that is learned."),
@@ -48,12 +49,11 @@ public struct FilterConfiguration: ModelConfiguration {
 
 private struct Filter: ImageModel, Backbone {
     private let weight: Tensor
-    private let reach: Int
     private let scope: Scope
 
     init(_ configuration: FilterConfiguration, in scope: Scope) {
         let side = configuration.kernel?.side ?? configuration.size, shape: Shape = [1, 1, side, side]
-        (reach, self.scope) = (side / 2, scope)
+        self.scope = scope
         weight = configuration.kernel.map { scope.buffer("weight", shape, $0) }
             ?? scope.parameter("weight", shape, Initialization.constant(value: 1 / Double(side * side)))
     }
@@ -66,8 +66,7 @@ private struct Filter: ImageModel, Backbone {
 
     private func filtered(_ images: Tensor) -> Tensor {
         guard images.isValid else { return images }
-        let channels = images.shape[3], all = channels == 1 ? weight : Tensor.concatenated([Tensor](repeating: weight, count: channels), axis: 0)
-        return images.convolution2D(
-            weight: all, padding: .explicit(top: reach, bottom: reach, left: reach, right: reach), groups: channels, border: .reflect)
+        let channels = images.shape[3]
+        return images.filtered(byEach: channels == 1 ? weight : Tensor.concatenated([Tensor](repeating: weight, count: channels), axis: 0))
     }
 }

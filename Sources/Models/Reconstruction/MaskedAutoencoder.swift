@@ -42,6 +42,7 @@ public struct MaskedAutoencoderConfiguration: ModelConfiguration {
     public static let documentation = "A vision transformer that sees a few patches of an image, and a small decoder that finds the others."
     public static let paper: String? = "He et al., CVPR 2022"
     public static let answersPixels = true
+    public let answersImages = true
     /// What the transformer has for an answer for the image, and what is not for patches of images.
     private static let left = ["pool", "distillation", "patch_dropout", "pad", "dimensions", "position"]
     public static let options: [Key<MaskedAutoencoderConfiguration>] =

@@ -13,9 +13,9 @@ import TensorCore
 /// | `mla` | multi-level aggregation: the tokens of four blocks at a quarter, a half, three quarters and all of the depth; conv1×1 of each, sums from the last to the first, conv3×3, conv3×3 to half the channels, interpolation to a quarter of the image, joined, scores, interpolation |
 ///
 /// Scores of images that patches do not fill (`pad: true`) are cut. With `auxiliary: [4, 8]` the tokens of these blocks have a decoder like `naive`, trained
-/// beside the main one with 0.4 of its loss, as in the paper. The authors' code has a norm for each of them, `auxiliary_decoder: published`, with `pup` a 3×3
-/// convolution in the place of the 1×1 one and scores at four times the map's size, biases before the norms of decoders, which change nothing
-/// (`decoder_bias: true`), and a class token, which no decoder sees (`class_token: true`); else there are none.
+/// beside the main one with 0.4 of its loss, as in the paper. The authors' code differs, each with a key: every auxiliary decoder has a norm of its own, and with
+/// `pup` a 3×3 convolution in the place of the 1×1 one and scores at four times the map's size (`auxiliary_decoder: published`); decoders have biases before their
+/// norms, which change nothing (`decoder_bias: true`); and there is a class token, which no decoder sees (`class_token: true`).
 ///
 /// The paper's 318.31 M parameters of SETR-PUP are those of 512×512 pixels and 150 classes with `auxiliary: [10, 15, 20, 24]`, 317,922,542, and five
 /// convolutions of 76,950 that the authors' code has and does not use; its 305.67 M of the naive one are 305,361,496 with `auxiliary: [10, 15, 20]`, and four.

@@ -33,7 +33,11 @@ enum COCOMask: Decodable {
             self = .polygons(polygons)
             return
         }
-        let runs = try Runs(from: decoder)
+        // What is neither fills no image, which is said where the annotation is known.
+        guard let runs = try? Runs(from: decoder) else {
+            self = .polygons([])
+            return
+        }
         let counts: [Int]? = switch runs.counts {
         case .numbers(let numbers): numbers
         case .text(let text): Self.counts(of: text)
@@ -109,7 +113,11 @@ enum COCOMask: Decodable {
             shift += 5
             if bits & 32 != 0 { continue }
             if bits & 16 != 0 { value |= -1 << shift }
-            if counts.count > 2 { value += counts[counts.count - 2] }
+            if counts.count > 2 {
+                let (sum, overflows) = value.addingReportingOverflow(counts[counts.count - 2])
+                if overflows { return nil }
+                value = sum
+            }
             counts.append(value)
             (value, shift) = (0, 0)
         }

@@ -50,7 +50,7 @@ private struct COCOFile: Decodable {
     }
     struct Category: Decodable { let id: Whole, name: String }
     struct Annotation: Decodable {
-        let imageID: Whole, categoryID: Whole, bbox: [Double], isCrowd: Int?, segmentation: COCOMask?
+        let imageID: Whole, categoryID: Whole, bbox: [Double], isCrowd: Whole?, segmentation: COCOMask?
 
         enum CodingKeys: String, CodingKey {
             case bbox, segmentation
@@ -173,12 +173,12 @@ func loadCOCOImages(_ source: COCOSource, at path: String, onProblem: ((UserErro
                 try report(UserError(.data, "\(record): found the bbox \(annotation.bbox), expected x, y, and a width and a height from 0"))
                 continue
             }
-            if annotation.isCrowd == 1 { crowds += 1 }
+            if annotation.isCrowd?.value == 1 { crowds += 1 }
             found[place].append((row, annotation))
         }
         let before = labels.count
         for (place, (image, records)) in zip(file.images, found).enumerated() {
-            let annotations = records.map(\.annotation).filter { $0.isCrowd != 1 }
+            let annotations = records.map(\.annotation).filter { $0.isCrowd?.value != 1 }
             let imagePath = ImageFiles.join(part.folder, image.fileName)
             guard !image.fileName.leavesItsFolder else {
                 try report(UserError(.data, "\(part.json): images[\(place)].file_name: found '\(image.fileName.visibleOnOneLine)', expected a file in \(part.folder)"))
@@ -207,7 +207,7 @@ func loadCOCOImages(_ source: COCOSource, at path: String, onProblem: ((UserErro
                             .data, "\(part.json): annotations[\(row)]: segmentation: expected polygons of at least three corners, or runs that fill the image of \(decoded.size)"))
                         continue
                     }
-                    let label = annotation.isCrowd == 1 ? LabeledImages.ignored : UInt8(numbers[annotation.categoryID] ?? 0)
+                    let label = annotation.isCrowd?.value == 1 ? LabeledImages.ignored : UInt8(numbers[annotation.categoryID] ?? 0)
                     for place in mask.indices where inside[place] { mask[place] = mask[place] == 0 || mask[place] == label ? label : LabeledImages.ignored }
                 }
                 masks! += (0..<side * side).map { place in

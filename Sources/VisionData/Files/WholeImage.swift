@@ -85,6 +85,15 @@ extension UnlabeledImages {
 }
 
 extension LabeledImages.Pixels {
+    /// From 0 to 1, where they are bytes; numbers as they are. Those of files are not read.
+    public var shares: [Float] {
+        switch self {
+        case .bytes(let values, let maximum): values.map { Float($0) / Float(maximum) }
+        case .floats(let values): values
+        case .files: []
+        }
+    }
+
     /// The same numbers with others of their kind behind them; nil where those are of another kind.
     public func joined(_ others: LabeledImages.Pixels) -> LabeledImages.Pixels? {
         switch (self, others) {
