@@ -13,7 +13,7 @@ struct StylizeCommand: DefinitionCommand {
         commandName: "stylize",
         abstract: "Give images the style of another one, by a network's features (Gatys, Ecker and Bethge, 2016).",
         discussion: """
-            The network is a run's, or --network with its --weights: a convolutional one. Images of networks without a run are normalized as \
+            Images are files, or with --run test images of it, as `harness show` has them: 7, class:coat. The network is a run's, or --network with its --weights: a convolutional one. Images of networks without a run are normalized as \
             ImageNet's where they have three channels. Without --size images keep their size, the style its own. Several images are changed at once, \
             one a thread, where they have one size; the bytes do not depend on the number of threads.
 
@@ -22,10 +22,11 @@ struct StylizeCommand: DefinitionCommand {
 
             Examples:
               harness stylize --content photo.jpg --style painting.jpg --network vgg19 --weights vgg19.safetensors --size 256 --output styled.png
+              harness stylize --content 0 1 --style class:coat --run quickstart/resnet8 --size 128 --output styled
               harness stylize --content a.png b.png --style c.png --run zoo/vgg11 --steps 100 --every 25 --output styled
             """)
 
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("The images that are changed.", valueName: "image"), completion: .file())
+    @Option(parsing: .upToNextOption, help: ArgumentHelp("The images that are changed: files, or test images of the run.", valueName: "image"), completion: .file())
     var content: [String] = []
 
     @Option(help: ArgumentHelp("The image whose style they get.", valueName: "image"), completion: .file())
@@ -76,6 +77,7 @@ struct StylizeCommand: DefinitionCommand {
     @Option(help: ArgumentHelp("Write the images after every so many steps, too: styled-50.png.", valueName: "n"))
     var every: Int?
 
+    @OptionGroup var dataOptions: DataOptions
     @OptionGroup var threadOptions: ThreadOptions
 
     mutating func validate() throws {
@@ -85,6 +87,9 @@ struct StylizeCommand: DefinitionCommand {
         }
         if (run == nil) == (network == nil) { throw ValidationError("expected --run, or --network with its --weights") }
         if network != nil, weights == nil { throw ValidationError("--network: expected --weights with it, the file of its weights") }
+        if network != nil, let word = (content + [style]).first(where: { !files.contains($0) }) {
+            throw ValidationError("\(word.shortened()): is a test image, which a run has and --network has not; expected a file, such as ./\(word.shortened())")
+        }
         if run != nil, weights != nil { throw ValidationError("--weights goes with --network: a run has its own") }
         for (option, weight) in [("--content-weight", contentWeight), ("--style-weight", styleWeight), ("--variation-weight", variationWeight)] where !(weight >= 0 && weight.isFinite) {
             throw ValidationError("\(option): expected a number from 0, found \(weight)")
@@ -101,8 +106,17 @@ struct StylizeCommand: DefinitionCommand {
         if let twins { throw ValidationError("--content: \(twins.value[0]) and \(twins.value[1]) would both become \(twins.key).png; expected other names, or one after the other") }
     }
 
-    /// A file's name without its ending.
-    private static func name(_ path: String) -> String { ((path as NSString).lastPathComponent as NSString).deletingPathExtension }
+    /// A file's name without its ending; of a test image `test-7`, or its class.
+    private static func name(_ word: String) -> String {
+        switch ImageChoice(word) {
+        case .file(let path): ((path as NSString).lastPathComponent as NSString).deletingPathExtension
+        case .index(let place): "test-\(place)"
+        case .ofClass(let name): String(name.map { $0 == "/" ? "-" : $0 })
+        }
+    }
+
+    /// The options whose images are files.
+    private var files: [String] { (content + [style]).filter { if case .file = ImageChoice($0) { true } else { false } } }
 
     func run(_ registry: Registry) throws {
         let workspace = Workspace.current, trained = try network(workspace, registry)
@@ -113,8 +127,14 @@ struct StylizeCommand: DefinitionCommand {
         (options.method, options.steps) = (optimizer, steps)
         if let learningRate { options.learningRate = learningRate }
         let transfer = try StyleTransfer(trained, options, threads: threadOptions.count)
-        let inputs = content + [style] + [weights, start].compactMap(\.self), style = try trained.styleImage(file: style, side: size)
-        let images = try content.map { try trained.styleImage(file: $0, side: size) }
+        var known: TestImages?
+        func tests() throws -> TestImages {
+            let tests = try known ?? TestImages(of: workspace.run(run!), dataDirectory: dataOptions.dataDirectory, dataFile: nil, registry: registry)
+            known = tests
+            return tests
+        }
+        let inputs = files + [weights, start].compactMap(\.self), style = try trained.styleImage(ImageChoice(style), side: size, tests: tests)
+        let images = try content.map { try trained.styleImage(ImageChoice($0), side: size, tests: tests) }
         if content.count > 1 { try OutputFile.folder(output, for: "pictures") }
         // Everything that will be written is known to be writable before anything is computed.
         let written = [nil] + (every.map { Array(stride(from: $0, to: steps, by: $0)) } ?? []).map(Optional.some)
@@ -130,7 +150,7 @@ struct StylizeCommand: DefinitionCommand {
         }
         try interruptible {
             for group in groups {
-                let shape = images[group[0]].shape, start = try start.map { [try trained.styleImage(file: $0, size: Size2D(shape.height, shape.width)).pixels] }
+                let shape = images[group[0]].shape, start = try start.map { [try trained.styleImage(.file($0), size: Size2D(shape.height, shape.width), tests: tests).pixels] }
                 func write(_ pixels: [[Float]], step: Int?) throws {
                     for (index, values) in zip(group, pixels) {
                         let raster = Raster(image: trained.stylePicture(values), width: shape.width, height: shape.height, channels: shape.channels)

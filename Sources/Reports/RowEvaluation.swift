@@ -41,8 +41,8 @@ struct RowEvaluation {
     /// - Throws: `.data` for a run that is damaged where `Comparison` does not look.
     init(_ row: Comparison.Row) throws {
         for (run, _) in row.measured {
-            let (evaluation, data, pictures, examples) = try RunReader.read(run.summary.folder) {
-                (try $0.evaluation(), try $0.wholeDescription().data, try $0.errors(), try $0.reconstructions())
+            let (evaluation, description, pictures, examples) = try RunReader.read(run.summary.folder) {
+                (try $0.evaluation(), try $0.wholeDescription(), try $0.errors(), try $0.reconstructions())
             }
             if errors == nil, let pictures { (errors, errorsRun) = (pictures, run.summary.name) }
             if reconstructions == nil, let examples { (reconstructions, reconstructionsRun) = (examples, run.summary.name) }
@@ -51,7 +51,7 @@ struct RowEvaluation {
                 confusions.append(report.confusion.map { $0.map { Int($0) } })
                 isOfPixels = report.isOfPixels
             }
-            let columns = run.summary.description.layouts[.test]?.columns ?? []
+            let columns = description.layouts[.test]?.columns ?? []
             if let values = evaluation.tables["estimates"]?.reals, let targets = evaluation.tables["targets"]?.reals, values.count == targets.count,
                 let column = columns.first(where: { $0.name == "estimates" }) {
                 estimates.append(Estimates(run: run.summary.name, values: values, targets: targets, count: max(column.rowShape.reduce(1, *), 1)))
@@ -61,7 +61,7 @@ struct RowEvaluation {
                 reliabilities.append(scores.reliability())
                 calibrationErrors.append(scores.calibrationError())
             }
-            if classNames.isEmpty, let names = data?.classNames { classNames = names }
+            if classNames.isEmpty, let names = description.data?.classNames { classNames = names }
         }
         let classes = confusions.first?.count ?? averagePrecisions.first?.count ?? 0
         if classNames.count != classes { classNames = (0..<classes).map { "\($0)" } }

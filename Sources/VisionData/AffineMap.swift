@@ -64,7 +64,7 @@ extension Augmentation {
             return .shear(degrees: symmetric(degrees))
         case .zoom(let fraction):
             return .zoom(factor: 1 + symmetric(fraction))
-        case .randomErasing, .randomResizedCrop, .added:
+        case .randomErasing, .colorJitter, .grayscale, .blur, .randomResizedCrop, .added:
             return nil
         }
     }

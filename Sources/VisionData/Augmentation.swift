@@ -5,7 +5,8 @@ import TensorCore
 ///
 /// The geometric ones (shift, flip, rotation, shear, zoom) act about the image's centre in the order in which they are listed, and are
 /// composed into one map, so that an image is resampled once (bilinear); shifts and flips alone move pixels without changing
-/// them. What comes from outside the image is black (0). A mask and boxes go with their image (`MaskPreparer`, `BoxPreparer`). Random erasing and what a program adds act on the result, wherever they are listed.
+/// them. What comes from outside the image is black (0). A mask and boxes go with their image (`MaskPreparer`, `BoxPreparer`). The
+/// others, and what a program adds, act on the result in their order, wherever they are listed.
 public enum Augmentation: Sendable, Equatable {
     /// `{shift: 2}`: moves the image by a whole number of pixels, uniform from −`pixels` to `pixels`, in each direction.
     case shift(pixels: Int)
@@ -19,6 +20,12 @@ public enum Augmentation: Sendable, Equatable {
     case zoom(fraction: Double)
     /// `random_erasing` or `{random_erasing: {probability: 0.5, area: [0.02, 0.4], aspect_ratio: [0.3, 3.33], fill: random}}`.
     case randomErasing(RandomErasing)
+    /// `color_jitter` or `{color_jitter: {brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1, probability: 0.8}}`.
+    case colorJitter(ColorJitter)
+    /// `{grayscale: 0.2}`: three channels become their luminance with this probability.
+    case grayscale(probability: Double)
+    /// `blur` or `{blur: {sigma: [0.1, 2], probability: 0.5}}`.
+    case blur(RandomBlur)
     /// A random part of an image file (`crop: random_resized`), before all others.
     case randomResizedCrop
     /// One that a program adds.
@@ -99,6 +106,12 @@ extension Augmentation {
             make: { .zoom(fraction: $0) }, part: { if case .zoom(let fraction) = $0 { fraction } else { nil } }),
         Variant("random_erasing", RandomErasing(), paper: "Zhong, Zheng, Kang, Li and Yang, 2017 (arXiv:1708.04896)", "Replaces a rectangle of the image.",
             make: { .randomErasing($0) }, options: { if case .randomErasing(let erasing) = $0 { erasing } else { nil } }),
+        Variant("color_jitter", ColorJitter(), paper: "Chen, Kornblith, Norouzi and Hinton, 2020 (arXiv:2002.05709)", "Changes brightness, contrast, saturation and hue.",
+            make: { .colorJitter($0) }, options: { if case .colorJitter(let jitter) = $0 { jitter } else { nil } }),
+        Variant("grayscale", .number(in: 0...1), default: 0.2, "Takes the colours from an image with this probability.",
+            make: { .grayscale(probability: $0) }, part: { if case .grayscale(let probability) = $0 { probability } else { nil } }),
+        Variant("blur", RandomBlur(), paper: "Chen, Kornblith, Norouzi and Hinton, 2020 (arXiv:2002.05709)", "Blurs with a Gaussian of a random width.",
+            make: { .blur($0) }, options: { if case .blur(let blur) = $0 { blur } else { nil } }),
     ], added: { if case .added(let added) = $0 { variant(like: added.augmentation) } else { nil } })
 
     /// The variant of an augmentation that a program adds, for definitions (`Additions`): of the type of this one, whatever its options.
@@ -123,8 +136,8 @@ extension OptionKind where Value == Double {
 
 extension OptionKind where Value == [Double] {
     /// Two ascending positive numbers.
-    fileprivate static func bounds(upTo limit: Double) -> Self {
-        let range = limit == 1 ? "above 0 and up to 1" : "above 0"
+    static func bounds(upTo limit: Double) -> Self {
+        let range = limit.isFinite ? "above 0 and up to \(Int(limit))" : "above 0"
         return Self(
             "two ascending numbers \(range)", schema: .list(of: .range(from: 0, to: limit.isFinite ? limit : nil, isOpen: false), orOne: false),
             read: { fields, key in

@@ -21,6 +21,8 @@ final class ImagePreparer {
     private let offsets: UnsafeMutablePointer<Float>
     /// One value of a byte image on the scale of 0 to 1 becomes `value · unitFactors[channel] + offsets[channel]`.
     private let unitFactors: [Float]
+    /// By which images are normalized, of each channel.
+    private let means, deviations: [Float]
     /// The normalized image with one black pixel before and two after each row and column, for resampling.
     private let padded: UnsafeMutablePointer<Float>
     /// What brings images to another size, and an image in its own; nil where that is the size.
@@ -44,6 +46,7 @@ final class ImagePreparer {
 
         let statistics = dataset.normalization
         unitFactors = statistics.std.map { Float(1 / $0) }
+        (means, deviations) = (statistics.mean.map { Float($0) }, statistics.std.map { Float($0) })
         factors = .allocate(capacity: rowLength)
         offsets = .allocate(capacity: rowLength)
         for position in 0..<rowLength {
@@ -91,6 +94,11 @@ final class ImagePreparer {
         for augmentation in augmentations {
             switch augmentation {
             case .randomErasing(let erasing): erase(erasing, draws: &draws, in: output)
+            case .colorJitter(let jitter): colored(output).apply(jitter.drawn(from: &draws))
+            case .grayscale(let probability): if draws.bernoulli(Float(probability)) { colored(output).becomeGray() }
+            case .blur(let blur):
+                let happens = draws.bernoulli(Float(blur.probability)), share = Double(draws.uniform())
+                if happens { colored(output).blur(sigma: Float(blur.sigma[0] + (blur.sigma[1] - blur.sigma[0]) * share)) }
             case .added(let added):
                 added.augmentation.apply(
                     to: UnsafeMutableBufferPointer(start: output, count: images.shape.count), shape: images.shape, draws: &draws)
@@ -196,7 +204,13 @@ final class ImagePreparer {
         }
     }
 
-    // MARK: Erasing
+    // MARK: Colours and erasing
+
+    private func colored(_ output: UnsafeMutablePointer<Float>) -> ColoredImage {
+        let isBounded = if case .floats = images.pixels { false } else { true }
+        return ColoredImage(
+            values: UnsafeMutableBufferPointer(start: output, count: images.shape.count), shape: images.shape, means: means, deviations: deviations, isBounded: isBounded)
+    }
 
     private func erase(_ erasing: RandomErasing, draws: inout PhiloxDraws, in output: UnsafeMutablePointer<Float>) {
         let channels = images.shape.channels

@@ -67,6 +67,16 @@ extension OptionKind where Value == ImageExtent {
     }
 }
 
+/// An image `[height, width, channels]` stretched to another size: bilinear, with antialiasing where it gets smaller.
+public func stretched(_ pixels: [Float], of shape: ImageShape, to size: Size2D) -> [Float] {
+    let target = ImageShape(height: size.height, width: size.width, channels: shape.channels)
+    let resizer = ImageResizer(from: shape, to: target, .exact, black: [])
+    return [Float](unsafeUninitializedCapacity: target.count) { buffer, count in
+        resizer.write(pixels, to: buffer.baseAddress!)
+        count = target.count
+    }
+}
+
 /// Brings normalized images to another size. Not thread-safe: each thread has its own.
 final class ImageResizer {
     private let source: ImageShape

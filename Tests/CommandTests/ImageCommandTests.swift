@@ -82,6 +82,9 @@ import Testing
         #expect(losses.count > 3 && losses.last! < losses[0])
         let adam = try harness("stylize", "--content", "a.png", "--style", "style.png", "--run", "classes/vgg", "--steps", "4", "--optimizer", "adam", "--size", "24", "--output", "adam.png")
         #expect(try adam.exitCode == 0 && size("adam.png") == [24, 29])
+        let tests = try harness("stylize", "--content", "0", "class:3", "--style", "a.png", "--run", "classes/vgg", "--steps", "3", "--size", "32", "--output", "tests")
+        #expect(tests.exitCode == 0, "\(tests.errors)")
+        #expect(try size("tests/test-0.png") == [32, 32] && size("tests/3.png") == [32, 32])
     }
 
     @Test("What stylize cannot do is one sentence", arguments: [
@@ -95,6 +98,8 @@ import Testing
         (["--content", "a.png", "--run", "classes/vgg", "--style-weight", "1e300"], "the losses are no numbers at the first step; expected smaller weights"),
         (["--content", "a.png", "--run", "classes/vgg", "--content-layers", "stage1", "stage1"], "the layer 'stage1' is named twice"),
         (["--content", "a.png", "--run", "solids"], "the model takes images of 3 channels, such as views or slices of voxels, which image files are not"),
+        (["--content", "40", "--run", "classes/vgg"], "there is no test image 40; expected a number from 0 to 39"),
+        (["--content", "4", "--network", "vgg11", "--weights", "a.png"], "4: is a test image, which a run has and --network has not; expected a file, such as ./4"),
         (["--content", "a.png", "--run", "classes/vgg", "--learning-rate", "1"], "--learning-rate goes with --optimizer adam"),
     ])
     func misfitsAreSaid(words: [String], sentence: String) throws {

@@ -46,7 +46,7 @@ import Testing
         for (words, code, sentence) in [
             (["classes/m", "--boxes"], 65, "has no boxes that were found in the test: the run is of another task than detection and localization, or is not finished"),
             (["found/yolo", "--gradcam"], 64, "is of the task detection, whose answers are boxes and no class of an image; expected --boxes, or another model"),
-            (["found/yolo", "--boxes", "--image", "20"], 64, "--image: there is no test image 20; expected a number from 0 to 19"),
+            (["found/yolo", "--boxes", "--image", "20"], 64, "there is no test image 20; expected a number from 0 to 19"),
             (["found/yolo", "--boxes", "--image", "class:3"], 64, "--image: boxes are shown of the run's test images; expected the place of one, such as 0"),
         ] {
             let result = try Program.run(["show"] + words + ["--output", "x.png"], in: folder.url)
@@ -131,7 +131,7 @@ import Testing
             (["show", "near/m", "--gradcam", "--output", "x.png"], 64, "--gradcam: m-s0"), (["predict", "near/m", "--input", "images.h5"], 64, "add --output with an HDF5 file for the embeddings"),
             (["predict", "near/m", "--input", "images.h5", "--output", "q.h5", "--top", "2"], 64, "--top: goes with a model that predicts classes; this one gives embeddings"),
             (["show", "classes/m", "--neighbours", "--output", "x.png"], 65, "has neither embeddings nor codes of the test images"),
-            (["show", "near/m", "--neighbours", "--image", "60", "--output", "x.png"], 64, "--image: there is no test image 60; expected a number from 0 to 59"),
+            (["show", "near/m", "--neighbours", "--image", "60", "--output", "x.png"], 64, "there is no test image 60; expected a number from 0 to 59"),
         ] {
             let result = try Program.run(words, in: folder.url)
             #expect(result.exitCode == Int32(code) && result.errors.contains(sentence), "\(words): \(result.exitCode) \(result.errors)")

@@ -128,7 +128,7 @@ import Testing
             (["quickstart/mlp", "--gradcam", "--layer", "hidden1"] + output, 64, "the layer 'hidden1' gives [1, 8], which is no map over the image"),
             (["quickstart/vit", "--activations", "blok1"] + output, 64, "the model has no layer 'blok1'; did you mean 'block1'?"),
             (["quickstart/vit", "--attention", "--layer", "blocks.9"] + output, 64, "the model has no attention 'blocks.9'"),
-            (["quickstart/vit", "--attention", "--image", "99999"] + output, 64, "--image: there is no test image 99999; expected a number from 0 to "),
+            (["quickstart/vit", "--attention", "--image", "99999"] + output, 64, "there is no test image 99999; expected a number from 0 to "),
             (["quickstart/vit", "--gradcam", "--class", "coat"] + output, 64, "there is no class 'coat'"),
             (["quickstart/vit", "--attention", "--image", "nowhere.png"] + output, 66, "nowhere.png: there is no such file"),
             (["quickstart/vit", "--filters", "--output", "nowhere/x.png"], 74, "nowhere/x.png: its folder does not exist"),

@@ -59,6 +59,11 @@ import VisionData
                 let estimates = try #require(test.tables["estimates"]?.reals), targets = try #require(test.tables["targets"]?.reals)
                 #expect(test.values[2]! == determination(estimates: estimates, targets: targets, count: 1))
                 #expect(abs(test.values[1]! - zip(estimates, targets).reduce(0) { $0 + Double(abs($1.0 - $1.1)) } / Double(targets.count)) < 1e-5)
+                let errors = EstimateErrors(estimates: estimates, targets: targets, number: 0, of: 1)
+                #expect(errors.determination == test.values[2]! && abs(errors.meanAbsolute - test.values[1]!) < 1e-5)
+                let page = try Report(under: ["\(results)/whole"])
+                #expect(page.html.contains("Estimated numbers") && page.html.contains(String(format: "%.4f", errors.rootMeanSquare)))
+                #expect(page.figureFiles().contains { $0.name == "estimates-m-170mm.svg" })
             }
             if item.model.contains("bag_of_words") {
                 let file = try WeightsReader(whole.weightsFile(.best))

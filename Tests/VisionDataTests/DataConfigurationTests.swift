@@ -54,8 +54,11 @@ private func read(_ literal: Literal) -> (DataConfiguration, [String]) {
                 ["shift": "3"], "horizontal_flip", ["horizontal_flip": "0.2"], ["rotation": "12.5"], "rotation", ["shear": "5"], ["zoom": "0.3"],
                 "random_erasing",
                 ["random_erasing": ["probability": "0.1", "area": ["0.1", "0.2"], "aspect_ratio": ["1", "2"], "fill": "mean"]],
+                "color_jitter", ["color_jitter": ["hue": "0.2", "probability": "1"]], "grayscale", ["blur": ["sigma": ["0.5", "1"]]],
             ],
         ])
+        var jitter = ColorJitter(), blur = RandomBlur()
+        (jitter.hue, jitter.probability, blur.sigma) = (0.2, 1, [0.5, 1])
         var erasing = RandomErasing()
         erasing.probability = 0.1
         erasing.area = [0.1, 0.2]
@@ -71,6 +74,7 @@ private func read(_ literal: Literal) -> (DataConfiguration, [String]) {
         expected.augment = [
             .shift(pixels: 3), .horizontalFlip(probability: 0.5), .horizontalFlip(probability: 0.2), .rotation(degrees: 12.5),
             .rotation(degrees: 15), .shear(degrees: 5), .zoom(fraction: 0.3), .randomErasing(RandomErasing()), .randomErasing(erasing),
+            .colorJitter(ColorJitter()), .colorJitter(jitter), .grayscale(probability: 0.2), .blur(blur),
         ]
         #expect(errors == [])
         #expect(configuration == expected)

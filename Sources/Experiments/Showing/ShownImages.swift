@@ -84,7 +84,7 @@ public struct TestImages {
     ///
     /// - Throws: `.usage` where there is none.
     func place(_ place: Int) throws -> Int {
-        guard (0..<count).contains(place) else { throw UserError(.usage, "--image: there is no test image \(place); expected a number from 0 to \(count - 1)") }
+        guard (0..<count).contains(place) else { throw UserError(.usage, "there is no test image \(place); expected a number from 0 to \(count - 1)") }
         return place
     }
 
@@ -129,7 +129,7 @@ extension TrainedModel {
             case .ofClass(let name):
                 let tests = try tests(), index = try classIndex(name)
                 guard let place = (0..<tests.count).first(where: { tests.label($0) == index }) else {
-                    throw UserError(.usage, "--image: the test images have none of the class \(className(index))")
+                    throw UserError(.usage, "the test images have none of the class \(className(index))")
                 }
                 return try tests.image(place, self)
             }

@@ -13,28 +13,37 @@ extension TrainedModel {
         return input.channels == 3 ? Self.imageNet : ([Double](repeating: 0, count: input.channels), [Double](repeating: 1, count: input.channels))
     }
 
-    /// An image file, normalized for the network.
+    /// An image, normalized for the network: a file, or a test image of its run.
     ///
     /// - Parameters:
     ///   - side: the length of its shorter side, to which it is brought; nil: its own size.
     ///   - size: the size to which it is brought, in the place of `side`.
-    /// - Throws: `.noInput` when it is not there, `.data` when it cannot be decoded, `.usage` when it is a folder.
-    public func styleImage(file path: String, side: Int? = nil, size: Size2D? = nil) throws -> (pixels: [Float], shape: ImageShape) {
+    ///   - tests: loads the run's test images, where they are needed.
+    /// - Throws: `.noInput` when it is not there, `.data` when it cannot be decoded, `.usage` when it is a folder or there is no such test image.
+    public func styleImage(
+        _ choice: ImageChoice, side: Int? = nil, size: Size2D? = nil, tests: () throws -> TestImages
+    ) throws -> (pixels: [Float], shape: ImageShape) {
         try requirePictures { _ in "the run of a network for pictures of 1 or 3 channels" }
+        func target(_ own: Size2D) -> Size2D {
+            if let size { return size }
+            guard let side else { return own }
+            let shorter = min(own.height, own.width)
+            func scaled(_ length: Int) -> Int { max(1, (length * side + shorter / 2) / shorter) }
+            return Size2D(scaled(own.height), scaled(own.width))
+        }
+        func shape(_ size: Size2D) -> ImageShape { ImageShape(height: size.height, width: size.width, channels: input.channels) }
+        guard case .file(let path) = choice else {
+            let pixels = try images([choice], tests: tests)[0].pixels, size = target(Size2D(input.height, input.width))
+            return (size == Size2D(input.height, input.width) ? pixels : stretched(pixels, of: input, to: size), shape(size))
+        }
         let files = try UnlabeledFiles([path])
         guard files.paths == [path] else { throw UserError(.usage, "\(path): is a folder, expected an image file") }
         var data = DataConfiguration()
         data.resize = .exact
-        let own = try files.whole(0, as: data, model: input, isSized: false), shorter = min(own.size.height, own.size.width)
-        var target = size ?? own.size
-        if size == nil, let side {
-            func scaled(_ length: Int) -> Int { max(1, (length * side + shorter / 2) / shorter) }
-            target = Size2D(scaled(own.size.height), scaled(own.size.width))
-        }
-        let shape = ImageShape(height: target.height, width: target.width, channels: input.channels)
-        let image = target == own.size ? own : try files.whole(0, as: data, model: shape, isSized: true)
-        let values = image.pixels.shares, (mean, deviation) = scale, channels = shape.channels
-        return (values.indices.map { (values[$0] - Float(mean[$0 % channels])) / Float(deviation[$0 % channels]) }, shape)
+        let own = try files.whole(0, as: data, model: input, isSized: false), size = target(own.size)
+        let image = size == own.size ? own : try files.whole(0, as: data, model: shape(size), isSized: true)
+        let values = image.pixels.shares, (mean, deviation) = scale, channels = input.channels
+        return (values.indices.map { (values[$0] - Float(mean[$0 % channels])) / Float(deviation[$0 % channels]) }, shape(size))
     }
 
     /// Normalized pixels as numbers from 0 to 1.
