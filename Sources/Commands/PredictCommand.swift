@@ -35,6 +35,8 @@ struct PredictCommand: DefinitionCommand {
 
             A model of metric learning gives each image an embedding: --output names an HDF5 file, which gets /embeddings [n, length] and the /paths of files.
 
+            A model of regression estimates numbers, in the unit of its data's targets: a table, or /estimates [n, numbers] and the /paths of files by --output.
+
             Examples:
               harness predict leaves/resnet photo.jpg more/
               harness predict quickstart/vit --input images.h5 --top 3
@@ -130,6 +132,7 @@ struct PredictCommand: DefinitionCommand {
         if trained.imageAnswers != nil { return try writeImages(trained, array, files, inputs) }
         if trained.definition.answersPixels { return try writeMasks(trained, array, files, inputs) }
         if trained.embeds { return try writeEmbeddings(trained, array, files, inputs) }
+        if let numbers = trained.numbers { return try writeNumbers(numbers, trained, array, files, inputs) }
         if tiles || overlap != nil { throw UserError(.usage, "\(tiles ? "--tiles" : "--overlap"): goes with a model that answers for every pixel, such as unet") }
         let output = try output.map { try OutputFile.path($0, besides: inputs) }
         let top = min(top, trained.classes)
@@ -207,7 +210,7 @@ struct PredictCommand: DefinitionCommand {
     private func writeEmbeddings(_ trained: TrainedModel, _ array: UnlabeledImages?, _ files: UnlabeledFiles?, _ inputs: [String]) throws {
         guard let output else { throw UserError(.usage, "the model gives each image an embedding and no class; add --output with an HDF5 file for the embeddings") }
         try refuseOptionsOfClasses("gives embeddings")
-        let file = try EmbeddingFile(OutputFile.path(output, besides: inputs), length: trained.classes)
+        let file = try VectorFile(OutputFile.path(output, besides: inputs), "embeddings", length: trained.classes)
         try interruptible {
             func add(_ embeddings: UnsafeBufferPointer<Float>, _ paths: [String]) throws {
                 try Interrupt.check()
@@ -216,6 +219,26 @@ struct PredictCommand: DefinitionCommand {
             try answers(of: trained, array, files, add)
             try file.finish()
         }
+    }
+
+    /// Writes the numbers that are estimated of each image.
+    private func writeNumbers(_ numbers: NumberAnswers, _ trained: TrainedModel, _ array: UnlabeledImages?, _ files: UnlabeledFiles?, _ inputs: [String]) throws {
+        for (option, isGiven) in [("--top", top != 1), ("--tiles", tiles), ("--overlap", overlap != nil)] where isGiven {
+            throw UserError(.usage, "\(option): goes with a model that predicts classes; this one estimates numbers")
+        }
+        let file = try output.map { try VectorFile(OutputFile.path($0, besides: inputs), "estimates", length: numbers.count) }
+        var text = NumberText(count: numbers.count)
+        try interruptible {
+            func add(_ answers: UnsafeBufferPointer<Float>, _ paths: [String]) throws {
+                try Interrupt.check()
+                let estimates = numbers.estimates(answers)
+                try estimates.withUnsafeBufferPointer { try file?.append($0, paths: paths) }
+                text.append(estimates, paths: paths)
+            }
+            try answers(of: trained, array, files, add)
+            try file?.finish()
+        }
+        if format != nil || output == nil { print(try text.rendered(format ?? .table, width: wideOption.width)) }
     }
 
     /// Writes a mask for each image.

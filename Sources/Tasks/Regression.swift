@@ -95,22 +95,35 @@ public struct Regression: TrainingTask {
     }
 
     public func layout(of split: Split) -> EvaluationLayout {
-        guard split == .test, storesEstimates else { return EvaluationLayout() }
-        return EvaluationLayout(columns: [
+        guard split == .test else { return EvaluationLayout() }
+        let standardization = [
+            EvaluationColumn(Self.meanTable, title: "mean of the training images' targets, which is added to each number", unit: "1", kind: .real),
+            EvaluationColumn(Self.deviationTable, title: "their standard deviation, by which numbers are multiplied before", unit: "1", kind: .real),
+        ]
+        return EvaluationLayout(columns: standardization + (!storesEstimates ? [] : [
             EvaluationColumn("estimates", title: "estimated numbers of each image", unit: "1", kind: .real, rowShape: [count]),
             EvaluationColumn("targets", title: "numbers of each image", unit: "1", kind: .real, rowShape: [count]),
-        ])
+        ]))
     }
 
-    public func makeTables(of split: Split) -> any EvaluationTables { RegressionTables(count, hasTables: split == .test && storesEstimates) }
+    /// The tables with what brings a model's numbers to the unit of the targets, a value for each number.
+    public static let meanTable = "target_means", deviationTable = "target_deviations"
+
+    public func makeTables(of split: Split) -> any EvaluationTables {
+        let standardization = [Self.meanTable: means, Self.deviationTable: deviations].mapValues { TableValues.reals($0.map { Float($0) }) }
+        return RegressionTables(count, hasEstimates: split == .test && storesEstimates, split == .test ? standardization : [:])
+    }
 }
 
 private final class RegressionTables: EvaluationTables {
     private let count: Int
-    private let hasTables: Bool
+    private let hasEstimates: Bool
+    private let standardization: [String: TableValues]
     private var estimates: [Float] = [], truth: [Float] = []
 
-    init(_ count: Int, hasTables: Bool) { (self.count, self.hasTables) = (count, hasTables) }
+    init(_ count: Int, hasEstimates: Bool, _ standardization: [String: TableValues]) {
+        (self.count, self.hasEstimates, self.standardization) = (count, hasEstimates, standardization)
+    }
 
     func add(outputs: [UnsafeRawPointer], targets: [UnsafeRawPointer], count images: Int) {
         func numbers(_ place: Int) -> UnsafeBufferPointer<Float> {
@@ -122,7 +135,9 @@ private final class RegressionTables: EvaluationTables {
 
     func splitValues() -> [String: Double] { ["r2": determination(estimates: estimates, targets: truth, count: count)] }
 
-    func finish() -> [String: TableValues] { hasTables ? ["estimates": .reals(estimates), "targets": .reals(truth)] : [:] }
+    func finish() -> [String: TableValues] {
+        standardization.merging(hasEstimates ? ["estimates": .reals(estimates), "targets": .reals(truth)] : [:]) { $1 }
+    }
 }
 
 /// The objects `[maximum, 5]` of an image → how many there are, or the mean of √(width · height) `[1]`.

@@ -38,7 +38,13 @@ import Testing
             train:  {epochs: 1, batch_size: 16}
             models: {m: {cnn1d: {widths: [4], kernel: 4}}}
             """)
-        for name in ["found", "anchors", "single", "solids", "motifs"] {
+        try folder.add("Experiments/counted.yaml", """
+            data:   {name: digit-scenes, train_examples: 64}
+            train:  {epochs: 1, batch_size: 32}
+            task:   {regression: {target: object_count}}
+            models: {m: {mlp: {widths: [8]}}}
+            """)
+        for name in ["found", "anchors", "single", "solids", "motifs", "counted"] {
             let result = try Program.run(["run", name, "--threads", "2"], in: folder.url)
             guard result.exitCode == 0 else { throw Failure(text: "\(name): \(result.errors)") }
         }
@@ -71,6 +77,27 @@ import Testing
         }
         let file = try HDF5Reader(path("scenes.h5"))
         return (try file.read("/test/images", as: UInt8.self), try file.shape(of: "/test/images"))
+    }
+
+    @Test("So are numbers, in the unit of the targets")
+    func numbersAreThoseOfTheTest() throws {
+        let (pixels, shape) = try testImages(), size = shape[2] * shape[3], tables = try testTables("counted")
+        let estimates = try #require(tables["estimates"]?.reals), targets = try #require(tables["targets"]?.reals)
+        #expect(estimates.count == shape[0] && abs(estimates.reduce(0, +) - targets.reduce(0, +)) < 0.5 * Float(shape[0]), "near the mean of the targets")
+        let file = try HDF5Writer(path("counted.h5"))
+        try file.write(pixels, to: "/images", shape: shape)
+        try file.close()
+        let found = try harness("predict", "counted", "--input", "counted.h5", "--output", "numbers.h5", "--format", "csv")
+        #expect(found.exitCode == 0, "\(found.errors)")
+        #expect(try HDF5Reader(path("numbers.h5")).read("/estimates", as: Float.self) == estimates)
+        #expect(found.output.hasPrefix("image,estimate\n0,\(estimates[0])\n"))
+        for index in 0..<2 { try addPNG("counted/\(index).png", Array(pixels[index * size..<(index + 1) * size]), Size2D(shape[2], shape[3])) }
+        let files = try harness("predict", "counted", "counted")
+        #expect(files.exitCode == 0 && files.output.contains("counted/1.png") && files.output.contains(String(format: "%.4f", estimates[1])), "\(files.output) \(files.errors)")
+        let json = try harness("predict", "counted", "counted", "--format", "json")
+        #expect(json.output.contains("\"estimates\"") && json.output.contains("\"path\" : \"counted/0.png\""))
+        let top = try harness("predict", "counted", "counted", "--top", "2")
+        #expect(top.exitCode == 64 && top.errors.contains("--top: goes with a model that predicts classes; this one estimates numbers"))
     }
 
     @Test("The boxes of the test's images are those of the run's test, from an HDF5 file and from image files")

@@ -55,8 +55,8 @@ extension TrainedModel {
         throw UserError(.usage, "there is no class '\(word.shortened())'\(suggestion(for: word, among: classNames))")
     }
 
-    /// What a class is called: its name, or its number.
-    public func className(_ index: Int) -> String { classNames.indices.contains(index) ? classNames[index] : "class \(index)" }
+    /// What a class is called: its name, or its number; of a model that estimates numbers, which of these.
+    public func className(_ index: Int) -> String { numbers != nil ? "number \(index)" : classNames.indices.contains(index) ? classNames[index] : "class \(index)" }
 }
 
 /// The test images of a run, found again where it found them.

@@ -45,34 +45,35 @@ public final class PredictionFile {
     }
 }
 
-/// A file of embeddings: `/embeddings` `[n, length]`, and `/paths` of image files. Its path holds what it held before until it is finished.
-public final class EmbeddingFile {
+/// A file with a vector for each image, `/embeddings` or `/estimates` `[n, length]`, and `/paths` of image files. Its path holds what it held before until it is finished.
+public final class VectorFile {
     private let replacement: FileReplacement
     private var file: HDF5Writer?
-    private let embeddings: HDF5Column<Float>
+    private let vectors: HDF5Column<Float>
     private var paths: [String] = []
 
     /// Begins a file.
     ///
+    /// - Parameter name: of the vectors.
     /// - Throws: `.io` when it cannot be written.
-    public init(_ path: String, length: Int) throws {
+    public init(_ path: String, _ name: String, length: Int) throws {
         replacement = try FileReplacement(of: path, isForeign: true)
         let file = try HDF5Writer(replacement.temporaryPath, for: path)
-        embeddings = try file.makeColumn("/embeddings", of: Float.self, rowShape: [length], rowsPerChunk: 256)
+        vectors = try file.makeColumn("/\(name)", of: Float.self, rowShape: [length], rowsPerChunk: 256)
         self.file = consume file
     }
 
-    /// Adds the embeddings of some images.
+    /// Adds the vectors of some images.
     ///
     /// - Parameter paths: of the images' files, where each has one.
-    public func append(_ embeddings: UnsafeBufferPointer<Float>, paths: [String] = []) throws {
+    public func append(_ vectors: UnsafeBufferPointer<Float>, paths: [String] = []) throws {
         self.paths += paths
-        try self.embeddings.append(Array(embeddings))
+        try self.vectors.append(Array(vectors))
     }
 
     /// Brings the file to disk and gives it its name.
     public func finish() throws {
-        try embeddings.close()
+        try vectors.close()
         let file = file.take()!
         if !paths.isEmpty { try file.write(paths, to: "/paths") }
         try file.close()

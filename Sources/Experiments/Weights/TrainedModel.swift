@@ -23,6 +23,8 @@ public struct TrainedModel: Sendable {
     public private(set) var imageAnswers: ImageAnswers?
     /// Whether its answers are embeddings, and these are divided by their lengths.
     public private(set) var embeds = false, normalizesEmbeddings = false
+    /// How its answers become numbers in the unit of the data's targets; nil for models that do not estimate numbers.
+    public private(set) var numbers: NumberAnswers?
     /// By class index; empty where nobody names them.
     public let classNames: [String]
     /// What is done to images.
@@ -60,13 +62,13 @@ public struct TrainedModel: Sendable {
     ) throws {
         let contents = try RunReader(run).contents(), description = contents.description, path = run.weightsFile(which)
         let definition = try Definition.recorded(contents, path: run.runFile, registry)
-        let embedding = definition.registry.tasks.embedding(definition.task)
-        guard let trial = definition.trials.first, let classes = embedding?.length ?? description.classes, let data = description.data, data.imageShape.count == 3 else {
-            throw UserError(.data, "\(run.runFile): does not say how images are normalized and into how many classes they fall, so it predicts nothing")
+        let tasks = definition.registry.tasks, task = tasks.name(of: definition.task), embedding = tasks.embedding(definition.task)
+        let numbers = task == "regression" ? NumberAnswers(contents.evaluations[.test]) : nil
+        guard task != "regression" || numbers != nil else {
+            throw UserError(.data, "\(run.runFile): has no /evaluation/test/target_means, by which its numbers are read; expected a finished run of this version")
         }
-        let task = definition.registry.tasks.name(of: definition.task)
-        if task == "regression" {
-            throw UserError(.usage, "\(run.runFile): the run is of the task regression, whose answers are numbers; its file keeps those of the test images (/evaluation/test/estimates); expected a classifier's, which can be predicted and shown")
+        guard let trial = definition.trials.first, let classes = embedding?.length ?? numbers?.count ?? description.classes, let data = description.data, data.imageShape.count == 3 else {
+            throw UserError(.data, "\(run.runFile): does not say how images are normalized and into how many classes they fall, so it predicts nothing")
         }
         if let average = which.average, !contents.description.averages(test: contents.evaluations[.test]?.values).contains(average) {
             let reason = average == .swa ? trial.train.absenceOfAverage(after: contents.epochs.count).map { ": \($0)" } : nil
@@ -79,6 +81,7 @@ public struct TrainedModel: Sendable {
         self.init(
             trial.model.definition, shape, classes, data.classNames, boxes, .given(mean: data.mean, std: data.standardDeviation),
             trial.data.size == nil && trial.data.padTo == nil ? nil : trial.data.sizing, trial.data, precision ?? trial.precision, FileWeights(path))
+        self.numbers = numbers
         imageAnswers = try definition.registry.tasks.imageAnswers(definition.task)
         (embeds, normalizesEmbeddings) = (embedding != nil, embedding?.isNormalized ?? false)
         hasSeveralLabels = task == "multi_label"
@@ -99,7 +102,7 @@ public struct TrainedModel: Sendable {
         }
         let declared = try definition.declarations(of: name, input: input, classes: outputs)
         let matching = try FileWeights.matching(of: path, with: (declared.parameters + declared.buffers).shapes, except: [])
-        let what = embeds ? "numbers of an embedding" : boxes == nil && imageAnswers == nil ? "classes" : "numbers"
+        let what = embeds ? "numbers of an embedding" : boxes == nil && imageAnswers == nil && numbers == nil ? "classes" : "numbers"
         try matching.require(of: path, fitting: "\(name) with \(grouped(outputs)) \(what) for images of \(input)")
         try FileWeights.checkNumbers(of: path, matching)
     }
