@@ -91,12 +91,12 @@ import Testing
         #expect(found.exitCode == 0, "\(found.errors)")
         #expect(try HDF5Reader(path("numbers.h5")).read("/estimates", as: Float.self) == estimates)
         #expect(found.output.hasPrefix("image,estimate\n0,\(estimates[0])\n"))
-        for index in 0..<2 { try addPNG("counted/\(index).png", Array(pixels[index * size..<(index + 1) * size]), Size2D(shape[2], shape[3])) }
-        let files = try harness("predict", "counted", "counted")
-        #expect(files.exitCode == 0 && files.output.contains("counted/1.png") && files.output.contains(String(format: "%.4f", estimates[1])), "\(files.output) \(files.errors)")
-        let json = try harness("predict", "counted", "counted", "--format", "json")
-        #expect(json.output.contains("\"estimates\"") && json.output.contains("\"path\" : \"counted/0.png\""))
-        let top = try harness("predict", "counted", "counted", "--top", "2")
+        for index in 0..<2 { try addPNG("shown/\(index).png", Array(pixels[index * size..<(index + 1) * size]), Size2D(shape[2], shape[3])) }
+        let files = try harness("predict", "counted", "shown")
+        #expect(files.exitCode == 0 && files.output.contains("shown/1.png") && files.output.contains(String(format: "%.4f", estimates[1])), "\(files.output) \(files.errors)")
+        let json = try harness("predict", "counted", "shown", "--format", "json")
+        #expect(json.output.contains("\"estimates\"") && json.output.contains("\"path\" : \"shown/0.png\""))
+        let top = try harness("predict", "counted", "shown", "--top", "2")
         #expect(top.exitCode == 64 && top.errors.contains("--top: goes with a model that predicts classes; this one estimates numbers"))
     }
 
