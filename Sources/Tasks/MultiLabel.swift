@@ -6,7 +6,7 @@ import VisionData
 
 /// Any number of classes for each image: the model gives a logit for each class, and a class is predicted where it is above 0.
 ///
-///     binary_cross_entropy    −t log σ(z) − (1 − t) log(1 − σ(z)), the mean over the classes
+///     binary_cross_entropy    −w t log σ(z) − (1 − t) log(1 − σ(z)), the mean over the classes; the weight w of a class is 1 but in a training that says otherwise
 ///     micro_f1                2 TP / (2 TP + FP + FN), counted over all classes of all images
 ///     exact_match             the share of images all of whose classes, and no others, are predicted
 ///     mean_average_precision  the mean of the classes' average precisions over a split (`rankedPrecision`), of the classes that are in it
@@ -24,10 +24,12 @@ public struct MultiLabel: TrainingTask {
     /// How many classes there are.
     public let classCount: Int
     private let truth: Truth
+    /// How much having each class counts in training; nil: as not having it.
+    private let positiveWeights: [Double]?
     private let storesScores: Bool
 
-    init(classCount: Int, truth: Truth = .labelSets, storesScores: Bool = true) {
-        (self.classCount, self.truth, self.storesScores) = (classCount, truth, storesScores)
+    init(classCount: Int, truth: Truth = .labelSets, positiveWeights: [Double]? = nil, storesScores: Bool = true) {
+        (self.classCount, self.truth, self.positiveWeights, self.storesScores) = (classCount, truth, positiveWeights, storesScores)
     }
 
     public var name: String { "multi_label" }
@@ -52,12 +54,20 @@ public struct MultiLabel: TrainingTask {
         let predicted = PositiveNumbers(count: classCount)(output)[0], shared = (predicted * truth).sum(axes: [1]), all = (predicted + truth).sum(axes: [1])
         let isExact = (1 - (predicted - truth).abs().max(axes: [1]))
         return RecordedTask(
-            losses: [Loss(loss, unit: "nat", output.binaryCrossEntropyWithLogits(truth))],
+            losses: [Loss(loss, unit: "nat", crossEntropy(output, truth))],
             measures: [
                 RecordedMeasure(Measure("micro_f1", unit: "1", better: .larger, bounds: 0...1), shared * 2, counts: all),
                 RecordedMeasure(Measure("exact_match", unit: "1", better: .larger, bounds: 0...1), isExact),
             ],
             outputs: [output, truth])
+    }
+
+    private func crossEntropy(_ output: Tensor, _ truth: Tensor) -> Tensor {
+        guard output.graph.mode == .training, let positiveWeights else { return output.binaryCrossEntropyWithLogits(truth) }
+        let logits = output.cast(to: .float32), softplus = logits.softplus(), graph = output.graph
+        let weighted = truth * graph.constant(HostTensor([1, classCount], positiveWeights.map { Float($0) }))
+        // −log σ(z) = log(1 + e^z) − z.
+        return (weighted * (softplus - logits) + (1 - truth) * softplus).mean(axes: [1])
     }
 
     /// 1 for each class that an image has, `[B, classes]`.
@@ -153,9 +163,15 @@ private struct ClassesOfBoxes: SampleFunction {
     }
 }
 
-/// `task: multi_label`, which has no options of its own.
+/// `task: {multi_label: {positive_weights: balanced}}`
 struct MultiLabelOptions: Configurable {
-    static let options: [Key<MultiLabelOptions>] = []
+    /// How much having each class counts in the loss; nil: as not having it.
+    var positiveWeights: ClassWeights?
+
+    static let options: [Key<MultiLabelOptions>] = [
+        Key("positive_weights", \.positiveWeights, .classWeights,
+            "How much an image that has a class counts for it in the training's loss, one that has it not counting 1, as in PyTorch's pos_weight: one number a class, or balanced, images without the class / images with it. The losses of validation and test are not weighted. Absent: 1."),
+    ]
 }
 
 extension MultiLabel {
@@ -172,6 +188,41 @@ extension MultiLabel {
         if dataset.classNumbers != nil { throw UserError(at: "data.classes", "sets have all classes; leave this key out for multi_label") }
         if !dataset.relabeledImages.isEmpty { throw UserError(at: "data.label_noise", "changes the labels of images, which multi_label does not see; leave this key out") }
         if training.labelSmoothing > 0 { throw UserError(at: "train.label_smoothing", "goes with a cross-entropy, which multi_label has not; leave this key out") }
-        self.init(classCount: dataset.classCount, truth: truth, storesScores: training.storesOutputs)
+        let weights = try options.positiveWeights.map { try $0.positiveValues(for: dataset, counts: dataset.imagesWithClasses(by: truth)) }
+        self.init(classCount: dataset.classCount, truth: truth, positiveWeights: weights, storesScores: training.storesOutputs)
+    }
+}
+
+extension ClassWeights {
+    /// What having each class counts.
+    ///
+    /// - Parameter counts: how many training images have each class.
+    /// - Throws: `UserError(.usage)` when there are more or fewer classes, or all images or none have one that is to be balanced.
+    fileprivate func positiveValues(for dataset: ImageDataset, counts: @autoclosure () -> [Int]) throws -> [Double] {
+        let key = "task.multi_label.positive_weights"
+        guard self == .balanced else { return try values(for: dataset, counts: [], of: "training images", at: key) }
+        let counts = counts(), total = dataset.indices(of: .train).count
+        if let label = counts.firstIndex(where: { $0 == 0 || $0 == total }) {
+            let name = dataset.classNames.map { " (\($0[label]))" } ?? ""
+            throw UserError(at: key, "\(counts[label] == 0 ? "none" : "all") of the training images have class \(label)\(name), which cannot be balanced; expected a list of numbers")
+        }
+        return counts.map { Double(total - $0) / Double($0) }
+    }
+}
+
+extension ImageDataset {
+    /// How many training images have each class.
+    fileprivate func imagesWithClasses(by truth: MultiLabel.Truth) -> [Int] {
+        var counts = [Int](repeating: 0, count: classCount)
+        let size = images.shape.height * images.shape.width
+        for index in indices(of: .train).map({ Int($0) }) {
+            let found: Set<Int> = switch truth {
+            case .labelSets: Set((0..<classCount).filter { images.labelSets?.has($0, image: index) ?? false })
+            case .boxes: Set((images.boxes?.boxes[index] ?? []).map { Int($0.label) })
+            case .masks: Set((images.masks?[index * size..<(index + 1) * size] ?? []).map { Int($0) })
+            }
+            for label in found where label < classCount { counts[label] += 1 }
+        }
+        return counts
     }
 }

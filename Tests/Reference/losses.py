@@ -91,6 +91,9 @@ for count, classes in [(12, 3), (40, 6)]:
     labels_.append({
         "count": count, "classes": classes, "scores": numbers(scores), "truth": truth.reshape(-1).tolist(),
         "loss": with_gradient(lambda z: functional.binary_cross_entropy_with_logits(z, torch.tensor(truth, dtype=torch.float64)), scores),
+        "weights": (weights := numpy.round(1 + numpy.arange(classes) * 0.75, 2)).tolist(),
+        "weighted": with_gradient(
+            lambda z: functional.binary_cross_entropy_with_logits(z, torch.tensor(truth, dtype=torch.float64), pos_weight=torch.tensor(weights)), scores),
         "precisions": [float(average_precision_score(truth[:, label], scores[:, label])) for label in range(classes)],
         "mean": float(average_precision_score(truth, scores, average="macro")),
         "micro_f1": float(f1_score(truth, predicted, average="micro")), "exact": float((truth == predicted).all(1).mean()),

@@ -14,7 +14,7 @@ import VisionData
         struct Classification: Decodable, Sendable { let count: Int, classes: Int, logits: [Float], labels: [Int32], weights: [Double]?, losses: [String: Value] }
         struct Machine: Decodable, Sendable { let loss: String, logits: [Float], labels: [Int32], weights: [Double], bias: [Double], objective: Double }
         struct Labels: Decodable, Sendable {
-            let count: Int, classes: Int, scores: [Float], truth: [Float], loss: Value, precisions: [Double], mean: Double, microF1: Double, exact: Double
+            let count: Int, classes: Int, scores: [Float], truth: [Float], loss: Value, weights: [Double], weighted: Value, precisions: [Double], mean: Double, microF1: Double, exact: Double
         }
         struct Regression: Decodable, Sendable {
             let count: Int, length: Int, targets: [Float], outputs: [Float], means: [Double], deviations: [Double], mse: Value, mae: Value, huber: Value
@@ -77,6 +77,8 @@ import VisionData
         let recorded = task.record(scores, [truth]), whole: Shape = [fixture.count, fixture.classes]
         let fed = [(scores, HostTensor(whole, fixture.scores)), (truth, HostTensor(whole, fixture.truth))]
         try check(fixture.loss, "binary cross-entropy", recorded.total(), of: scores, feeding: fed)
+        let weighted = MultiLabel(classCount: fixture.classes, positiveWeights: fixture.weights).record(scores, [truth])
+        try check(fixture.weighted, "with weights", weighted.total(), of: scores, feeding: fed)
         let measured = try evaluate([recorded.measures[0].values, try #require(recorded.measures[0].counts), recorded.measures[1].values] + recorded.outputs, feeding: fed)
         #expect(abs(Double(measured[0].floats.reduce(0, +) / measured[1].floats.reduce(0, +)) - fixture.microF1) < 1e-6)
         #expect(abs(Double(measured[2].floats.reduce(0, +)) / Double(fixture.count) - fixture.exact) < 1e-6)
