@@ -44,6 +44,9 @@ public enum ImageKernel: String, CaseIterable, Sendable {
 
     /// Of the square.
     public var side: Int { self == .gaussian5 ? 5 : 3 }
+
+    /// Of its numbers: 1 for a kernel that leaves an even image as it is, 0 for one that answers to differences.
+    public var sum: Float { [.box, .gaussian, .gaussian5, .sharpen].contains(self) ? 1 : 0 }
 }
 
 /// A kernel's values, wherever they go.

@@ -20,20 +20,21 @@ public func rankedPrecision(scores: [Float], isPositive: [Bool]) -> Double {
     return sum
 }
 
-/// The share of the targets' variance that estimates explain: 1 − Σ (t − e)² / Σ (t − mean t)² of each number, averaged over the numbers of an image alike.
-/// scikit-learn's `r2_score`, but for targets without a spread.
+/// The share of the targets' variance that estimates explain: 1 − Σ (t − e)² / Σ (t − mean t)² of each number, averaged alike over the numbers of an image that
+/// differ from image to image. scikit-learn's `r2_score`, but for numbers without a spread, which have no part in it.
 ///
 /// - Parameters:
 ///   - estimates: `[images, count]`.
 ///   - targets: of the same shape.
-/// - Returns: NaN where a number is the same for all images.
+/// - Returns: NaN where every number is the same for all images.
 public func determination(estimates: [Float], targets: [Float], count: Int) -> Double {
     let images = count > 0 ? targets.count / count : 0
     guard images > 0, estimates.count == targets.count else { return .nan }
-    return (0..<count).reduce(0.0) { sum, number in
+    let shares = (0..<count).compactMap { number -> Double? in
         let places = stride(from: number, to: targets.count, by: count), mean = places.reduce(0.0) { $0 + Double(targets[$1]) } / Double(images)
         func squares(_ value: (Int) -> Double) -> Double { places.reduce(0) { $0 + value($1) * value($1) } }
         let spread = squares { Double(targets[$0]) - mean }
-        return sum + (spread > 0 ? 1 - squares { Double(targets[$0]) - Double(estimates[$0]) } / spread : .nan)
-    } / Double(count)
+        return spread > 0 ? 1 - squares { Double(targets[$0]) - Double(estimates[$0]) } / spread : nil
+    }
+    return shares.isEmpty ? .nan : shares.reduce(0, +) / Double(shares.count)
 }

@@ -102,6 +102,7 @@ extension MetricLearning {
     init(_ options: MetricLearningOptions, of dataset: ImageDataset, training: TrainConfiguration) throws {
         if training.labelSmoothing > 0 { throw UserError(at: "train.label_smoothing", "is of classes, which metric_learning does not ask for; leave this key out") }
         if dataset.sharesSequences { throw UserError(at: "data.size", "metric_learning takes images of one size, and data.size: native gives each in its own") }
+        if options.loss != .simclr { try dataset.images.requireLabels() }
         try Self.checkSampling(options.loss, dataset, training)
         if let fewShot = options.fewShot { try Self.check(fewShot, dataset) }
         self.init(classCount: dataset.classCount, unseenClasses: dataset.unseenClasses, options, storesEmbeddings: training.storesOutputs)

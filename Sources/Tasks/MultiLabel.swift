@@ -170,7 +170,7 @@ struct MultiLabelOptions: Configurable {
 
     static let options: [Key<MultiLabelOptions>] = [
         Key("positive_weights", \.positiveWeights, .classWeights,
-            "How much an image that has a class counts for it in the training's loss, one that has it not counting 1, as in PyTorch's pos_weight: one number a class, or balanced, images without the class / images with it. The losses of validation and test are not weighted. Absent: 1."),
+            "How much an image that has a class counts for it in the training's loss, one that has it not counting 1, as in PyTorch's pos_weight: one number a class, or balanced, images without the class / images with it, where there are both. The losses of validation and test are not weighted. Absent: 1."),
     ]
 }
 
@@ -187,6 +187,10 @@ extension MultiLabel {
         }
         if dataset.classNumbers != nil { throw UserError(at: "data.classes", "sets have all classes; leave this key out for multi_label") }
         if !dataset.relabeledImages.isEmpty { throw UserError(at: "data.label_noise", "changes the labels of images, which multi_label does not see; leave this key out") }
+        if dataset.choosesByClass || dataset.sampling == .balanced {
+            let key = dataset.choosesByClass ? "data.images_per_class" : "data.sampling"
+            throw UserError(at: key, "counts images by one class of each, and sets have several; leave \(dataset.choosesByClass ? "this key and data.imbalance" : "this key") out for multi_label")
+        }
         if training.labelSmoothing > 0 { throw UserError(at: "train.label_smoothing", "goes with a cross-entropy, which multi_label has not; leave this key out") }
         let weights = try options.positiveWeights.map { try $0.positiveValues(for: dataset, counts: dataset.imagesWithClasses(by: truth)) }
         self.init(classCount: dataset.classCount, truth: truth, positiveWeights: weights, storesScores: training.storesOutputs)
@@ -194,19 +198,15 @@ extension MultiLabel {
 }
 
 extension ClassWeights {
-    /// What having each class counts.
+    /// What having each class counts; 1 for a class that is to be balanced and that all images have, or none.
     ///
     /// - Parameter counts: how many training images have each class.
-    /// - Throws: `UserError(.usage)` when there are more or fewer classes, or all images or none have one that is to be balanced.
+    /// - Throws: `UserError(.usage)` when there are more or fewer classes.
     fileprivate func positiveValues(for dataset: ImageDataset, counts: @autoclosure () -> [Int]) throws -> [Double] {
         let key = "task.multi_label.positive_weights"
         guard self == .balanced else { return try values(for: dataset, counts: [], of: "training images", at: key) }
-        let counts = counts(), total = dataset.indices(of: .train).count
-        if let label = counts.firstIndex(where: { $0 == 0 || $0 == total }) {
-            let name = dataset.classNames.map { " (\($0[label]))" } ?? ""
-            throw UserError(at: key, "\(counts[label] == 0 ? "none" : "all") of the training images have class \(label)\(name), which cannot be balanced; expected a list of numbers")
-        }
-        return counts.map { Double(total - $0) / Double($0) }
+        let total = dataset.indices(of: .train).count
+        return counts().map { $0 == 0 || $0 == total ? 1 : Double(total - $0) / Double($0) }
     }
 }
 

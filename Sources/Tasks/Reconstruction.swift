@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Layers
 import Measures
 import TensorCore
 import Training
@@ -68,6 +69,18 @@ public struct Reconstruction: TrainingTask {
         if options.target != nil { return UserError(at: "task.reconstruction.target", "goes with normalize_patches: false, as patches are normalized by the image itself") }
         guard ![.mse, .l1].contains(options.loss) else { return nil }
         return UserError(at: "task.reconstruction.loss", "\(options.loss.rawValue) goes with normalize_patches: false; of normalized patches expected mse or l1")
+    }
+
+    /// Checks that one kernel on normalized images can give what is asked for: of pixels whose mean m was taken away, a kernel whose numbers sum to s gives
+    /// (s − 1) m too little.
+    ///
+    /// - Parameter kernel: a fixed one; nil: one that is learned, to find what the target's gives.
+    /// - Throws: `UserError(.usage)` where it cannot.
+    public func requireScale(of kernel: ImageKernel?) throws {
+        guard mean.contains(where: { $0 != 0 }), let kernel = kernel ?? options.target, kernel.sum != 1 else { return }
+        throw UserError(at: "data.normalization", """
+            the numbers of the kernel \(kernel.rawValue) sum to \(Int(kernel.sum)), so that images from which a mean was taken away have other answers than their pixels; expected none
+            """)
     }
 
     // MARK: What the model sees

@@ -1,4 +1,5 @@
 import Configuration
+import Foundation
 import Layers
 import VisionData
 
@@ -23,6 +24,23 @@ enum Corruption: Sendable, Equatable {
         Variant("square", .number(in: 0...1), default: 0.5, paper: "Pathak et al., CVPR 2016", "Hides a square, whose side is this part of the image's shorter one, at a random place: what is left is to be completed.",
             make: { .square(side: $0) }, part: { if case .square(let side) = $0 { side } else { nil } }),
     ])
+}
+
+extension Corruption {
+    /// How seldom an image may be left without a hidden pixel, where hidden pixels alone count.
+    private static let rareness = 1e-6
+
+    /// What is to be said of so many pixels, of which some have to be hidden; nil where some are in all images but one in a million.
+    fileprivate func doubt(ofPixels count: Int) -> String? {
+        let share: Double
+        switch self {
+        case .masking(let given), .saltAndPepper(let given): share = given
+        case .gaussian, .square: return nil
+        }
+        guard pow(1 - share, Double(count)) > Self.rareness else { return nil }
+        let least = 1 - pow(Self.rareness, 1 / Double(count)), digits = (least * 1000).rounded(.up) / 1000
+        return "a share of \(share) hides no pixel of some images of \(grouped(count)), of which hidden pixels alone count; expected at least \(digits)"
+    }
 }
 
 /// `task: {reconstruction: {loss: bce, corruption: {gaussian: 0.3}}}`
@@ -85,6 +103,9 @@ extension Reconstruction {
         }
         if options.loss == .bce, let outside = dataset.images.valueOutsideUnit {
             throw UserError(at: "task.reconstruction.loss", "bce takes pixels from 0 to 1, and \(dataset.name) has \(outside); expected mse or l1")
+        }
+        if options.counted == .hidden, let sentence = options.corruption?.doubt(ofPixels: dataset.shape.height * dataset.shape.width) {
+            throw UserError(at: "task.reconstruction.corruption", sentence)
         }
         self.init(
             shape: dataset.shape, mean: dataset.normalization.mean.map { Float($0) }, deviation: dataset.normalization.std.map { Float($0) }, options)

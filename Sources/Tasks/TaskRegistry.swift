@@ -75,6 +75,7 @@ public struct TaskRegistry: Sendable {
             if let label = dataset.unseenClasses.first {
                 throw UserError(at: "data.unseen_classes", "a classifier cannot tell class \(label) without training images; expected the task metric_learning")
             }
+            try dataset.images.requireLabels()
             // Loading does not look: other tasks have more to learn of masks and boxes than an image's label.
             if dataset.images.saysMoreThanLabels { try dataset.images.requireSeveralClasses(at: dataset.name) }
             let task = Classification(

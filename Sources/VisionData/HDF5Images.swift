@@ -50,7 +50,7 @@ func loadHDF5Images(_ source: HDF5Source, at path: String, isRecorded: Bool = fa
         train: 0..<counts[0],
         validation: parts.count == 3 ? counts[0]..<counts[0] + counts[1] : nil,
         test: total - counts[parts.count - 1]..<total, masks: targets.masks, boxes: targets.boxes,
-        labelSets: targets.labelSets, targets: targets.targets)
+        labelSets: targets.labelSets, targets: targets.targets, hasSetsAlone: isOfSets && targets.labelSets != nil)
     func describe(_ image: Int) -> String {
         let part = image < counts[0] ? 0 : image >= images.test.lowerBound ? parts.count - 1 : 1
         return "/\(parts[part].name)/images at index \(grouped(image - counts[..<part].reduce(0, +)))"

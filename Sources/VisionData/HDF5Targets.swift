@@ -107,9 +107,23 @@ struct HDF5Targets {
             }
             guard try file.isWritten(dataset) else { throw UserError(.data, "\(file.path): \(dataset): was declared and not wholly written") }
             count = length
+            if type == .float64, let sentence = Self.lost(try file.read(dataset, as: Double.self), count: length) { throw UserError(.data, "\(file.path): \(dataset): \(sentence)") }
             values += try file.read(dataset, as: Float.self)
         }
         return ImageTargets(count: count ?? 1, values)
+    }
+
+    /// What float32 takes from numbers, where that is a thousandth of their spread or more; nil where it is not.
+    private static func lost(_ values: [Double], count: Int) -> String? {
+        for number in 0..<count {
+            let column = stride(from: number, to: values.count, by: count).map { values[$0] }
+            guard column.count > 1, column.allSatisfy(\.isFinite) else { continue }
+            let mean = column.reduce(0, +) / Double(column.count), spread = (column.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(column.count)).squareRoot()
+            let error = column.map { abs(Double(Float($0)) - $0) }.max() ?? 0
+            guard spread > 0, error.isFinite, error > spread / 1000 else { continue }
+            return "the numbers of column \(number) spread by \(String(format: "%.3g", spread)) about \(String(format: "%.6g", mean)), which float32 does not tell apart; expected them less their mean"
+        }
+        return nil
     }
 
     /// Writes those of some images, where there are some.

@@ -9,6 +9,12 @@ extension LabeledImages {
         throw UserError(.data, "\(place): all \(grouped(labels.count)) training images have the label \(first), expected at least two classes")
     }
 
+    /// - Throws: `UserError(.usage)` where the data give each image a set of classes, and no single one.
+    public func requireLabels() throws {
+        guard hasSetsAlone else { return }
+        throw UserError(at: "data", "\(name) has label_sets and no labels, one class for each image, which this task needs; expected the task multi_label, or labels")
+    }
+
     /// Images of one part that are, pixel by pixel, also in another.
     ///
     /// - Returns: how many images of `part` there are in `other`, with the first of them and its twin; nil when there are none.

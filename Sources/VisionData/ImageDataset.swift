@@ -28,6 +28,8 @@ public struct ImageDataset: Sendable {
     private let parts: DataSplit
     /// How an epoch draws training images.
     public let sampling: ClassSampling
+    /// Whether the training images were chosen by their classes: so many of each, or unequally many.
+    public let choosesByClass: Bool
     /// Whether the split is other than a data set's own with some images held out, so that there is something to say of it in numbers.
     public let isTreated: Bool
     /// Whether the test images are a fold of the training images.
@@ -181,6 +183,7 @@ public struct ImageDataset: Sendable {
         borderLabel = configuration.padTo == nil ? 0 : LabeledImages.ignored
         parts = split
         sampling = configuration.sampling
+        choosesByClass = configuration.imagesPerClass != nil || configuration.imbalance != 1
         isAugmented = !configuration.augmentations.isEmpty
         isTreated = DataSplit.isTreated(configuration)
         testIsFold = configuration.folds != nil

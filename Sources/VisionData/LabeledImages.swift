@@ -43,6 +43,8 @@ public struct LabeledImages: Sendable {
     public internal(set) var labelSets: LabelSets?
     /// Numbers that belong to each image, where the data say them.
     public internal(set) var targets: ImageTargets?
+    /// Whether labels stand in for the label sets that alone were given.
+    var hasSetsAlone = false
 
     /// The files, where the images are in files.
     public var files: ImageFiles? { if case .files(let files) = pixels { files } else { nil } }

@@ -170,6 +170,8 @@ import VisionData
         ("train: {cache_features: always, distill: {teacher: x}}\nmodels: {l: logistic_regression}", "train.cache_features: found always beside distill, whose teacher needs the images"),
         ("train: {distill: {teacher: {file: x.h5}}}\nmodels: {l: logistic_regression}", "found file, which says no network; expected model"),
         ("task: {classification: {loss: hinge}}\nmodels: {l: logistic_regression, s: {mlp: {widths: [8]}, train: {distill: {teacher: l}}}}", "goes with a task and a loss that give probabilities of classes, found classification with a hinge loss"),
+        ("models: {l: {mlp: {widths: [8]}, data: {classes: [0, 1, 2]}}, s: {mlp: {widths: [8]}, data: {classes: [3, 4, 5]}, train: {distill: {teacher: l}}}}", "l tells the classes 0, 1, 2 of digits apart, expected 3, 4, 5 in this order, as s does"),
+        ("models: {l: {mlp: {widths: [8]}, data: {classes: [0, 1]}}, s: {mlp: {widths: [8]}, data: {classes: [1, 0]}, train: {distill: {teacher: l}}}}", "expected 1, 0 in this order"),
         ("models: {l: {lenet5: {}, data: {size: 32}}, s: {mlp: {widths: [8]}, train: {distill: {teacher: l}}}}", "l was trained with images of 32×32"),
     ])
     func misfitsAreSaid(rest: String, sentence: String) throws {
@@ -197,7 +199,8 @@ import VisionData
     }
 
     /// Of losses of 0 nothing is left to say, and after one epoch nothing can be said.
-    @Test(arguments: [([0.5], "has seen the images once"), ([0.5, 0, 0], nil), ([0.5, 0.4, 0.3], "its loss fell by 25.0 %"), ([0.5, 0.4, 0.399], nil)] as [([Double], String?)])
+    @Test(arguments: [([0.5], "has seen the images once"), ([0.5, 0, 0], nil), ([0.5, 0.4, 0.3], "its loss fell by 25.0 %"), ([0.5, 0.4, 0.399], nil),
+        ([10, 10, 10], "its loss stayed at 10"), ([9, 1, 2, 3], "its loss is 3.0000 after the last epoch and was 1.0000 before"), ([0.5, 0.4, 0.402], nil)] as [([Double], String?)])
     func convergenceIsJudgedByTheLastEpochs(losses: [Double], words: String?) {
         let said = Runner.doubtOfConvergence(losses)
         #expect(words.map { said?.contains($0) == true } ?? (said == nil), "\(said ?? "nothing")")
@@ -232,6 +235,12 @@ import VisionData
                     if name == "targets" { #expect(test.tables[name]?.reals?.suffix(2) == [15, 4.5]) } else { #expect(test.tables[name]?.integers?.suffix(3) == [1, 1, 1]) }
                 }
             }
+            let classifier = #expect(throws: UserError.self) { _ = try Experiment(definition("data: {hdf5: {path: \(path)}}\nmodels: {m: {mlp: {widths: [4]}}}\n"), dataDirectory: nil) }
+            let few = #expect(throws: UserError.self) {
+                _ = try Experiment(definition("data: {hdf5: {path: \(path)}, images_per_class: 3}\ntask: multi_label\nmodels: {m: {mlp: {widths: [4]}}}\n"), dataDirectory: nil)
+            }
+            #expect(few?.message.contains("counts images by one class of each") == true, "\(few?.message ?? "")")
+            #expect(classifier?.message.contains("data.h5 has label_sets and no labels, one class for each image, which this task needs") == true)
             // Another digest, where a number is another.
             let images = try #require(try definition("data: {hdf5: {path: \(path)}}\ntask: regression\nmodels: {m: lenet5}\n").data.load(dataDirectory: nil)).images
             #expect(images.labelSets?.classCount == 3 && images.classCount == 3 && images.targets?.count == 2 && images.labels[1] == 0 && images.labels[2] == 1)

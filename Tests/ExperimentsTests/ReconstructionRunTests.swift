@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Layers
 import Measures
 import Reports
 import RunStore
@@ -94,6 +95,16 @@ import VisionData
         }
     }
 
+    /// A fixed kernel finds what it made, of pixels from which no mean was taken.
+    @Test(arguments: [ImageKernel.sobelHorizontal, .outline, .sharpen]) func aKernelFindsItself(kernel: ImageKernel) throws {
+        try withTemporaryFolder { results in
+            let text = Self.text("{target: \(kernel.rawValue)}", "{filter: {kernel: \(kernel.rawValue)}}").replacing("data:   {", with: "data:   {normalization: none, ")
+            let options = Runner.Options(threads: 2, results: URL(filePath: results), startsOver: false, command: [])
+            let run = try Runner(Experiment(definition(text), dataDirectory: nil), options: options, terminal: .silent).run { false }.folders[0]
+            #expect(try #require(try RunReader(run).contents().evaluations[.test]?.values[0]) < 1e-9)
+        }
+    }
+
     @Test("What does not go together is said in a sentence before anything is trained", arguments: [
         ("task: reconstruction\nmodels: {l: lenet5}", "models.l: lenet5 gives one answer for an image, and reconstruction asks for one for every pixel"),
         ("models: {a: autoencoder}", "models.a: autoencoder gives an answer for every pixel, and classification asks for one for an image"),
@@ -110,6 +121,9 @@ import VisionData
         ("task: {reconstruction: {loss: bce}}\nmodels: {a: {mae: {patch: 2, width: 16, depth: 2, heads: 2}}}", "bce goes with normalize_patches: false; of normalized patches expected mse or l1"),
         ("task: {reconstruction: {loss: ssim}}\nmodels: {a: {mae: {patch: 2, width: 16, depth: 2, heads: 2, normalize_patches: false}}}", "ssim compares windows"),
         ("task: {reconstruction: {corruption: {gaussian: 0.1}}}\nmodels: {a: {mae: {patch: 2, width: 16, depth: 2, heads: 2}}}", "goes with models that see the whole image"),
+        ("task: {reconstruction: {corruption: {masking: 0.1}, counted: hidden}}\nmodels: {a: autoencoder}", "a share of 0.1 hides no pixel of some images of 64, of which hidden pixels alone count; expected at least 0.195"),
+        ("task: {reconstruction: {target: sobel_vertical}}\nmodels: {f: {filter: {kernel: sobel_vertical}}}", "data.normalization: the numbers of the kernel sobel_vertical sum to 0"),
+        ("task: {reconstruction: {target: laplacian}}\nmodels: {f: filter}", "data.normalization: the numbers of the kernel laplacian sum to 0"),
         ("task: {reconstruction: {corruption: {masking: 0}, counted: hidden}}\nmodels: {a: autoencoder}", "found a share of 0, which hides no pixel"),
     ])
     func misfitsAreSaid(rest: String, sentence: String) throws {

@@ -99,6 +99,7 @@ import VisionData
         #expect(rankedPrecision(scores: [1, 2, 3], isPositive: [false, true, true]) == 1)
         #expect(rankedPrecision(scores: [1, 1], isPositive: [false, true]) == 0.5)
         #expect(determination(estimates: [1, 1], targets: [2, 2], count: 1).isNaN)
+        #expect(determination(estimates: [1, 7, 2, 7], targets: [1, 3, 3, 3], count: 2) == 0.5, "a number that is the same for all images has no part")
     }
 
     @Test(arguments: Fixture.all.regression.indices) func regressionAgrees(index: Int) throws {

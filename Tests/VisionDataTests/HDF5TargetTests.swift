@@ -23,6 +23,19 @@ import Testing
         return try loadHDF5Images(HDF5Source(path: path), at: path).images
     }
 
+    /// float32 is enough for most numbers, and not for small steps far from 0.
+    @Test func targetsThatFloat32CannotTellApart() throws {
+        try withTemporaryFolder { folder in
+            let thirds: [Double] = [0.1, 0.4, 0.7, 1.1], years: [Double] = [0, 1e9 + 1, 2, 1e9 + 3, 4, 1e9 + 5, 6, 1e9 + 7]
+            let near = try load(in: folder) { try $0.write(thirds, to: "/\($1)/targets") }
+            #expect(near.targets?.values.count == 2 * Self.count)
+            let error = try #require(#expect(throws: UserError.self) {
+                _ = try load(in: folder) { try $0.write(years, to: "/\($1)/targets", shape: [Self.count, 2]) }
+            })
+            #expect(error.message.contains("/train/targets: the numbers of column 1 spread by 2.24 about 1e+09, which float32 does not tell apart; expected them less their mean"))
+        }
+    }
+
     private static let boxes: [Float] = [
         2, 0.5, 1.25, 3.5, 4, 1, 0, 0, 10, 9.75, -1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 0, 2, 2, 1, 1, -1, 0, 0, 0, 0, 1, 1, 1, 8, 8, -1, 0, 0, 0, 0,
     ]

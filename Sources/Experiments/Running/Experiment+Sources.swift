@@ -5,6 +5,7 @@ import RunStore
 import Tasks
 import TensorCore
 import Training
+import VisionData
 
 /// An experiment with the one trial whose weights another starts from.
 final class SourceExperiment: Sendable {
@@ -89,6 +90,13 @@ extension Experiment {
         let name = teacher.definition.models[0].name, other = teacher.task(of: name)
         if other.name != task.name || other.outputShape != task.outputShape {
             throw refusal("\(name) answers with \(other.outputDescription) of \(other.name), expected \(task.outputDescription) of \(task.name) as \(model.name) does")
+        }
+        guard other.givesClassLogits else { throw refusal("\(name) was trained with a loss that gives no probabilities of classes, such as hinge; expected cross_entropy or focal") }
+        if teacher.dataset.classNumbers != dataset.classNumbers || teacher.dataset.classNames != dataset.classNames {
+            func classes(_ dataset: ImageDataset) -> String {
+                (dataset.classNames ?? dataset.classNumbers?.map { "\($0)" } ?? (0..<dataset.classCount).map { "\($0)" }).joined(separator: ", ").shortened(to: 60)
+            }
+            throw refusal("\(name) tells the classes \(classes(teacher.dataset)) of \(teacher.dataset.name) apart, expected \(classes(dataset)) in this order, as \(model.name) does")
         }
         if teacher.dataset.shape != dataset.shape || teacher.dataset.normalization != dataset.normalization {
             throw refusal("\(name) was trained with images of \(teacher.dataset.shape) or another normalization, expected \(dataset.shape) normalized as those of \(model.name)")

@@ -91,7 +91,11 @@ public struct Experiment: Sendable {
         try errors.throwIfAny()
         modelTasks = try Dictionary(uniqueKeysWithValues: common.map { model in
             let given = model.definition.outputs(input: input, classes: outputs)
-            return (model.name, try definition.placing(in: model) { try preparedTasks[model.name]!.fitted(to: given) })
+            return try definition.placing(in: model) {
+                let task = try preparedTasks[model.name]!.fitted(to: given)
+                if let filter = model.definition.configuration as? FilterConfiguration { try (task as? Reconstruction)?.requireScale(of: filter.kernel) }
+                return (model.name, task)
+            }
         })
         models = try definition.models.map { model in
             try parts[model.name]?.models[0] ?? (model.name, ModelSummary(model.definition, input: input, classes: outputs))

@@ -208,12 +208,17 @@ public final class Runner {
         guard losses.count > 1 else { return "the support vector machine has seen the images once, too few times to say whether it has converged" }
         let last = losses[losses.count - 1], before = losses[losses.count - 2]
         guard before > 0 else { return nil }
-        let fall = (before - last) / before
-        guard fall > convergedFall else { return nil }
-        return "the support vector machine has not converged: its loss fell by \(decimals(100 * fall, 1)) % in the last epoch, to \(decimals(last, 4)); more epochs or a higher learning rate bring it nearer"
+        let fall = (before - last) / before, least = losses.min() ?? last
+        func sentence(_ course: String, _ advice: String) -> String { "the support vector machine has not converged: its loss \(course); \(advice)" }
+        if losses.allSatisfy({ $0 == last }) { return sentence("stayed at \(decimals(last, 4))", "expected a higher learning rate") }
+        if fall > convergedFall {
+            return sentence("fell by \(decimals(100 * fall, 1)) % in the last epoch, to \(decimals(last, 4))", "more epochs or a higher learning rate bring it nearer")
+        }
+        guard last > least * (1 + convergedFall) else { return nil }
+        return sentence("is \(decimals(last, 4)) after the last epoch and was \(decimals(least, 4)) before", "a lower learning rate, or one that falls, brings it nearer")
     }
 
-    /// By which share a loss may fall in the last epoch of a training that has converged.
+    /// By which share a loss may fall in the last epoch of a training that has converged, or lie above its least.
     private static let convergedFall = 0.01
 
     /// What the trial goes on from when it continues another one; nil when it begins a training of its own.
