@@ -9,15 +9,14 @@ import VisionData
 extension PredictCommand {
     /// Writes the objects that were found in each image, and draws them.
     func findObjects(_ trained: TrainedModel, _ array: UnlabeledImages?, _ files: UnlabeledFiles?, _ inputs: [String]) throws {
-        let misfits = [(tiles, "--tiles"), (overlap != nil, "--overlap"), (top != 1, "--top")]
+        let misfits = [(tiles, "--tiles"), (overlap != nil, "--overlap"), (top != nil, "--top")]
         if let option = misfits.first(where: \.0)?.1 {
             throw UserError(.usage, "\(option): goes with other answers than boxes; expected --threshold to have fewer of them")
         }
         let output = try output.map { try OutputFile.path($0, besides: inputs) }
-        if let pictures {
-            try Self.requireNames(of: files, for: "picture")
-            try OutputFile.folder(pictures, for: "pictures")
-        }
+        if pictures != nil { try Self.requireNames(of: files, for: "picture") }
+        let made = try pictures.map { try OutputFile.folder($0, for: "pictures") } ?? []
+        defer { OutputFile.removeEmpty(made) }
         let file = try output.map { try ObjectFile($0, classNames: trained.classNames) }
         var text = ObjectText(classNames: trained.classNames), empty = 0, count = 0
         try interruptible {

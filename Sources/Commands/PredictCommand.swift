@@ -17,7 +17,8 @@ struct PredictCommand: DefinitionCommand {
             Image files are JPEG, PNG or WebP, or folders of them; each is brought to the size of the run's images as these were, and one that is \
             damaged is named and passed over. An HDF5 file has /images [n, channels, height, width]. For a run they are uint8 (0 to 255) or float32 as its data were, and are normalized \
             as the run's; for --model they are float32, normalized already. Prints the most probable class of each image, or the --top ones. \
-            --output writes /logits [n, classes], /classes and /probabilities [n, top] instead, and the /paths of files; with --format it does both.
+            --output writes /logits [n, classes], /classes and /probabilities [n, top] instead, and the /paths of files; with --format it does both. Of a multi_label \
+            run these are the classes above one half, at least the most probable one, and −1 in the places that stay free; or the --top ones.
 
             A model that answers for every pixel gives a mask of each image's own size: --output names a folder, which gets a PNG file with a palette of the \
             image's name. Images are brought to the size of the run's, where its definition has a data.size, and their masks back; else, or with --tiles, they \
@@ -31,7 +32,8 @@ struct PredictCommand: DefinitionCommand {
 
             Models of views, voxels and sequences take --input: images [n, channels, height, width] as their data have them.
 
-            A model of reconstruction makes an image of each image, in the size of the run's: --output names a folder, which gets a PNG file of the image's name.
+            A model of reconstruction makes an image of each image, in the size of the run's: --output names a folder, which gets a PNG file of the image's name. Of a \
+            run whose loss counts hidden pixels alone, and of mae, parts of each image are hidden as in the run's test, and the picture has them filled in.
 
             A model of metric learning gives each image an embedding: --output names an HDF5 file, which gets /embeddings [n, length] and the /paths of files.
 
@@ -67,8 +69,8 @@ struct PredictCommand: DefinitionCommand {
     @Option(help: ArgumentHelp("Write an HDF5 file of predictions; of a model that answers for every pixel, PNG masks into a folder.", valueName: "file"))
     var output: String?
 
-    @Option(help: ArgumentHelp("How many classes of each image, the most probable first (default: 1).", valueName: "k"))
-    var top = 1
+    @Option(help: ArgumentHelp("How many classes of each image, the most probable first (default: 1; of a multi_label run those above one half, at least one).", valueName: "k"))
+    var top: Int?
 
     @Option(help: "\(PredictionText.Format.allCases.map(\.rawValue).joined(separator: ", ")) (default: table, or nothing with --output).")
     var format: PredictionText.Format?
@@ -96,7 +98,7 @@ struct PredictCommand: DefinitionCommand {
         try validateClasses(classes)
         if let threshold, !(0..<1).contains(threshold) { throw ValidationError("--threshold: expected a number from 0, below 1, found \(threshold)") }
         if pictures == "" { throw ValidationError("--pictures: expected the path of a folder, found an empty one") }
-        if top < 1 { throw ValidationError("--top: expected a number from 1, found \(top)") }
+        if let top, top < 1 { throw ValidationError("--top: expected a number from 1, found \(top)") }
         if output == "" { throw ValidationError("--output: expected the path of a file, found an empty one") }
         if input == "" { throw ValidationError("--input: expected the path of a file, found an empty one") }
         if model != nil {
@@ -135,7 +137,8 @@ struct PredictCommand: DefinitionCommand {
         if let numbers = trained.numbers { return try writeNumbers(numbers, trained, array, files, inputs) }
         if tiles || overlap != nil { throw UserError(.usage, "\(tiles ? "--tiles" : "--overlap"): goes with a model that answers for every pixel, such as unet") }
         let output = try output.map { try OutputFile.path($0, besides: inputs) }
-        let top = min(top, trained.classes)
+        // A set may have all classes.
+        let top = min(self.top ?? (trained.hasSeveralLabels ? trained.classes : 1), trained.classes)
         let file = try output.map { try PredictionFile($0, classes: trained.classes, classNames: trained.classNames, top: top) }
         var text = format.map { PredictionText($0, classNames: trained.classNames, hasRanks: top > 1) }
         if text == nil, output == nil { text = PredictionText(.table, classNames: trained.classNames, hasRanks: top > 1) }
@@ -143,7 +146,7 @@ struct PredictCommand: DefinitionCommand {
             func add(_ logits: UnsafeBufferPointer<Float>, _ paths: [String]) throws {
                 try Interrupt.check()
                 let predictions = stride(from: 0, to: logits.count, by: trained.classes).map { start in
-                    ImagePrediction(UnsafeBufferPointer(rebasing: logits[start..<start + trained.classes]), count: top, hasSeveralLabels: trained.hasSeveralLabels)
+                    ImagePrediction(UnsafeBufferPointer(rebasing: logits[start..<start + trained.classes]), count: self.top, hasSeveralLabels: trained.hasSeveralLabels)
                 }
                 try file?.append(logits, predictions, paths: paths)
                 text?.append(predictions, paths: paths)
@@ -170,7 +173,8 @@ struct PredictCommand: DefinitionCommand {
         guard let output else { throw UserError(.usage, "the model makes images of images; add --output with a folder for them") }
         try refuseOptionsOfClasses("makes images")
         try Self.requireNames(of: files, for: "picture")
-        try OutputFile.folder(output, for: "pictures")
+        let made = try OutputFile.folder(output, for: "pictures")
+        defer { OutputFile.removeEmpty(made) }
         let shape = trained.input
         try interruptible {
             var count = 0
@@ -201,7 +205,7 @@ struct PredictCommand: DefinitionCommand {
 
     /// - Throws: `.usage` for options that go with classes.
     private func refuseOptionsOfClasses(_ instead: String) throws {
-        for (option, isGiven) in [("--format", format != nil), ("--top", top != 1), ("--tiles", tiles), ("--overlap", overlap != nil)] where isGiven {
+        for (option, isGiven) in [("--format", format != nil), ("--top", top != nil), ("--tiles", tiles), ("--overlap", overlap != nil)] where isGiven {
             throw UserError(.usage, "\(option): goes with a model that predicts classes; this one \(instead)")
         }
     }
@@ -223,7 +227,7 @@ struct PredictCommand: DefinitionCommand {
 
     /// Writes the numbers that are estimated of each image.
     private func writeNumbers(_ numbers: NumberAnswers, _ trained: TrainedModel, _ array: UnlabeledImages?, _ files: UnlabeledFiles?, _ inputs: [String]) throws {
-        for (option, isGiven) in [("--top", top != 1), ("--tiles", tiles), ("--overlap", overlap != nil)] where isGiven {
+        for (option, isGiven) in [("--top", top != nil), ("--tiles", tiles), ("--overlap", overlap != nil)] where isGiven {
             throw UserError(.usage, "\(option): goes with a model that predicts classes; this one estimates numbers")
         }
         let file = try output.map { try VectorFile(OutputFile.path($0, besides: inputs), "estimates", length: numbers.count) }
@@ -244,9 +248,10 @@ struct PredictCommand: DefinitionCommand {
     /// Writes a mask for each image.
     private func writeMasks(_ trained: TrainedModel, _ array: UnlabeledImages?, _ files: UnlabeledFiles?, _ inputs: [String]) throws {
         guard let output else { throw UserError(.usage, "the model answers for every pixel; add --output with a folder for the masks") }
-        if format != nil || top != 1 { throw UserError(.usage, "\(format != nil ? "--format" : "--top"): goes with a model that answers for an image; masks are PNG files") }
+        if format != nil || top != nil { throw UserError(.usage, "\(format != nil ? "--format" : "--top"): goes with a model that answers for an image; masks are PNG files") }
         try Self.requireNames(of: files, for: "mask")
-        try OutputFile.folder(output, for: "masks")
+        let made = try OutputFile.folder(output, for: "masks")
+        defer { OutputFile.removeEmpty(made) }
         var options = MaskOptions()
         (options.isTiled, options.overlap) = (tiles, overlap)
         let write: (WholeImage, [UInt8]) throws -> Void = { image, mask in

@@ -14,7 +14,7 @@ struct StylizeCommand: DefinitionCommand {
         abstract: "Give images the style of another one, by a network's features (Gatys, Ecker and Bethge, 2016).",
         discussion: """
             Images are files, or with --run test images of it, as `harness show` has them: 7, class:coat. The network is a run's, or --network with its --weights: a convolutional one. Images of networks without a run are normalized as \
-            ImageNet's where they have three channels. Without --size images keep their size, the style its own. Several images are changed at once, \
+            ImageNet's where they have three channels, which the first convolution of the weights says. Without --size images keep their size, the style its own. Several images are changed at once, \
             one a thread, where they have one size; the bytes do not depend on the number of threads.
 
             Layers are stages (stage3) or modules by their paths (features.22). Of VGG-19 those of the paper are compared unasked, of other networks all \
@@ -43,6 +43,9 @@ struct StylizeCommand: DefinitionCommand {
 
     @Option(help: ArgumentHelp("The network's weights, HDF5 or safetensors.", valueName: "file"), completion: .file())
     var weights: String?
+
+    @Option(help: ArgumentHelp("The number of classes of the network's weights (default: its usual one).", valueName: "n"))
+    var classes: Int?
 
     @Option(name: .customLong("content-layers"), parsing: .upToNextOption, help: ArgumentHelp("Whose features are those of the images.", valueName: "layer"))
     var contentLayers: [String] = []
@@ -90,6 +93,8 @@ struct StylizeCommand: DefinitionCommand {
         if network != nil, let word = (content + [style]).first(where: { !files.contains($0) }) {
             throw ValidationError("\(word.shortened()): is a test image, which a run has and --network has not; expected a file, such as ./\(word.shortened())")
         }
+        try validateClasses(classes)
+        if run != nil, classes != nil { throw ValidationError("--classes goes with --network: a run knows its classes") }
         if run != nil, weights != nil { throw ValidationError("--weights goes with --network: a run has its own") }
         for (option, weight) in [("--content-weight", contentWeight), ("--style-weight", styleWeight), ("--variation-weight", variationWeight)] where !(weight >= 0 && weight.isFinite) {
             throw ValidationError("\(option): expected a number from 0, found \(weight)")
@@ -133,9 +138,18 @@ struct StylizeCommand: DefinitionCommand {
             known = tests
             return tests
         }
-        let inputs = files + [weights, start].compactMap(\.self), style = try trained.styleImage(ImageChoice(style), side: size, tests: tests)
-        let images = try content.map { try trained.styleImage(ImageChoice($0), side: size, tests: tests) }
-        if content.count > 1 { try OutputFile.folder(output, for: "pictures") }
+        let inputs = files + [weights, start].compactMap(\.self), shapes = try content.map { try trained.styleShape(ImageChoice($0), side: size) }
+        // Images of one size share the threads.
+        var groups: [[Int]] = []
+        for index in shapes.indices {
+            if let group = groups.firstIndex(where: { shapes[$0[0]] == shapes[index] }) { groups[group].append(index) } else { groups.append([index]) }
+        }
+        let styleShape = try trained.styleShape(ImageChoice(style), side: size)
+        try transfer.requireMemory(for: groups.map { (shapes[$0[0]], $0.count) }, style: styleShape)
+        let style = try trained.styleImage(ImageChoice(style), of: styleShape, tests: tests)
+        let images = try zip(content, shapes).map { try trained.styleImage(ImageChoice($0), of: $1, tests: tests) }
+        let made = content.count > 1 ? try OutputFile.folder(output, for: "pictures") : []
+        defer { OutputFile.removeEmpty(made) }
         // Everything that will be written is known to be writable before anything is computed.
         let written = [nil] + (every.map { Array(stride(from: $0, to: steps, by: $0)) } ?? []).map(Optional.some)
         for path in content { for step in written { _ = try target(of: path, step: step, besides: inputs) } }
@@ -143,27 +157,30 @@ struct StylizeCommand: DefinitionCommand {
         if !folder.isEmpty, !FileManager.default.isWritableFile(atPath: folder) {
             throw UserError(.io, "\(output): its folder is not there, or cannot be written to")
         }
-        // Images of one size share the threads.
-        var groups: [[Int]] = []
-        for index in images.indices {
-            if let group = groups.firstIndex(where: { images[$0[0]].shape == images[index].shape }) { groups[group].append(index) } else { groups.append([index]) }
-        }
         try interruptible {
             for group in groups {
-                let shape = images[group[0]].shape, start = try start.map { [try trained.styleImage(.file($0), size: Size2D(shape.height, shape.width), tests: tests).pixels] }
+                let shape = shapes[group[0]], start = try start.map { [try trained.styleImage(.file($0), of: shape, tests: tests)] }
                 func write(_ pixels: [[Float]], step: Int?) throws {
                     for (index, values) in zip(group, pixels) {
                         let raster = Raster(image: trained.stylePicture(values), width: shape.width, height: shape.height, channels: shape.channels)
                         try replaceFile(at: try target(of: content[index], step: step, besides: inputs), with: Data(PNG.marked(raster.png)), isForeign: true)
                     }
                 }
-                var progress = StyleProgress(names: group.map { Self.name(content[$0]) }, steps: steps)
-                let styled = try transfer.run(group.map { images[$0].pixels }, of: shape, style: style.pixels, of: style.shape, startingAt: start) { step, losses, pixels in
+                let names = group.map { Self.name(content[$0]) }
+                var progress = StyleProgress(names: names, steps: steps), first: [StyleTransfer.Losses] = [], fallen = Set<Int>()
+                let styled = try transfer.run(group.map { images[$0] }, of: shape, style: style, of: styleShape, startingAt: start) { step, losses, pixels in
                     try Interrupt.check()
                     progress.show(step, losses)
+                    if first.isEmpty { first = losses }
+                    for index in losses.indices where losses[index].total < first[index].total { fallen.insert(index) }
                     if let every, step % every == 0, step < steps { try write(pixels(), step: step) }
                 }
                 progress.end()
+                for (index, name) in names.enumerated() where !fallen.contains(index) && steps > 1 {
+                    let reason = first[index].isFlat
+                        ? "all gradients are 0, as where it has the style already or the network's weights are 0" : "no step made its loss smaller; expected smaller steps, or other weights"
+                    HarnessProgram.say("\(name): stays as it was: \(reason)")
+                }
                 try write(styled, step: nil)
             }
         }
@@ -178,9 +195,11 @@ struct StylizeCommand: DefinitionCommand {
     private func network(_ workspace: Workspace, _ registry: Registry) throws -> TrainedModel {
         if let run { return try TrainedModel(of: workspace.run(run), precision: .fp32, registry: registry) }
         guard let network, let weights else { preconditionFailure("validate() has seen that there are a network and weights") }
-        let named = try NamedModel(network, input: nil, classes: nil, registry)
-        try named.definition.requireFit(network, input: named.input)
-        return try TrainedModel(network, named.definition, input: named.input, classes: named.classes, weights: workspace.display(workspace.result(weights)))
+        let named = try NamedModel(network, input: nil, classes: classes, registry), path = try workspace.display(workspace.result(weights))
+        let channels = try TrainedModel.channels(of: path, for: named.definition, input: named.input) ?? named.input.channels
+        let input = ImageShape(height: named.input.height, width: named.input.width, channels: channels)
+        try named.definition.requireFit(network, input: input)
+        return try TrainedModel(network, named.definition, input: input, classes: named.classes, weights: path)
     }
 }
 

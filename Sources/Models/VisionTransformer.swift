@@ -110,7 +110,10 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
         return LayerOrder([stem, ["blocks.#"], ["norm+"]])
     }
 
-    public func validate(input: ImageShape, at fields: FieldReader) {
+    public func validate(input: ImageShape, at fields: FieldReader) { validate(input: input, hasPadding: true, at: fields) }
+
+    /// - Parameter hasPadding: whether there is a key `pad`, which a model made of this one may lack.
+    func validate(input: ImageShape, hasPadding: Bool, at fields: FieldReader) {
         if isPadded { return }
         if dimensions == 1, input.height != 1 {
             fields.report("patches of one dimension are those of sequences, images of height 1; found images of \(input)", at: "dimensions")
@@ -121,7 +124,7 @@ public struct VisionTransformerConfiguration: ModelConfiguration {
             return
         }
         reportPatch(
-            patch, dividing: (dimensions == 1 ? patch : input.height, input.width), of: "the image", onlyPowersOfTwo: stem == .convolutions, hasPadding: true, at: fields)
+            patch, dividing: (dimensions == 1 ? patch : input.height, input.width), of: "the image", onlyPowersOfTwo: stem == .convolutions, hasPadding: hasPadding, at: fields)
     }
 
     public func makeEncoder(input: ImageShape, in scope: Scope) -> any ImageEncoder {

@@ -21,20 +21,22 @@ import VisionData
 /// output `hidden` `[B, H, W, 1]`, and by what errors are divided with `deviation` `[B, H, W, 1]`, on the scale of normalized images.
 ///
 /// The test keeps its first images, what the model saw of them where that is something else, and its answers, all with pixels from 0 to 1; where hidden pixels
-/// alone count, answers have the image's own visible pixels. Of a model with codes (`features.code` `[B, n]`) it has these as a table. With `neighbours: k` it lists the k nearest test images of each by Euclidean
+/// alone count, answers have the image's own visible pixels. Of a model with codes (`features.code` `[B, n]`) it has these as a table, unless `train.store_outputs` is false. With `neighbours: k` it lists the k nearest test images of each by Euclidean
 /// distance of codes, and `retrieval_precision` is the share of them that have its class.
 public struct Reconstruction: TrainingTask {
     private let shape: ImageShape
     private let mean: [Float]
     private let deviation: [Float]
     private let options: ReconstructionOptions
+    /// Whether the test's codes are kept in the run file.
+    private let storesCodes: Bool
     /// The length of a code; nil where the model has none, or is not known yet.
     private var codeLength: Int?
     /// Whether the model hides parts of the image itself.
     private var isMasked = false
 
-    init(shape: ImageShape, mean: [Float], deviation: [Float], _ options: ReconstructionOptions) {
-        (self.shape, self.mean, self.deviation, self.options) = (shape, mean, deviation, options)
+    init(shape: ImageShape, mean: [Float], deviation: [Float], _ options: ReconstructionOptions, storesCodes: Bool = true) {
+        (self.shape, self.mean, self.deviation, self.options, self.storesCodes) = (shape, mean, deviation, options, storesCodes)
     }
 
     public var name: String { "reconstruction" }
@@ -112,6 +114,13 @@ public struct Reconstruction: TrainingTask {
         }
     }
 
+    /// Images as the test keeps a model's answers, `[B, H, W, C]` with pixels from 0 to 1: with the image's own where they were seen, if hidden pixels alone count.
+    public func answers(to images: Tensor, in scope: Scope, by model: (_ seen: Tensor) -> NamedOutputs) -> Tensor {
+        let input = input(images, in: scope), outputs = model(input.images), output = outputs.required(head, in: scope).cast(to: .float32)
+        guard output.isValid, input.originals.isValid else { return output }
+        return record(output, [], input: input, outputs: outputs).outputs[1]
+    }
+
     // MARK: How far it is from the truth
 
     public func record(_ output: Tensor, _ targets: [Tensor]) -> RecordedTask {
@@ -186,7 +195,7 @@ public struct Reconstruction: TrainingTask {
         }
         var columns = [images(Self.images, "the first images of the test"), images(Self.answers, "the model's answers to them")]
         if showsInput { columns.append(images(Self.inputs, "what the model saw of them")) }
-        if let codeLength { columns.append(EvaluationColumn(Self.codes, title: "code of each image", unit: "1", kind: .real, rowShape: [codeLength])) }
+        if let codeLength, storesCodes { columns.append(EvaluationColumn(Self.codes, title: "code of each image", unit: "1", kind: .real, rowShape: [codeLength])) }
         if options.neighbours > 0 {
             columns.append(EvaluationColumn(
                 Self.neighbours, title: "places in the test of the images with the nearest codes, the nearest first", unit: "1", rowShape: [options.neighbours]))
@@ -199,7 +208,8 @@ public struct Reconstruction: TrainingTask {
     public func makeTables(of split: Split) -> any EvaluationTables {
         let kept = [Self.images, Self.answers] + (showsInput ? [Self.inputs] : [])
         return ReconstructionTables(
-            kept: kept, exampleLength: exampleCount * shape.count, imageLength: shape.count, codeLength: codeLength, neighbours: options.neighbours, hasTables: split == .test)
+            kept: kept, exampleLength: exampleCount * shape.count, imageLength: shape.count, codeLength: codeLength, neighbours: options.neighbours, hasTables: split == .test,
+            storesCodes: storesCodes)
     }
 }
 
@@ -236,14 +246,15 @@ private final class ReconstructionTables: EvaluationTables {
     private let codeLength: Int?
     private let neighbours: Int
     private let hasTables: Bool
+    private let storesCodes: Bool
     private var examples: [[Float]]
     private var codes: [Float] = []
     private var labels: [Int32] = []
     private var nearest: NearestRows?
 
-    init(kept: [String], exampleLength: Int, imageLength: Int, codeLength: Int?, neighbours: Int, hasTables: Bool) {
+    init(kept: [String], exampleLength: Int, imageLength: Int, codeLength: Int?, neighbours: Int, hasTables: Bool, storesCodes: Bool) {
         (self.kept, self.exampleLength, self.imageLength) = (kept, exampleLength, imageLength)
-        (self.codeLength, self.neighbours, self.hasTables) = (codeLength, neighbours, hasTables)
+        (self.codeLength, self.neighbours, self.hasTables, self.storesCodes) = (codeLength, neighbours, hasTables, storesCodes)
         examples = kept.map { _ in [] }
     }
 
@@ -254,7 +265,7 @@ private final class ReconstructionTables: EvaluationTables {
                 examples[place] += UnsafeBufferPointer(start: outputs[place].assumingMemoryBound(to: Float.self), count: wanted)
             }
         }
-        guard let codeLength, hasTables || neighbours > 0 else { return }
+        guard let codeLength, hasTables && storesCodes || neighbours > 0 else { return }
         codes += UnsafeBufferPointer(start: outputs[kept.count].assumingMemoryBound(to: Float.self), count: count * codeLength)
         if neighbours > 0 { labels += UnsafeBufferPointer(start: targets[0].assumingMemoryBound(to: Int32.self), count: count) }
     }
@@ -271,7 +282,7 @@ private final class ReconstructionTables: EvaluationTables {
     func finish() -> [String: TableValues] {
         guard hasTables else { return [:] }
         var tables = Dictionary(uniqueKeysWithValues: zip(kept, examples.map { TableValues.reals($0) }))
-        if codeLength != nil { tables[Reconstruction.codes] = .reals(codes) }
+        if codeLength != nil, storesCodes { tables[Reconstruction.codes] = .reals(codes) }
         if let found = found() { tables[Reconstruction.neighbours] = .integers(found.places.map { Int64($0) }) }
         return tables
     }

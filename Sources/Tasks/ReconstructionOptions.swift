@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import Layers
+import Training
 import VisionData
 
 /// What is done to images before a model sees them.
@@ -95,8 +96,8 @@ extension Reconstruction {
     /// The task of a definition.
     ///
     /// - Throws: `UserError(.usage)` when the data or the training ask for what does not go with images that are their own answers.
-    init(_ options: ReconstructionOptions, of dataset: ImageDataset, labelSmoothing: Double) throws {
-        if labelSmoothing > 0 { throw UserError(at: "train.label_smoothing", "is of classes, which reconstruction does not ask for; leave this key out") }
+    init(_ options: ReconstructionOptions, of dataset: ImageDataset, _ training: TrainConfiguration) throws {
+        if training.labelSmoothing > 0 { throw UserError(at: "train.label_smoothing", "is of classes, which reconstruction does not ask for; leave this key out") }
         if dataset.sharesSequences { throw UserError(at: "data.size", "reconstruction takes images of one size, and data.size: native gives each in its own") }
         if options.loss == .luminance, dataset.shape.channels != 3 {
             throw UserError(at: "task.reconstruction.loss", "luminance is of images with 3 channels, and those of \(dataset.name) are \(dataset.shape); expected mse")
@@ -108,7 +109,8 @@ extension Reconstruction {
             throw UserError(at: "task.reconstruction.corruption", sentence)
         }
         self.init(
-            shape: dataset.shape, mean: dataset.normalization.mean.map { Float($0) }, deviation: dataset.normalization.std.map { Float($0) }, options)
+            shape: dataset.shape, mean: dataset.normalization.mean.map { Float($0) }, deviation: dataset.normalization.std.map { Float($0) }, options,
+            storesCodes: training.storesOutputs)
     }
 }
 

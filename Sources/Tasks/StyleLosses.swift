@@ -33,6 +33,9 @@ public enum StyleLosses {
             let length = images.shape[axis]
             return (images.sliced(axis: axis, 1..<length) - images.sliced(axis: axis, 0..<length - 1)).square().mean(axes: [1, 2, 3])
         }
-        return difference(1) + difference(2)
+        // A single row has nothing below it, and a single column nothing beside it.
+        let differences = [1, 2].filter { images.shape[$0] > 1 }.map(difference)
+        guard let first = differences.first else { return (images * 0).mean(axes: [1, 2, 3]) }
+        return differences.dropFirst().reduce(first, +)
     }
 }

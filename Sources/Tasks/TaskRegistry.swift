@@ -99,7 +99,7 @@ public struct TaskRegistry: Sendable {
             PreparedTask(try Regression(options, of: dataset, training), on: dataset)
         },
         TaskKind("reconstruction", "The image itself.", options: ReconstructionOptions.self) { options, dataset, training in
-            PreparedTask(try Reconstruction(options, of: dataset, labelSmoothing: training.labelSmoothing), on: dataset)
+            PreparedTask(try Reconstruction(options, of: dataset, training), on: dataset)
         },
         TaskKind(MetricLearning.taskName, "An embedding: images of a class near each other.", options: MetricLearningOptions.self) { options, dataset, training in
             PreparedTask(try MetricLearning(options, of: dataset, training: training), on: dataset.markingPlaces())

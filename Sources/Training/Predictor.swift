@@ -62,16 +62,17 @@ public final class Predictor {
     ///   - image: the shape of one image, `[height, width, channels]`.
     ///   - weights: for every parameter and buffer that the model declares: `TrainingLoop.weights`, a file's, initializers.
     ///   - batchSize: how many samples are computed together: a multiple of the 8 shards that workers share.
+    ///   - seed: of what models draw at random; a training's gives the draws of its test.
     /// - Throws: `RecordingError` when the model does not fit the images, `UserError` when it has no such output, when the weights are those of another
     ///   model, or when this machine lacks the precision.
     public init(
         _ model: ModelRecorder, head: String = "logits", outputs names: [String]? = nil, image: Shape, weights: any WeightSource, batchSize: Int = 64,
-        precision: Precision = .fp32, pool: WorkerPool
+        precision: Precision = .fp32, seed: UInt64 = 0, pool: WorkerPool
     ) throws {
         let shards = 8
         precondition(batchSize > 0 && batchSize.isMultiple(of: shards), "a batch of \(batchSize) cannot be cut into \(shards) equal shards")
         try precision.requireUnits()
-        let graph = Graph(mode: .evaluation, shardCount: shards, seed: 0, precision: precision)
+        let graph = Graph(mode: .evaluation, shardCount: shards, seed: seed, precision: precision)
         let count = batchSize / shards
         let recorded = model(graph.root, graph.input("image", Shape([count] + image.dimensions))).outputs(head: head)
         try graph.validate()

@@ -57,14 +57,23 @@ enum OutputFile {
     /// The folder to write files to, which is made where it is not there.
     ///
     /// - Parameter content: what is written.
+    /// - Returns: the folders that were made, the innermost first.
     /// - Throws: `.usage` when it is a file, or lies in a run, `.io` when it cannot be made.
-    static func folder(_ path: String, for content: String) throws {
+    static func folder(_ path: String, for content: String) throws -> [String] {
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFDIR { throw UserError(.usage, "\(path): is a file, expected a folder for the \(content)") }
         try requireOutsideRuns(path, in: URL(filePath: path).resolvingSymlinksInPath().path)
+        let above = sequence(first: path) { ($0 as NSString).deletingLastPathComponent }
+        let made = Array(above.prefix { !$0.isEmpty && access($0, F_OK) != 0 })
         do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
             throw UserError(.io, "\(path): cannot be made: \(systemReason(error, at: path))")
         }
+        return made
+    }
+
+    /// Takes folders that were made away again, as long as nothing has come into them.
+    static func removeEmpty(_ folders: [String]) {
+        for folder in folders where rmdir(folder) != 0 { return }
     }
 
     /// Checks that a folder is not that of a run, or one in it.

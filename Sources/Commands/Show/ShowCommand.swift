@@ -109,6 +109,9 @@ struct ShowCommand: DefinitionCommand {
         ].filter(\.1).map(\.0)
     }
 
+    /// What the run's file has of its test, which needs no model.
+    private static let kept: Set = ["errors", "boxes", "reconstructions", "neighbours"]
+
     mutating func validate() throws {
         let names = "--filters, --activations, --attention, --gradcam, --integrated-gradients, --masks, --positions, --distance, --errors, --boxes, --views, --reconstructions, --neighbours or --embedding", kinds = kinds
         if kinds.isEmpty { throw ValidationError("expected what to show: \(names)") }
@@ -124,6 +127,9 @@ struct ShowCommand: DefinitionCommand {
         if let output, output == into { throw ValidationError("--into: names the file of --output, expected another one") }
         if let weights, RunFolder.Weights(rawValue: weights) == nil {
             throw ValidationError("--weights: expected best, last, ema or swa, found '\(weights.shortened())'")
+        }
+        if weights != nil, let kind = kinds.first(where: Self.kept.contains) {
+            throw ValidationError("--weights: --\(kind) shows what the run's test kept, whichever weights are asked for; leave it out")
         }
         if let count, count < 2 { throw ValidationError("--count: expected a number from 2, found \(count)") }
         func goes(_ option: String, _ isGiven: Bool, with takers: [String]) throws {
@@ -146,8 +152,7 @@ struct ShowCommand: DefinitionCommand {
         let into = try into.map { try OutputFile.path($0, besides: image, replacing: ("HDF5", [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]), followsLinks: false) }
         if let into { try NetworkView.requireOwn(into) }
         let tests = { try TestImages(of: run, dataDirectory: dataOptions.dataDirectory, dataFile: data, registry: registry) }
-        // What the run's file has needs no model.
-        let model = try Set(kinds).isSubset(of: ["errors", "boxes", "reconstructions", "neighbours"]) ? nil : ShownModel(
+        let model = try Set(kinds).isSubset(of: Self.kept) ? nil : ShownModel(
             run, weights: weights.flatMap(RunFolder.Weights.init) ?? .best, threads: threadOptions.count, registry: registry, tests: tests)
         try interruptible {
             let images = image.isEmpty ? [ImageChoice.index(0)] : image.map(ImageChoice.init)

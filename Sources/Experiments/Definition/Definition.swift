@@ -177,7 +177,9 @@ public struct Definition: Sendable {
         do {
             for model in models {
                 let dataset = try images(data(of: model))
-                model.validate(input: dataset.shape, classes: dataset.classCount, errors: errors)
+                // A task that cannot be made yet says nothing of a model's answers.
+                guard let task = try? registry.tasks.prepare(task, dataset: dataset, training: model.train).task else { continue }
+                if Experiment.reportAnswer(of: model, to: task, dataset.shape, errors) { model.validate(input: dataset.shape, classes: task.outputCount, errors: errors) }
             }
         } catch let error as UserError {
             guard let keyPath = error.keyPath else { return }

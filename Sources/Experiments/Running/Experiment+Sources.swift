@@ -115,15 +115,19 @@ extension Experiment {
         guard let configuration = trial.model.definition.configuration as? any FittedConfiguration else { return nil }
         let isGiven = weights != nil && !configuration.fittedBuffers.contains { trial.train.initialWeights?.excepts($0) ?? false }
         if isGiven { return nil }
-        let input = dataset.shape, seed = UInt64(trial.seed)
+        let input = dataset.shape, seed = UInt64(trial.seed), model = trial.model
         return { store, source in
             guard let field = source.field(named: "image") else { preconditionFailure("images are trained on") }
             let indices = source.indices(of: .train), writer = source.makeWriter(of: [field], augmentations: [], seed: seed)
             let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: field.shape.elementCount)
             defer { memory.deallocate() }
-            try configuration.fit(store, input: input, seed: seed, count: indices.count) { number, body in
-                try writer.write(Int(indices[number]), epoch: 0, place: 0, in: [UnsafeMutableRawPointer(memory.baseAddress!)])
-                body(UnsafePointer(memory.baseAddress!))
+            do {
+                try configuration.fit(store, input: input, seed: seed, count: indices.count) { number, body in
+                    try writer.write(Int(indices[number]), epoch: 0, place: 0, in: [UnsafeMutableRawPointer(memory.baseAddress!)])
+                    body(UnsafePointer(memory.baseAddress!))
+                }
+            } catch let error as UserError where error.kind == .usage {
+                throw UserError(.usage, "\(model.node.mark): \(model.path).\(error.message)")
             }
         }
     }

@@ -133,7 +133,7 @@ public struct Experiment: Sendable {
     }
 
     /// Reports a model that answers for an image where the task asks about every pixel or every anchor, or the reverse; true: it answers what it is asked.
-    private static func reportAnswer(of model: Definition.Model, to task: some TrainingTask, _ input: ImageShape, _ errors: ConfigurationErrors) -> Bool {
+    static func reportAnswer(of model: Definition.Model, to task: some TrainingTask, _ input: ImageShape, _ errors: ConfigurationErrors) -> Bool {
         let given = model.definition
         if given.configuration.answersImages, task.answersPixels, task.outputShape[-1] != input.channels {
             errors.report(

@@ -138,9 +138,9 @@ extension TrainedModel {
 
     /// The picture of an answer of a model that gives images: pixels from 0 to 1.
     public func answeredPicture(_ answer: [Float]) -> [Float] {
-        if imageAnswers?.areLogits == true { return answer.map { 1 / (1 + Foundation.exp(-$0)) } }
-        guard case .given(let mean, let deviation) = normalization else { return answer.map { min(1, max(0, $0)) } }
-        return clamped(answer, mean: mean, deviation: deviation)
+        if case .logits = imageAnswers { return answer.map { 1 / (1 + Foundation.exp(-$0)) } }
+        if case .pixels = imageAnswers, case .given(let mean, let deviation) = normalization { return clamped(answer, mean: mean, deviation: deviation) }
+        return answer.map { min(1, max(0, $0)) }
     }
 
     /// The picture of an image's normalized pixels: `[height · width · channels]` from 0 to 1, as they were before they were normalized.

@@ -30,11 +30,14 @@ public struct TestVectors {
     private let values: [Float]
     private let length: Int
 
-    /// - Throws: `.data` where the run has none because it was trained for something else, or has not been tested.
+    /// - Throws: `.data` where the run has none because it was trained for something else, has not been tested, or keeps no outputs.
     public init(of run: RunFolder) throws {
         let contents = try RunReader(run).contents(), tables = contents.evaluations[.test]?.tables ?? [:]
         let columns = contents.description.layouts[.test]?.columns ?? []
         guard let column = columns.first(where: { ["embeddings", "codes"].contains($0.name) }), let values = tables[column.name]?.reals, let length = column.rowShape.first, length > 0 else {
+            if !contents.description.keepsOutputs, columns.contains(where: { ["neighbours", "example_images"].contains($0.name) }) {
+                throw UserError(.data, "\(run.runFile): keeps neither embeddings nor codes of the test images, as its definition says (train.store_outputs: false)")
+            }
             throw UserError(.data, "\(run.runFile): has neither embeddings nor codes of the test images: the run is of another task than metric_learning or reconstruction by codes, or is not finished")
         }
         (self.values, self.length) = (values, length)

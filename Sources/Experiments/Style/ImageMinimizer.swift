@@ -6,6 +6,8 @@ protocol Minimizer {
     var point: [Float] { get }
     /// Whether nothing more is to be found.
     var isDone: Bool { get }
+    /// How many times as many numbers as a point has it keeps after some steps, at most.
+    static func vectorCount(after steps: Int) -> Int
     /// Takes the value and the gradient at `point`, and chooses the next one.
     mutating func take(value: Double, gradient: UnsafeBufferPointer<Float>)
 }
@@ -14,6 +16,7 @@ protocol Minimizer {
 struct AdamMinimizer: Minimizer {
     private(set) var point: [Float]
     let isDone = false
+    static func vectorCount(after steps: Int) -> Int { 3 }
     private let rate: Float
     private var first: [Float]
     private var second: [Float]
@@ -52,12 +55,13 @@ struct LBFGSMinimizer: Minimizer {
     private var length = 1.0
     private var changes: [(point: [Float], gradient: [Float], product: Double)] = []
     private static let memory = 10, leastLength = 1e-10
+    static func vectorCount(after steps: Int) -> Int { 4 + 2 * min(memory, steps) }
 
     init(from point: [Float]) { self.point = point }
 
     mutating func take(value: Double, gradient: UnsafeBufferPointer<Float>) {
         guard let base else { return accept(value, Array(gradient)) }
-        if value.isFinite, value <= base.value + 1e-4 * length * slope { return accept(value, Array(gradient)) }
+        if value.isFinite, value <= base.value + 1e-4 * length * slope, gradient.allSatisfy(\.isFinite) { return accept(value, Array(gradient)) }
         length /= 2
         if length < Self.leastLength {
             // Along this direction nothing falls any more: the gradient's own is tried, once.

@@ -13,37 +13,45 @@ extension TrainedModel {
         return input.channels == 3 ? Self.imageNet : ([Double](repeating: 0, count: input.channels), [Double](repeating: 1, count: input.channels))
     }
 
+    /// The size in which an image gets its style, before it is decoded.
+    ///
+    /// - Parameter side: the length of its shorter side; nil: its own.
+    /// - Throws: `.noInput` when it is not there, `.data` when it is no image, `.usage` when it is a folder.
+    public func styleShape(_ choice: ImageChoice, side: Int?) throws -> ImageShape {
+        try requirePictures { _ in "the run of a network for pictures of 1 or 3 channels" }
+        var size = Size2D(input.height, input.width)
+        if case .file(let path) = choice { size = try styleFile(path).size(0) }
+        if let side {
+            let shorter = min(size.height, size.width)
+            func scaled(_ length: Int) -> Int { max(1, (length * side + shorter / 2) / shorter) }
+            size = Size2D(scaled(size.height), scaled(size.width))
+        }
+        return ImageShape(height: size.height, width: size.width, channels: input.channels)
+    }
+
+    private func styleFile(_ path: String) throws -> UnlabeledFiles {
+        let files = try UnlabeledFiles([path])
+        guard files.paths == [path] else { throw UserError(.usage, "\(path): is a folder, expected an image file") }
+        return files
+    }
+
     /// An image, normalized for the network: a file, or a test image of its run.
     ///
     /// - Parameters:
-    ///   - side: the length of its shorter side, to which it is brought; nil: its own size.
-    ///   - size: the size to which it is brought, in the place of `side`.
+    ///   - shape: to which it is brought.
     ///   - tests: loads the run's test images, where they are needed.
-    /// - Throws: `.noInput` when it is not there, `.data` when it cannot be decoded, `.usage` when it is a folder or there is no such test image.
-    public func styleImage(
-        _ choice: ImageChoice, side: Int? = nil, size: Size2D? = nil, tests: () throws -> TestImages
-    ) throws -> (pixels: [Float], shape: ImageShape) {
-        try requirePictures { _ in "the run of a network for pictures of 1 or 3 channels" }
-        func target(_ own: Size2D) -> Size2D {
-            if let size { return size }
-            guard let side else { return own }
-            let shorter = min(own.height, own.width)
-            func scaled(_ length: Int) -> Int { max(1, (length * side + shorter / 2) / shorter) }
-            return Size2D(scaled(own.height), scaled(own.width))
-        }
-        func shape(_ size: Size2D) -> ImageShape { ImageShape(height: size.height, width: size.width, channels: input.channels) }
+    /// - Throws: `.noInput` when it is not there, `.data` when it cannot be decoded, `.usage` when it is a folder or there is no such test image, `.internal`
+    ///   when the memory is too small.
+    public func styleImage(_ choice: ImageChoice, of shape: ImageShape, tests: () throws -> TestImages) throws -> [Float] {
         guard case .file(let path) = choice else {
-            let pixels = try images([choice], tests: tests)[0].pixels, size = target(Size2D(input.height, input.width))
-            return (size == Size2D(input.height, input.width) ? pixels : stretched(pixels, of: input, to: size), shape(size))
+            let pixels = try images([choice], tests: tests)[0].pixels
+            return shape == input ? pixels : stretched(pixels, of: input, to: Size2D(shape.height, shape.width))
         }
-        let files = try UnlabeledFiles([path])
-        guard files.paths == [path] else { throw UserError(.usage, "\(path): is a folder, expected an image file") }
+        let file = try styleFile(path), isSized = try file.size(0) != Size2D(shape.height, shape.width)
         var data = DataConfiguration()
         data.resize = .exact
-        let own = try files.whole(0, as: data, model: input, isSized: false), size = target(own.size)
-        let image = size == own.size ? own : try files.whole(0, as: data, model: shape(size), isSized: true)
-        let values = image.pixels.shares, (mean, deviation) = scale, channels = input.channels
-        return (values.indices.map { (values[$0] - Float(mean[$0 % channels])) / Float(deviation[$0 % channels]) }, shape(size))
+        let values = try file.whole(0, as: data, model: shape, isSized: isSized).pixels.shares, (mean, deviation) = scale, channels = input.channels
+        return values.indices.map { (values[$0] - Float(mean[$0 % channels])) / Float(deviation[$0 % channels]) }
     }
 
     /// Normalized pixels as numbers from 0 to 1.

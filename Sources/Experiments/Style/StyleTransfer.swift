@@ -37,6 +37,8 @@ public final class StyleTransfer {
         public let content, style, variation: Double
         /// Weighted and summed.
         public let total: Double
+        /// Whether no pixel changes it: all gradients are 0.
+        public let isFlat: Bool
     }
 
     private let trained: TrainedModel
@@ -88,12 +90,28 @@ public final class StyleTransfer {
             return found
         }
         do { try graph.validate() } catch {
-            throw UserError(error.isShortOfMemory ? .internal : .usage, "\(backboneName) does not fit images of \(shape): \(error)")
+            guard !error.isShortOfMemory, let side = leastSide(beyond: shape) else {
+                throw UserError(error.isShortOfMemory ? .internal : .usage, "\(backboneName) does not fit images of \(shape): \(error)")
+            }
+            throw UserError(.usage, "\(backboneName) does not take images of \(shape); expected sides of at least \(side) pixels (--size)")
         }
         for (name, tensor) in zip(layers, features) where tensor.rank != 4 {
             throw UserError(.usage, "the layer '\(name.shortened())' of \(backboneName) gives \(tensor.shape), which is no feature map")
         }
         return (graph, images, features.map { $0.cast(to: .float32) })
+    }
+
+    /// The length that both sides of an image have to have at least; nil where longer ones do not help.
+    private func leastSide(beyond shape: ImageShape) -> Int? {
+        func fits(_ side: Int) -> Bool {
+            let larger = ImageShape(height: max(shape.height, side), width: max(shape.width, side), channels: shape.channels)
+            let graph = Graph(mode: .evaluation), images = graph.input("image", [1, larger.height, larger.width, larger.channels])
+            _ = backbone.makeBackbone(input: larger, through: backbone.lastStage, in: graph.root)(images)
+            return (try? graph.validate()) != nil
+        }
+        guard var most = (1...10).lazy.map({ 1 << $0 }).first(where: fits) else { return nil }
+        while most > 1, fits(most - 1) { most -= 1 }
+        return most
     }
 
     private var backboneName: String { trained.definition.family }
@@ -106,6 +124,24 @@ public final class StyleTransfer {
         }
     }
 
+    private var minimizer: any Minimizer.Type { options.method == .lbfgs ? LBFGSMinimizer.self : AdamMinimizer.self }
+
+    /// The bytes of what changes some images: what is minimized with, the best points so far and the present ones.
+    private func changingByteCount(_ numbers: Double) -> Double { 4 * numbers * Double(minimizer.vectorCount(after: options.steps) + 2) }
+
+    /// Checks that images fit into the memory, before any of them is read: all pixels at once, and what changes those that are changed together. What the network
+    /// needs beside it is known, and checked, when they are changed.
+    ///
+    /// - Parameter groups: the images' sizes, and how many are changed together.
+    /// - Throws: `.internal` when they do not.
+    public func requireMemory(for groups: [(shape: ImageShape, count: Int)], style: ImageShape) throws {
+        func numbers(_ shape: ImageShape) -> Double { Double(shape.height) * Double(shape.width) * Double(shape.channels) }
+        let changed = groups.map { numbers($0.shape) * Double($0.count) }
+        let total = 4 * (changed.reduce(numbers(style), +)) + changingByteCount(changed.max() ?? 0)
+        guard let shortage = MemoryDemand(total: total).shortage, let largest = (groups.map(\.shape) + [style]).max(by: { numbers($0) < numbers($1) }) else { return }
+        throw UserError(.internal, "images of \(largest) need \(shortage); expected a smaller --size")
+    }
+
     /// Changes images, all of one size, from where they start.
     ///
     /// - Parameters:
@@ -114,7 +150,8 @@ public final class StyleTransfer {
     ///   - start: where to begin; nil: at the images themselves.
     ///   - onStep: is told the losses of all images at each step, counted from 1, and may look at them.
     /// - Returns: the images, normalized.
-    /// - Throws: `.usage` when the network does not fit the images or a loss is not finite, `.internal` when the memory is too small, and what `onStep` throws.
+    /// - Throws: `.usage` when the network does not fit the images or a loss is not finite at the start, `.diverged` when one is later, `.internal` when the memory
+    ///   is too small, and what `onStep` throws.
     public func run(
         _ contents: [[Float]], of shape: ImageShape, style: [Float], of styleShape: ImageShape, startingAt start: [[Float]]? = nil,
         onStep: (_ step: Int, _ losses: [Losses], _ images: () -> [[Float]]) throws -> Void
@@ -135,6 +172,10 @@ public final class StyleTransfer {
         let total = zip(parts, weights).map { $0 * Float($1) }.reduce(graph.constant(HostTensor([1], [Float(0)])), +)
         let gradient = gradients(of: total.sum(axes: [0]).shardSum(), withRespectTo: [recorded.images])
         let plan = try plan(graph, [total] + parts, gradients: gradient, pool: pool)
+        // What is minimized with comes to be when the plan is there already.
+        let held = Double(plan.summary.arenaByteCount + plan.summary.parameterByteCount), length = shape.count
+        let kept = changingByteCount(Double(count * length)) + 4 * Double(features.reduce(0) { $0 + $1.shape.elementCount })
+        if let shortage = MemoryDemand(total: held + kept, held: held).shortage { throw UserError(.internal, "\(backboneName): needs \(shortage)") }
         var minimizers = (start ?? contents).map { image -> any Minimizer in
             options.method == .lbfgs ? LBFGSMinimizer(from: image) : AdamMinimizer(from: image, rate: options.learningRate)
         }
@@ -143,17 +184,20 @@ public final class StyleTransfer {
         for step in 1...max(1, options.steps) {
             let points = minimizers.map(\.point)
             try feed(plan, [points.flatMap(\.self)] + fed)
-            let values = plan.output(0).floats, losses = (0..<count).map { image in
+            let values = plan.output(0).floats, gradients = plan.output(4).floats, losses = (0..<count).map { image in
                 let own = (1...3).map { Double(plan.output($0).floats[image]) }
-                return Losses(content: own[0], style: own[1], variation: own[2], total: Double(values[image]))
+                let isFlat = gradients[image * length..<(image + 1) * length].allSatisfy { $0 == 0 }
+                return Losses(content: own[0], style: own[1], variation: own[2], total: Double(values[image]), isFlat: isFlat)
             }
-            if step == 1, losses.contains(where: { !$0.total.isFinite }) {
-                throw UserError(.usage, "the losses are no numbers at the first step; expected smaller weights")
+            // A line search goes back by itself.
+            if step == 1 || options.method == .adam, losses.contains(where: { !$0.total.isFinite }) || !gradients.allSatisfy(\.isFinite) {
+                guard step > 1 else { throw UserError(.usage, "the losses are no numbers at the first step; expected smaller weights") }
+                throw UserError(.diverged, "the losses are no numbers at step \(grouped(step)); expected a smaller --learning-rate")
             }
             for image in 0..<count where losses[image].total < best[image].value { best[image] = (losses[image].total, points[image]) }
             try onStep(step, losses) { best.map(\.point) }
-            plan.output(4).floats.withUnsafeBufferPointer { gradients in
-                let length = shape.count
+            if step == 1, losses.allSatisfy(\.isFlat) { break }
+            gradients.withUnsafeBufferPointer { gradients in
                 for image in 0..<count {
                     minimizers[image].take(value: losses[image].total, gradient: UnsafeBufferPointer(rebasing: gradients[image * length..<(image + 1) * length]))
                 }

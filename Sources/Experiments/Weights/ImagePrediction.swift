@@ -7,10 +7,13 @@ public struct ImagePrediction: Sendable, Equatable {
     /// Of these classes, by the softmax of all logits; where an image may have several, by the logistic function of each.
     public let probabilities: [Float]
 
-    /// The `count` most probable classes; of equal ones the first.
+    /// The most probable classes; of equal ones the first.
     ///
-    /// - Parameter hasSeveralLabels: whether an image may have any number of classes.
-    public init(_ logits: UnsafeBufferPointer<Float>, count: Int, hasSeveralLabels: Bool = false) {
+    /// - Parameters:
+    ///   - count: how many; nil: one, and where an image may have several all whose probability is above one half.
+    ///   - hasSeveralLabels: whether an image may have any number of classes.
+    public init(_ logits: UnsafeBufferPointer<Float>, count: Int?, hasSeveralLabels: Bool = false) {
+        let count = count ?? max(1, hasSeveralLabels ? logits.count { $0 > 0 } : 1)
         let largest = logits.max().map(Double.init) ?? 0
         let exponentials = logits.map { exp(Double($0) - largest) }, sum = exponentials.reduce(0, +)
         let order = exponentials.indices.sorted { (-exponentials[$0], $0) < (-exponentials[$1], $1) }.prefix(count)

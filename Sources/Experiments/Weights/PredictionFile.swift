@@ -1,19 +1,21 @@
 import HDF5
 
 /// A file of predictions: `/logits` `[n, classes]` and the most probable classes, `/classes` and `/probabilities` `[n, top]`, with
-/// `/class_names` where classes have names and `/paths` of image files. Its path holds what it held before until it is finished.
+/// `/class_names` where classes have names and `/paths` of image files; an image with fewer classes has −1 of the probability 0 behind them. Its path holds what it held before until it is finished.
 public final class PredictionFile {
     private let replacement: FileReplacement
     private var file: HDF5Writer?
     private let logits: HDF5Column<Float>
     private let classes: HDF5Column<Int32>
     private let probabilities: HDF5Column<Float>
+    private let top: Int
     private var paths: [String] = []
 
     /// Begins a file.
     ///
     /// - Throws: `.io` when it cannot be written.
     public init(_ path: String, classes classCount: Int, classNames: [String], top: Int) throws {
+        self.top = top
         replacement = try FileReplacement(of: path, isForeign: true)
         let file = try HDF5Writer(replacement.temporaryPath, for: path)
         if !classNames.isEmpty { try file.write(classNames, to: "/class_names") }
@@ -29,8 +31,9 @@ public final class PredictionFile {
     public func append(_ logits: UnsafeBufferPointer<Float>, _ predictions: [ImagePrediction], paths: [String] = []) throws {
         self.paths += paths
         try self.logits.append(Array(logits))
-        try classes.append(predictions.flatMap(\.classes))
-        try probabilities.append(predictions.flatMap(\.probabilities))
+        func filled<Value>(_ values: [Value], with rest: Value) -> [Value] { values + Array(repeating: rest, count: top - values.count) }
+        try classes.append(predictions.flatMap { filled($0.classes, with: -1) })
+        try probabilities.append(predictions.flatMap { filled($0.probabilities, with: 0) })
     }
 
     /// Brings the file to disk and gives it its name.

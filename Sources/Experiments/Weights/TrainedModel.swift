@@ -23,6 +23,8 @@ public struct TrainedModel: Sendable {
     public private(set) var imageAnswers: ImageAnswers?
     /// Whether its answers are embeddings, and these are divided by their lengths.
     public private(set) var embeds = false, normalizesEmbeddings = false
+    /// What its task and its network draw at random in a test is drawn with this seed.
+    private var seed = 0
     /// How its answers become numbers in the unit of the data's targets; nil for models that do not estimate numbers.
     public private(set) var numbers: NumberAnswers?
     /// By class index; empty where nobody names them.
@@ -82,7 +84,11 @@ public struct TrainedModel: Sendable {
             trial.model.definition, shape, classes, data.classNames, boxes, .given(mean: data.mean, std: data.standardDeviation),
             trial.data.size == nil && trial.data.padTo == nil ? nil : trial.data.sizing, trial.data, precision ?? trial.precision, FileWeights(path))
         self.numbers = numbers
-        imageAnswers = try definition.registry.tasks.imageAnswers(definition.task)
+        // Only some models of images hide parts of them.
+        let hidesPixels = task == "reconstruction" && trial.model.definition.outputs(input: shape, classes: shape.channels)["hidden"] != nil
+        imageAnswers = try definition.registry.tasks.imageAnswers(
+            definition.task, shape: shape, mean: data.mean, deviation: data.standardDeviation, hidesPixels: hidesPixels)
+        seed = trial.seed
         (embeds, normalizesEmbeddings) = (embedding != nil, embedding?.isNormalized ?? false)
         hasSeveralLabels = task == "multi_label"
         try check(trial.model.name, path)
@@ -105,6 +111,15 @@ public struct TrainedModel: Sendable {
         let what = embeds ? "numbers of an embedding" : boxes == nil && imageAnswers == nil && numbers == nil ? "classes" : "numbers"
         try matching.require(of: path, fitting: "\(name) with \(grouped(outputs)) \(what) for images of \(input)")
         try FileWeights.checkNumbers(of: path, matching)
+    }
+
+    /// How many channels the images of a file's weights have, 1 or 3: as many as the network's first convolution takes. Nil where the file does not say.
+    ///
+    /// - Throws: `.data` when the file is damaged or no weights file, `.noInput` when it is not there.
+    public static func channels(of path: String, for definition: ModelDefinition, input: ImageShape) throws -> Int? {
+        let first = definition.declarations(input: input, classes: 1).parameters.first { $0.shape.rank == 4 }
+        guard let found = try WeightsReader(path).parameters.first(where: { $0.name == first?.name }), found.shape.count == 4 else { return nil }
+        return [1, 3].contains(found.shape[1]) ? found.shape[1] : nil
     }
 
     /// Into how many parts a batch is cut.
@@ -180,16 +195,18 @@ public struct TrainedModel: Sendable {
         // A batch of large images takes much memory, and a small number of images no whole batch.
         let largest = input.count > 64 * 64 * 3 ? 16 : 64
         let batchSize = min(largest, (count + 7) / 8 * 8), definition = definition, outputs = outputs, isNormalized = normalizesEmbeddings
+        let answers = imageAnswers
         do {
             let predictor = try Predictor(
-                { scope, images in
+                { scope, images -> any ModelOutput in
+                    if case .completions(let task) = answers { return task.answers(to: images, in: scope) { definition.record($0, classes: outputs, in: scope) } }
                     let given = definition.record(images, classes: outputs, in: scope)
                     guard isNormalized else { return given }
                     let answer = given.required("logits", in: scope)
                     return answer.isValid ? MetricLearning.normalized(answer.cast(to: .float32)) : answer
                 }, outputs: ["logits"],
                 image: [input.height, input.width, input.channels], weights: weights, batchSize: batchSize, precision: precision,
-                pool: WorkerPool(threads: threads, shards: Self.shards))
+                seed: UInt64(seed), pool: WorkerPool(threads: threads, shards: Self.shards))
             return (predictor, max(Self.blockCount / input.count / batchSize, 1) * batchSize)
         } catch let error as RecordingError {
             throw UserError(error.isShortOfMemory ? .internal : .usage, "the model: \(error)")

@@ -84,6 +84,10 @@ public struct BagOfWordsConfiguration: FixedFeatureConfiguration, FittedConfigur
             }
         }
         let pointCount = found.count / DenseDescriptors.length
+        guard pointCount > 0 else {
+            throw UserError(
+                .usage, "bag_of_words: found no gradient in \(grouped(imageCount)) training images, each of which is of one colour; expected images with something to see")
+        }
         guard pointCount >= words else {
             throw UserError(
                 .usage, "bag_of_words: found \(grouped(pointCount)) descriptors in \(grouped(imageCount)) training images, expected at least one for each of the \(grouped(words)) words; say fewer words or more samples")

@@ -65,7 +65,7 @@ public struct MaskedAutoencoderConfiguration: ModelConfiguration {
     public var layerOrder: LayerOrder { encoder.layerOrder }
 
     public func validate(input: ImageShape, at fields: FieldReader) {
-        encoder.validate(input: input, at: fields)
+        encoder.validate(input: input, hasPadding: false, at: fields)
         let count = (input.height / encoder.patch) * (input.width / encoder.patch)
         if !fields.errors.hasAny(under: fields.path(of: "patch")), seen(of: count) >= count {
             fields.report("hides none of the \(count) patches of images of \(input); expected a larger share, or smaller patches", at: "mask")

@@ -46,17 +46,24 @@ public struct WholeImage: Sendable {
 }
 
 extension UnlabeledFiles {
+    /// The size of one upright image, as its file says it.
+    ///
+    /// - Throws: `.noInput` when it is not there, `.data` when it is no image.
+    public func size(_ index: Int) throws -> Size2D { try ImageFileHeader(ImageFiles.bytes(of: paths[index]), path: paths[index]).size }
+
     /// One file, in its own size or brought to the model's as those with which it was trained.
     ///
     /// - Parameters:
     ///   - data: what is said of these.
     ///   - model: the size of the model's images.
     ///   - isSized: whether it is brought to it.
-    /// - Throws: `.data` when it is damaged.
+    /// - Throws: `.data` when it is damaged, `.internal` when the memory is too small.
     public func whole(_ index: Int, as data: DataConfiguration, model: ImageShape, isSized: Bool) throws -> WholeImage {
         var decoding = data.folder?.decoding ?? ImageDecoding()
         (decoding.channels, decoding.precision) = (model.channels, .exact)
-        let path = paths[index], image = try DecodedImage(try ImageFiles.bytes(of: path), path: path, decoding), target = Size2D(model.height, model.width)
+        let path = paths[index], bytes = try ImageFiles.bytes(of: path), header = try ImageFileHeader(bytes, path: path), target = Size2D(model.height, model.width)
+        try Self.requireMemory(for: header, channels: model.channels, sized: isSized ? target : header.size, path: path)
+        let image = try DecodedImage(bytes, path: path, decoding)
         let sizing = ImageSizing(target: isSized ? target : image.size, resize: isSized ? data.sizing : .exact, interpolation: data.interpolation)
         let layout = sizing.layout(of: image.size), count = sizing.target.height * sizing.target.width * image.channels
         let values = try [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
@@ -68,6 +75,19 @@ extension UnlabeledFiles {
         return WholeImage(
             name: path, size: image.size, pixels: areBytes ? .bytes(values.map { UInt8($0) }, maximum: 255) : .floats(values.map { $0 / 255 }),
             layout: isSized ? layout : nil, target: target)
+    }
+}
+
+extension UnlabeledFiles {
+    /// Checks that an image can be decoded and brought to a size. What has more pixels than any photograph is refused by who decodes it.
+    private static func requireMemory(for header: ImageFileHeader, channels: Int, sized: Size2D, path: String) throws {
+        guard header.size.height * header.size.width <= ImageDecoding.largestPixelCount else { return }
+        func area(_ size: Size2D) -> Double { Double(size.height) * Double(size.width) }
+        // As the file has it and as it is wanted; then resampled, as float32 and as bytes, and as float32 again.
+        let bytes = header.bits > 8 ? 2 : 1, decoded = area(header.size) * Double((header.channels + channels) * bytes)
+        if let shortage = MemoryDemand(total: decoded + area(sized) * Double(channels * (bytes + 9))).shortage {
+            throw UserError(.internal, "\(path): an image of \(header.size)\(sized == header.size ? "" : ", brought to \(sized),") needs \(shortage)")
+        }
     }
 }
 
