@@ -1,25 +1,26 @@
 import HDF5
 
-/// A file of predictions: `/logits` `[n, classes]` and the most probable classes, `/classes` and `/probabilities` `[n, top]`, with
+/// A file of predictions: `/logits` `[n, classes]` and the most probable classes, `/classes` and `/probabilities` (of a hinge loss `/margins`) `[n, top]`, with
 /// `/class_names` where classes have names and `/paths` of image files. Its path holds what it held before until it is finished.
 public final class PredictionFile {
     private let replacement: FileReplacement
     private var file: HDF5Writer?
     private let logits: HDF5Column<Float>
     private let classes: HDF5Column<Int32>
-    private let probabilities: HDF5Column<Float>
+    private let scores: HDF5Column<Float>
     private var paths: [String] = []
 
     /// Begins a file.
     ///
+    /// - Parameter kind: what predictions have of their classes.
     /// - Throws: `.io` when it cannot be written.
-    public init(_ path: String, classes classCount: Int, classNames: [String], top: Int) throws {
+    public init(_ path: String, classes classCount: Int, classNames: [String], top: Int, _ kind: ImagePrediction.Kind = .probability) throws {
         replacement = try FileReplacement(of: path, isForeign: true)
         let file = try HDF5Writer(replacement.temporaryPath, for: path)
         if !classNames.isEmpty { try file.write(classNames, to: "/class_names") }
         logits = try file.makeColumn("/logits", of: Float.self, rowShape: [classCount], rowsPerChunk: 256)
         classes = try file.makeColumn("/classes", of: Int32.self, rowShape: [top], rowsPerChunk: 256)
-        probabilities = try file.makeColumn("/probabilities", of: Float.self, rowShape: [top], rowsPerChunk: 256)
+        scores = try file.makeColumn(kind == .margin ? "/margins" : "/probabilities", of: Float.self, rowShape: [top], rowsPerChunk: 256)
         self.file = consume file
     }
 
@@ -30,14 +31,14 @@ public final class PredictionFile {
         self.paths += paths
         try self.logits.append(Array(logits))
         try classes.append(predictions.flatMap(\.classes))
-        try probabilities.append(predictions.flatMap(\.probabilities))
+        try scores.append(predictions.flatMap(\.scores))
     }
 
     /// Brings the file to disk and gives it its name.
     public func finish() throws {
         try logits.close()
         try classes.close()
-        try probabilities.close()
+        try scores.close()
         let file = file.take()!
         if !paths.isEmpty { try file.write(paths, to: "/paths") }
         try file.close()

@@ -36,8 +36,8 @@ public struct TrainedModel: Sendable {
     /// The format of the numbers between operations.
     public let precision: Precision
     let weights: FileWeights
-    /// Whether an image has any number of classes, each with a probability of its own.
-    public private(set) var hasSeveralLabels = false
+    /// What the logits of an image's classes are.
+    public private(set) var kind = ImagePrediction.Kind.probability
 
     /// A model for images that are normalized already.
     ///
@@ -84,7 +84,7 @@ public struct TrainedModel: Sendable {
         self.numbers = numbers
         imageAnswers = try definition.registry.tasks.imageAnswers(definition.task)
         (embeds, normalizesEmbeddings) = (embedding != nil, embedding?.isNormalized ?? false)
-        hasSeveralLabels = task == "multi_label"
+        kind = task == "multi_label" ? .ownProbability : description.measures.areOfMargins ? .margin : .probability
         try check(trial.model.name, path)
     }
 
