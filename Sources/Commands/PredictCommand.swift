@@ -18,7 +18,8 @@ struct PredictCommand: DefinitionCommand {
             damaged is named and passed over. An HDF5 file has /images [n, channels, height, width]. For a run they are uint8 (0 to 255) or float32 as its data were, and are normalized \
             as the run's; for --model they are float32, normalized already. Prints the most probable class of each image, or the --top ones. \
             --output writes /logits [n, classes], /classes and /probabilities [n, top] instead, and the /paths of files; with --format it does both. Of a multi_label \
-            run these are the classes above one half, at least the most probable one, and −1 in the places that stay free; or the --top ones.
+            run these are the classes above one half, at least the most probable one, and −1 in the places that stay free; or the --top ones. \
+            A run with a hinge loss has margins in the place of probabilities.
 
             A model that answers for every pixel gives a mask of each image's own size: --output names a folder, which gets a PNG file with a palette of the \
             image's name. Images are brought to the size of the run's, where its definition has a data.size, and their masks back; else, or with --tiles, they \
@@ -139,14 +140,14 @@ struct PredictCommand: DefinitionCommand {
         let output = try output.map { try OutputFile.path($0, besides: inputs) }
         // A set may have all classes.
         let top = min(self.top ?? (trained.hasSeveralLabels ? trained.classes : 1), trained.classes)
-        let file = try output.map { try PredictionFile($0, classes: trained.classes, classNames: trained.classNames, top: top) }
-        var text = format.map { PredictionText($0, classNames: trained.classNames, hasRanks: top > 1) }
-        if text == nil, output == nil { text = PredictionText(.table, classNames: trained.classNames, hasRanks: top > 1) }
+        let file = try output.map { try PredictionFile($0, classes: trained.classes, classNames: trained.classNames, top: top, trained.kind) }
+        var text = format.map { PredictionText($0, trained.kind, classNames: trained.classNames, hasRanks: top > 1) }
+        if text == nil, output == nil { text = PredictionText(.table, trained.kind, classNames: trained.classNames, hasRanks: top > 1) }
         try interruptible {
             func add(_ logits: UnsafeBufferPointer<Float>, _ paths: [String]) throws {
                 try Interrupt.check()
                 let predictions = stride(from: 0, to: logits.count, by: trained.classes).map { start in
-                    ImagePrediction(UnsafeBufferPointer(rebasing: logits[start..<start + trained.classes]), count: self.top, hasSeveralLabels: trained.hasSeveralLabels)
+                    ImagePrediction(UnsafeBufferPointer(rebasing: logits[start..<start + trained.classes]), count: self.top, as: trained.kind)
                 }
                 try file?.append(logits, predictions, paths: paths)
                 text?.append(predictions, paths: paths)

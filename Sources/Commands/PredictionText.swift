@@ -8,15 +8,18 @@ struct PredictionText {
     enum Format: String, CaseIterable { case table, csv, json }
 
     private let format: Format
+    private let kind: ImagePrediction.Kind
     private let classNames: [String]
     private let hasRanks: Bool
     private var predictions: [ImagePrediction] = []
     /// Of each image's file, where each has one.
     private var paths: [String] = []
 
-    /// - Parameter hasRanks: whether images have more than one line.
-    init(_ format: Format, classNames: [String], hasRanks: Bool) {
-        (self.format, self.classNames, self.hasRanks) = (format, classNames, hasRanks)
+    /// - Parameters:
+    ///   - kind: what predictions have of their classes.
+    ///   - hasRanks: whether images have more than one line.
+    init(_ format: Format, _ kind: ImagePrediction.Kind, classNames: [String], hasRanks: Bool) {
+        (self.format, self.kind, self.classNames, self.hasRanks) = (format, kind, classNames, hasRanks)
     }
 
     mutating func append(_ predictions: [ImagePrediction], paths: [String]) {
@@ -35,15 +38,15 @@ struct PredictionText {
 
     private func name(_ index: Int32) -> String? { classNames.indices.contains(Int(index)) ? classNames[Int(index)] : nil }
 
-    private func table(_ probability: (Float) -> String) -> TextTable {
+    private func table(_ number: (Float) -> String) -> TextTable {
         let hasNames = !classNames.isEmpty
         var table = TextTable(
             [paths.isEmpty ? TextTable.Column("image") : TextTable.Column("image", .left)] + (hasRanks ? [TextTable.Column("rank")] : []) + [TextTable.Column("class")]
-                + (hasNames ? [TextTable.Column("name", .left)] : []) + [TextTable.Column("probability")])
+                + (hasNames ? [TextTable.Column("name", .left)] : []) + [TextTable.Column(kind.name)])
         for (image, prediction) in predictions.enumerated() {
-            for (rank, (index, share)) in zip(prediction.classes, prediction.probabilities).enumerated() {
+            for (rank, (index, score)) in zip(prediction.classes, prediction.scores).enumerated() {
                 table.append(
-                    [paths.isEmpty ? "\(image)" : paths[image]] + (hasRanks ? ["\(rank + 1)"] : []) + ["\(index)"] + (hasNames ? [name(index) ?? ""] : []) + [probability(share)])
+                    [paths.isEmpty ? "\(image)" : paths[image]] + (hasRanks ? ["\(rank + 1)"] : []) + ["\(index)"] + (hasNames ? [name(index) ?? ""] : []) + [number(score)])
             }
         }
         return table
@@ -60,14 +63,17 @@ struct PredictionText {
     private struct Class: Encodable {
         let `class`: Int32
         let name: String?
-        let probability: Float
+        /// One of the two.
+        let probability, margin: Float?
     }
 
     private func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         let rows = predictions.enumerated().map { image, prediction in
-            Row(image: image, path: paths.isEmpty ? nil : paths[image], predictions: zip(prediction.classes, prediction.probabilities).map { Class(class: $0, name: name($0), probability: $1) })
+            Row(image: image, path: paths.isEmpty ? nil : paths[image], predictions: zip(prediction.classes, prediction.scores).map {
+                Class(class: $0, name: name($0), probability: kind == .margin ? nil : $1, margin: kind == .margin ? $1 : nil)
+            })
         }
         return String(decoding: try encoder.encode(rows), as: UTF8.self)
     }

@@ -58,7 +58,7 @@ struct RunCommand: DefinitionCommand {
         let complaints = try outcome.isInterrupted ? [] : runner.makeEnsembles(of: outcome) { Interrupt.isRequested }
         if complaints == nil { outcome.isInterrupted = true }
 
-        try Comparison(outcome.folders).printAll(width: wideOption.width)
+        try Comparison(outcome.folders, options: .init(registry)).printAll(width: wideOption.width)
         for line in outcome.neighbours { HarnessProgram.say(line) }
         try end(outcome)
         if let complaints, !complaints.isEmpty { throw UserError(.data, complaints.joined(separator: "\n")) }
@@ -73,7 +73,7 @@ struct RunCommand: DefinitionCommand {
         let results = resultsOptions.results == nil ? continuation.results ?? resultsOptions.folder : resultsOptions.folder
         let options = Runner.Options(threads: threadOptions.count, results: results, startsOver: fresh, command: CommandLine.arguments)
         let outcome = try continuation.run(options) { Interrupt.isRequested }
-        try Comparison(continuation.originals + outcome.folders).printAll(width: wideOption.width)
+        try Comparison(continuation.originals + outcome.folders, options: .init(registry)).printAll(width: wideOption.width)
         try end(outcome)
     }
 

@@ -61,7 +61,7 @@ struct SweepCommand: DefinitionCommand {
         Interrupt.listen()
         let outcome = try runner.run { Interrupt.isRequested }
 
-        try Comparison(outcome.folders).printAll(width: wideOption.width)
+        try Comparison(outcome.folders, options: .init(registry)).printAll(width: wideOption.width)
         let failures = outcome.failures
         if outcome.isInterrupted {
             HarnessProgram.say("interrupted; the same command goes on from here")

@@ -19,7 +19,7 @@ extension ClassScores {
         precondition(count > 0, "there is at least one bin")
         let edges = (0...count).map { Double($0) / Double(count) }
         var images = [Int](repeating: 0, count: count), right = images, confidences = [Double](repeating: 0, count: count)
-        if isMeasurable {
+        if isMeasurable, !areMargins {
             for image in labels.indices {
                 let confidence = confidence(image: image)
                 var bin = min(count - 1, Int(confidence * Double(count)))
@@ -42,7 +42,7 @@ extension ClassScores {
     /// The expected calibration error: Σ |accuracy − confidence| · images / all images over bins of equal width.
     /// Naeini, Cooper and Hauskrecht, AAAI 2015; Guo et al., ICML 2017.
     public func calibrationError(bins count: Int = usualBinCount) -> Double {
-        guard isMeasurable else { return .nan }
+        guard isMeasurable, !areMargins else { return .nan }
         return reliability(bins: count).reduce(0) { sum, bin in
             bin.count == 0 ? sum : sum + abs(bin.accuracy - bin.confidence) * Double(bin.count) / Double(imageCount)
         }

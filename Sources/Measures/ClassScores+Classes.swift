@@ -62,11 +62,11 @@ extension ClassScores {
     /// The mean over the classes of the area under the curve of each against all others. Hand and Till, Machine Learning 45, 2001, have also the pairs.
     public var macroAUC: Double { macro(withAUC: true, \.auc) }
 
-    /// The area of a class: the share of pairs, of an image of the class and one of another, in which the class's probability is larger for the former, pairs
+    /// The area of a class: the share of pairs, of an image of the class and one of another, in which the class's probability, or its margin, is larger for the former, pairs
     /// of equal ones counting half (Mann and Whitney, 1947).
     public func areaUnderCurve(of class: Int) -> Double {
         guard isMeasurable else { return .nan }
-        let images = labels.indices.map { (score: probability(of: `class`, image: $0), isOwn: labels[$0] == `class`) }.sorted { $0.score < $1.score }
+        let images = labels.indices.map { (score: score(of: `class`, image: $0), isOwn: labels[$0] == `class`) }.sorted { $0.score < $1.score }
         let ownCount = images.count { $0.isOwn }, otherCount = images.count - ownCount
         guard ownCount > 0, otherCount > 0 else { return .nan }
         // Twice the number of pairs: those of other images below, and those equal.

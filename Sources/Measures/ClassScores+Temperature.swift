@@ -15,7 +15,7 @@ extension ClassScores {
     /// - Returns: NaN where nothing can be measured, and where there is no least value between 0.01 and 100: where every image is classified rightly, the smaller T the
     ///   better.
     public var calibratingTemperature: Double {
-        guard isMeasurable else { return .nan }
+        guard isMeasurable, !areMargins else { return .nan }
         func slope(_ beta: Double) -> (first: Double, second: Double) {
             var first = 0.0, second = 0.0
             for image in 0..<imageCount {
@@ -50,6 +50,6 @@ extension ClassScores {
     /// The same images with logits divided by a temperature; nil where it is no number above 0.
     public func scaled(by temperature: Double) -> ClassScores? {
         guard temperature > 0, temperature.isFinite else { return nil }
-        return ClassScores(logits: logits.map { Float(Double($0) / temperature) }, labels: labels.map(Int64.init), classCount: classCount)
+        return ClassScores(logits: logits.map { Float(Double($0) / temperature) }, labels: labels.map(Int64.init), classCount: classCount, areMargins: areMargins)
     }
 }

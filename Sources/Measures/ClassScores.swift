@@ -2,6 +2,8 @@ import Foundation
 
 /// What a classifier says of some images beside what they are, from which accuracies, calibration and the like follow.
 ///
+/// What needs probabilities is NaN where logits are the margins of a hinge loss (`areMargins`), by which classes are only ranked.
+///
 /// Logits z are `[images, classes]` in float32; what follows from them is computed in double precision, image after image: p = softmax(z). The predicted
 /// class is that of the largest logit, of equal ones the first. Measures over images are NaN where there are no images or a logit is not finite.
 public struct ClassScores: Sendable {
@@ -13,6 +15,8 @@ public struct ClassScores: Sendable {
     public let logits: [Float]
     /// The predicted class of each image.
     public let predictions: [Int]
+    /// Whether logits are margins, whose softmax says nothing of probabilities.
+    public let areMargins: Bool
     /// log Σ exp(z) of each image.
     private let normalizers: [Double]
     /// Whether there are images, whose logits are all finite.
@@ -21,10 +25,12 @@ public struct ClassScores: Sendable {
     /// - Parameters:
     ///   - logits: `[images, classes]`, row after row.
     ///   - labels: the class of each image.
+    ///   - areMargins: whether logits are margins (`Sequence<Measure>.areOfMargins`).
     /// - Returns: nil where the numbers do not go together: `classCount` logits for each label, and labels from 0 up to but not `classCount`.
-    public init?(logits: [Float], labels: [Int64], classCount: Int) {
+    public init?(logits: [Float], labels: [Int64], classCount: Int, areMargins: Bool = false) {
         guard classCount > 0, logits.count == labels.count * classCount, labels.allSatisfy({ (0..<Int64(classCount)).contains($0) }) else { return nil }
         (self.classCount, self.labels, self.logits) = (classCount, labels.map { Int($0) }, logits)
+        self.areMargins = areMargins
         isMeasurable = !labels.isEmpty && logits.allSatisfy(\.isFinite)
         var predictions: [Int] = [], normalizers: [Double] = []
         predictions.reserveCapacity(labels.count)
@@ -45,9 +51,9 @@ public struct ClassScores: Sendable {
 
     /// The mean of several models' probabilities for the same images, as logits log p, rounded to float32.
     ///
-    /// - Returns: nil without models, or where they have other images or classes.
+    /// - Returns: nil without models, or where they have other images or classes, or margins in the place of probabilities.
     public init?(meanOf members: [ClassScores]) {
-        guard let first = members.first, members.allSatisfy({ $0.classCount == first.classCount && $0.labels == first.labels }) else { return nil }
+        guard let first = members.first, members.allSatisfy({ $0.classCount == first.classCount && $0.labels == first.labels && !$0.areMargins }) else { return nil }
         let count = Double(members.count), classCount = first.classCount
         let logits = (0..<first.logits.count).map { place -> Float in
             let sum = members.reduce(0.0) { $0 + $1.probability(of: place % classCount, image: place / classCount) }
@@ -66,8 +72,13 @@ public struct ClassScores: Sendable {
     /// softmax(z).
     public func probability(of class: Int, image: Int) -> Double { exp(logProbability(of: `class`, image: image)) }
 
-    /// The probability of the predicted class.
-    public func confidence(image: Int) -> Double { probability(of: predictions[image], image: image) }
+    /// What a class is ranked by among the images: its probability, or its margin.
+    public func score(of class: Int, image: Int) -> Double {
+        areMargins ? Double(logits[image * classCount + `class`]) : probability(of: `class`, image: image)
+    }
+
+    /// The probability of the predicted class, or its margin.
+    public func confidence(image: Int) -> Double { score(of: predictions[image], image: image) }
 
     /// Whether the predicted class is the image's.
     public func isRight(image: Int) -> Bool { predictions[image] == labels[image] }
@@ -91,12 +102,12 @@ public struct ClassScores: Sendable {
     }
 
     /// −log p of the images' classes, in nat: the cross-entropy, Σ over images / images.
-    public var negativeLogLikelihood: Double { mean { -logProbability(of: labels[$0], image: $0) } }
+    public var negativeLogLikelihood: Double { areMargins ? .nan : mean { -logProbability(of: labels[$0], image: $0) } }
 
     /// Σ (p − q)² over the classes, q being 1 for the image's class and else 0; the mean over images, from 0 to 2. Brier, Monthly Weather Review 78, 1950.
     /// Of two classes it is twice what is often given for the one that is called positive.
     public var brierScore: Double {
-        mean { image in
+        areMargins ? .nan : mean { image in
             (0..<classCount).reduce(0) { sum, place in
                 let difference = probability(of: place, image: image) - (place == labels[image] ? 1 : 0)
                 return sum + difference * difference

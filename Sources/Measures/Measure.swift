@@ -43,6 +43,12 @@ public struct Measure: Sendable, Hashable {
     public static let lossName = "loss"
 }
 
+extension Sequence<Measure> {
+    /// Whether the logits of a classification with these measures are margins, as those of hinge losses, whose softmax says nothing of probabilities: its loss is
+    /// no likelihood, whose unit is nat.
+    public var areOfMargins: Bool { first { $0.name == Measure.lossName }.map { $0.unit != "nat" } ?? false }
+}
+
 /// A measure in its making: the mean is `sum / count`.
 public struct MeasureSum: Sendable, Equatable {
     /// What was summed.

@@ -64,6 +64,9 @@ public enum ScoreMeasure: Sendable, Hashable {
         }
     }
 
+    /// Whether it is made from probabilities, which the margins of a hinge loss do not give.
+    public var isOfProbabilities: Bool { isFittedToValidation || [.calibrationError, .brierScore, .negativeLogLikelihood].contains(self) }
+
     /// Whether it is made with what is fitted to the validation's logits.
     public var isFittedToValidation: Bool { [.temperature, .scaledCalibrationError, .scaledNegativeLogLikelihood].contains(self) }
 

@@ -16,7 +16,9 @@ public struct ClassificationReport: Encodable, Sendable {
     public let scores: [(score: ScoreMeasure, value: Double)]
 
     /// nil for an evaluation without a confusion matrix.
-    public init?(_ evaluation: EvaluationRecord, classes: Int?) {
+    ///
+    /// - Parameter run: of the evaluation; nil: its logits are left out.
+    public init?(_ evaluation: EvaluationRecord, of run: RunDescription?) {
         guard let counts = evaluation.tables["confusion"]?.integers, !counts.isEmpty else { return nil }
         let side = Int(Double(counts.count).squareRoot().rounded())
         guard side * side == counts.count else { return nil }
@@ -24,7 +26,7 @@ public struct ClassificationReport: Encodable, Sendable {
         self.confusion = confusion
         isOfPixels = evaluation.tables["iou"] != nil
         images = Int(counts.reduce(0, +))
-        guard let logits = evaluation.scores(classes: classes), logits.classCount == side else {
+        guard let logits = run.flatMap(evaluation.scores), logits.classCount == side else {
             self.classes = (0..<side).map { place in
                 ClassMeasures(
                     imageCount: Int(confusion[place].reduce(0, +)), predictedCount: Int(confusion.reduce(0) { $0 + $1[place] }),
@@ -36,7 +38,7 @@ public struct ClassificationReport: Encodable, Sendable {
         self.classes = logits.classes()
         let areas = self.classes.map(\.auc).filter { !$0.isNaN }
         let top: [ScoreMeasure] = side > 5 ? [.topAccuracy(5)] : side > 2 ? [.topAccuracy(2)] : []
-        scores = (top + [.balancedAccuracy, .macroF1, .auc, .calibrationError, .brierScore, .negativeLogLikelihood]).map { score in
+        scores = (top + [.balancedAccuracy, .macroF1, .auc, .calibrationError, .brierScore, .negativeLogLikelihood]).filter { !logits.areMargins || !$0.isOfProbabilities }.map { score in
             // The classes' areas are there already.
             (score, score == .auc ? (areas.isEmpty ? .nan : areas.reduce(0, +) / Double(areas.count)) : score.value(of: logits))
         }

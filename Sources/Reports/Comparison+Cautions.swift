@@ -5,7 +5,7 @@ import Measures
 extension Comparison {
     /// What a reader of the table has to know.
     func cautions() -> [String] {
-        otherTasks() + otherClasses() + tooFewPairs() + pooled() + missingAverages() + changedData() + mixedArithmetics() + unequalBudgets()
+        otherLosses() + otherClasses() + tooFewPairs() + pooled() + missingAverages() + changedData() + mixedArithmetics() + unequalBudgets()
     }
 
     /// Says when runs say the same of their data and had other images: files that changed between them.
@@ -24,11 +24,12 @@ extension Comparison {
         return []
     }
 
-    /// Says when rows are compared by losses of different tasks, which are different quantities.
-    private func otherTasks() -> [String] {
-        guard metric.measureName == Measure.lossName else { return [] }
-        let tasks = rows.flatMap(\.runs).map { $0.keys.values["task"] ?? "classification" }.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
-        return tasks.count > 1 ? ["losses of different tasks are different quantities, of which none is better: \(tasks.joined(separator: ", "))"] : []
+    /// Says when rows are compared by losses of different tasks, or of one task with other options, which are different quantities.
+    private func otherLosses() -> [String] {
+        let losses = rows.flatMap(\.runs).compactMap(lossText).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+        guard losses.count > 1 else { return [] }
+        let list = losses.prefix(8).joined(separator: ", ") + (losses.count > 8 ? ", …" : "")
+        return ["losses of different tasks, or of a task with other options, are different quantities, of which none is better, so without a difference: \(list)"]
     }
 
     /// - Throws: `.usage` when runs were tested on different images, so that no comparison means anything.
@@ -63,7 +64,7 @@ extension Comparison {
     private func tooFewPairs() -> [String] {
         guard let baseline else { return [] }
         var notes = rows.indices.filter {
-            $0 != baseline && rows[$0].test == nil && !rows[$0].measured.isEmpty && testedClasses(rows[$0]) == testedClasses(rows[baseline])
+            $0 != baseline && rows[$0].test == nil && !rows[$0].measured.isEmpty && areComparable(rows[$0], rows[baseline])
         }.map { index in
             let unit = hasFolds ? "fold" : "seed"
             let missing = options.by.isEmpty ? "\(unit) in common" : "pair of runs that agree in the \(unit), the data and all that differs within a row"

@@ -60,7 +60,7 @@ extension Comparison {
     private static func scores(of file: EnsembleFile, _ members: [RunFolder], _ metrics: [Metric]) -> [Metric: Double] {
         let scored = metrics.filter { $0.score().map { $0.split == .test && !$0.measure.isFittedToValidation } ?? false }
         guard file.kind == .ensemble, !scored.isEmpty else { return [:] }
-        let outputs = members.map { folder in (try? RunReader(folder)).flatMap { run in (try? run.evaluation())?.scores(classes: run.description.classes) } }
+        let outputs = members.map { folder in (try? RunReader(folder)).flatMap { run in (try? run.evaluation())?.scores(of: run.description) } }
         guard !outputs.contains(where: { $0 == nil }), let mean = ClassScores(meanOf: outputs.compactMap(\.self)) else { return [:] }
         return Dictionary(uniqueKeysWithValues: Set(scored).map { ($0, $0.score()!.measure.value(of: mean)) })
     }

@@ -30,6 +30,9 @@ public struct Comparison {
         public var readsEpochs = false
         /// The models of an experiment in the order of its definition, by the experiment's name; nil where it is not known.
         public var modelOrder: @Sendable (String) -> [String]? = { _ in nil }
+        /// What the loss of a run's task is, by the task as its definition says it and whether the training's loss is meant: losses of which it is not the same
+        /// are different quantities.
+        public var lossText: @Sendable (ConfigurationNode?, Bool) -> String = { task, _ in task.map { YAML.line($0) } ?? "classification" }
 
         /// What `harness compare` does unasked.
         public init() {}
@@ -46,6 +49,8 @@ public struct Comparison {
         var runs: [Run]
         /// The runs with a value of the metric.
         var measured: [(run: Run, value: Double)] = []
+        /// Where the metric is a loss, what that is in the measured runs; else none.
+        var losses: Set<String> = []
         /// Against the baseline; nil for the baseline itself and where there are no pairs.
         var test: PairedTest?
         /// `test`'s p after Holm's correction over all rows.
@@ -400,6 +405,7 @@ public struct Comparison {
                 }
             }
             let row = rows[index]
+            rows[index].losses = Set(row.measured.compactMap { lossText(of: $0.run) })
             rows[index].sample = hasFolds
                 ? Sample(values: units(of: row).sorted { $0.key < $1.key }.map { Sample(values: $0.value.sorted { $0.key < $1.key }.map(\.value)).mean }, overlap: row.overlap) : Sample(values: row.measured.map(\.value))
         }
@@ -412,7 +418,7 @@ public struct Comparison {
         guard let baseline = try baselineRow() else { return }
         self.baseline = baseline
         let paths = pairingPaths(baseline)
-        for index in rows.indices where index != baseline && testedClasses(rows[index]) == testedClasses(rows[baseline]) {
+        for index in rows.indices where index != baseline && areComparable(rows[index], rows[baseline]) {
             let found = units(of: rows[index], by: paths[index]), reference = units(of: rows[baseline], by: paths[index])
             let differences = found.sorted { $0.key < $1.key }.compactMap { unit, values -> Double? in
                 let others = reference[unit] ?? [:]
@@ -428,6 +434,18 @@ public struct Comparison {
 
     /// The classes of a row's test images, where the definition names some: a difference between rows with others says nothing.
     func testedClasses(_ row: Row) -> String? { row.runs.first?.keys.values["data.classes"] }
+
+    /// What the metric is in a run; nil where it is no loss.
+    func lossText(of run: Run) -> String? {
+        guard metric.measureName == Measure.lossName else { return nil }
+        return options.lossText(run.keys.task, metric == .training(Measure.lossName))
+    }
+
+    /// Whether the metric is one quantity in all rows.
+    var isOneQuantity: Bool { rows.reduce(into: Set<String>()) { $0.formUnion($1.losses) }.count <= 1 }
+
+    /// Whether a difference between two rows says something: they were tested on the same classes, and by one loss, if by a loss.
+    func areComparable(_ row: Row, _ other: Row) -> Bool { testedClasses(row) == testedClasses(other) && row.losses.union(other.losses).count <= 1 }
 
     private func baselineRow() throws -> Int? {
         guard let name = options.baseline else { return rows.count > 1 ? rows.firstIndex { !$0.measured.isEmpty } : nil }

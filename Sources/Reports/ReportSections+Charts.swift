@@ -83,7 +83,7 @@ extension ReportSections {
     var costs: ReportSection? {
         let rows = comparison.rows.filter { !$0.measured.isEmpty }
         let models = rows.map(\.model).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
-        guard rows.count > 1 else { return nil }
+        guard rows.count > 1, comparison.isOneQuantity else { return nil }
         let costs: [(name: String, title: String, label: String, of: (Comparison.Row) -> Double?, ensemble: (Comparison.EnsembleRow) -> Double?)] = [
             ("parameters", "parameters", "parameters (trained numbers)", { Sample(values: $0.measured.map { Double($0.run.summary.description.parameters) }).mean },
                 { Double($0.file.parameters) }),

@@ -115,12 +115,12 @@ extension ReportSections {
                     lines: [name(errors.predicted[index]), "is \(name(errors.labels[index]))", decimals(Double(errors.confidences[index]), 2)])
             }
             let grid = ImageGrid(
-                title: "Surest errors of \(shown.name)", caption: "What an image was taken for, what it is, and the probability of the former; run \(shown.evaluation.errorsRun).",
+                title: "Surest errors of \(shown.name)", caption: "What an image was taken for, what it is, and the \(errors.confidence) of the former; run \(shown.evaluation.errorsRun).",
                 cells: cells)
             return cells.isEmpty ? nil : Report.Named(name: "errors-\(Self.fileName(shown.name))", content: grid)
         }
         guard !grids.isEmpty else { return nil }
-        let reading = "Test images that a run takes for another class, those of the largest probability first: wrong labels, images between two classes, and what the model does not see."
+        let reading = "Test images that a run takes for another class, the surest first: wrong labels, images between two classes, and what the model does not see."
         return ReportSection(id: "errors", title: "Surest errors", parts: [.gallery(grids, reading: reading)])
     }
 }

@@ -20,7 +20,7 @@ extension ReportSections {
     /// What a sweep's options do to the metric.
     var sweep: ReportSection? {
         let rows = comparison.rows.filter { !$0.measured.isEmpty }, found = Self.sweptOptions(of: rows)
-        guard found.contains(where: { $0.name != "model" }), rows.count > 2 else { return nil }
+        guard found.contains(where: { $0.name != "model" }), rows.count > 2, comparison.isOneQuantity else { return nil }
         var parts: [ReportSection.Part] = []
         let companions = found.filter { !$0.companions.isEmpty }.map { "\($0.companions.joined(separator: ", ")) with \($0.name)" }
         if !companions.isEmpty { parts.append(.paragraph("These change together, so that no figure can tell them apart: \(companions.joined(separator: "; ")).")) }

@@ -66,7 +66,7 @@ extension ReportSections {
     /// Which row is best, and what of it chance could explain.
     private var verdict: [String] {
         let measured = comparison.rows.filter { !$0.measured.isEmpty }
-        guard measured.count > 1, let best = measured.min(by: { comparison.isMoreBetter ? $0.sample.mean > $1.sample.mean : $0.sample.mean < $1.sample.mean }) else { return [] }
+        guard measured.count > 1, comparison.isOneQuantity, let best = measured.min(by: { comparison.isMoreBetter ? $0.sample.mean > $1.sample.mean : $0.sample.mean < $1.sample.mean }) else { return [] }
         let digits = comparison.metric.decimals
         let interval = comparison.interval(best).map { " (95% confidence interval \(decimals($0.lowerBound, digits)) … \(decimals($0.upperBound, digits)))" } ?? ""
         var sentences = "\(best.label.shortened(to: 90)) has the best \(comparison.metric.title), \(decimals(best.sample.mean, digits))\(interval)."

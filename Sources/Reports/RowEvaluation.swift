@@ -47,7 +47,7 @@ struct RowEvaluation {
             if errors == nil, let pictures { (errors, errorsRun) = (pictures, run.summary.name) }
             if reconstructions == nil, let examples { (reconstructions, reconstructionsRun) = (examples, run.summary.name) }
             guard let evaluation else { continue }
-            if let report = ClassificationReport(evaluation, classes: nil) {
+            if let report = ClassificationReport(evaluation, of: nil) {
                 confusions.append(report.confusion.map { $0.map { Int($0) } })
                 isOfPixels = report.isOfPixels
             }
@@ -57,7 +57,7 @@ struct RowEvaluation {
                 estimates.append(Estimates(run: run.summary.name, values: values, targets: targets, count: max(column.rowShape.reduce(1, *), 1)))
             }
             if let values = evaluation.tables["class_average_precision"]?.reals { averagePrecisions.append(values.map(Double.init)) }
-            if let scores = evaluation.scores(classes: run.summary.description.classes), scores.isMeasurable {
+            if let scores = evaluation.scores(of: run.summary.description), scores.isMeasurable, !scores.areMargins {
                 reliabilities.append(scores.reliability())
                 calibrationErrors.append(scores.calibrationError())
             }

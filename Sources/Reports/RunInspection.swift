@@ -116,7 +116,7 @@ struct RunInspection {
                 let values = zip(description.measures, record.values).filter(\.0.isOfEvaluation).map { (measure: $0, value: finite($1 as Double?)) }
                 return Test(
                     values: values.filter { $0.measure.name == description.monitored } + values.filter { $0.measure.name != description.monitored },
-                    classification: ClassificationReport(record, classes: description.classes),
+                    classification: ClassificationReport(record, of: description),
                     averagePrecisions: record.tables["class_average_precision"]?.reals?.map(Double.init),
                     averagePrecisionTitle: try reader.wholeDescription().layouts[.test]?.columns.first { $0.name == "class_average_precision" }?.title ?? "", subgroups: SubgroupReport(try reader.subgroups(), record))
             },

@@ -12,6 +12,8 @@ struct RunKeys: Sendable {
     let note: String?
     /// The names by which a run is found.
     let tags: [String]
+    /// What it is trained for, as its definition says it; nil: the default.
+    let task: ConfigurationNode?
 
     /// - Parameter run: whose definition is a map; any other text counts as one value.
     init(_ run: RunDescription) {
@@ -20,6 +22,7 @@ struct RunKeys: Sendable {
         let definition = run.definition
         if case .scalar(let text, _)? = definition?["note"]?.value { note = text } else { note = nil }
         tags = definition?["tags"].map(\.texts) ?? []
+        task = definition?["task"]
         if let root = definition?.withoutRemarks.withoutSeed, root.entries != nil {
             values = [:]
             root.collectScalars(path: "", into: &values)

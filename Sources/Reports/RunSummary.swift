@@ -87,7 +87,7 @@ struct RunSummary: Sendable {
         var logits: [EvaluatedSplit: ClassScores] = [:]
         let scores = metrics.compactMap { $0.score(run.description.measures) }
         for split in Set(scores.map { $0.split } + (scores.contains { $0.measure.isFittedToValidation } ? [.validation] : [])) {
-            logits[split] = try run.evaluation(of: split)?.scores(classes: run.description.classes)
+            logits[split] = try run.evaluation(of: split)?.scores(of: run.description)
         }
         return logits
     }
@@ -96,7 +96,7 @@ struct RunSummary: Sendable {
         var values: [Metric: Double] = [:]
         for metric in metrics {
             guard let (split, measure) = metric.score(measures), let scores = logits[split] else { continue }
-            if measure.isFittedToValidation, logits[.validation] == nil { continue }
+            if measure.isFittedToValidation && logits[.validation] == nil || measure.isOfProbabilities && scores.areMargins { continue }
             // Among no more than k classes every image is right.
             if case .topAccuracy(let k) = measure, k > scores.classCount { values[metric] = .nan } else { values[metric] = measure.value(of: scores, validation: logits[.validation]) }
         }
@@ -111,6 +111,7 @@ struct RunSummary: Sendable {
                 ? ": none of its test images has an object, by which it is measured" : ": it is not defined for its test images"
         }
         guard let (split, measure) = metric.score(description.measures) else { return "" }
+        if measure.isOfProbabilities, description.measures.areOfMargins { return ": its logits are the margins of a hinge loss, which are no probabilities" }
         if scores[metric] == nil {
             let split = measure.isFittedToValidation ? EvaluatedSplit.validation : split
             return ": its file keeps no logits of the \(split.rawValue) images\(!description.keepsOutputs ? " (train.store_outputs: false)" : "")"

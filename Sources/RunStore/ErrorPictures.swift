@@ -6,7 +6,7 @@ import Measures
 ///     image       uint8 [errors, height, width] in gray, [errors, height, width, 3] in colours, at most 64 pixels a side; an HDF5 image to viewers
 ///     predicted   the class that each was taken for
 ///     label       the class that it is of
-///     confidence  float32, the probability of the predicted class
+///     confidence  float32, the probability of the predicted class, or its margin (`areMargins`)
 ///     place       the place of the image in the data set's own list, as in /data/split/test
 ///
 /// The most confident comes first; of equal ones the first image.
@@ -26,8 +26,10 @@ public struct ErrorPictures: Sendable, Equatable {
     public var predicted: [Int64]
     /// The class of each image.
     public var labels: [Int64]
-    /// The probability of each predicted class.
+    /// The probability of each predicted class, or its margin.
     public var confidences: [Float]
+    /// Whether confidences are margins, as of a hinge loss.
+    public var areMargins: Bool
     /// The places of the images in the data set's own list, as in `SplitDescription.test`.
     public var places: [Int64]
 
@@ -36,14 +38,17 @@ public struct ErrorPictures: Sendable, Equatable {
 
     /// Errors with their pictures, at least one.
     public init(
-        height: Int, width: Int, channels: Int, pixels: [UInt8], predicted: [Int64], labels: [Int64], confidences: [Float], places: [Int64]
+        height: Int, width: Int, channels: Int, pixels: [UInt8], predicted: [Int64], labels: [Int64], confidences: [Float], areMargins: Bool = false, places: [Int64]
     ) {
         precondition(
             !labels.isEmpty && [predicted.count, confidences.count, places.count].allSatisfy { $0 == labels.count }
                 && pixels.count == labels.count * height * width * channels && [1, 3].contains(channels), "each error has a picture, two classes, a confidence and a place")
         (self.height, self.width, self.channels, self.pixels) = (height, width, channels, pixels)
-        (self.predicted, self.labels, self.confidences, self.places) = (predicted, labels, confidences, places)
+        (self.predicted, self.labels, self.confidences, self.areMargins, self.places) = (predicted, labels, confidences, areMargins, places)
     }
+
+    /// What a confidence is.
+    public var confidence: String { areMargins ? "margin" : "probability" }
 
     /// The pixels of one picture, `[height, width, channels]`.
     public func picture(_ index: Int) -> ArraySlice<UInt8> {
@@ -66,7 +71,7 @@ public struct ErrorPictures: Sendable, Equatable {
         try file.write(places, to: "\(group)/place")
         for (name, title, units) in [
             ("image", "images of the most confident errors", "1"), ("predicted", "predicted class", "class"), ("label", "class", "class"),
-            ("confidence", "probability of the predicted class", "1"), ("place", "place of the image in the data set's own list, as in /data/split/test", "1"),
+            ("confidence", "\(confidence) of the predicted class", "1"), ("place", "place of the image in the data set's own list, as in /data/split/test", "1"),
         ] {
             try file.setAttribute("units", of: "\(group)/\(name)", to: units)
             try file.setAttribute("long_name", of: "\(group)/\(name)", to: title)
@@ -94,6 +99,6 @@ public struct ErrorPictures: Sendable, Equatable {
         else { throw file.error("\(group): images of shape \(shape) do not go with \(labels.count) labels") }
         self.init(
             height: shape[1], width: shape[2], channels: shape.count == 4 ? 3 : 1, pixels: try file.read(image, as: UInt8.self), predicted: predicted, labels: labels,
-            confidences: confidences, places: places)
+            confidences: confidences, areMargins: try file.attributeStrings("long_name", of: "\(group)/confidence")?.first?.hasPrefix("margin") ?? false, places: places)
     }
 }

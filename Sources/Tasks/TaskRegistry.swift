@@ -28,6 +28,8 @@ public struct TaskKind: Sendable {
     let prepare: @Sendable (_ options: inout FieldReader, _ dataset: ImageDataset, _ training: TrainConfiguration) throws -> PreparedTask
     /// Which options are not at their defaults.
     let difference: @Sendable (_ options: inout FieldReader) -> ConfigurationNode
+    /// The options on which no loss depends, and those on which the training's alone does.
+    let besideLoss, ofTrainingLoss: Set<String>
 
     /// A kind of task, as definitions may name it.
     ///
@@ -35,13 +37,17 @@ public struct TaskKind: Sendable {
     ///   - documentation: one sentence on what it is.
     ///   - options: the table of what may stand below its name.
     ///   - smokeData: a small data set that is part of the program and has what the task needs.
+    ///   - besideLoss: the options on which the loss does not depend: runs that differ in others have losses that are different quantities.
+    ///   - ofTrainingLoss: those on which the training's loss depends, and the validation's and the test's do not.
     ///   - prepare: makes the task and its samples.
     public init<Options: Configurable>(
         _ name: String, _ documentation: String, options: Options.Type, smokeData: NamedDataset = .digits,
+        besideLoss: Set<String> = [], ofTrainingLoss: Set<String> = [],
         prepare: @escaping @Sendable (_ options: Options, _ dataset: ImageDataset, _ training: TrainConfiguration) throws -> PreparedTask
     ) {
         self.name = name
         self.smokeData = smokeData
+        (self.besideLoss, self.ofTrainingLoss) = (besideLoss, ofTrainingLoss)
         description = OptionDescription(name, "a map", .map(Options.descriptions), documentation, children: { Options.descriptions })
         @Sendable func read(_ fields: inout FieldReader) -> Options {
             let options = Options(from: &fields)
@@ -71,7 +77,7 @@ public struct TaskRegistry: Sendable {
 
     /// The program's own.
     public static let standard = TaskRegistry([
-        TaskKind(defaultName, "One class for each image.", options: ClassificationOptions.self) { options, dataset, training in
+        TaskKind(defaultName, "One class for each image.", options: ClassificationOptions.self, ofTrainingLoss: ["class_weights"]) { options, dataset, training in
             if let label = dataset.unseenClasses.first {
                 throw UserError(at: "data.unseen_classes", "a classifier cannot tell class \(label) without training images; expected the task metric_learning")
             }
@@ -83,25 +89,30 @@ public struct TaskRegistry: Sendable {
                 classWeights: try options.classWeights?.values(for: dataset), storesLogits: training.storesOutputs, hasFreePlaces: dataset.sharesSequences)
             return PreparedTask(task, on: try dataset.packed(places: training.batchSize / training.shards))
         },
-        TaskKind("segmentation", "A class for each pixel.", options: SegmentationOptions.self, smokeData: .digitScenes) { options, dataset, training in
+        TaskKind("segmentation", "A class for each pixel.", options: SegmentationOptions.self, smokeData: .digitScenes, ofTrainingLoss: ["class_weights"]) { options, dataset, training in
             PreparedTask(try Segmentation(options, of: dataset, labelSmoothing: training.labelSmoothing), on: dataset)
         },
         TaskKind("localization", "The class and the box of one object.", options: LocalizationOptions.self, smokeData: .digitScenes) { options, dataset, training in
             PreparedTask(try Localization(options, of: dataset, labelSmoothing: training.labelSmoothing), on: dataset)
         },
-        TaskKind("detection", "The classes and the boxes of all objects.", options: DetectionOptions.self, smokeData: .digitScenes) { options, dataset, training in
+        TaskKind("detection", "The classes and the boxes of all objects.", options: DetectionOptions.self, smokeData: .digitScenes, besideLoss: ["score_threshold", "suppression"]) {
+            options, dataset, training in
             PreparedTask(try ObjectDetection(options, of: dataset, labelSmoothing: training.labelSmoothing), on: dataset)
         },
-        TaskKind("multi_label", "Which classes an image has, any number of them.", options: MultiLabelOptions.self, smokeData: .digitScenes) { options, dataset, training in
+        TaskKind("multi_label", "Which classes an image has, any number of them.", options: MultiLabelOptions.self, smokeData: .digitScenes, ofTrainingLoss: ["positive_weights"]) {
+            options, dataset, training in
             PreparedTask(try MultiLabel(options, of: dataset, training), on: dataset)
         },
         TaskKind("regression", "Numbers for each image.", options: RegressionOptions.self, smokeData: .digitScenes) { options, dataset, training in
             PreparedTask(try Regression(options, of: dataset, training), on: dataset)
         },
-        TaskKind("reconstruction", "The image itself.", options: ReconstructionOptions.self) { options, dataset, training in
+        TaskKind("reconstruction", "The image itself.", options: ReconstructionOptions.self, besideLoss: ["neighbours"]) { options, dataset, training in
             PreparedTask(try Reconstruction(options, of: dataset, training), on: dataset)
         },
-        TaskKind(MetricLearning.taskName, "An embedding: images of a class near each other.", options: MetricLearningOptions.self) { options, dataset, training in
+        TaskKind(
+            MetricLearning.taskName, "An embedding: images of a class near each other.", options: MetricLearningOptions.self,
+            besideLoss: ["embedding", "recall", "few_shot"]
+        ) { options, dataset, training in
             PreparedTask(try MetricLearning(options, of: dataset, training: training), on: dataset.markingPlaces())
         },
     ])
@@ -164,6 +175,22 @@ public struct TaskRegistry: Sendable {
         guard errors.messages.isEmpty else { return node }
         if difference.entries?.isEmpty != false { return name == Self.defaultName ? nil : .text(name) }
         return .map([(name, difference)])
+    }
+
+    /// What the loss of a definition's task is: its name and the options on which the loss depends, those at their defaults left out, such as
+    /// `reconstruction {loss: bce}`. Losses of which it is not the same are different quantities.
+    ///
+    /// - Parameter isOfTraining: whether the training's loss is meant, which the weights of classes change.
+    public func lossText(of node: ConfigurationNode?, isOfTraining: Bool = false) -> String {
+        guard let identity = identity(of: node) else { return Self.defaultName }
+        guard let entries = identity.entries, entries.count == 1 else {
+            if case .scalar(let name, _) = identity.value { return name }
+            return YAML.line(identity)
+        }
+        let name = entries[0].key, kind = kinds.first { $0.name == name }
+        let others = (kind?.besideLoss ?? []).union(isOfTraining ? [] : kind?.ofTrainingLoss ?? [])
+        let options = (entries[0].node.entries ?? []).filter { !others.contains($0.key) }
+        return options.isEmpty ? name : "\(name) \(YAML.line(.map(options.map { ($0.key, $0.node) })))"
     }
 
     /// The name of a task, and its options; nil where it is no choice.

@@ -46,7 +46,7 @@ import Testing
         // The accuracy that the training measured is that of the logits.
         for run in try folders() {
             let reader = try RunReader(run), test = try #require(try reader.evaluation())
-            let scores = try #require(test.scores(classes: reader.description.classes))
+            let scores = try #require(test.scores(of: reader.description))
             #expect(abs(scores.topAccuracy(1) - test.accuracy) < 1e-12 && abs(scores.negativeLogLikelihood - test.loss) < 1e-5)
         }
         for (words, sentence) in [
@@ -70,7 +70,7 @@ import Testing
         for (one, other) in zip(try folders(), try folders("Others")) {
             #expect(try Data(contentsOf: URL(filePath: one.runFile)) == Data(contentsOf: URL(filePath: other.runFile)))
             let reader = try RunReader(one), errors = try #require(try reader.errors()), test = try #require(try reader.evaluation())
-            let scores = try #require(test.scores(classes: 10)), places = try #require(try reader.wholeDescription().data?.split?.test)
+            let scores = try #require(test.scores(of: reader.description)), places = try #require(try reader.wholeDescription().data?.split?.test)
             let wrong = test.labels.indices.filter { !scores.isRight(image: $0) }.sorted { (scores.confidence(image: $0), $1) > (scores.confidence(image: $1), $0) }.prefix(64)
             #expect(!wrong.isEmpty && errors.places == wrong.map { Int64(places[$0]) })
             #expect(errors.confidences == wrong.map { Float(scores.confidence(image: $0)) } && errors.predicted == wrong.map { Int64(test.predictions[$0]) })

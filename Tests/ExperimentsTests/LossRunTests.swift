@@ -71,6 +71,7 @@ import VisionData
             }
             #expect(try Inspection(whole.path).text.contains("test \(item.measures.last!.replacing("_", with: " "))"))
             #expect(try Comparison(under: ["\(results)/whole"]).rendered(as: .table).contains("test \(contents.description.monitored.replacing("_", with: " "))"))
+            if item.task.contains("hinge") { try expectNoProbabilities(of: whole, in: results) }
             if item.task.contains("ordinal") {
                 var options = Comparison.Options()
                 (options.metric, options.others) = (.test("scaled_nll"), [.test("temperature"), .test("scaled_ece")])
@@ -78,6 +79,36 @@ import VisionData
                 #expect(try scaled.rendered(as: .table).contains("test temperature"))
             }
         }
+    }
+
+    /// Margins are ranked, and taken for no probabilities.
+    private func expectNoProbabilities(of run: RunFolder, in results: String) throws {
+        let inspection = try Inspection(run.path)
+        #expect(inspection.text.contains("test AUC") || inspection.text.contains("test auc"), "\(inspection.text)")
+        for name in ["nll", "ece", "brier"] { #expect(!inspection.text.contains("test \(name)") && !inspection.json.contains("\"\(name)\"")) }
+        #expect(try !Report(under: ["\(results)/whole"]).html.contains("Calibration"))
+        for metric in ["nll", "ece", "brier", "temperature", "scaled_nll"] {
+            var options = Comparison.Options()
+            options.metric = .test(metric)
+            let error = #expect(throws: UserError.self) { try Comparison(under: ["\(results)/whole"], options: options) }
+            #expect(error?.message.contains("has no test_\(metric): its logits are the margins of a hinge loss, which are no probabilities") == true, "\(error?.message ?? "")")
+        }
+        let reader = try RunReader(run), test = try #require(try reader.evaluation()), logits = try #require(test.tables["logits"]?.reals)
+        if let errors = try reader.errors() {
+            let largest = test.labels.indices.filter { test.labels[$0] != test.predictions[$0] }.map { logits[$0 * 10 + test.predictions[$0]] }.sorted(by: >)
+            #expect(errors.areMargins && errors.confidences == Array(largest.prefix(errors.count)))
+        }
+        let trained = try TrainedModel(of: run)
+        #expect(trained.kind == .margin)
+        #expect(logits.withUnsafeBufferPointer { ImagePrediction(UnsafeBufferPointer(rebasing: $0[..<10]), count: 1, as: trained.kind) }.scores == [logits[..<10].max()!])
+    }
+
+    /// Neither runs of the definition nor runs of others that answer with margins are members of an ensemble.
+    @Test func marginsMakeNoEnsemble() throws {
+        let text = "data: {name: digits, test_examples: 64}\ntrain: {epochs: 1}\ntask: {classification: {loss: hinge}}\nmodels: {m: {mlp: {widths: [4]}}}\nseeds: [0, 1]\nensembles: {both: {models: [m]}}\n"
+        let error = #expect(throws: UserError.self) { _ = try Experiment(definition(text), dataDirectory: nil) }
+        #expect(error?.message.contains("ensembles.both: m answers with the margins of a hinge loss, which are no probabilities, whose mean an ensemble is") == true, "\(error?.message ?? "")")
+        #expect(throws: Never.self) { _ = try Experiment(definition(text.replacing("[m]}}", with: "[m], soup: uniform}}")), dataDirectory: nil) }
     }
 
     private static let distilled = """

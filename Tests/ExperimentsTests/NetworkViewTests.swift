@@ -40,7 +40,7 @@ struct NetworkViewTests {
             #expect(try probe.gradCAMLayerName() == "stage3")
             let last = try probe.gradCAM(layer: nil), maps = try images.map { try last($0, nil) }
             #expect(maps.map { Int32($0.classIndex) } == (try fixture.tensor("/resnet/labels").elements()))
-            #expect(maps.allSatisfy { ($0.rows, $0.columns) == (4, 4) && $0.probability > 0.2 && $0.probability < 1 })
+            #expect(maps.allSatisfy { ($0.rows, $0.columns) == (4, 4) && $0.score > 0.2 && $0.score < 1 })
             try expectEqual(maps.flatMap { $0.maps[0] }, "/resnet/stage3")
             try expectEqual(images.flatMap { try probe.gradCAM(layer: "stage2")($0, nil).maps[0] }, "/resnet/stage2")
             try expectEqual(zip(images, maps).flatMap { try last($0, ($1.classIndex + 1) % 5).maps[0] }, "/resnet/second")

@@ -273,6 +273,25 @@ import Testing
         #expect(throws: UserError(.usage, sentence)) { try plan(text) }
     }
 
+    @Test("Trials are not ranked by losses that are different quantities", arguments: [
+        ("task: {reconstruction: {loss: mse}}", "task.reconstruction.loss: [mse, bce]", "task.reconstruction.loss", "val_psnr"),
+        ("task: {classification: {loss: hinge}}", "task.classification.loss: [cross_entropy, hinge]", "task.classification.loss", "val_accuracy"),
+        ("", "task: [classification, {classification: {class_weights: balanced}}]", nil, ""),
+        ("task: {reconstruction: {neighbours: 1}}", "task.reconstruction.neighbours: [0, 2]", nil, ""),
+        ("task: reconstruction", "train.l1: [0, 1]", nil, ""),
+    ] as [(String, String, String?, String)])
+    func halvingByLosses(task: String, grid: String, key: String?, metric: String) throws {
+        let model = task.contains("reconstruction") ? "{autoencoder: {code: 4}}" : "{mlp: {widths: [4]}}"
+        let text = "data: {name: digits, validation: 60}\nmodels: {m: \(model)}\n\(task)\nsweep:\n  grid: {\(grid)}\n  halving: {metric: val_loss}\n"
+        let plan = try SweepPlan(definition(text))
+        guard let key else {
+            try plan.check(dataDirectory: nil)
+            return
+        }
+        let sentence = "x.yaml:6: sweep.halving.metric: val_loss is another quantity for each \(key), of which none is better; expected another metric, such as \(metric)"
+        #expect(throws: UserError(.usage, sentence)) { try plan.check(dataDirectory: nil) }
+    }
+
     @Test func nothingToSweep() {
         #expect(throws: UserError(.usage, "x has no sweep; harness run trains it")) { try SweepPlan(definition(Self.base)) }
         #expect(throws: UserError(.usage, "x.yaml:7: sweep: expected grid, zip, list, random or seeds, found nothing")) { try definition(Self.base + "\nsweep: {}") }

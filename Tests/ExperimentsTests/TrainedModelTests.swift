@@ -87,7 +87,7 @@ import VisionData
     @Test func mostProbableClasses() {
         let logits: [Float] = [1, 3, 2, 3]
         let prediction = logits.withUnsafeBufferPointer { ImagePrediction($0, count: 3) }
-        #expect(prediction.classes == [1, 3, 2] && abs(prediction.probabilities[0] - 0.3995) < 1e-4 && prediction.probabilities[0] == prediction.probabilities[1])
+        #expect(prediction.classes == [1, 3, 2] && abs(prediction.scores[0] - 0.3995) < 1e-4 && prediction.scores[0] == prediction.scores[1])
     }
 
     // MARK: Weights

@@ -555,9 +555,29 @@ struct ComparisonTests {
         try withTemporaryFolder { results in
             try Example.writeRun(results, model: "a", seed: 0, accuracy: 0.9)
             try Example.writeRun(results, model: "b", seed: 0, accuracy: 0.9, task: #""task": {"localization": {"box_weight": 2}}, "#)
-            let sentence = "losses of different tasks are different quantities, of which none is better: classification, localization"
+            let sentence = Self.otherLosses + "classification, {localization: {box_weight: 2}}"
             #expect(try comparison(results) { $0.metric = .test("loss") }.notes.contains(sentence))
             #expect(try !comparison(results).notes.contains(sentence))
+        }
+    }
+
+    private static let otherLosses = "losses of different tasks, or of a task with other options, are different quantities, of which none is better, so without a difference: "
+
+    @Test("Rows whose losses are different quantities have no difference, interval of it, or p", arguments: [Metric.test("loss"), .validation("loss"), .training("loss")])
+    func lossesOfOtherOptionsAreNotOneQuantity(metric: Metric) throws {
+        try withTemporaryFolder { results in
+            for (model, loss) in [("a", "mse"), ("b", "mse"), ("c", "ssim")] {
+                for seed in 0..<6 {
+                    try Example.writeRun(results, model: model, seed: seed, accuracy: 0.9 + 0.01 * Double(seed), task: #""task": {"reconstruction": {"loss": "\#(loss)"}}, "#)
+                }
+            }
+            let comparison = try comparison(results) { $0.metric = metric }
+            #expect(try cells(comparison).map { $0["pairs"] } == ["", "6", ""] && cells(comparison).map { $0["p"] == "" } == [true, false, true])
+            #expect(comparison.notes == [Self.otherLosses + "{reconstruction: {loss: mse}}, {reconstruction: {loss: ssim}}"])
+            // A mean over several losses is none.
+            let pooled = try self.comparison(results) { ($0.metric, $0.by) = (metric, ["seed"]) }
+            #expect(pooled.rows.allSatisfy { $0.test == nil })
+            #expect(try self.comparison(results).rows.filter { $0.test != nil }.count == 2, "of the accuracy nothing is missing")
         }
     }
 

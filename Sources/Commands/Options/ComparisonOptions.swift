@@ -21,10 +21,18 @@ struct ComparisonOptions: ParsableArguments {
 
     /// What a comparison needs of them, and of the definitions, whose models stand in their order.
     func options(_ registry: Registry) -> Comparison.Options {
-        var options = Comparison.Options()
+        var options = Comparison.Options(registry)
         (options.metric, options.others) = (metric?.values[0], Array((metric?.values ?? []).dropFirst()))
         (options.by, options.conditions, options.tags, options.baseline) = (by, `where`, tag, baseline)
         options.modelOrder = { try? Definition(named: $0, registry: registry).models.map(\.name) }
         return options
+    }
+}
+
+extension Comparison.Options {
+    /// What a comparison does unasked, with what the tasks of a registry say of their losses.
+    init(_ registry: Registry) {
+        self.init()
+        lossText = { registry.tasks.lossText(of: $0, isOfTraining: $1) }
     }
 }

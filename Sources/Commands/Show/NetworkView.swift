@@ -101,19 +101,19 @@ struct NetworkView {
             let place = tested.firstIndex(of: Int32(errors.places[index])).map { "#\($0) " } ?? ""
             return PictureSheet.Cell(
                 Raster(image: values, width: errors.width, height: errors.height, channels: errors.channels),
-                ["\(name(errors.labels[index])) → \(name(errors.predicted[index]))", "\(place)\(String(format: "%.1f", errors.confidences[index] * 100))%"])
+                ["\(name(errors.labels[index])) → \(name(errors.predicted[index]))", "\(place)\(errors.areMargins ? decimals(Double(errors.confidences[index]), 2) : String(format: "%.1f%%", errors.confidences[index] * 100))"])
         }
         self.name = "errors"
         figure = PictureSheet(
             title: "The most confident errors of \((run.path as NSString).lastPathComponent)",
-            caption: "Class → predicted class, the place of the test image, and the probability of the predicted class; the surest error first.", cells: cells, columns: 8)
+            caption: "Class → predicted class, the place of the test image, and the \(errors.confidence) of the predicted class; the surest error first.", cells: cells, columns: 8)
         numbers = [
             Numbers(
                 name: "images", shape: [errors.count, errors.height, errors.width] + (errors.channels == 1 ? [] : [3]), values: .bytes(errors.pixels),
                 title: "images of the most confident errors"),
             Numbers(name: "label", shape: [errors.count], values: .integers(errors.labels), title: "class", units: "class"),
             Numbers(name: "predicted", shape: [errors.count], values: .integers(errors.predicted), title: "predicted class", units: "class"),
-            Numbers(name: "confidence", shape: [errors.count], values: .floats(errors.confidences), title: "probability of the predicted class"),
+            Numbers(name: "confidence", shape: [errors.count], values: .floats(errors.confidences), title: "\(errors.confidence) of the predicted class"),
         ]
     }
 

@@ -172,13 +172,13 @@ final class ShownModel {
                 let view = found.maps.count > 1 ? views[place] : nil, title = place == 0 ? words(image) : []
                 cells.append(PictureSheet.Cell(picture(image, view: view), view.map { title.prefix(1) + ["view \($0)"] } ?? title))
                 cells.append(overlay(
-                    image, map, found.rows, found.columns, "for \(trained.className(found.classIndex))", percent(found.probability), isSmooth: true, view: view, high: high))
+                    image, map, found.rows, found.columns, "for \(trained.className(found.classIndex))", scoreText(found.score), isSmooth: true, view: view, high: high))
             }
             numbers += found.maps.joined()
             (mapCount, size) = (found.maps.count, (found.rows, found.columns))
         }
         let sheet = PictureSheet(
-            title: "Grad-CAM of \(layer) in \(name)", caption: "How strongly parts of the image speak for a class, and the model's probability of it (Selvaraju et al., 2017).", cells: cells,
+            title: "Grad-CAM of \(layer) in \(name)", caption: "How strongly parts of the image speak for a class, and the model's \(trained.kind.name) of it (Selvaraju et al., 2017).", cells: cells,
             columns: perRow(images.count * mapCount),
             scale: PictureSheet.Scale(.sequential, low: "0", high: "largest", label: mapCount == 1 ? "within each map" : "among an image's views"))
         return NetworkView(
@@ -194,14 +194,14 @@ final class ShownModel {
         let (height, width) = (trained.input.height, trained.input.width)
         var cells: [PictureSheet.Cell] = [], numbers: [Float] = []
         for image in images {
-            let (index, probability, values) = try evaluate(image.pixels, classIndex), largest = values.map(abs).max() ?? 0
+            let (index, score, values) = try evaluate(image.pixels, classIndex), largest = values.map(abs).max() ?? 0
             cells.append(PictureSheet.Cell(picture(image), words(image)))
             cells.append(PictureSheet.Cell(
-                Raster(map: values, width: width, height: height, range: -largest...largest, scale: .diverging), ["for \(trained.className(index))", percent(probability)]))
+                Raster(map: values, width: width, height: height, range: -largest...largest, scale: .diverging), ["for \(trained.className(index))", scoreText(score)]))
             numbers += values
         }
         let sheet = PictureSheet(
-            title: "Integrated gradients in \(name)", caption: "Which pixels speak for a class and which against it, beside a black image, and the model's probability of it (Sundararajan et al., 2017).",
+            title: "Integrated gradients in \(name)", caption: "Which pixels speak for a class and which against it, beside a black image, and the model's \(trained.kind.name) of it (Sundararajan et al., 2017).",
             cells: cells, columns: perRow(images.count), scale: PictureSheet.Scale(.diverging, low: "against", high: "for", label: "within each map"))
         return NetworkView(
             "integrated_gradients", sheet,
@@ -273,6 +273,9 @@ final class ShownModel {
             name: "images", shape: [images.count, input.height, input.width] + (isColoured ? [3] : []),
             values: .bytes(isColoured ? pixels : stride(from: 0, to: pixels.count, by: 3).map { pixels[$0] }), title: "the images")
     }
+
+    /// A probability, or a margin, of a class.
+    private func scoreText(_ score: Float) -> String { trained.kind == .margin ? decimals(Double(score), 2) : percent(score) }
 
     func percent(_ share: Float) -> String { "\(String(format: "%.1f", share * 100))%" }
 

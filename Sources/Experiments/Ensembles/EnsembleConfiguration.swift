@@ -9,7 +9,7 @@ import RunStore
 ///       others: {models: [vit], runs: [vit_vs_resnet/resnet20-s0]}       # with a run of another experiment
 ///       soup:   {models: [tuned], soup: greedy}    # the mean of the weights
 ///
-/// The probabilities are the softmax of the test logits that the run files keep, so nothing is computed again. A soup's weights are the mean of its runs'
+/// The probabilities are the softmax of the test logits that the run files keep, so nothing is computed again; margins of a hinge loss have none. A soup's weights are the mean of its runs'
 /// best weights, for which its models are one network, trained as they may be, and get the images in one form; it is tested on their images. Running
 /// statistics of batch norms are then those over one epoch of the first member's training images, as in `train.swa`. A greedy soup takes the runs in, the best
 /// validation first, each unless it makes the validation of the mean worse. The mean of weights is any good where the trainings started from the same

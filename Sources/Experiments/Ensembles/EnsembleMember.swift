@@ -25,8 +25,9 @@ struct EnsembleMember {
 
     /// The classes of the test images, and the logits of each `[images, classes]`.
     ///
-    /// - Throws: `.data` when the run did not keep them.
+    /// - Throws: `.data` when the run did not keep them, or its logits are margins.
     func outputs() throws -> (labels: [Int64], logits: [Float]) {
+        try requireProbabilities()
         guard let labels = test.tables["labels"]?.integers, let logits = test.tables["logits"]?.reals else {
             throw UserError(.data, "\(name): has no logits of the test images (train.store_outputs: false), from which an ensemble is made")
         }
@@ -34,6 +35,14 @@ struct EnsembleMember {
             labels.allSatisfy({ (0..<Int64(classes)).contains($0) })
         else { throw UserError(.data, "\(name): has \(grouped(logits.count)) logits for \(grouped(labels.count)) test images, which do not go together") }
         return (labels, logits)
+    }
+
+    /// What is said of margins in the place of probabilities.
+    static let margins = "the margins of a hinge loss, which are no probabilities, whose mean an ensemble is; expected another task.classification.loss, or a soup"
+
+    /// - Throws: `.data` when the run's logits are margins.
+    func requireProbabilities() throws {
+        if description.measures.areOfMargins { throw UserError(.data, "\(name): answers with \(Self.margins)") }
     }
 
     /// What a file of the ensemble says of it.

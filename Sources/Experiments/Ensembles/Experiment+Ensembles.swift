@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import RunStore
+import Tasks
 import TensorCore
 import Training
 
@@ -34,6 +35,9 @@ extension Experiment {
             let tables = task.layout(of: .test).columns.map(\.name)
             if configuration.soup == nil, definition.train.storesOutputs, !tables.contains("logits") || !tables.contains("labels") {
                 throw refusal("the task \(task.name) keeps no logits and labels of the test images, from which an ensemble is made", at: ensemble.path)
+            }
+            if configuration.soup == nil, let model = models.first(where: { (task(of: $0.name) as? Classification)?.loss.isOfMargins == true }) {
+                throw refusal("\(model.name) answers with \(EnsembleMember.margins)", at: ensemble.path)
             }
             guard let first = models.first else { continue }
             if configuration.soup == .greedy, part(of: first).dataset.indices(of: .validation).isEmpty {
@@ -87,7 +91,8 @@ extension Experiment {
             for (index, word) in ensemble.configuration.runs.enumerated() {
                 do {
                     guard let folder = try EnsembleMember.folder(of: word, in: results, planned: planned) else { continue }
-                    let test = EnsembleTest(try EnsembleMember(folder), self)
+                    let member = try EnsembleMember(folder), test = EnsembleTest(member, self)
+                    try member.requireProbabilities()
                     if let sentence = first.flatMap(test.difference) { throw UserError(.data, sentence) }
                     first = first ?? test
                 } catch let error as UserError {

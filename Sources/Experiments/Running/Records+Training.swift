@@ -78,7 +78,7 @@ extension ErrorPictures {
     init?(_ test: EvaluationResult, of source: any SampleSource) throws {
         guard let dataset = source as? ImageDataset, let logits = test.tables["logits"]?.reals, let labels = test.tables["labels"]?.integers,
             test.tables["predictions"] != nil, !labels.isEmpty,
-            let scores = ClassScores(logits: logits, labels: labels, classCount: logits.count / labels.count), scores.isMeasurable
+            let scores = ClassScores(logits: logits, labels: labels, classCount: logits.count / labels.count, areMargins: test.values.measures.areOfMargins), scores.isMeasurable
         else { return nil }
         let order = dataset.evaluationOrder(of: .test)
         precondition(order.count == labels.count, "an evaluation has a row for each image")
@@ -89,7 +89,7 @@ extension ErrorPictures {
         let first = (dataset.testIsFold ? dataset.images.train : dataset.images.test).lowerBound
         self.init(
             height: pictures.height, width: pictures.width, channels: pictures.channels, pixels: pictures.pixels,
-            predicted: worst.map { Int64(scores.predictions[$0.image]) }, labels: worst.map { labels[$0.image] }, confidences: worst.map { Float($0.confidence) },
+            predicted: worst.map { Int64(scores.predictions[$0.image]) }, labels: worst.map { labels[$0.image] }, confidences: worst.map { Float($0.confidence) }, areMargins: scores.areMargins,
             places: worst.map { Int64(order[$0.image]) - Int64(first) })
     }
 }

@@ -7,8 +7,8 @@ import TensorCore
 public struct GradCAM {
     /// The class.
     public let classIndex: Int
-    /// The model's probability of it.
-    public let probability: Float
+    /// The model's probability of it, or its margin (`TrainedModel.kind`).
+    public let score: Float
     /// The size of the map.
     public let rows, columns: Int
     /// Of each picture that the model sees of the image, as `ImagePlanes.seen` has them, or of all together: `[rows · columns]`, none of them negative.
@@ -51,7 +51,7 @@ extension ModelProbe {
                     Float(max(0, (0..<channels).reduce(0.0) { $0 + weights[$1] * Double(values[1][first + cell * channels + $1]) }))
                 }
             }
-            return GradCAM(classIndex: index, probability: ImagePrediction.probability(of: index, logits), rows: grid.rows, columns: grid.columns, maps: maps)
+            return GradCAM(classIndex: index, score: trained.score(of: index, logits), rows: grid.rows, columns: grid.columns, maps: maps)
         }
     }
 
@@ -73,9 +73,9 @@ extension ModelProbe {
     ///
     /// Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks", ICML 2017; y_c is the logit.
     ///
-    /// - Returns: takes an image's pixels, and a class or nil for the predicted one; gives the class, its probability and `[height · width]`, the sum over channels.
+    /// - Returns: takes an image's pixels, and a class or nil for the predicted one; gives the class, its probability or margin and `[height · width]`, the sum over channels.
     /// - Throws: `.usage` when the model's features have no gradient.
-    public func integratedGradients(steps: Int = 64) throws -> (_ pixels: [Float], _ classIndex: Int?) throws -> (classIndex: Int, probability: Float, values: [Float]) {
+    public func integratedGradients(steps: Int = 64) throws -> (_ pixels: [Float], _ classIndex: Int?) throws -> (classIndex: Int, score: Float, values: [Float]) {
         precondition(batchSize == 1 && steps > 0, "gradients are those of one image")
         if let fixed = trained.definition.configuration as? any FixedFeatureConfiguration, !fixed.hasGradient {
             throw UserError(.usage, "\(trained.definition.family) makes features that have no gradient with respect to pixels; expected a network, or edges other than canny's")
@@ -92,7 +92,7 @@ extension ModelProbe {
             }
             let attributions = pixels.indices.map { Double(pixels[$0] - black[$0 % channels]) * sums[$0] / Double(steps) }
             let values = stride(from: 0, to: pixels.count, by: channels).map { Float(attributions[$0..<$0 + channels].reduce(0, +)) }
-            return (index, ImagePrediction.probability(of: index, logits), values)
+            return (index, trained.score(of: index, logits), values)
         }
     }
 
@@ -105,9 +105,10 @@ extension ModelProbe {
     private func largestIndex(_ logits: [Float]) -> Int { logits.indices.max { (logits[$0], $1) < (logits[$1], $0) }! }
 }
 
-extension ImagePrediction {
-    /// The softmax probability of a class.
-    static func probability(of index: Int, _ logits: [Float]) -> Float {
+extension TrainedModel {
+    /// The softmax probability of a class, or its margin.
+    fileprivate func score(of index: Int, _ logits: [Float]) -> Float {
+        if kind == .margin { return logits[index] }
         let largest = Double(logits.max()!)
         func power(_ value: Float) -> Double { exp(Double(value) - largest) }
         return Float(power(logits[index]) / logits.reduce(0) { $0 + power($1) })

@@ -142,6 +142,8 @@ public struct SweepPlan: Sendable {
     ) throws -> [String: Experiment] {
         var loaded: [String: Experiment] = [:], seen: Set<String> = [], sentences: [String] = []
         var data: (value: DataConfiguration, key: String)?, models: [String: (value: ModelDefinition, key: String)] = [:]
+        // What every checked trial measures of its validation.
+        var measured: [String]?
         for (index, entry) in entries.enumerated() where entry.outcome == .planned {
             progress?.show(index, of: entries.count, "trials checked")
             let definition = try writtenDefinition(of: entry), model = definition.models[0]
@@ -153,11 +155,15 @@ public struct SweepPlan: Sendable {
             let fitted = train.parameters.isEmpty && train.initialWeights == nil && train.distillation == nil && train.averages.isEmpty ? "" : YAML.line(train.completeNode)
             // Among the definition's models are those that this one starts from.
             let source = !train.takesFromTrials ? "" : definition.allModels.map { YAML.line($0.definition.node) }.joined()
-            guard seen.insert(key + models[model.name]!.key + fitted + source).inserted else { continue }
+            let task = definition.task.map { YAML.line($0) } ?? ""
+            guard seen.insert(key + models[model.name]!.key + fitted + source + task).inserted else { continue }
             do {
                 let experiment = try Experiment(definition, dataDirectory: dataDirectory, sharing: loaded[key] ?? loaded.values.sharing(definition.sourceKey))
                 if loaded[key] == nil { loaded[key] = experiment }
                 if let halving = file.halving {
+                    let names = train.measures(experiment.measures).filter(\.isOfEvaluation).map(\.name), monitored = experiment.task.monitored
+                    let ordered = names.filter { $0 == monitored } + names.filter { $0 != monitored }
+                    measured = measured?.filter(ordered.contains) ?? ordered
                     _ = try (base ?? definition).placing {
                         try Monitor(
                             named: halving.metric, among: train.measures(experiment.measures), of: experiment.task.name, at: "sweep.halving.metric")
@@ -167,8 +173,24 @@ public struct SweepPlan: Sendable {
                 if !sentences.contains("\(error)") { sentences.append("\(error)") }
             }
         }
+        if sentences.isEmpty, let measured, let sentence = try lossesInHalving(besides: measured) { sentences.append(sentence) }
         if !sentences.isEmpty { throw UserError(.usage, sentences.joined(separator: "\n")) }
         return loaded
+    }
+
+    /// Why halving cannot rank trials by their loss: it is another quantity in some of a model's trials than in others. nil where it can.
+    ///
+    /// - Parameter measured: what all trials measure, the best metric first.
+    private func lossesInHalving(besides measured: [String]) throws -> String? {
+        guard let halving = file.halving, halving.metric == Monitor.prefix + Measure.lossName else { return nil }
+        let values = Dictionary(grouping: entries.flatMap(\.values).filter { $0.key == "task" || $0.key.hasPrefix("task.") }, by: \.key)
+        let keys = values.filter { Set($0.value.map(\.value)).count > 1 }.keys.sorted()
+        if keys.isEmpty { return nil }
+        let losses = try Dictionary(grouping: entries, by: \.model).mapValues { try Set($0.map { registry.tasks.lossText(of: try writtenDefinition(of: $0).task) }) }
+        guard losses.values.contains(where: { $0.count > 1 }) else { return nil }
+        let other = measured.first { $0 != Measure.lossName }.map { ", such as \(Monitor.prefix)\($0)" } ?? ""
+        let path = "sweep.halving.metric", place = base.map { "\($0.mark(of: path)): " } ?? ""
+        return "\(place)\(path): \(halving.metric) is another quantity for each \(keys.joined(separator: " and ")), of which none is better; expected another metric\(other)"
     }
 }
 

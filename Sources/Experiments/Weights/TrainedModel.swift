@@ -38,8 +38,8 @@ public struct TrainedModel: Sendable {
     /// The format of the numbers between operations.
     public let precision: Precision
     let weights: FileWeights
-    /// Whether an image has any number of classes, each with a probability of its own.
-    public private(set) var hasSeveralLabels = false
+    /// What the logits of an image's classes are.
+    public private(set) var kind = ImagePrediction.Kind.probability
 
     /// A model for images that are normalized already.
     ///
@@ -90,7 +90,7 @@ public struct TrainedModel: Sendable {
             definition.task, shape: shape, mean: data.mean, deviation: data.standardDeviation, hidesPixels: hidesPixels)
         seed = trial.seed
         (embeds, normalizesEmbeddings) = (embedding != nil, embedding?.isNormalized ?? false)
-        hasSeveralLabels = task == "multi_label"
+        kind = task == "multi_label" ? .ownProbability : description.measures.areOfMargins ? .margin : .probability
         try check(trial.model.name, path)
     }
 
