@@ -139,7 +139,7 @@ struct PredictCommand: DefinitionCommand {
         if tiles || overlap != nil { throw UserError(.usage, "\(tiles ? "--tiles" : "--overlap"): goes with a model that answers for every pixel, such as unet") }
         let output = try output.map { try OutputFile.path($0, besides: inputs) }
         // A set may have all classes.
-        let top = min(self.top ?? (trained.hasSeveralLabels ? trained.classes : 1), trained.classes)
+        let top = min(self.top ?? (trained.kind == .ownProbability ? trained.classes : 1), trained.classes)
         let file = try output.map { try PredictionFile($0, classes: trained.classes, classNames: trained.classNames, top: top, trained.kind) }
         var text = format.map { PredictionText($0, trained.kind, classNames: trained.classNames, hasRanks: top > 1) }
         if text == nil, output == nil { text = PredictionText(.table, trained.kind, classNames: trained.classNames, hasRanks: top > 1) }
