@@ -151,6 +151,11 @@ struct RunFold: Equatable, Sendable {
     }
 }
 
+extension RunDescription {
+    /// The definition that the run keeps; nil when it cannot be read.
+    var definition: ConfigurationNode? { try? YAML.node(configuration) { SourceMark(file: "/config", line: $0) } }
+}
+
 extension ConfigurationNode {
     /// A definition without its seeds, and without those of the trials whose weights it takes, whose digests have the seed in them.
     fileprivate var withoutSeed: ConfigurationNode {

@@ -113,8 +113,9 @@ struct RunSummary: Sendable {
         guard let (split, measure) = metric.score(description.measures) else { return "" }
         if measure.isOfProbabilities, description.measures.areOfMargins { return ": its logits are the margins of a hinge loss, which are no probabilities" }
         if scores[metric] == nil {
+            let isSilent = description.definition?["train"]?["store_outputs"].map { if case .scalar("false", _) = $0.value { true } else { false } } ?? false
             let split = measure.isFittedToValidation ? EvaluatedSplit.validation : split
-            return ": its file keeps no logits of the \(split.rawValue) images\(!description.keepsOutputs ? " (train.store_outputs: false)" : "")"
+            return ": its file keeps no logits of the \(split.rawValue) images\(isSilent ? " (train.store_outputs: false)" : "")"
         }
         if case .topAccuracy(let k) = measure, let classes = description.classes, k > classes { return ": it has \(grouped(classes)) classes" }
         return ": it is not defined for its \(split.rawValue) images"

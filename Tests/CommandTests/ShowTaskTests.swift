@@ -113,6 +113,10 @@ import Testing
         #expect(map.exitCode == 0, "\(map.errors)")
         #expect(try String(decoding: Data(contentsOf: URL(filePath: path("e.svg"))), as: UTF8.self).contains("Embeddings of m-s0"))
 
+        let silent = try Program.run(["run", "near", "train.store_outputs=false", "train.epochs=1", "--results", "Silent", "--threads", "2"], in: folder.url)
+        #expect(silent.exitCode == 0, "\(silent.errors)")
+        let mute = try Program.run(["show", "Silent/near", "--neighbours", "--output", "x.png"], in: folder.url)
+        #expect(mute.exitCode == 65 && mute.errors.contains("has no embeddings of the test images: the run kept no outputs (train.store_outputs: false)"), "\(mute.errors)")
         let images = try HDF5Writer(path("images.h5"))
         try images.write([Float](repeating: 0.5, count: 64) + (0..<64).map { Float($0 % 5) / 5 }, to: "/images", shape: [2, 1, 8, 8])
         try images.close()

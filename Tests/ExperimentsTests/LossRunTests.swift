@@ -111,6 +111,22 @@ import VisionData
         #expect(throws: Never.self) { _ = try Experiment(definition(text.replacing("[m]}}", with: "[m], soup: uniform}}")), dataDirectory: nil) }
     }
 
+    /// Black images have no words.
+    @Test func imagesWithoutGradientsAreSaidWithTheirModel() throws {
+        try withTemporaryFolder { folder in
+            let file = try HDF5Writer("\(folder)/black.h5")
+            for (part, count) in [("train", 40), ("test", 8)] {
+                try file.write([UInt8](repeating: 0, count: count * 64), to: "/\(part)/images", shape: [count, 1, 8, 8])
+                try file.write((0..<count).map { Int32($0 % 2) }, to: "/\(part)/labels", shape: [count])
+            }
+            try file.close()
+            let text = "data: {hdf5: {path: \(folder)/black.h5}, normalization: none}\ntrain: {epochs: 1, batch_size: 8}\nmodels: {b: {bag_of_words: {patch: 4, words: 4}}}\n"
+            let options = Runner.Options(threads: 1, results: URL(filePath: folder), startsOver: false, command: [])
+            let error = #expect(throws: UserError.self) { _ = try Runner(Experiment(definition(text), dataDirectory: nil), options: options, terminal: .silent).run { false } }
+            #expect(error?.message.hasPrefix("x.yaml:3: models.b.bag_of_words: found no gradient in ") == true, "\(error?.message ?? "")")
+        }
+    }
+
     private static let distilled = """
         data:   {name: digits, test_examples: 64, augment: [{shift: 1}]}
         train:  {epochs: 2, batch_size: 64, optimizer: {adamw: {learning_rate: 5e-3}}}

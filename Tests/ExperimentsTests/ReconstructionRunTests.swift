@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import HDF5
 import Layers
 import Measures
 import Reports
@@ -44,6 +45,16 @@ import VisionData
             #expect((test.tables["example_inputs"] != nil) == (task == "mae" || task.contains("corruption")))
             let examples = try #require(try RunReader(whole).reconstructions())
             #expect(examples.count == 12 && examples.rows.last?.pixels == answers)
+            // Of hidden pixels alone, what is predicted of these images is what the test made of them.
+            if task == "mae" || task.contains("hidden") {
+                let file = try HDF5Writer("\(results)/images.h5")
+                try file.write(images.map { UInt8(($0 * 255).rounded()) }, to: "/images", shape: [12, 1, 8, 8])
+                try file.close()
+                let trained = try TrainedModel(of: whole)
+                var made: [Float] = []
+                try trained.predict(UnlabeledImages("\(results)/images.h5", mayBeBytes: true), threads: 2) { made += trained.answeredPicture(Array($0)) }
+                #expect(made.count == answers.count && zip(made, answers).allSatisfy { abs($0 - min(1, max(0, $1))) < 0.005 })
+            }
             if measures.contains("retrieval_precision") {
                 let neighbours = try #require(test.tables["neighbours"]?.integers)
                 #expect(neighbours.count == 64 * 3 && neighbours.allSatisfy { (0..<64).contains($0) })
@@ -51,6 +62,30 @@ import VisionData
             #expect(try Inspection(whole.path).text.contains("test psnr"))
             #expect(try Comparison(under: ["\(results)/whole"]).rendered(as: .table).contains("test loss"))
         }
+    }
+
+    /// Codes are outputs, the first images and the neighbours are not.
+    @Test func codesAreKeptUnlessOutputsAreNot() throws {
+        try withTemporaryFolder { results in
+            let text = Self.text("{neighbours: 3}", "{autoencoder: {widths: [8], code: 4}}")
+            let tables = try [text, text.replacing("epochs: 2", with: "epochs: 2, store_outputs: false")].enumerated().map { index, text in
+                let options = Runner.Options(threads: 2, results: URL(filePath: "\(results)/\(index)"), startsOver: false, command: [])
+                let run = try Runner(Experiment(definition(text), dataDirectory: nil), options: options, terminal: .silent).run { false }.folders[0]
+                return try #require(RunReader(run).contents().evaluations[.test]).tables
+            }
+            #expect(tables[0]["codes"] != nil && tables[1]["codes"] == nil)
+            #expect(tables[0].keys.filter { $0 != "codes" }.sorted() == tables[1].keys.sorted() && tables[0]["neighbours"] == tables[1]["neighbours"])
+        }
+    }
+
+    /// A wrong key of the training is all that is said of a model that goes with the task; one that does not is said with it.
+    @Test(arguments: [("task: reconstruction\n", ["train.epoch: unknown key"]), ("", ["train.epoch: unknown key", "mae gives an answer for every pixel, and classification asks for one for an image"])])
+    func wrongKeysAreSaidAlone(task: String, sentences: [String]) throws {
+        let text = "data: {name: digits}\ntrain: {epoch: 3}\n\(task)models: {a: {mae: {patch: 2, width: 16, depth: 2, heads: 2}}}\n"
+        let root = try YAML.node(text) { SourceMark(file: "x.yaml", line: $0) }
+        let error = #expect(throws: UserError.self) { _ = try Definition(root, name: "x", registry: .standard) { try ImageDataset.load($0, dataDirectory: nil) } }
+        let lines = (error?.message ?? "").split(separator: "\n")
+        #expect(lines.count == sentences.count && zip(lines, sentences).allSatisfy { $0.contains($1) }, "\(lines)")
     }
 
     /// A classifier's encoder starts as that of a masked autoencoder of another definition.
@@ -128,6 +163,7 @@ import VisionData
     ])
     func misfitsAreSaid(rest: String, sentence: String) throws {
         let error = #expect(throws: UserError.self) { _ = try Experiment(definition("data: {name: digits}\n\(rest)\n"), dataDirectory: nil) }
-        #expect(error?.message.contains(sentence) == true, "\(error?.message ?? "")")
+        // That it could be filled up is said of models with a key for it.
+        #expect(error?.message.contains(sentence) == true && error?.message.contains("pad: true") == false, "\(error?.message ?? "")")
     }
 }

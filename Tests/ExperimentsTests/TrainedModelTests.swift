@@ -88,6 +88,10 @@ import VisionData
         let logits: [Float] = [1, 3, 2, 3]
         let prediction = logits.withUnsafeBufferPointer { ImagePrediction($0, count: 3) }
         #expect(prediction.classes == [1, 3, 2] && abs(prediction.scores[0] - 0.3995) < 1e-4 && prediction.scores[0] == prediction.scores[1])
+        func classes(_ logits: [Float], sets: Bool = true) -> [Int32] {
+            logits.withUnsafeBufferPointer { ImagePrediction($0, count: nil, as: sets ? .ownProbability : .probability).classes }
+        }
+        #expect(classes([0.5, -1, 2, 0]) == [2, 0] && classes([-2, -1, -3]) == [1] && classes([0.5, -1, 2, 0], sets: false) == [2])
     }
 
     // MARK: Weights

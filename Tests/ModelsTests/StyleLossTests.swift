@@ -36,4 +36,13 @@ import Testing
         let expected = fixture.gradients[part]!, largest = expected.map(abs).max()!
         for (place, value) in expected.enumerated() { #expect(abs(Double(values[1].floats[7 * place]) - value) < 1e-4 * largest) }
     }
+
+    /// One row has differences across alone, one pixel has none.
+    @Test(arguments: [([1, 3], 2.5), ([3, 1], 2.5), ([1, 1], 0.0)] as [([Int], Float)]) func variationOfLines(size: [Int], expected: Float) throws {
+        let graph = Graph(mode: .evaluation), shape = Shape([1] + size + [1]), images = graph.input("images", shape)
+        let variation = StyleLosses.variation(images), gradient = gradients(of: variation.sum(axes: [0]).shardSum(), withRespectTo: [images])[0]
+        let pixels = Array([1, 3, 4].prefix(shape.elementCount)) as [Float]
+        let values = try evaluate([variation, gradient], feeding: [(images, HostTensor(shape, pixels))], store: PixelGradients.store(graph))
+        #expect(values[0].floats == [expected] && values[1].floats == (expected == 0 ? [0] : [-2, 1, 1]))
+    }
 }

@@ -35,8 +35,12 @@ public struct TestVectors {
         let contents = try RunReader(run).contents(), tables = contents.evaluations[.test]?.tables ?? [:]
         let columns = contents.description.layouts[.test]?.columns ?? []
         guard let column = columns.first(where: { ["embeddings", "codes"].contains($0.name) }), let values = tables[column.name]?.reals, let length = column.rowShape.first, length > 0 else {
-            if !contents.description.keepsOutputs, columns.contains(where: { ["neighbours", "example_images"].contains($0.name) }) {
-                throw UserError(.data, "\(run.runFile): keeps neither embeddings nor codes of the test images, as its definition says (train.store_outputs: false)")
+            // The other tables of the tasks that have such vectors are always there.
+            if columns.contains(where: { $0.name == "example_images" }) {
+                throw UserError(.data, "\(run.runFile): has no codes of the test images: its model makes none, or the run kept no outputs (train.store_outputs: false)")
+            }
+            if columns.contains(where: { $0.name == "neighbours" }) {
+                throw UserError(.data, "\(run.runFile): has no embeddings of the test images: the run kept no outputs (train.store_outputs: false)")
             }
             throw UserError(.data, "\(run.runFile): has neither embeddings nor codes of the test images: the run is of another task than metric_learning or reconstruction by codes, or is not finished")
         }
