@@ -52,7 +52,7 @@ extension YAML {
     }
 
     /// Whether YAML reads a text as itself without quotes: a letter or '_', then letters, digits and some signs, and not null, true or the like.
-    private static func isWord(_ text: String) -> Bool {
+    fileprivate static func isWord(_ text: String) -> Bool {
         func isLetter(_ byte: UInt8) -> Bool { (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == UInt8(ascii: "_") }
         guard let first = text.utf8.first, isLetter(first) else { return false }
         guard text.utf8.allSatisfy({ isLetter($0) || (0x30...0x39).contains($0) || [0x2E, 0x2B, 0x2F, 0x2D].contains($0) }) else { return false }
@@ -65,5 +65,19 @@ extension YAML {
         do { return String(decoding: try encoder.encode(text), as: UTF8.self) } catch {
             preconditionFailure("a text can be written: \(error)")
         }
+    }
+}
+
+extension ConfigurationNode {
+    /// The same with quotes around words that were written without them, which mean the same: JSON has none without.
+    public var withQuotedWords: ConfigurationNode {
+        var copy = self
+        switch value {
+        case .scalar(let text, quoted: false) where YAML.isWord(text): copy.value = .scalar(text, quoted: true)
+        case .list(let items): copy.value = .list(items.map(\.withQuotedWords))
+        case .map(let entries): copy.value = .map(entries.map { Entry(key: $0.key, mark: $0.mark, node: $0.node.withQuotedWords) })
+        case .scalar, .null: break
+        }
+        return copy
     }
 }

@@ -374,8 +374,11 @@ public struct Comparison {
             for index in indices {
                 result[index] = zip(keys, names).compactMap { key, name in
                     if let value = texts[index][key] { return "\(name)=\(value)" }
-                    // An option that another choice has.
-                    return choices.contains { key.hasPrefix($0 + ".") } ? nil : "\(name)=\(none)"
+                    // An option that only another choice has.
+                    let isOfOther = choices.contains { choice in
+                        key.hasPrefix(choice + ".") && !indices.contains { definitions[$0][key] != nil && definitions[$0][choice] == definitions[index][choice] }
+                    }
+                    return isOfOther ? nil : "\(name)=\(none)"
                 }.joined(separator: " ")
             }
         }

@@ -16,7 +16,8 @@ extension ReportSections {
         return ReportSection(id: "curves", title: "Learning curves", parts: parts)
     }
 
-    /// What the task measures in the test beside the metric: of a localization the class and the box, of a detection COCO's average precision too.
+    /// What the task measures in the test beside the metric and the loss: of a localization the class and the box, of a detection COCO's average precision too, of
+    /// a reconstruction PSNR and SSIM. Those from 0 to 1 have a figure too.
     var measures: ReportSection? {
         // Embeddings have a section of their own for theirs.
         if embeddings != nil { return nil }
@@ -24,14 +25,17 @@ extension ReportSections {
         func values(_ metric: Metric, _ row: Comparison.Row) -> [Double] { row.measured.compactMap { finite(metric.value(of: $0.run.summary)) } }
         let known = comparison.measures.filter { measure in
             let metric = Metric.test(measure.name)
-            return measure.isOfEvaluation && measure.bounds == 0...1 && metric != comparison.metric && rows.contains { !values(metric, $0).isEmpty }
+            let isLoss = ([""] + WeightAverage.allCases.map { $0.name("") }).contains { measure.name == $0 + Measure.lossName }
+            return measure.isOfEvaluation && !isLoss && metric != comparison.metric && rows.contains { !values(metric, $0).isEmpty }
         }
         guard !known.isEmpty else { return nil }
-        var table = TextTable([TextTable.Column("row", .left)] + known.map { TextTable.Column("test \($0.title)") })
+        func title(_ measure: Measure) -> String { "test \(measure.title)\(measure.unit == "1" ? "" : " (\(measure.unit))")" }
+        var table = TextTable([TextTable.Column("row", .left)] + known.map { TextTable.Column(title($0)) })
         for row in rows {
             table.append([row.label] + known.map { comparison.mean(of: .test($0.name), row).map { decimals($0, 4) } ?? none })
         }
-        let dots = known.map { measure in
+        let shares = known.filter { $0.bounds == 0...1 }
+        let dots = shares.map { measure in
             DotChart.Row(measure.title, shown.map { shown in
                 let sample = Sample(values: values(.test(measure.name), shown.row))
                 return sample.count == 0 ? nil : DotChart.Dot(sample.mean, interval: sample.confidenceInterval?.clamped(to: 0...1))
@@ -39,10 +43,10 @@ extension ReportSections {
         }
         let chart = DotChart(
             title: "Other measures of the test", axis: Axis("value, from 0 to 1", bounds: 0...1), series: shown.map(\.name), groups: [DotChart.Group(rows: dots)])
-        return ReportSection(id: "measures", title: "Other measures of the test", parts: [
-            .figure("measures", chart, reading: "Dots are means over the row's runs\(comparison.hasSpread ? ", lines their 95% confidence intervals" : "")."),
-            .table("measures", table, caption: ["Means over the row's runs"], command: nil),
-        ])
+        let reading = "Dots are means over the row's runs\(comparison.hasSpread ? ", lines their 95% confidence intervals" : "")."
+        return ReportSection(
+            id: "measures", title: "Other measures of the test",
+            parts: (shares.isEmpty ? [] : [.figure("measures", chart, reading: reading)]) + [.table("measures", table, caption: ["Means over the row's runs"], command: nil)])
     }
 
     func curve(of measure: Measure) -> ReportSection.Part? {

@@ -32,6 +32,9 @@ struct RunKeys: Sendable {
                 return !(choice.key.isEmpty || Self.origins.contains { choice.key.hasPrefix($0) } || parts[0] == "models" && parts.count <= 2)
             }
             values.merge(choices) { value, _ in value }
+            // Options of the default task, which a sweep set and the definition does not write, are those of a choice too.
+            let name = values["task"] ?? "classification"
+            (values["task"], choices["task"]) = (name, name)
         } else {
             values = ["definition": run.configuration]
         }

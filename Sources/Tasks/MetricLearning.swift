@@ -34,9 +34,12 @@ public struct MetricLearning: TrainingTask {
     private let options: MetricLearningOptions
     /// Whether the test's embeddings are kept in the run file.
     private let storesEmbeddings: Bool
+    /// Why the validation has no episodes; nil where it has, or nothing asks for them.
+    private let absenceOfEpisodes: String?
 
-    init(classCount: Int, unseenClasses: [Int] = [], _ options: MetricLearningOptions, storesEmbeddings: Bool = true) {
+    init(classCount: Int, unseenClasses: [Int] = [], _ options: MetricLearningOptions, storesEmbeddings: Bool = true, absenceOfEpisodes: String? = nil) {
         (self.classCount, self.unseenClasses, self.options, self.storesEmbeddings) = (classCount, unseenClasses, options, storesEmbeddings)
+        self.absenceOfEpisodes = absenceOfEpisodes
     }
 
     public var name: String { Self.taskName }
@@ -62,6 +65,10 @@ public struct MetricLearning: TrainingTask {
             all images have nearly the same embedding (\(Self.variance) \(String(format: "%.2g", variance))): the network has collapsed; try a lower learning rate\
             \(options.loss == .triplet && [.hard, .batchHard].contains(options.minedTriplets) ? ", or mining: semi_hard" : "")
             """
+    }
+
+    public func absence(of measure: String, in split: Split) -> String? {
+        split == .validation && measure == Self.fewShot ? absenceOfEpisodes : nil
     }
 
     // MARK: In the graph

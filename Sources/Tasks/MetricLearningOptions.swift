@@ -51,7 +51,8 @@ struct MetricLearningOptions: Configurable {
 
     mutating func check(_ fields: inout FieldReader) {
         recall.sort()
-        if recall.isEmpty || Set(recall).count < recall.count { fields.report("expected different numbers, such as [1, 5, 10]", at: "recall") }
+        let isRead = !fields.errors.hasAny(under: fields.path(of: "recall"))
+        if isRead, recall.isEmpty || Set(recall).count < recall.count { fields.report("expected different numbers, such as [1, 5, 10]", at: "recall") }
         if fields.errors.hasAny(under: fields.path(of: "loss")) { return }
         let usesTriplets = loss == .triplet
         if mining != nil, !usesTriplets { fields.report("goes with the loss triplet, not with \(loss.rawValue)", at: "mining") }
@@ -105,7 +106,10 @@ extension MetricLearning {
         if options.loss != .simclr { try dataset.images.requireLabels() }
         try Self.checkSampling(options.loss, dataset, training)
         if let fewShot = options.fewShot { try Self.check(fewShot, dataset) }
-        self.init(classCount: dataset.classCount, unseenClasses: dataset.unseenClasses, options, storesEmbeddings: training.storesOutputs)
+        let absence = options.fewShot.flatMap { Self.absence(of: $0, in: .validation, of: dataset, among: Array(0..<dataset.classCount)) }
+        self.init(
+            classCount: dataset.classCount, unseenClasses: dataset.unseenClasses, options, storesEmbeddings: training.storesOutputs,
+            absenceOfEpisodes: dataset.indices(of: .validation).isEmpty ? nil : absence)
     }
 
     private static func checkSampling(_ loss: MetricLearningOptions.LossKind, _ dataset: ImageDataset, _ training: TrainConfiguration) throws {
@@ -145,14 +149,18 @@ extension MetricLearning {
             let which = dataset.unseenClasses.isEmpty ? "classes of \(dataset.name)" : "data.unseen_classes"
             throw UserError(at: "\(key).ways", "found \(grouped(fewShot.ways)), and there are \(grouped(classes.count)) \(which)")
         }
+        if let absence = absence(of: fewShot, in: .test, of: dataset, among: classes) { throw UserError(at: key, "\(absence); expected fewer queries or shots") }
+    }
+
+    /// Why a split has no episodes; nil where it has enough images of enough classes.
+    private static func absence(of fewShot: FewShotOptions, in split: Split, of dataset: ImageDataset, among classes: [Int]) -> String? {
         var counts = [Int](repeating: 0, count: dataset.classCount)
-        for image in dataset.indices(of: .test) { counts[Int(dataset.labels[Int(image)])] += 1 }
+        for image in dataset.indices(of: split) { counts[Int(dataset.labels[Int(image)])] += 1 }
         let enough = classes.count { counts[$0] >= fewShot.imagesPerClass }
-        if enough < fewShot.ways {
-            throw UserError(at: key, """
-                an episode takes \(grouped(fewShot.imagesPerClass)) images of each of \(grouped(fewShot.ways)) classes, and the test of \(dataset.name) has as many of \
-                \(grouped(enough)); expected fewer queries or shots
-                """)
-        }
+        if enough >= fewShot.ways { return nil }
+        return """
+            an episode takes \(grouped(fewShot.imagesPerClass)) images of each of \(grouped(fewShot.ways)) classes, and the \(split) of \(dataset.name) has as many of \
+            \(grouped(enough))
+            """
     }
 }

@@ -51,6 +51,9 @@ public protocol TrainingTask: Sendable {
     /// What there is to warn of in the values of a split; nil: nothing.
     func warning(about values: MeasureValues) -> String?
 
+    /// Why a measure has no value in a split; nil where it has one.
+    func absence(of measure: String, in split: Split) -> String?
+
     /// The tables that the task adds to the evaluation of a split once the training is over.
     func layout(of split: Split) -> EvaluationLayout
 
@@ -74,6 +77,7 @@ extension TrainingTask {
     public func input(_ images: Tensor, in scope: Scope) -> ModelInput { ModelInput(images) }
     public func fitted(to outputs: NamedOutputs) throws -> Self { self }
     public func warning(about values: MeasureValues) -> String? { nil }
+    public func absence(of measure: String, in split: Split) -> String? { nil }
     public func layout(of split: Split) -> EvaluationLayout { EvaluationLayout() }
     public func makeTables(of split: Split) -> any EvaluationTables { NoTables() }
 }

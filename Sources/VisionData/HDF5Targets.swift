@@ -33,7 +33,7 @@ struct HDF5Targets {
             guard file.exists(dataset) else { throw UserError(.data, "\(file.path): there is no \(dataset), but /\(first.name)/\(name)") }
             let found = try file.shape(of: dataset), expected = [part.count] + rowShape
             guard found.count == expected.count, zip(found, expected).allSatisfy({ $1 == nil || $0 == $1 }) else {
-                let text = expected.map { $0.map(String.init) ?? "most of an image" }.joined(separator: ", ")
+                let text = expected.map { $0.map(String.init) ?? (name == Self.boxes ? "most of an image" : name == Self.labelSets ? "classes" : "numbers") }.joined(separator: ", ")
                 throw UserError(.data, "\(file.path): \(dataset): found the shape \(found), expected [\(text)]")
             }
             let type = try file.elementType(of: dataset), areFractions = [.float32, .float64].contains(type) && name == Self.boxes

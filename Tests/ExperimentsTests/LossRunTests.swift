@@ -205,6 +205,7 @@ import VisionData
         ("task: {regression: {target: object_size}}\nmodels: {l: logistic_regression}", "object_size is made from boxes, and digits has none"),
         ("task: {regression: {target: given}}\nmodels: {l: logistic_regression}", "digits brings no targets"),
         ("task: {regression: {target: brightness, delta: 2}}\nmodels: {l: logistic_regression}", "task.regression.delta: goes with loss: huber"),
+        ("models: {b: {bag_of_words: {patch: 4, words: 8}}}\nseeds: [0, 1]\nensembles: {s: {models: [b], soup: uniform}}", "ensembles.s: b fits its codebook to training images at each seed, of which there is no mean"),
         ("models: {h: hog}", "a block of 2×2 cells of 8 pixels is larger than the image of 8×8"),
         ("models: {e: {edges: {filters: []}}}", "expected at least one filter"),
         ("models: {e: {edges: {sigma: 2}}}", "models.e.edges.sigma: goes with filters: [canny]"),

@@ -125,6 +125,33 @@ import VisionData
         #expect(error?.message.contains(sentence) == true, "\(error?.message ?? "")")
     }
 
+    /// Episodes need images of the validation too, where something goes by them.
+    @Test func aValidationTooSmallForEpisodes() throws {
+        func experiment(_ more: String) throws -> Experiment {
+            let text = Self.text("{few_shot: {ways: 5, queries: 6}}", "{classes: 4, images: 4}", more: more).replacing("{name: digits,", with: "{name: digits, validation: 8,")
+            return try Experiment(definition(text), dataDirectory: nil)
+        }
+        let reason = "an episode takes 7 images of each of 5 classes, and the validation of digits has as many of 0"
+        #expect(try experiment("").notes.contains("val_few_shot_accuracy has no value: \(reason)"))
+        for metric in ["val_few_shot_accuracy", "val_ema_few_shot_accuracy"] {
+            let error = #expect(throws: UserError.self) { try experiment(", ema: {decay: 0.9}, early_stopping: {metric: \(metric)}") }
+            #expect(error?.message == "x.yaml:2: train.early_stopping.metric: found \(metric), of which there is no value: \(reason); expected another metric, or a larger data.validation")
+        }
+    }
+
+    @Test("One mistake is said in one sentence", arguments: [
+        ("task: {metric_learning: {recall: [0]}}\nmodels: {l: {mlp: {}}}", "task.metric_learning.recall[0]: expected a value from 1 to 100, found 0"),
+        ("data: {name: digits, sampling: {classes: 0, images: 2}}\nmodels: {l: {mlp: {}}}", "data.sampling.classes: expected a value from 1 to 10000, found 0"),
+        ("models: {m: {edges: {filters: [foo]}}}", "models.m.edges.filters[0]: unknown value 'foo'; known: canny, gaussian, laplacian, prewitt, sobel"),
+        ("models: {m: {hog: {orientations: 0}}}", "models.m.hog.orientations: expected a value from 1 to 180, found 0"),
+        ("train: {distill: t}\nmodels: {t: {mlp: {}}}", "train.distill: expected a map, found t"),
+    ])
+    func oneSentence(text: String, sentence: String) {
+        let data = text.hasPrefix("data") ? "" : "data: {name: digits, sampling: {classes: 4, images: 4}}\n"
+        let error = #expect(throws: UserError.self) { _ = try Experiment(definition("\(data)\(text)\n"), dataDirectory: nil) }
+        #expect(error?.message.hasSuffix(sentence) == true && error?.message.contains("\n") == false, "\(error?.message ?? "")")
+    }
+
     @Test("So is what does not go with classes that training does not see", arguments: [
         ("data: {name: digits, unseen_classes: [7, 8]}\nmodels: {l: {mlp: {}}}", "data.unseen_classes: a classifier cannot tell class 7 without training images"),
         ("data: {name: digits, unseen_classes: [7, 12]}\nmodels: {l: {mlp: {}}}", "data.unseen_classes: there is no class 12 in digits"),

@@ -61,6 +61,13 @@ import VisionData
             }
             #expect(try Inspection(whole.path).text.contains("test psnr"))
             #expect(try Comparison(under: ["\(results)/whole"]).rendered(as: .table).contains("test loss"))
+            let report = try Report(under: ["\(results)/whole"]), table = try #require(report.tableFiles().first { $0.name == "measures.tex" }?.text)
+            #expect(table.contains("test psnr (dB)") && table.contains("test ssim"), "\(table)")
+            #expect(report.figureFiles().contains { $0.name == "measures-170mm.svg" } == measures.contains("retrieval_precision"), "of shares alone")
+            // In a definition kept as JSON, words that were written without quotes have some.
+            for word in ["bce", "l1", "ssim", "hidden", "sharpen"] where task.contains(word) {
+                #expect(contents.description.configuration.contains(": \"\(word)\""), "\(contents.description.configuration)")
+            }
         }
     }
 

@@ -581,6 +581,25 @@ struct ComparisonTests {
         }
     }
 
+    /// The default of the default task, which no definition writes, has a name where a sweep wrote it.
+    @Test func rowsAreCalledByTheirLosses() throws {
+        try withTemporaryFolder { results in
+            let losses = [("cross_entropy", ""), ("squared_hinge", #""task": {"classification": {"loss": "squared_hinge"}}, "#)]
+            let entries = try losses.enumerated().map { cell, loss in
+                let run = try Example.writeRun(results, model: "m", seed: 0, accuracy: 0.9, epochs: cell + 1, task: loss.1)
+                return SweepFile.Entry(
+                    model: "m", seed: 0, hash: String(run.path.suffix(8)), cell: cell, values: ["task.classification.loss": loss.0],
+                    configuration: "{}")
+            }
+            func labels(_ change: (inout Comparison.Options) -> Void = { _ in }) throws -> [String] { try comparison(results) { change(&$0) }.rows.map(\.label) }
+            #expect(try labels() == ["m task.loss=– epochs=1", "m task.loss=squared_hinge epochs=2"])
+            try SweepFile(experiment: "e", halving: nil, sweep: "grid: {}", entries: entries).write(to: "\(results)/e/sweep.h5")
+            #expect(try labels() == ["m task.loss=cross_entropy epochs=1", "m task.loss=squared_hinge epochs=2"])
+            #expect(try labels { $0.by = ["task.classification.loss"] } == ["task.classification.loss=cross_entropy", "task.classification.loss=squared_hinge"])
+            #expect(try labels { $0.by = ["task"] } == ["task=classification"])
+        }
+    }
+
     @Test func runsOfDifferentDataHaveNothingInCommon() throws {
         try withTemporaryFolder { results in
             let one = try Example.writeRun(results, model: "a", seed: 0, accuracy: 0.9)

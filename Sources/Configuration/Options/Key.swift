@@ -74,7 +74,9 @@ public struct Key<Root: Configurable>: Sendable {
         Key(
             OptionDescription(name, kind, documentation, paper, since, isRequired: true, default: { nil }).with(role: role), true, .result,
             read: { root, fields in
-                if let missing, !fields.has(name) { fields.report(missing, at: name) }
+                // What is no map has been said to be none.
+                let isMap = fields.node.entries != nil || fields.node.value == .null
+                if let missing, isMap, !fields.has(name) { fields.report(missing, at: name) }
                 if let value = kind.read(&fields, name) { root[keyPath: property] = value }
             },
             copy: { $1[keyPath: property] = $0[keyPath: property] }, write: { kind.write($0[keyPath: property]) },

@@ -175,7 +175,8 @@ public struct Definition: Sendable {
     /// Reports which models do not fit the images, and what the data do not have. Data that cannot be read are no fault of the definition.
     private func reportMisfits(to images: (DataConfiguration) throws -> ImageDataset, _ errors: ConfigurationErrors) {
         do {
-            for model in models {
+            // What is wrong in a model's options has been said, and their defaults are not what it was to be.
+            for model in models where !errors.hasAny(under: model.path) {
                 let dataset = try images(data(of: model))
                 // A task that cannot be made yet says nothing of a model's answers.
                 guard let task = try? registry.tasks.prepare(task, dataset: dataset, training: model.train).task else { continue }

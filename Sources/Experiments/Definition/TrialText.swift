@@ -67,6 +67,6 @@ struct TrialTexts {
         }
         return TrialText(
             data: self.data!.part, train: self.train!.part, model: models[model.name]!.part, precision: precision,
-            task: (task.written.map { YAML.line($0, .json) }, task.identity.map { YAML.line($0, .json) }), match: match, remarks: remarks)
+            task: (task.written.map { YAML.line($0.withQuotedWords, .json) }, task.identity.map { YAML.line($0, .json) }), match: match, remarks: remarks)
     }
 }

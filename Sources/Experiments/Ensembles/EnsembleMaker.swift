@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import Measures
+import Models
 import RunStore
 import TensorCore
 import Training
@@ -115,6 +116,7 @@ struct EnsembleMaker {
         }
         let soup = WeightSoup(
             evaluation, of: members.map(\.folder), monitor: Monitor(monitored), lastEpoch: trials[0].train.epochs - 1, shouldStop: shouldStop)
+        if let fitted = trials[0].model.definition.configuration as? any FittedConfiguration { try soup.requireCommon(fitted.fittedBuffers) }
         if configuration.soup == .greedy { try soup.takeGreedily() } else { try soup.takeAll() }
         for (index, isTaken) in soup.isTaken.enumerated() { file.members[index].isTaken = isTaken }
         func values(_ measures: MeasureValues) -> [EnsembleFile.Value] {

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Models
 import RunStore
 import Tasks
 import TensorCore
@@ -38,6 +39,9 @@ extension Experiment {
             }
             if configuration.soup == nil, let model = models.first(where: { (task(of: $0.name) as? Classification)?.loss.isOfMargins == true }) {
                 throw refusal("\(model.name) answers with \(EnsembleMember.margins)", at: ensemble.path)
+            }
+            if configuration.soup != nil, let (name, buffers) = definition.fittedAnew(in: configuration) {
+                throw refusal("\(name) fits its \(buffers) to training images at each seed, of which there is no mean; \(WeightSoup.remedy)", at: ensemble.path)
             }
             guard let first = models.first else { continue }
             if configuration.soup == .greedy, part(of: first).dataset.indices(of: .validation).isEmpty {
@@ -133,8 +137,23 @@ extension EnsembleMember {
 }
 
 extension Definition {
+    /// A model whose trials in a soup fit buffers at several seeds, before their first step, and these; nil where none does.
+    fileprivate func fittedAnew(in soup: EnsembleConfiguration) -> (model: String, buffers: String)? {
+        let fitted = trials(of: soup).filter { !$0.fittedBuffers.isEmpty }
+        guard let first = fitted.first, fitted.contains(where: { $0.seed != first.seed }) else { return nil }
+        return (first.model.name, first.fittedBuffers.joined(separator: ", "))
+    }
+
     /// What an ensemble cannot be made without, and this definition does not train, such as a model that `--only` leaves out; nil when there is nothing.
     func absence(of ensemble: EnsembleConfiguration) -> String? {
         ensemble.models.first { name in !models.contains { $0.name == name } } ?? ensemble.seeds?.first { !seeds.contains($0) }.map { "seed \($0)" }
+    }
+}
+
+extension Trial {
+    /// The buffers that are fitted before the first step; none where its weights bring them.
+    fileprivate var fittedBuffers: [String] {
+        let names = (model.definition.configuration as? any FittedConfiguration)?.fittedBuffers ?? []
+        return train.initialWeights.map { origin in names.filter(origin.excepts) } ?? names
     }
 }

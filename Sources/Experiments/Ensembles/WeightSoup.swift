@@ -1,4 +1,5 @@
 import Configuration
+import Foundation
 import Measures
 import RunStore
 import Training
@@ -27,6 +28,25 @@ final class WeightSoup {
         (self.evaluation, self.members, self.monitor, self.lastEpoch, self.shouldStop) = (evaluation, members, monitor, lastEpoch, shouldStop)
         sums = (evaluation.arrays.parameters + evaluation.arrays.buffers).map { [Double](repeating: 0, count: $0.values.count) }
         isTaken = members.map { _ in false }
+    }
+
+    /// What is said where members differ in buffers that were fitted before their trainings.
+    static let remedy = "expected members that start from the same weights (train.init_from)"
+
+    /// - Throws: `.data` when members differ in one of these buffers, which were fitted before the trainings and have no mean.
+    func requireCommon(_ names: [String]) throws {
+        var first: [String: [Float]] = [:]
+        for member in members {
+            try WeightsReader(member.weightsFile(.best)).fill(evaluation.arrays)
+            for array in evaluation.arrays.buffers where names.contains(array.name) {
+                let values = Array(array.values)
+                if first[array.name, default: values] != values {
+                    let runs = [members[0], member].map { ($0.path as NSString).lastPathComponent }.joined(separator: " and ")
+                    throw UserError(.data, "\(runs) have another \(array.name), fitted before their trainings, of which there is no mean; \(Self.remedy)")
+                }
+                first[array.name] = values
+            }
+        }
     }
 
     /// Takes all members.

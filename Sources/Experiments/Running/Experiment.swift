@@ -80,7 +80,7 @@ public struct Experiment: Sendable {
         let preparedTasks = try Dictionary(uniqueKeysWithValues: common.map { model in
             try definition.placing(in: model) {
                 if let stopping = model.train.earlyStopping {
-                    _ = try Monitor(named: stopping.metric, among: model.train.measures(measures), of: prepared.task.name, at: "train.early_stopping.metric")
+                    try Self.requireMonitor(stopping.metric, among: model.train.measures(measures), of: prepared.task, at: "train.early_stopping.metric")
                 }
                 return (model.name, try tasks.prepare(definition.task, dataset: dataset, training: model.train).task)
             }
@@ -118,6 +118,21 @@ public struct Experiment: Sendable {
         }
         for model in common where model.train.distillation != nil { try checkTeacher(of: model) }
         try checkEnsembles()
+    }
+
+    /// - Throws: `.usage` when a task does not measure a metric, or the validation has no value of it.
+    static func requireMonitor(_ metric: String, among measures: [Measure], of task: any TrainingTask, at keyPath: String) throws {
+        let name = try Monitor(named: metric, among: measures, of: task.name, at: keyPath).measure.name
+        let average = WeightAverage.allCases.first { name.hasPrefix($0.name("")) }
+        guard let absence = task.absence(of: String(name.dropFirst(average?.name("").count ?? 0)), in: .validation) else { return }
+        throw UserError(at: keyPath, "found \(metric), of which there is no value: \(absence); expected another metric, or a larger data.validation")
+    }
+
+    /// What the task measures, and the validation has no value of.
+    private var absences: [String] {
+        measures.filter(\.isOfEvaluation).compactMap { measure in
+            task.absence(of: measure.name, in: .validation).map { "val_\(measure.name) has no value: \($0)" }
+        }
     }
 
     /// - Throws: `.usage` with every model that takes images of one size where they have several, or the reverse.
@@ -185,8 +200,8 @@ public struct Experiment: Sendable {
 
     /// Sentences about what may be wrong with the data or the definition, though it can be trained.
     public var notes: [String] {
-        let others = definition.models.compactMap { parts[$0.name] }.flatMap(\.dataset.notes)
-        return (dataset.notes + others + definition.notes).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        let others = definition.models.compactMap { parts[$0.name] }.flatMap { $0.dataset.notes + $0.absences }
+        return (dataset.notes + absences + others + definition.notes).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
     /// A training of `trial`, ready to run.

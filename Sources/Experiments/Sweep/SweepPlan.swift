@@ -164,9 +164,8 @@ public struct SweepPlan: Sendable {
                     let names = train.measures(experiment.measures).filter(\.isOfEvaluation).map(\.name), monitored = experiment.task.monitored
                     let ordered = names.filter { $0 == monitored } + names.filter { $0 != monitored }
                     measured = measured?.filter(ordered.contains) ?? ordered
-                    _ = try (base ?? definition).placing {
-                        try Monitor(
-                            named: halving.metric, among: train.measures(experiment.measures), of: experiment.task.name, at: "sweep.halving.metric")
+                    try (base ?? definition).placing {
+                        try Experiment.requireMonitor(halving.metric, among: train.measures(experiment.measures), of: experiment.task, at: "sweep.halving.metric")
                     }
                 }
             } catch let error as UserError where error.kind == .usage {

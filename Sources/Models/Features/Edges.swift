@@ -44,11 +44,13 @@ public struct EdgesConfiguration: FixedFeatureConfiguration {
     ]
 
     public mutating func check(_ fields: inout FieldReader) {
+        func isRead(_ key: String) -> Bool { !fields.errors.hasAny(under: fields.path(of: key)) }
+        if isRead("low"), isRead("high"), high < low { fields.report("found \(high), expected at least low, \(low)", at: "high") }
+        guard isRead("filters") else { return }
         if filters.isEmpty { fields.report("expected at least one filter", at: "filters") }
         if Set(filters).count != filters.count { fields.report("found a filter twice, expected each once", at: "filters") }
         let others = EdgesConfiguration(), changed = [("sigma", sigma != others.sigma), ("low", low != others.low), ("high", high != others.high)]
         for (key, isChanged) in changed where isChanged && !filters.contains(.canny) { fields.report("goes with filters: [canny]", at: key) }
-        if high < low { fields.report("found \(high), expected at least low, \(low)", at: "high") }
     }
 
     public func validate(input: ImageShape, at fields: FieldReader) {

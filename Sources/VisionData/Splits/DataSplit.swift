@@ -120,7 +120,7 @@ struct DataSplit {
             if let label = trained.first(where: { quotas.counts[$0] < count }) {
                 throw UserError(
                     at: "data.images_per_class",
-                    "found \(grouped(count)), but \(describe(label)) of \(name) has \(grouped(quotas.counts[label])) training images after \(grouped(heldOut)) images were held out")
+                    "found \(grouped(count)), but \(describe(label)) of \(name) has \(counted(quotas.counts[label], "training image", "training images")) after \(heldOut == 1 ? "1 image was" : "\(grouped(heldOut)) images were") held out")
             }
             return quotas.keeping(quotas.counts.map { _ in count })
         }

@@ -26,7 +26,8 @@ public struct SetSampling: Configurable {
     ]
 
     public mutating func check(_ fields: inout FieldReader) {
-        if (classes == nil) != (images == nil) {
+        let areRead = !["classes", "images"].contains { fields.errors.hasAny(under: fields.path(of: $0)) }
+        if areRead, (classes == nil) != (images == nil) {
             fields.report("goes with \(classes == nil ? "classes, how many stand side by side" : "images, how many of each class")", at: classes == nil ? "images" : "classes")
         }
     }
