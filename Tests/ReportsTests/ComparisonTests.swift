@@ -592,9 +592,9 @@ struct ComparisonTests {
                     configuration: "{}")
             }
             func labels(_ change: (inout Comparison.Options) -> Void = { _ in }) throws -> [String] { try comparison(results) { change(&$0) }.rows.map(\.label) }
-            #expect(try labels() == ["m task.loss=– epochs=1", "m task.loss=squared_hinge epochs=2"])
+            #expect(try labels() == ["m loss=– epochs=1", "m loss=squared_hinge epochs=2"])
             try SweepFile(experiment: "e", halving: nil, sweep: "grid: {}", entries: entries).write(to: "\(results)/e/sweep.h5")
-            #expect(try labels() == ["m task.loss=cross_entropy epochs=1", "m task.loss=squared_hinge epochs=2"])
+            #expect(try labels() == ["m loss=cross_entropy epochs=1", "m loss=squared_hinge epochs=2"])
             #expect(try labels { $0.by = ["task.classification.loss"] } == ["task.classification.loss=cross_entropy", "task.classification.loss=squared_hinge"])
             #expect(try labels { $0.by = ["task"] } == ["task=classification"])
         }
