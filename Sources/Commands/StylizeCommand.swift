@@ -153,7 +153,7 @@ struct StylizeCommand: DefinitionCommand {
         // Everything that will be written is known to be writable before anything is computed.
         let written = [nil] + (every.map { Array(stride(from: $0, to: steps, by: $0)) } ?? []).map(Optional.some)
         for path in content { for step in written { _ = try target(of: path, step: step, besides: inputs) } }
-        let folder = content.count > 1 ? output : (output as NSString).deletingLastPathComponent
+        let folder = content.count > 1 ? output : output.parentPath
         if !folder.isEmpty, !FileManager.default.isWritableFile(atPath: folder) {
             throw UserError(.io, "\(output): its folder is not there, or cannot be written to")
         }

@@ -4,6 +4,8 @@ public final class ConfigurationErrors {
     public private(set) var messages: [String] = []
     private var known: Set<String> = []
     private var paths: Set<String> = []
+    /// Of each message.
+    private var messagePaths: [String] = []
     /// More would scroll away what comes first.
     private static let shownCount = 40
 
@@ -16,14 +18,28 @@ public final class ConfigurationErrors {
         let place = path.isEmpty ? "\(mark)" : "\(mark): \(path.shortened(to: 120))"
         // Errors are told apart by lines, which no name can begin.
         let line = "\(place): \(message)".visibleOnOneLine
-        if known.insert(line).inserted { messages.append(line) }
+        add(line, path)
         paths.insert(path)
     }
 
     /// Adds what others hold, but for what is known under another name.
     public func report(_ others: ConfigurationErrors, except otherName: (String) -> String) {
-        for message in others.messages where !known.contains(otherName(message)) && known.insert(message).inserted { messages.append(message) }
+        for (message, path) in zip(others.messages, others.messagePaths) where !known.contains(otherName(message)) { add(message, path) }
         paths.formUnion(others.paths)
+    }
+
+    /// Adds what others hold of some paths.
+    public func report(_ others: ConfigurationErrors, where isMeant: (_ path: String) -> Bool) {
+        for (message, path) in zip(others.messages, others.messagePaths) where isMeant(path) {
+            add(message, path)
+            paths.insert(path)
+        }
+    }
+
+    private func add(_ message: String, _ path: String) {
+        guard known.insert(message).inserted else { return }
+        messages.append(message)
+        messagePaths.append(path)
     }
 
     /// Whether anything was reported about the value at `path` or about a part of it.

@@ -28,10 +28,10 @@ extension Workspace {
         func runs(in folder: String, _ isMeant: (_ name: String) -> Bool) throws -> [RunFolder] {
             try RunFolder.runs(of: folder).filter { isMeant(($0.path as NSString).lastPathComponent) }
         }
-        let place = (word as NSString).deletingLastPathComponent, beginning = (word as NSString).lastPathComponent, results = results.path
+        let place = word.parentPath, beginning = (word as NSString).lastPathComponent, results = results.path
         var found: [RunFolder] = []
         if !place.isEmpty, FileManager.default.fileExists(atPath: place) {
-            found = try runs(in: place) { $0.hasPrefix(beginning) }.filter { ($0.path as NSString).deletingLastPathComponent == place }
+            found = try runs(in: place) { $0.hasPrefix(beginning) }.filter { $0.path.parentPath == place }
         }
         if found.isEmpty, !word.hasPrefix("/") {
             found = try RunFolder.experiments(in: results).flatMap { experiment in

@@ -24,7 +24,7 @@ public final class FileReplacement {
     ///   one with the process's number in its name.
     public init(of path: String, isForeign: Bool = false) throws {
         self.path = path
-        let folder = (path as NSString).deletingLastPathComponent as NSString
+        let folder = path.parentPath as NSString
         temporaryPath = isForeign ? folder.appendingPathComponent(".\((path as NSString).lastPathComponent).\(getpid()).tmp") : path + ".tmp"
         if isForeign { Self.removeLeftovers(of: path) }
         let temporaryPath = temporaryPath
@@ -34,7 +34,7 @@ public final class FileReplacement {
 
     /// Removes hidden temporary files that processes left which were killed: theirs are an hour old, and no process has their number.
     private static func removeLeftovers(of path: String) {
-        let folder = (path as NSString).deletingLastPathComponent, beginning = ".\((path as NSString).lastPathComponent)."
+        let folder = path.parentPath, beginning = ".\((path as NSString).lastPathComponent)."
         for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? [] {
             guard name.hasPrefix(beginning), name.hasSuffix(".tmp"), let process = pid_t(name.dropFirst(beginning.count).dropLast(4)), process > 0,
                 kill(process, 0) != 0, errno == ESRCH
@@ -131,7 +131,7 @@ public func replaceFile(at path: String, with bytes: Data, isForeign: Bool = fal
 
 /// Waits until the names in the folder of `path` are on the disk.
 public func synchronizeFolder(of path: String) throws {
-    let folder = (path as NSString).deletingLastPathComponent
+    let folder = path.parentPath
     let descriptor = uninterrupted { open(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
     defer { if descriptor >= 0 { close(descriptor) } }
     guard descriptor >= 0, uninterrupted({ fsync(descriptor) }) == 0 || errno == EINVAL else {

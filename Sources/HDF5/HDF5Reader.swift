@@ -270,7 +270,7 @@ public final class HDF5Reader: Sendable {
         if !isKnownWhole, try ContentSources(walk: LinkWalk(sources: sources, place: place)).check(opened, found) {
             // The library would look for its sources in other places too.
             let access = try Handle(H5Pcreate(chdf5_dataset_access()), H5Pclose, place, "opened")
-            let folder = (found.filePath as NSString).deletingLastPathComponent
+            let folder = found.filePath.parentPath
             guard H5Pset_efile_prefix(access.id, folder) >= 0, H5Pset_virtual_prefix(access.id, folder) >= 0 else { throw place.failure("opened") }
             // A second way to it must agree with the first as long as that is open.
             try opened.close()

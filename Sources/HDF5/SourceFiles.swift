@@ -19,7 +19,7 @@ final class SourceFiles: @unchecked Sendable {
     init(of path: String, isAlone: Bool = false) {
         self.isAlone = isAlone
         dataFile = Self.realPath(path) ?? path
-        folder = (dataFile as NSString).deletingLastPathComponent
+        folder = dataFile.parentPath
     }
 
     /// The path, without symbolic links, of the file that `file` calls `name`.
@@ -27,7 +27,7 @@ final class SourceFiles: @unchecked Sendable {
     /// - Throws: an error of `place` when it is not there, lies elsewhere, or is no file.
     func path(of name: String, namedIn file: String, by place: Place) throws -> String {
         if isAlone { throw place.error(.data, "takes its content from another file, \(name); expected a file that holds all its content itself") }
-        let path = name.hasPrefix("/") ? name : "\((file as NSString).deletingLastPathComponent)/\(name)"
+        let path = name.hasPrefix("/") ? name : "\(file.parentPath)/\(name)"
         guard let real = Self.realPath(path) else { throw place.error(.noInput, "takes its content from \(path), which is not there") }
         guard real.hasPrefix(folder == "/" ? folder : folder + "/") else {
             throw place.error(.data, "takes its content from \(real), which lies outside the folder of this file; expected a source below it")

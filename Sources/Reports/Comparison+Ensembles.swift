@@ -31,7 +31,7 @@ extension Comparison {
     static func ensembles(of runs: [Run], scoring metrics: [Metric] = []) -> (rows: [EnsembleRow], notes: [String]) {
         var folders: [String] = [], shown: Set<String> = []
         for run in runs {
-            let folder = (run.summary.folder.path as NSString).deletingLastPathComponent
+            let folder = run.summary.folder.path.parentPath
             if !folders.contains(folder) { folders.append(folder) }
             shown.insert(place(run.summary.folder.path))
         }

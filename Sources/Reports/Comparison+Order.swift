@@ -25,7 +25,7 @@ extension Comparison {
         init(modelOrder: @escaping @Sendable (String) -> [String]?) { self.modelOrder = modelOrder }
 
         private mutating func plan(beside folder: RunFolder) -> Plan {
-            let parent = (folder.path as NSString).deletingLastPathComponent
+            let parent = folder.path.parentPath
             if let plan = plans[parent] { return plan }
             var plan = Plan()
             let path = SweepFile.path(in: parent)

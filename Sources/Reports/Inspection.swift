@@ -37,7 +37,7 @@ public struct Inspection {
         case .weights:
             (text, json) = try WeightsInspection(path).rendered(width: width)
         case .run:
-            let parent = (path as NSString).deletingLastPathComponent
+            let parent = path.parentPath
             let folder = RunFolder(path: parent.isEmpty ? "." : parent)
             // A run file under another name stands alone: what lies beside it belongs to another.
             let isInPlace = (path as NSString).lastPathComponent == "run.h5"

@@ -33,7 +33,7 @@ public final class RunWriter {
     /// Makes a folder and those above it, as far as they are missing; `sentence` says what it is that cannot be made.
     public static func makeFolder(_ path: String, orSay sentence: String) throws {
         if mkdir(path, 0o777) == 0 || errno == EEXIST { return }
-        let parent = (path as NSString).deletingLastPathComponent
+        let parent = path.parentPath
         if errno == ENOENT, !parent.isEmpty, parent != path {
             try makeFolder(parent, orSay: sentence)
             if mkdir(path, 0o777) == 0 || errno == EEXIST { return }

@@ -115,7 +115,7 @@ public struct SweepFile: Sendable, Equatable {
     public static func path(in folder: String) -> String { (folder as NSString).appendingPathComponent(name) }
 
     /// The path of the plan of the sweep in whose folder a run lies, if there is one.
-    public static func path(beside run: RunFolder) -> String { path(in: (run.path as NSString).deletingLastPathComponent) }
+    public static func path(beside run: RunFolder) -> String { path(in: run.path.parentPath) }
 
     /// The name of the file.
     static let name = "sweep.h5"

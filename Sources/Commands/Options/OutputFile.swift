@@ -20,7 +20,7 @@ enum OutputFile {
             throw UserError(.usage, "\(path): is a link, which is not followed; expected a new file or one to replace")
         }
         guard stat(path, &status) == 0 else {
-            try requireOutsideRuns(path, in: (URL(filePath: path).resolvingSymlinksInPath().path as NSString).deletingLastPathComponent)
+            try requireOutsideRuns(path, in: URL(filePath: path).resolvingSymlinksInPath().path.parentPath)
             return path
         }
         if status.st_mode & S_IFMT == S_IFDIR { throw UserError(.usage, "\(path): is a folder, expected a new file or one to replace") }
@@ -34,7 +34,7 @@ enum OutputFile {
         guard let resolved = realpath(path, nil) else { throw UserError(.io, "\(path): cannot be looked up: \(String(cString: strerror(errno)))") }
         defer { free(resolved) }
         let target = String(cString: resolved)
-        try requireOutsideRuns(path, in: (target as NSString).deletingLastPathComponent)
+        try requireOutsideRuns(path, in: target.parentPath)
         if let kind, status.st_size > 0, let file = FileHandle(forReadingAtPath: path) {
             let start = (try? file.read(upToCount: kind.start.count)) ?? Data()
             guard start.elementsEqual(kind.start) else {
@@ -63,8 +63,11 @@ enum OutputFile {
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFDIR { throw UserError(.usage, "\(path): is a file, expected a folder for the \(content)") }
         try requireOutsideRuns(path, in: URL(filePath: path).resolvingSymlinksInPath().path)
-        let above = sequence(first: path) { ($0 as NSString).deletingLastPathComponent }
-        let made = Array(above.prefix { !$0.isEmpty && access($0, F_OK) != 0 })
+        let above = sequence(first: path) { path in
+            let folder = path.parentPath
+            return folder.isEmpty || folder == path ? nil : folder
+        }
+        let made = Array(above.prefix { access($0, F_OK) != 0 })
         do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
             throw UserError(.io, "\(path): cannot be made: \(systemReason(error, at: path))")
         }
@@ -78,7 +81,7 @@ enum OutputFile {
 
     /// Checks that a folder is not that of a run, or one in it.
     private static func requireOutsideRuns(_ path: String, in folder: String) throws {
-        for run in [folder, (folder as NSString).deletingLastPathComponent] where FileManager.default.fileExists(atPath: (run as NSString).appendingPathComponent("run.h5")) {
+        for run in [folder, folder.parentPath] where FileManager.default.fileExists(atPath: (run as NSString).appendingPathComponent("run.h5")) {
             throw UserError(.usage, "\(path): is a file of the run \(run), expected one outside of it")
         }
     }

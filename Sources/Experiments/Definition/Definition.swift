@@ -175,12 +175,18 @@ public struct Definition: Sendable {
     /// Reports which models do not fit the images, and what the data do not have. Data that cannot be read are no fault of the definition.
     private func reportMisfits(to images: (DataConfiguration) throws -> ImageDataset, _ errors: ConfigurationErrors) {
         do {
-            // What is wrong in a model's options has been said, and their defaults are not what it was to be.
-            for model in models where !errors.hasAny(under: model.path) {
+            for model in models {
                 let dataset = try images(data(of: model))
                 // A task that cannot be made yet says nothing of a model's answers.
                 guard let task = try? registry.tasks.prepare(task, dataset: dataset, training: model.train).task else { continue }
-                if Experiment.reportAnswer(of: model, to: task, dataset.shape, errors) { model.validate(input: dataset.shape, classes: task.outputCount, errors: errors) }
+                let found = ConfigurationErrors(), isWrong = errors.hasAny(under: model.path)
+                if Experiment.reportAnswer(of: model, to: task, dataset.shape, found) { model.validate(input: dataset.shape, classes: task.outputCount, errors: found) }
+                // Defaults are not what a model with a wrong option was to be; what is written and was not said yet is wrong by itself.
+                errors.report(found) { path in
+                    guard isWrong else { return true }
+                    let keys = path.dropFirst(model.path.count).split(whereSeparator: { ".[]".contains($0) }).map(String.init)
+                    return !keys.isEmpty && model.node.value(at: keys) != nil && !errors.hasAny(under: path)
+                }
             }
         } catch let error as UserError {
             guard let keyPath = error.keyPath else { return }

@@ -123,10 +123,10 @@ extension EnsembleMember {
     ///
     /// - Parameter planned: the runs that are trained before the ensemble is made.
     static func folder(of word: String, in results: URL, planned: Set<String> = []) throws -> RunFolder? {
-        let experiment = (word as NSString).deletingLastPathComponent, start = (word as NSString).lastPathComponent
+        let experiment = word.parentPath, start = (word as NSString).lastPathComponent
         let folder = "\(results.path)/\(experiment)"
         let found = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { RunFolder(path: "\(folder)/\($0)").hasRun }
-        let coming = planned.filter { ($0 as NSString).deletingLastPathComponent == experiment }.map { ($0 as NSString).lastPathComponent }
+        let coming = planned.filter { $0.parentPath == experiment }.map { ($0 as NSString).lastPathComponent }
         let names = Set(found + coming).filter { $0.hasPrefix(start) }
         guard let name = names.first else { throw UserError(.noInput, "there is no run '\(word.shortened())' in \(results.path)") }
         guard names.count == 1 else {

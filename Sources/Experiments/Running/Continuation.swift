@@ -114,9 +114,9 @@ public struct Continuation {
         let name = "\(trial.model.name) s\(trial.seed)"
         if folder.hasRun { return try requireFinished(folder, "\(folder.path): \(name)", remedy: "harness run \(word)") }
         guard let other = folder.neighbours.last else {
-            throw UserError(.noInput, "\(name): has no run in \((folder.path as NSString).deletingLastPathComponent); harness run \(word) trains it first")
+            throw UserError(.noInput, "\(name): has no run in \(folder.path.parentPath); harness run \(word) trains it first")
         }
-        let path = Workspace.current.display(URL(filePath: (folder.path as NSString).deletingLastPathComponent).appending(path: other))
+        let path = Workspace.current.display(URL(filePath: folder.path.parentPath).appending(path: other))
         throw UserError(
             .noInput, "\(name): has no run by this definition; \(path) is one by another, which harness run \(path) --more-epochs \(count) continues")
     }

@@ -21,7 +21,7 @@ extension Runner.Outcome {
 extension RunFolder {
     /// The names of the other runs of this folder's model and seed in its experiment, sorted.
     var neighbours: [String] {
-        let name = (path as NSString).lastPathComponent, parent = (path as NSString).deletingLastPathComponent
+        let name = (path as NSString).lastPathComponent, parent = path.parentPath
         // `<model>-s<seed>-<8 digits>`
         let prefix = name.dropLast(8)
         let names = (try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? []

@@ -1,3 +1,4 @@
+import Configuration
 import Foundation
 import RunStore
 
@@ -63,7 +64,7 @@ enum SharedRuns {
     /// The link goes up to that folder and down again: results can be moved as a whole, and a link says how many parts its experiment's name has.
     private static func link(_ folder: RunFolder, of experiment: String, to target: String) throws {
         let files = FileManager.default
-        try files.createDirectory(atPath: (folder.path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        try files.createDirectory(atPath: folder.path.parentPath, withIntermediateDirectories: true)
         let up = experiment.split(separator: "/").map { _ in "../" }.joined()
         try files.createSymbolicLink(atPath: folder.path, withDestinationPath: up + target)
     }

@@ -90,7 +90,7 @@ public final class SweepRunner: Sendable {
         loaded = Mutex(experiments)
         notes = plan.notes(about: experiments)
         path = SweepFile.path(experiment: plan.experiment, results: options.results.path)
-        lock = try SweepLock(folder: (path as NSString).deletingLastPathComponent)
+        lock = try SweepLock(folder: path.parentPath)
         try plan.file.write(to: path)
         self.plan = Mutex(plan)
     }

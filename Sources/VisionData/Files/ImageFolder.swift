@@ -38,7 +38,7 @@ struct ImageFolder {
 
     /// The images of a list.
     private init(_ manifest: Manifest, at file: String) {
-        let folder = (file as NSString).deletingLastPathComponent
+        let folder = file.parentPath
         root = folder.isEmpty ? "." : folder
         let classNames = Set(manifest.rows.map(\.label)).sorted(by: Self.precedes)
         self.classNames = classNames
