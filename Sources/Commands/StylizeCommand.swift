@@ -168,14 +168,17 @@ struct StylizeCommand: DefinitionCommand {
                 }
                 let names = group.map { Self.name(content[$0]) }
                 var progress = StyleProgress(names: names, steps: steps), first: [StyleTransfer.Losses] = [], fallen = Set<Int>()
-                let styled = try transfer.run(group.map { images[$0] }, of: shape, style: style, of: styleShape, startingAt: start) { step, losses, pixels in
-                    try Interrupt.check()
-                    progress.show(step, losses)
-                    if first.isEmpty { first = losses }
-                    for index in losses.indices where losses[index].total < first[index].total { fallen.insert(index) }
-                    if let every, step % every == 0, step < steps { try write(pixels(), step: step) }
+                let styled: [[Float]]
+                do {
+                    defer { progress.end() }
+                    styled = try transfer.run(group.map { images[$0] }, of: shape, style: style, of: styleShape, startingAt: start) { step, losses, pixels in
+                        try Interrupt.check()
+                        progress.show(step, losses)
+                        if first.isEmpty { first = losses }
+                        for index in losses.indices where losses[index].total < first[index].total { fallen.insert(index) }
+                        if let every, step % every == 0, step < steps { try write(pixels(), step: step) }
+                    }
                 }
-                progress.end()
                 for (index, name) in names.enumerated() where !fallen.contains(index) && steps > 1 {
                     let reason = first[index].isFlat
                         ? "all gradients are 0, as where it has the style already or the network's weights are 0" : "no step made its loss smaller; expected smaller steps, or other weights"

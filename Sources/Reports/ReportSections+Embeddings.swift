@@ -25,9 +25,27 @@ extension ReportSections {
         var parts: [ReportSection.Part] = [
             .figure("embeddings", chart, reading: reading), .table("embeddings", table, caption: ["Embeddings of the test, means over the runs"], command: nil),
         ]
+        if let curves = rocCurves { parts.insert(curves, at: 1) }
         for measure in measures where measure.name.hasSuffix("_triplets") {
             if let curve = curve(of: measure) { parts.append(curve) }
         }
         return ReportSection(id: "embeddings", title: "Embeddings", parts: parts)
+    }
+
+    /// How many pairs of one class are told as such, by how many others are taken for them.
+    private var rocCurves: ReportSection.Part? {
+        let series = shown.enumerated().compactMap { colour, shown -> LineChart.Series? in
+            let curves = shown.evaluation.rocCurves
+            guard let first = curves.first else { return nil }
+            let places = stride(from: 0, to: first.count, by: 2)
+            return LineChart.Series(
+                shown.name, colour: colour, x: places.map { Double(first[$0]) },
+                y: places.map { place in Sample(values: curves.map { Double($0[place + 1]) }).mean })
+        }
+        guard !series.isEmpty else { return nil }
+        let chart = LineChart(
+            title: "Pairs of one class by distance", xAxis: Axis("share of other pairs taken for such (false-positive rate)", bounds: 0...1),
+            yAxis: Axis("share of pairs of one class that are found (true-positive rate)", bounds: 0...1), series: series)
+        return .figure("roc", chart, reading: "The receiver operating characteristic, a mean over the row's runs: the farther to the upper left, the better distances tell classes apart.")
     }
 }

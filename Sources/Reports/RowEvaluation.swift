@@ -23,6 +23,8 @@ struct RowEvaluation {
     /// What the first run that keeps some made of images, and what that run is called.
     private(set) var reconstructions: ReconstructionExamples?
     private(set) var reconstructionsRun = ""
+    /// The receiver operating characteristic of each run's pairs, false-positive rates and true-positive ones in turn; none where the task compares no pairs.
+    private(set) var rocCurves: [[Float]] = []
     /// The estimated numbers of each run; none where the task estimates none.
     private(set) var estimates: [Estimates] = []
 
@@ -51,6 +53,7 @@ struct RowEvaluation {
                 confusions.append(report.confusion.map { $0.map { Int($0) } })
                 isOfPixels = report.isOfPixels
             }
+            if let curve = evaluation.tables["roc_curve"]?.reals, curve.allSatisfy(\.isFinite), rocCurves.first.map({ $0.count == curve.count }) ?? true { rocCurves.append(curve) }
             let columns = description.layouts[.test]?.columns ?? []
             if let values = evaluation.tables["estimates"]?.reals, let targets = evaluation.tables["targets"]?.reals, values.count == targets.count,
                 let column = columns.first(where: { $0.name == "estimates" }) {

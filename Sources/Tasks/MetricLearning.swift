@@ -53,6 +53,9 @@ public struct MetricLearning: TrainingTask {
     /// The columns of the test.
     public static let embeddings = "embeddings", labels = "labels", neighbours = "neighbours"
     static let accuracy = "verification_accuracy", area = "roc_auc", fewShot = "few_shot_accuracy", variance = "embedding_variance"
+    /// The table of the receiver operating characteristic, and of τ.
+    public static let curve = "roc_curve"
+    static let threshold = "verification_threshold"
 
     public var splitMeasures: [Measure] {
         let shares = options.recall.map { "recall_at_\($0)" } + [Self.accuracy, Self.area] + (options.fewShot == nil ? [] : [Self.fewShot]) + [Self.variance]
@@ -125,6 +128,8 @@ public struct MetricLearning: TrainingTask {
         let embeddings = EvaluationColumn(Self.embeddings, title: "embedding of each image", unit: "1", kind: .real, rowShape: [options.embedding])
         return EvaluationLayout(columns: (storesEmbeddings ? [embeddings] : []) + [
             EvaluationColumn(Self.labels, title: "class", unit: "class"),
+            EvaluationColumn(Self.curve, title: "false-positive and true-positive rate of pairs", unit: "1", kind: .real, rowShape: [2]),
+            EvaluationColumn(Self.threshold, title: "distance that tells pairs of one class from others best", unit: "1", kind: .real),
             EvaluationColumn(
                 Self.neighbours, title: "places in the test of the images with the nearest embeddings, the nearest first", unit: "1", rowShape: [options.recall.last!]),
         ])
@@ -153,6 +158,9 @@ private final class EmbeddingTables: EvaluationTables {
         labels += UnsafeBufferPointer(start: targets[0].assumingMemoryBound(to: Int32.self), count: count)
     }
 
+    /// Computed once for the measures and the tables, when all embeddings are there.
+    private lazy var pairs = PairVerification(embeddings.allSatisfy(\.isFinite) ? embeddings : [], length: options.embedding, embeddings.allSatisfy(\.isFinite) ? labels : [])
+
     /// Computed once for the measures and the table.
     private func found() -> NearestRows {
         let found = nearest ?? NearestRows(embeddings, length: options.embedding, count: options.recall.last!)
@@ -164,7 +172,6 @@ private final class EmbeddingTables: EvaluationTables {
         guard embeddings.allSatisfy(\.isFinite) else { return [:] }
         var values = [MetricLearning.variance: relativeVariance()], found = found()
         for k in options.recall { values["recall_at_\(k)"] = found.recall(at: k, labels) }
-        let pairs = PairVerification(embeddings, length: options.embedding, labels)
         (values[MetricLearning.accuracy], values[MetricLearning.area]) = (pairs.accuracy, pairs.area)
         if let fewShot = options.fewShot {
             values[MetricLearning.fewShot] = FewShotEpisodes(fewShot, among: fewShotClasses).accuracy(of: embeddings, length: options.embedding, labels)
@@ -189,6 +196,8 @@ private final class EmbeddingTables: EvaluationTables {
         if names.isEmpty { return [:] }
         let all: [String: TableValues] = [
             MetricLearning.embeddings: .reals(embeddings), MetricLearning.labels: .integers(labels.map { Int64($0) }),
+            MetricLearning.curve: .reals(pairs.curve.enumerated().flatMap { [Float($0) / Float(PairVerification.curveCount - 1), Float($1)] }),
+            MetricLearning.threshold: .reals([Float(pairs.threshold)]),
             MetricLearning.neighbours: .integers(found().places.map { Int64($0) }),
         ]
         return all.filter { names.contains($0.key) }

@@ -6,10 +6,20 @@
 ///               larger, so that it does not depend on how many pairs of each kind there are
 ///     area      under the receiver operating characteristic: the probability that a pair of one class is nearer than another, equal ones counting half
 ///
-/// Both are NaN where there is but one kind of pairs.
+///     curve     for each false-positive rate of 0, 0.01, …, 1 the largest share of pairs of one class whose distance is at most a τ at which no larger share of other
+///               pairs is as near
+///
+/// All are NaN where there is but one kind of pairs.
 struct PairVerification {
     let accuracy: Double
     let area: Double
+    /// The τ of the accuracy, a Euclidean distance.
+    let threshold: Double
+    /// True-positive rates, of `curveCount` false-positive rates.
+    let curve: [Double]
+
+    /// How many points a curve has.
+    static let curveCount = 101
 
     /// How many images are compared at most.
     static let limit = 1_000
@@ -38,11 +48,12 @@ struct PairVerification {
     init(_ pairs: [(distance: Float, isSame: Bool)]) {
         let sorted = pairs.sorted { $0.distance < $1.distance }, same = Double(sorted.count { $0.isSame }), different = Double(sorted.count) - same
         guard same > 0, different > 0 else {
-            (accuracy, area) = (.nan, .nan)
+            (accuracy, area, threshold, curve) = (.nan, .nan, .nan, [Double](repeating: .nan, count: Self.curveCount))
             return
         }
         // Below the threshold so far.
-        var nearSame = 0.0, nearDifferent = 0.0, best = 0.5, area = 0.0, start = 0
+        var nearSame = 0.0, nearDifferent = 0.0, best = 0.5, area = 0.0, start = 0, nearest: Float = 0
+        var rates = [Double](repeating: 0, count: Self.curveCount)
         while start < sorted.count {
             var end = start, foundSame = 0.0
             while end < sorted.count, sorted[end].distance == sorted[start].distance {
@@ -52,8 +63,12 @@ struct PairVerification {
             let foundDifferent = Double(end - start) - foundSame
             area += foundDifferent * (nearSame + foundSame / 2)
             (nearSame, nearDifferent, start) = (nearSame + foundSame, nearDifferent + foundDifferent, end)
-            best = max(best, (nearSame / same + 1 - nearDifferent / different) / 2)
+            let mean = (nearSame / same + 1 - nearDifferent / different) / 2, last = Double(Self.curveCount - 1)
+            if mean > best { (best, nearest) = (mean, sorted[end - 1].distance) }
+            let first = Int((nearDifferent / different * last - 1e-9).rounded(.up))
+            if first < Self.curveCount { rates[max(first, 0)] = nearSame / same }
         }
-        (accuracy, self.area) = (best, area / (same * different))
+        for place in rates.indices.dropFirst() { rates[place] = max(rates[place], rates[place - 1]) }
+        (accuracy, self.area, threshold, curve) = (best, area / (same * different), Double(nearest.squareRoot()), rates)
     }
 }

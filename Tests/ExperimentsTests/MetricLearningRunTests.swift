@@ -49,6 +49,7 @@ import VisionData
             #expect(test.tables["neighbours"]?.integers?.count == 120 * (task.contains("recall") ? 3 : 10))
             #expect(try Inspection(whole.path).text.contains("test recall at 1"))
             #expect(try Comparison(under: ["\(results)/whole"]).rendered(as: .table).contains("test recall at"))
+            #expect(try Report(under: ["\(results)/whole"]).figureFiles().contains { $0.name == "roc-170mm.svg" })
         }
     }
 

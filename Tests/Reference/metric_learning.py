@@ -157,14 +157,16 @@ def measures(count, length, classes, spread):
     z = embeddings.astype(float)
     first, second = numpy.triu_indices(count, 1)
     same, scores = labels[first] == labels[second], -((z[first] - z[second]) ** 2).sum(1)
-    false_rate, true_rate, _ = roc_curve(same, scores, drop_intermediate=False)
+    false_rate, true_rate, thresholds = roc_curve(same, scores, drop_intermediate=False)
+    best = numpy.argmax(true_rate - false_rate)
     nearest = NearestNeighbors(n_neighbors=11).fit(z).kneighbors(z)[1]
     nearest = [[j for j in row if j != i][:10] for i, row in enumerate(nearest)]
     recall = [float(numpy.mean([any(labels[j] == labels[i] for j in row[:k]) for i, row in enumerate(nearest)])) for k in (1, 5, 10)]
     few = {c: episodes(z, labels, range(1, classes), 3, 2, 4, 60, c) for c in ("prototypes", "nearest")}
     return {
         "length": length, "classes": classes, "embeddings": numbers(embeddings), "labels": labels.tolist(), "area": float(roc_auc_score(same, scores)),
-        "accuracy": float(numpy.max((true_rate + 1 - false_rate) / 2)), "recall": recall, "few_shot": few,
+        "accuracy": float(numpy.max((true_rate + 1 - false_rate) / 2)), "threshold": float(numpy.sqrt(-thresholds[best])),
+        "curve": [float(true_rate[false_rate <= k / 100 + 1e-12].max()) for k in range(101)], "recall": recall, "few_shot": few,
         "variance": float(z.var(0).sum() / (z ** 2).sum(1).mean()),
     }
 

@@ -39,7 +39,7 @@ import VisionData
         }
 
         struct Measures: Decodable, Sendable {
-            let length: Int, classes: Int, embeddings: [Float], labels: [Int32], area: Double, accuracy: Double, recall: [Double], fewShot: [String: Double], variance: Double
+            let length: Int, classes: Int, embeddings: [Float], labels: [Int32], area: Double, accuracy: Double, threshold: Double, curve: [Float], recall: [Double], fewShot: [String: Double], variance: Double
         }
 
         static func read() throws -> Fixture {
@@ -150,7 +150,11 @@ import VisionData
             for (k, recall) in zip([1, 5, 10], fixture.recall) { isClose("recall_at_\(k)", recall) }
             isClose("few_shot_accuracy", try #require(fixture.fewShot[classifier.rawValue]))
             #expect(abs(values["embedding_variance"]! - fixture.variance) < 1e-6)
-            #expect(tables.finish()["embeddings"]?.reals == fixture.embeddings)
+            let finished = tables.finish()
+            #expect(finished["embeddings"]?.reals == fixture.embeddings)
+            let curve = try #require(finished["roc_curve"]?.reals), threshold = try #require(finished["verification_threshold"]?.reals)
+            #expect(curve.count == 202 && abs(Double(threshold[0]) - fixture.threshold) < 1e-5)
+            for (place, rate) in fixture.curve.enumerated() { #expect(curve[2 * place] == Float(place) / 100 && abs(curve[2 * place + 1] - rate) < 1e-6) }
         }
     }
 
@@ -175,10 +179,11 @@ import VisionData
     @Test func whatIsNotStoredIsNoTable() {
         var options = MetricLearningOptions()
         (options.embedding, options.recall) = (2, [1])
-        for (stores, names) in [(true, ["embeddings", "labels", "neighbours"]), (false, ["labels", "neighbours"])] {
+        let always = ["labels", "roc_curve", "verification_threshold", "neighbours"]
+        for (stores, names) in [(true, ["embeddings"] + always), (false, always)] {
             let task = MetricLearning(classCount: 2, options, storesEmbeddings: stores)
             #expect(task.layout(of: .test).columns.map(\.name) == names && task.layout(of: .validation).columns.isEmpty)
-            #expect(task.makeTables(of: .test).finish().keys.sorted() == names && task.makeTables(of: .validation).finish().isEmpty)
+            #expect(task.makeTables(of: .test).finish().keys.sorted() == names.sorted() && task.makeTables(of: .validation).finish().isEmpty)
         }
     }
 

@@ -90,7 +90,8 @@ public struct TrainedModel: Sendable {
             definition.task, shape: shape, mean: data.mean, deviation: data.standardDeviation, hidesPixels: hidesPixels)
         seed = trial.seed
         (embeds, normalizesEmbeddings) = (embedding != nil, embedding?.isNormalized ?? false)
-        kind = task == "multi_label" ? .ownProbability : description.measures.areOfMargins ? .margin : .probability
+        let isOfMargins = definition.registry.tasks.isClassification(definition.task) && description.measures.areOfMargins
+        kind = task == "multi_label" ? .ownProbability : isOfMargins ? .margin : .probability
         try check(trial.model.name, path)
     }
 
