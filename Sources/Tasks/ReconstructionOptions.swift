@@ -40,7 +40,7 @@ extension Corruption {
         }
         guard pow(1 - share, Double(count)) > Self.rareness else { return nil }
         let least = 1 - pow(Self.rareness, 1 / Double(count)), digits = (least * 1000).rounded(.up) / 1000
-        return "a share of \(share) hides no pixel of some images of \(grouped(count)), of which hidden pixels alone count; expected at least \(digits)"
+        return "a share of \(share) hides no pixel of some images of \(grouped(count)) pixels, of which hidden pixels alone count; expected at least \(digits)"
     }
 }
 

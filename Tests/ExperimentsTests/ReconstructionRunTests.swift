@@ -163,7 +163,7 @@ import VisionData
         ("task: {reconstruction: {loss: bce}}\nmodels: {a: {mae: {patch: 2, width: 16, depth: 2, heads: 2}}}", "bce goes with normalize_patches: false; of normalized patches expected mse or l1"),
         ("task: {reconstruction: {loss: ssim}}\nmodels: {a: {mae: {patch: 2, width: 16, depth: 2, heads: 2, normalize_patches: false}}}", "ssim compares windows"),
         ("task: {reconstruction: {corruption: {gaussian: 0.1}}}\nmodels: {a: {mae: {patch: 2, width: 16, depth: 2, heads: 2}}}", "goes with models that see the whole image"),
-        ("task: {reconstruction: {corruption: {masking: 0.1}, counted: hidden}}\nmodels: {a: autoencoder}", "a share of 0.1 hides no pixel of some images of 64, of which hidden pixels alone count; expected at least 0.195"),
+        ("task: {reconstruction: {corruption: {masking: 0.1}, counted: hidden}}\nmodels: {a: autoencoder}", "a share of 0.1 hides no pixel of some images of 64 pixels, of which hidden pixels alone count; expected at least 0.195"),
         ("task: {reconstruction: {target: sobel_vertical}}\nmodels: {f: {filter: {kernel: sobel_vertical}}}", "data.normalization: the numbers of the kernel sobel_vertical sum to 0"),
         ("task: {reconstruction: {target: laplacian}}\nmodels: {f: filter}", "data.normalization: the numbers of the kernel laplacian sum to 0"),
         ("task: {reconstruction: {corruption: {masking: 0}, counted: hidden}}\nmodels: {a: autoencoder}", "found a share of 0, which hides no pixel"),
