@@ -53,9 +53,8 @@ public struct MetricLearning: TrainingTask {
     /// The columns of the test.
     public static let embeddings = "embeddings", labels = "labels", neighbours = "neighbours"
     static let accuracy = "verification_accuracy", area = "roc_auc", fewShot = "few_shot_accuracy", variance = "embedding_variance"
-    /// The table of the receiver operating characteristic, and of τ.
-    public static let curve = "roc_curve"
-    static let threshold = "verification_threshold"
+    /// The tables of the receiver operating characteristic, and of τ.
+    static let curve = "roc_curve", threshold = "verification_threshold"
 
     public var splitMeasures: [Measure] {
         let shares = options.recall.map { "recall_at_\($0)" } + [Self.accuracy, Self.area] + (options.fewShot == nil ? [] : [Self.fewShot]) + [Self.variance]
@@ -158,8 +157,9 @@ private final class EmbeddingTables: EvaluationTables {
         labels += UnsafeBufferPointer(start: targets[0].assumingMemoryBound(to: Int32.self), count: count)
     }
 
-    /// Computed once for the measures and the tables, when all embeddings are there.
-    private lazy var pairs = PairVerification(embeddings.allSatisfy(\.isFinite) ? embeddings : [], length: options.embedding, embeddings.allSatisfy(\.isFinite) ? labels : [])
+    /// Computed once for the measures and the tables, when all embeddings are there; of no pairs where an embedding is no number.
+    private lazy var pairs = PairVerification(embeddings, length: options.embedding, isFinite ? labels : [])
+    private lazy var isFinite = embeddings.allSatisfy(\.isFinite)
 
     /// Computed once for the measures and the table.
     private func found() -> NearestRows {
@@ -169,7 +169,7 @@ private final class EmbeddingTables: EvaluationTables {
     }
 
     func splitValues() -> [String: Double] {
-        guard embeddings.allSatisfy(\.isFinite) else { return [:] }
+        guard isFinite else { return [:] }
         var values = [MetricLearning.variance: relativeVariance()], found = found()
         for k in options.recall { values["recall_at_\(k)"] = found.recall(at: k, labels) }
         (values[MetricLearning.accuracy], values[MetricLearning.area]) = (pairs.accuracy, pairs.area)

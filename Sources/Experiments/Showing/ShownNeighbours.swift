@@ -85,7 +85,7 @@ extension TestImages {
         case .index(let place): return try self.place(place)
         case .ofClass(let word):
             if let place = (0..<count).first(where: { className(label($0)) == word || "\(label($0))" == word }) { return place }
-            throw UserError(.usage, "--image: no test image is of a class '\(word.shortened())'")
+            throw UserError(.usage, "no test image is of a class '\(word.shortened())'")
         case .file: throw UserError(.usage, "--image: neighbours are shown of the run's test images; expected the place of one, such as 0")
         }
     }
