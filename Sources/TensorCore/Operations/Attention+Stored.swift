@@ -75,6 +75,7 @@ private struct MatrixRuns {
 extension LoweringContext {
     /// Emits what makes the probabilities, output 1, and from them the output itself unless it is made otherwise.
     func emitStoredAttention(_ scores: AttentionScores, makesOutput: Bool = true) throws {
+        if scores.fitsHeads { return scores.emitHeads(self, makesOutput: makesOutput) }
         let runs = MatrixRuns(scores), (n, m, d, e) = (scores.queries, scores.keys, scores.width, scores.valueWidth), dtype = scores.dtype, bytes = dtype.byteCount
         let inputs = HeadRows.all(scores.operands, scores.operandTypes), p = output(1), y = makesOutput ? HeadRows(output(0), outputTypes[0]) : nil
         let product = try runs.product("q kᵀ", self, n, d, m, transposesB: true, result: .float32)
@@ -109,6 +110,7 @@ extension LoweringContext {
 
     /// Emits the gradients from the probabilities, input 0, and dy, input 1.
     func emitStoredAttentionGradient(_ scores: AttentionScores) throws {
+        if scores.fitsHeads { return scores.emitHeadsGradient(self) }
         let runs = MatrixRuns(scores), (n, m, d, e) = (scores.queries, scores.keys, scores.width, scores.valueWidth), dtype = scores.dtype, bytes = dtype.byteCount
         let inputs = HeadRows.all(scores.operands, scores.operandTypes), upstream = HeadRows(input(1), inputTypes[1]), p = input(0)
         let outputs = (0..<scores.operands.count).map(output), gradients = HeadRows.all(outputs, scores.operandTypes)

@@ -72,6 +72,11 @@ struct Convolution: Operation {
 
     var name: String { "convolution" }
 
+    /// Whether every output is made of the numbers of one position.
+    private var isLinear: Bool {
+        groups == 1 && (window.size + window.stride).allSatisfy { $0 == 1 } && (window.before + window.after).allSatisfy { $0 == 0 }
+    }
+
     func outputTypes(_ inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
         let (x, weight) = (inputs[0].shape, inputs[1].shape)
         guard inputs[0].dtype.isActivation, inputs.dropFirst().allSatisfy({ $0.dtype == .float32 }) else {
@@ -100,6 +105,11 @@ struct Convolution: Operation {
         guard let dy = upstream[0] else { return node.inputs.map { _ in nil } }
         let (x, weight) = (node.inputs[0], node.inputs[1])
         var result: [Tensor?] = [nil, nil]
+        if isLinear, dy.dtype == .float32 {
+            // A linear map of every position: products of matrices are faster than a convolution's gradients.
+            let gradients = Linear(hasBias: hasBias).gradients(of: x, weight.reshaped([weight.shape[0], weight.shape[1]]), dy, node.needsGradient)
+            return [gradients[0], gradients[1]?.reshaped(weight.shape)] + gradients.dropFirst(2)
+        }
         if node.needsGradient[0] {
             result[0] = dy.graph.record(one: ConvolutionBackwardData(convolution: self, source: x.shape), dy, weight)
         }

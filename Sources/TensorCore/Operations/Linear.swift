@@ -25,14 +25,18 @@ struct Linear: Operation {
 
     func gradients(_ node: NodeReference, _ upstream: [Tensor?]) -> [Tensor?] {
         guard let dy = upstream[0] else { return node.inputs.map { _ in nil } }
-        let (x, weight) = (node.inputs[0], node.inputs[1])
+        return gradients(of: node.inputs[0], node.inputs[1], dy, node.needsGradient)
+    }
+
+    /// The gradients that are needed, of x, W and b.
+    func gradients(of x: Tensor, _ weight: Tensor, _ dy: Tensor, _ needsGradient: [Bool]) -> [Tensor?] {
         let rows = dy.reshaped([dy.shape.elementCount / dy.shape[-1], dy.shape[-1]])
         var result: [Tensor?] = [nil, nil]
-        if node.needsGradient[0] { result[0] = dy.graph.record(one: LinearBackwardData(), dy, weight) }
-        if node.needsGradient[1] {
+        if needsGradient[0] { result[0] = dy.graph.record(one: LinearBackwardData(), dy, weight) }
+        if needsGradient[1] {
             result[1] = rows.matmul(x.reshaped([rows.shape[0], x.shape[-1]]), transposeA: true, dtype: .float32)
         }
-        if hasBias { result.append(node.needsGradient[2] ? rows.sum(axes: [0], dtype: .float32) : nil) }
+        if hasBias { result.append(needsGradient[2] ? rows.sum(axes: [0], dtype: .float32) : nil) }
         return result
     }
 

@@ -12,6 +12,8 @@ final class PageMemory {
             fatalError("out of memory: \(byteCount) bytes")
         }
         self.start = start
+        // Large pages, where the system has them: matrices are read across many small ones, each of which the processor would have to look up.
+        if byteCount >= 8 << 20 { madvise(start, byteCount, MADV_HUGEPAGE) }
     }
 
     deinit { munmap(start, byteCount) }

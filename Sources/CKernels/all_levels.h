@@ -1,0 +1,31 @@
+// LOOPS, a file of inner loops, once for each level of x86-64 that has registers of its own.
+
+#define LEVEL(name) plain_##name
+#define TARGET
+#define LANES 4
+#define ROWS 6
+#define plain_SPLAT(x) (plain_vector) {x, x, x, x}
+#include "product_loops.h"
+#include LOOPS
+#include "level_end.h"
+
+#ifdef LEVELS_OF_X86
+#define LEVEL(name) v3_##name
+#define TARGET __attribute__((target("arch=x86-64-v3")))
+#define LANES 8
+#define ROWS 6
+#define v3_SPLAT(x) (v3_vector) {x, x, x, x, x, x, x, x}
+#include "product_loops.h"
+#include LOOPS
+#include "level_end.h"
+
+// Without the second attribute the compiler would use half of each register.
+#define LEVEL(name) v4_##name
+#define TARGET __attribute__((target("arch=x86-64-v4"), min_vector_width(512)))
+#define LANES 16
+#define ROWS 14
+#define v4_SPLAT(x) (v4_vector) {x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}
+#include "product_loops.h"
+#include LOOPS
+#include "level_end.h"
+#endif
