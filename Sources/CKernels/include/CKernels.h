@@ -11,6 +11,7 @@
 #include "random.h"
 #include "reduction.h"
 #include "shape.h"
+#include "winograd.h"
 
 /// Tells the processor that this is a waiting loop.
 static inline void kernel_spin_hint(void) {

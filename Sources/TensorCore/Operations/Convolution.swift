@@ -64,7 +64,8 @@ public enum Border: String, Sendable, Hashable, Codable, CaseIterable { case zer
 /// A convolution (cross-correlation, as in all libraries) of images or volumes: x `[B, H, W, C]`, weights `[O, C/g, kh, kw]`,
 /// bias `[O]`, y `[B, H', W', O]`; of volumes x `[B, D, H, W, C]` and weights `[O, C/g, kd, kh, kw]`. Parameters are float32; y has x's type.
 ///
-/// oneDNN chooses how weights lie in memory; they are reordered once a step for all shards.
+/// Most of those with 3×3 weights are made by Winograd's algorithm (`WinogradConvolution`), the others by oneDNN, which chooses how weights lie in
+/// memory: they are reordered once a step for all shards.
 struct Convolution: Operation {
     var window: Window
     var groups: Int
@@ -127,6 +128,7 @@ struct Convolution: Operation {
 
     func lower(_ context: LoweringContext) throws {
         let shapes = ConvolutionShapes(self, source: context.inputTypes[0].shape, weight: context.inputTypes[1].shape, destination: context.outputTypes[0].shape)
+        if let winograd = WinogradConvolution(shapes, context) { return winograd.emit(context, bias: hasBias ? context.input(2) : nil) }
         var description = shapes.description(context.inputTypes[0].dtype, hasBias: hasBias)
         let primitive = try Primitive("convolution of \(shapes.source) with weights \(shapes.weight)") {
             onednn_convolution_forward(&description, Int32(context.workerCount))
@@ -190,6 +192,7 @@ struct ConvolutionBackwardData: Operation {
 
     func lower(_ context: LoweringContext) throws {
         let shapes = ConvolutionShapes(convolution, source: source, weight: context.inputTypes[1].shape, destination: context.inputTypes[0].shape)
+        if let winograd = WinogradConvolution(shapes, context) { return winograd.gradient.emit(context, bias: nil) }
         var description = shapes.description(context.inputTypes[0].dtype, hasBias: false)
         let primitive = try Primitive("data gradient of a convolution of \(source) with weights \(shapes.weight)") {
             onednn_convolution_backward_data(&description, Int32(context.workerCount))
@@ -214,6 +217,7 @@ struct ConvolutionBackwardWeights: Operation {
 
     func lower(_ context: LoweringContext) throws {
         let shapes = ConvolutionShapes(convolution, source: context.inputTypes[0].shape, weight: weight, destination: context.inputTypes[1].shape)
+        if let winograd = WinogradConvolution(shapes, context) { return winograd.emitWeightGradient(context, weight, computesBias: computesBias) }
         var description = shapes.description(context.inputTypes[0].dtype, weights: .float32, hasBias: computesBias)
         let primitive = try Primitive("weight gradient of a convolution of \(shapes.source) with weights \(weight)") {
             onednn_convolution_backward_weights(&description, Int32(context.workerCount))

@@ -34,6 +34,11 @@ public final class LoweringContext {
         builder.reordered(node.inputs[index], to: layout, lengths: lengths, strides: strides, for: phase)
     }
 
+    /// The buffer of an input in a form that `makeKernel` writes, made once for all that read it.
+    func input(_ index: Int, as form: PlanBuilder.Form, byteCount: Int, by makeKernel: (BufferID) -> Kernel) -> BufferID {
+        builder.converted(node.inputs[index], to: form, byteCount: byteCount, for: phase, by: makeKernel)
+    }
+
     /// The buffer of an output, row-major.
     func output(_ index: Int) -> BufferID { builder.declare(node.outputs[index]) }
 

@@ -51,13 +51,19 @@ final class PlanBuilder {
     private var valueBuffer: [BufferID?]
     /// The layout of values that are not row-major, with their axes as oneDNN sees them.
     private var valueLayout: [Int: (layout: PhysicalLayout, lengths: [Int])] = [:]
-    private var reorders: [Int: [Reorder]] = [:]
+    private var copies: [Int: [Copy]] = [:]
 
-    /// A copy of a value in another layout.
-    private struct Reorder {
-        /// How the value lies, or is seen: a square matrix and its transpose may want one layout of different numbers.
-        let source: PhysicalLayout
-        let layout: PhysicalLayout
+    /// What a kernel wants a value to be.
+    enum Form: Equatable {
+        /// In another layout, and how the value lies or is seen: a square matrix and its transpose may want one layout of different numbers.
+        case layout(PhysicalLayout, from: PhysicalLayout)
+        /// Weights of `kernel_winograd_weights`, for the convolution itself or for its gradient with respect to images.
+        case winograd(isForGradient: Bool)
+    }
+
+    /// A copy of a value in another form.
+    private struct Copy {
+        let form: Form
         let buffer: BufferID
         /// The kernel until all its readers are known, and the last phase in which it is early enough for those that are.
         var pending: (kernel: Kernel, phase: Int)?
@@ -106,7 +112,7 @@ final class PlanBuilder {
             let value = rowMajor(update.value.id, for: last)
             emitCopy(from: value, to: makeBuffer(update.value.type.byteCount, home), phase: last)
         }
-        emitReorders()
+        emitCopies()
     }
 
     private func markUsed(_ roots: [Int]) {
@@ -218,37 +224,41 @@ final class PlanBuilder {
         return source == layout ? buffer(of: value) : reordered(value, from: source, to: layout, for: phase)
     }
 
-    /// A value is reordered once for all its readers: at once, or if shards read a shared value, just before the first of them do.
     private func reordered(_ value: Int, from source: PhysicalLayout, to layout: PhysicalLayout, for phase: Int) -> BufferID {
-        let isForShards = graph.values[value].placement == .shared && Placement(ofPhase: phase) == .sharded
-        if let index = reorders[value]?.firstIndex(where: { $0.source == source && $0.layout == layout }) {
-            if let (kernel, planned) = reorders[value]![index].pending {
-                reorders[value]![index].pending = (kernel, min(planned, isForShards ? phase - 1 : phase))
+        converted(value, to: .layout(layout, from: source), byteCount: layout.byteCount, for: phase) { target in
+            do {
+                let primitive = try Primitive("reorder") { onednn_reorder_primitive(source, layout, workerCount) }
+                return kernel(
+                    primitive, name: "reorder", placement: graph.values[value].placement,
+                    reads: [buffer(of: value)], writes: [target], arguments: [buffer(of: value), target])
+            } catch {
+                preconditionFailure("\(error)")
             }
-            return reorders[value]![index].buffer
         }
-        let target = makeBuffer(layout.byteCount, .arena(graph.values[value].placement))
-        let kernel: Kernel
-        do {
-            let primitive = try Primitive("reorder") { onednn_reorder_primitive(source, layout, workerCount) }
-            kernel = described(self.kernel(
-                primitive, name: "reorder", placement: graph.values[value].placement,
-                reads: [buffer(of: value)], writes: [target], arguments: [buffer(of: value), target]))
-        } catch {
-            preconditionFailure("\(error)")
+    }
+
+    /// A value in another form, which `makeKernel` writes. It is made once for all its readers: at once, or if shards read a shared value, just
+    /// before the first of them do.
+    func converted(_ value: Int, to form: Form, byteCount: Int, for phase: Int, by makeKernel: (BufferID) -> Kernel) -> BufferID {
+        let isForShards = graph.values[value].placement == .shared && Placement(ofPhase: phase) == .sharded
+        if let index = copies[value]?.firstIndex(where: { $0.form == form }) {
+            if let (kernel, planned) = copies[value]![index].pending {
+                copies[value]![index].pending = (kernel, min(planned, isForShards ? phase - 1 : phase))
+            }
+            return copies[value]![index].buffer
         }
+        let target = makeBuffer(byteCount, .arena(graph.values[value].placement)), kernel = described(makeKernel(target))
         if !isForShards { emit(kernel, phase: valuePhase[value]) }
-        reorders[value, default: []].append(
-            Reorder(source: source, layout: layout, buffer: target, pending: isForShards ? (kernel, phase - 1) : nil))
+        copies[value, default: []].append(Copy(form: form, buffer: target, pending: isForShards ? (kernel, phase - 1) : nil))
         return target
     }
 
-    /// Places the reorders that waited for all their readers: behind what writes the value, before all else.
-    private func emitReorders() {
-        for value in reorders.keys.sorted() {
-            for (kernel, phase) in reorders[value]!.compactMap(\.pending) {
+    /// Places the copies that waited for all their readers: behind what writes their source, before all else.
+    private func emitCopies() {
+        for value in copies.keys.sorted() {
+            for (kernel, phase) in copies[value]!.compactMap(\.pending) {
                 while phases.count <= phase { phases.append(Phase()) }
-                let writer = phase > valuePhase[value] ? nil : phases[phase].kernels.lastIndex { $0.writes.contains(buffer(of: value)) }
+                let writer = phases[phase].kernels.lastIndex { $0.writes.contains(kernel.reads[0]) }
                 phases[phase].kernels.insert(kernel, at: writer.map { $0 + 1 } ?? 0)
             }
         }
