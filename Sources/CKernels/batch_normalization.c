@@ -2,19 +2,19 @@
 #include "channel_terms.h"
 
 // Batch normalization sees [rows, channels]. Rows are read in the order in which they lie, 512 channels at a time, so that what belongs
-// to a channel stays in the nearest cache; sums take four rows at once, in order, to be loaded and stored a quarter as often.
+// to a channel stays in the nearest cache; sums take four rows at once, one of each quarter, to be loaded and stored a quarter as often.
 
 /// Distances from a pivot near the mean: the difference is all but exact in float32, and what is left of squares in double, when the mean's
 /// is taken away, is the variance in full, however large the mean.
 INLINE void add_moments(
     const void *x, const float *pivot, double *sum, double *square, int64_t start, int64_t width, int64_t channels, kernel_type type,
-    int64_t row, int count) {
+    int64_t row, int64_t step, int count) {
     VECTORIZE
     for (int64_t c = 0; c < width; c++) {
         double s = sum[c], q = square[c];
         float p = pivot[c];
         for (int r = 0; r < count; r++) {
-            double d = load(x, (row + r) * channels + start + c, type) - p;
+            double d = load(x, (row + r * step) * channels + start + c, type) - p;
             s += d;
             q += d * d;
         }
@@ -30,7 +30,7 @@ INLINE void channel_moments(const void *x, double *moments, int64_t rows, int64_
         double sum[CHANNELS] = {0}, square[CHANNELS] = {0};
         float pivot[CHANNELS];
         for (int64_t c = 0; c < width; c++) pivot[c] = load(x, start + c, type);
-        FOR_ROWS(0, rows, add_moments, x, pivot, sum, square, start, width, channels, type);
+        FOR_QUARTERS(rows, add_moments, x, pivot, sum, square, start, width, channels, type);
         for (int64_t c = 0; c < width; c++) {
             double shift = sum[c] / (double)rows, rest = square[c] - sum[c] * shift;
             counts[start + c] = (double)rows;
@@ -84,12 +84,12 @@ KERNEL void kernel_batch_norm(
 
 INLINE void add_gradient_sums(
     const void *x, const void *dy, const channel_terms *terms, double *sum, double *dot, int64_t start, int64_t width, int64_t channels,
-    int relu, kernel_type type, int64_t row, int count) {
+    int relu, kernel_type type, int64_t row, int64_t step, int count) {
     VECTORIZE
     for (int64_t c = 0; c < width; c++) {
         double s = sum[c], d = dot[c];
         for (int r = 0; r < count; r++) {
-            int64_t i = (row + r) * channels + start + c;
+            int64_t i = (row + r * step) * channels + start + c;
             float v = load(x, i, type);
             float g = masked(v, load(dy, i, type), terms->center[c], terms->factor[c], terms->shift[c], relu);
             s += (double)g;
@@ -108,7 +108,7 @@ INLINE void batch_norm_gradient_sums(
         channel_terms terms;
         double sum[CHANNELS] = {0}, dot[CHANNELS] = {0};
         make_terms(&terms, mean + start, rstd + start, scale + start, offset + start, width);
-        FOR_ROWS(0, rows, add_gradient_sums, x, dy, &terms, sum, dot, start, width, channels, relu, type);
+        FOR_QUARTERS(rows, add_gradient_sums, x, dy, &terms, sum, dot, start, width, channels, relu, type);
         for (int64_t c = 0; c < width; c++) {
             sums[start + c] = sum[c];
             sums[channels + start + c] = (dot[c] - terms.rest[c] * sum[c]) * (double)rstd[start + c];
