@@ -1,8 +1,9 @@
 #include "normalization.h"
 #include "elements.h"
 
-// Four rows are taken at once: a row's sums, its division and its root wait for each other, those of different rows do not. Sums in float32
-// end after so many columns or rows, and go on in double.
+// Four rows are taken at once: a row's sums, its division and its root wait for each other, those of different rows do not. At first they are read one
+// after the other, for what is read in the order in which it lies is fetched ahead from memory. Sums in float32 end after so many columns or rows, and
+// go on in double.
 enum { LANES = 16, COLUMN_BLOCK = 1024, ROW_BLOCK = 16 };
 
 typedef float lanes __attribute__((ext_vector_type(LANES)));
@@ -73,15 +74,15 @@ INLINE void layer_norm_rows(
     float pivot[ROWS], m[ROWS], r[ROWS], shift[ROWS];
     double sum_of[ROWS] = {0}, square_of[ROWS] = {0};
     for (int k = 0; k < count; k++) pivot[k] = columns > 0 ? load(x, start + k * columns, type) : 0.0f;
-    FOR_BLOCKS(columns, {
-        lanes sums[ROWS] = {0};
-        FOR_LANES(begin, end, for (int k = 0; k < count; k++) {
+    FOR_BLOCKS(columns, for (int k = 0; k < count; k++) {
+        lanes sums = {0};
+        FOR_LANES(begin, end, {
             lanes v;
             load_lanes(&v, x, start + k * columns + i, width, type);
             v -= pivot[k];
-            ADD(sums[k], v);
+            ADD(sums, v);
         })
-        for (int k = 0; k < count; k++) sum_of[k] += (double)total(&sums[k]);
+        sum_of[k] += (double)total(&sums);
     })
     for (int k = 0; k < count; k++) {
         mean[row + k] = (double)pivot[k] + sum_of[k] / (double)columns;
@@ -143,26 +144,24 @@ INLINE void layer_norm_gradient_rows(
         r[k] = rstd[row + k];
         shift[k] = (float)((double)m[k] - mean[row + k]) * r[k];
     }
-    FOR_BLOCKS(columns, {
-        lanes sums[ROWS] = {0}, dots[ROWS] = {0};
-        FOR_LANES(begin, end, for (int k = 0; k < count; k++) {
+    FOR_BLOCKS(columns, for (int k = 0; k < count; k++) {
+        lanes sums = {0}, dots = {0};
+        FOR_LANES(begin, end, {
             lanes g, v, s;
             load_lanes(&g, dy, start + k * columns + i, width, type);
             load_lanes(&v, x, start + k * columns + i, width, type);
             v -= m[k];
             if (scale) {
                 load_lanes(&s, scale, i, width, KERNEL_FLOAT32);
-                ADD(sums[k], g * s);
-                ADD(dots[k], g * s * v);
+                ADD(sums, g * s);
+                ADD(dots, g * s * v);
             } else {
-                ADD(sums[k], g);
-                ADD(dots[k], g * v);
+                ADD(sums, g);
+                ADD(dots, g * v);
             }
         })
-        for (int k = 0; k < count; k++) {
-            sum_of[k] += (double)total(&sums[k]);
-            dot_of[k] += (double)total(&dots[k]);
-        }
+        sum_of[k] += (double)total(&sums);
+        dot_of[k] += (double)total(&dots);
     })
     if (dscale)
         VECTORIZE
