@@ -30,10 +30,15 @@ INLINE int32_t bits_from_float(float value) {
     return bits;
 }
 
-/// e^x; 0 below -87.3, infinity above 88.7, NaN for NaN.
+/// 2^m where the last bits of a lifted number are those of m + 127.
+INLINE float shifted_bits(float lifted) { return float_from_bits((int32_t)((uint32_t)bits_from_float(lifted) << 23)); }
+
+/// e^x; 0 below -87, infinity above 88.7, NaN for NaN.
 INLINE float vector_exp(float x) {
     float clamped = x < -87.3f ? -87.3f : x > 88.8f ? 88.8f : x;
-    float n = rintf(clamped * 1.44269504f);
+    // The last bits of the lifted number are n + 126, an exponent's: that of 0 at the least n. n = 128 has none of its own, so that 2^n is two factors.
+    float lifted = clamped * 1.44269504f + 12583038.0f;
+    float n = lifted - 12583038.0f;
     float r = clamped - n * 0.693145752f;
     r = r - n * 1.42860677e-6f;
     // (e^r - 1 - r) / r² on [-ln 2 / 2, ln 2 / 2]
@@ -42,10 +47,7 @@ INLINE float vector_exp(float x) {
     p = p * r + 4.166686098e-02f;
     p = p * r + 1.666657369e-01f;
     p = p * r + 4.999999953e-01f;
-    float y = 1.0f + (r + r * r * p);
-    // 2^n in two factors: n = 128 has none of its own.
-    float scaled = y * float_from_bits(((int32_t)n + 126) << 23) * 2.0f;
-    return x < -87.3f ? 0.0f : x != x ? x : scaled;
+    return (1.0f + (r + r * r * p)) * shifted_bits(lifted) * 2.0f;
 }
 
 /// Natural logarithm; -infinity at 0, NaN below.
@@ -112,7 +114,7 @@ INLINE float vector_normal(float x, float *bell) {
     p = p * f + 5.550332440e-02f;
     p = p * f + 2.402264791e-01f;
     p = p * f + 6.931472029e-01f;
-    *bell = (1.0f + f * p) * float_from_bits((int32_t)((uint32_t)bits_from_float(lifted) << 23));
+    *bell = (1.0f + f * p) * shifted_bits(lifted);
     // (Φ(-a) e^(a²/2) - 1/2) / a = q / r on [0, 13.3]
     float q = -5.001689210e-03f;
     q = q * a - 4.589382787e-02f;
