@@ -1,13 +1,10 @@
 #include "normalization.h"
-#include "elements.h"
+#include "rows.h"
 
-// Four rows are taken at once: a row's sums, its division and its root wait for each other, those of different rows do not. At first they are read one
-// after the other, for what is read in the order in which it lies is fetched ahead from memory. Sums in float32 end after so many columns or rows, and
-// go on in double.
-enum { LANES = 16, COLUMN_BLOCK = 1024, ROW_BLOCK = 16 };
-
-typedef float lanes __attribute__((ext_vector_type(LANES)));
-typedef int32_t lane_mask __attribute__((ext_vector_type(LANES)));
+// Four rows are taken at once: a row's sums, its division and its root wait for each other, those of different rows do not. They are read one
+// after the other at first, for memory is fetched ahead where it is read in order. Sums in float32 end after so many columns or rows, and go on
+// in double.
+enum { COLUMN_BLOCK = 1024, ROW_BLOCK = 16 };
 
 /// Runs a body for 16 columns from `i` on, of which the first `width` are there, up to before `end`.
 #define FOR_LANES(begin, end, ...)                                                                                                     \
@@ -35,8 +32,7 @@ typedef int32_t lane_mask __attribute__((ext_vector_type(LANES)));
 #define ADD(sum, term)                                                                                                                 \
     {                                                                                                                                  \
         lanes next = (sum) + (term);                                                                                                   \
-        lane_mask lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};                                                       \
-        (sum) = width == LANES ? next : lane < width ? next : (sum);                                                                   \
+        (sum) = width == LANES ? next : LANE_NUMBERS < width ? next : (sum);                                                           \
     }
 
 INLINE void load_lanes(lanes *v, const void *x, int64_t i, int width, kernel_type type) {
@@ -45,20 +41,13 @@ INLINE void load_lanes(lanes *v, const void *x, int64_t i, int width, kernel_typ
         for (int lane = 0; lane < width; lane++) part[lane] = load(x, i + lane, type);
         memcpy(v, part, sizeof part);
     } else if (type == KERNEL_BFLOAT16) {
-        uint16_t __attribute__((ext_vector_type(LANES))) halves;
+        half_lanes halves;
         memcpy(&halves, (const uint16_t *)x + i, sizeof halves);
         lane_mask bits = __builtin_convertvector(halves, lane_mask) << 16;
         memcpy(v, &bits, sizeof bits);
     } else {
         memcpy(v, (const float *)x + i, sizeof *v);
     }
-}
-
-INLINE float total(const lanes *sum) {
-    float __attribute__((ext_vector_type(8))) eight = sum->lo + sum->hi;
-    float __attribute__((ext_vector_type(4))) four = eight.lo + eight.hi;
-    float __attribute__((ext_vector_type(2))) two = four.lo + four.hi;
-    return two.x + two.y;
 }
 
 INLINE void layer_norm_rows(
