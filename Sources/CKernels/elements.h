@@ -62,8 +62,8 @@ enum { ROWS = 4 };
             row += 1;                                                                                                                  \
         }
 
-/// The same for the rows from 0 on, four at once a quarter of them apart, which is the step that the body is told before their number. From memory, four
-/// places that are each read from front to back come several times faster than four rows side by side: those are fetched ahead of use.
+/// The same for the rows from 0 on, four at once a quarter of them apart; the body is told so before their number. From memory, four places that
+/// are each read from front to back come several times faster than four neighbouring rows in turns: they are fetched ahead.
 #define FOR_QUARTERS(rows, body, ...)                                                                                                  \
     {                                                                                                                                  \
         int64_t quarter = (rows) / ROWS;                                                                                               \

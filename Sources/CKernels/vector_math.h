@@ -36,7 +36,7 @@ INLINE float shifted_bits(float lifted) { return float_from_bits((int32_t)((uint
 /// e^x; 0 below -87, infinity above 88.7, NaN for NaN.
 INLINE float vector_exp(float x) {
     float clamped = x < -87.3f ? -87.3f : x > 88.8f ? 88.8f : x;
-    // The last bits of the lifted number are n + 126, an exponent's: that of 0 at the least n. n = 128 has none of its own, so that 2^n is two factors.
+    // The last bits of the lifted number are n + 126, an exponent's, and that of 0 at the least n. n = 128 has none, so that 2^n is two factors.
     float lifted = clamped * 1.44269504f + 12583038.0f;
     float n = lifted - 12583038.0f;
     float r = clamped - n * 0.693145752f;
