@@ -82,21 +82,21 @@ KERNEL void kernel_batch_norm(
     SPECIALIZE(type, batch_norm, x, mean, rstd, scale, offset, residual, y, rows, channels, relu);
 }
 
+/// Four terms are added in float32, then their sum in double.
 INLINE void add_gradient_sums(
     const void *x, const void *dy, const channel_terms *terms, double *sum, double *dot, int64_t start, int64_t width, int64_t channels,
     int relu, kernel_type type, int64_t row, int64_t step, int count) {
     VECTORIZE
     for (int64_t c = 0; c < width; c++) {
-        double s = sum[c], d = dot[c];
+        float s[ROWS], d[ROWS];
         for (int r = 0; r < count; r++) {
             int64_t i = (row + r * step) * channels + start + c;
             float v = load(x, i, type);
-            float g = masked(v, load(dy, i, type), terms->center[c], terms->factor[c], terms->shift[c], relu);
-            s += (double)g;
-            d += (double)(g * (v - terms->center[c]));
+            s[r] = masked(v, load(dy, i, type), terms->center[c], terms->factor[c], terms->shift[c], relu);
+            d[r] = s[r] * (v - terms->center[c]);
         }
-        sum[c] = s;
-        dot[c] = d;
+        sum[c] += (double)(count == ROWS ? (s[0] + s[1]) + (s[2] + s[3]) : s[0]);
+        dot[c] += (double)(count == ROWS ? (d[0] + d[1]) + (d[2] + d[3]) : d[0]);
     }
 }
 
