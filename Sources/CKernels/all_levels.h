@@ -2,8 +2,8 @@
 
 #define LEVEL(name) plain_##name
 #define TARGET
-#define LANES 4
-#define ROWS 6
+#define REGISTER 4
+#define HEIGHT 6
 #define plain_SPLAT(x) (plain_vector) {x, x, x, x}
 #include "product_loops.h"
 #include LOOPS
@@ -12,8 +12,8 @@
 #ifdef LEVELS_OF_X86
 #define LEVEL(name) v3_##name
 #define TARGET __attribute__((target("arch=x86-64-v3")))
-#define LANES 8
-#define ROWS 6
+#define REGISTER 8
+#define HEIGHT 6
 #define v3_SPLAT(x) (v3_vector) {x, x, x, x, x, x, x, x}
 #include "product_loops.h"
 #include LOOPS
@@ -22,8 +22,8 @@
 // Without the second attribute the compiler would use half of each register.
 #define LEVEL(name) v4_##name
 #define TARGET __attribute__((target("arch=x86-64-v4"), min_vector_width(512)))
-#define LANES 16
-#define ROWS 14
+#define REGISTER 16
+#define HEIGHT 14
 #define v4_SPLAT(x) (v4_vector) {x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}
 #include "product_loops.h"
 #include LOOPS

@@ -3,46 +3,87 @@
 
 // Milakov and Gimelshein 2018 (softmax in one pass), Dao et al. 2022 (tiles, and the backward pass from the rows' log sums).
 
+/// The softmax of rows of one matrix, to whose scores a and b are added where there are so many biases.
+INLINE void score_softmax_rows(
+    float *x, void *y, const float *a, const float *b, int biases, int64_t columns, float scale, kernel_type type, int64_t row, int count) {
+    int64_t start = row * columns;
+    float last[ROWS][LANES];
+    for (int k = 0; k < count; k++) {
+        int64_t base = start + k * columns;
+        lanes end = {0};
+        if (columns % LANES) load_part(&end, x + base, columns - LANES, KERNEL_FLOAT32);
+        FOR_PARTS(columns, {
+            lanes v = end, addend;
+            if (whole) load_part(&v, x + base, i, KERNEL_FLOAT32);
+            if (biases == 0) v *= scale;
+            if (biases > 0) {
+                load_part(&addend, a + base, i, KERNEL_FLOAT32);
+                v = scale * v + addend;
+            }
+            if (biases > 1) {
+                load_part(&addend, b + base, i, KERNEL_FLOAT32);
+                v += addend;
+            }
+            memcpy(whole ? x + base + i : last[k], &v, sizeof v);
+        })
+    }
+    softmax_parts(x + start, last, (void *)from(y, start, type), columns, 1.0f, type, count);
+}
+
+INLINE void score_softmax(const kernel_scores *s, int64_t first, int64_t count, float *x, void *y, int biases, kernel_type type) {
+    int64_t columns = s->keys, size = s->queries * columns;
+    float scale = s->scale;
+    for (int64_t matrix = first; matrix < first + count; matrix++, x += size, y = (void *)from(y, size, type)) {
+        int64_t sample = matrix / s->heads, head = matrix % s->heads;
+        const float *a = biases > 0 ? s->biases[0].values + bias_row(s, &s->biases[0], sample, head, 0) : NULL;
+        const float *b = biases > 1 ? s->biases[1].values + bias_row(s, &s->biases[1], sample, head, 0) : NULL;
+        FOR_ROWS(0, s->queries, score_softmax_rows, x, y, a, b, biases, columns, scale, type);
+    }
+}
+
 KERNEL void kernel_score_softmax(const kernel_scores *s, int64_t first, int64_t count, float *x, void *p) {
-    int64_t columns = s->keys;
-    for (int64_t row = 0; row < count * s->queries; row++, x += columns) {
-        int64_t matrix = first + row / s->queries;
-        score_row(s, x, matrix / s->heads, matrix % s->heads, row % s->queries, 0, columns);
-        float top = row_max(x, columns), sum;
-        row_exp(x, x, columns, 1.0f, top);
-        LANE_SUM(columns, sum, x[j]);
-        float inverse = 1.0f / sum;
-        if (s->type == KERNEL_BFLOAT16) {
-            uint16_t *y = (uint16_t *)p + row * columns;
-            VECTORIZE
-            for (int64_t i = 0; i < columns; i++) y[i] = narrowed(x[i] * inverse);
-        } else {
-            float *y = (float *)p + row * columns;
-            VECTORIZE
-            for (int64_t i = 0; i < columns; i++) y[i] = x[i] * inverse;
-        }
+    switch (s->bias_count) {
+    case 0: SPECIALIZE(s->type, score_softmax, s, first, count, x, p, 0); break;
+    case 1: SPECIALIZE(s->type, score_softmax, s, first, count, x, p, 1); break;
+    default: SPECIALIZE(s->type, score_softmax, s, first, count, x, p, 2);
     }
 }
 
 enum { COLUMNS = 256 };
 
-INLINE void softmax_gradient(
-    const kernel_scores *s, int64_t first, int64_t count, const void *p, const float *dp, void *dx, kernel_type type) {
+INLINE void softmax_gradient_rows(
+    const kernel_scores *s, double *const *sums, const void *p, const float *dp, void *dx, kernel_type type, int64_t row, int count) {
     int64_t columns = s->keys;
-    int keeps = has_sums(s);
-    float scale = s->scale, g[COLUMNS];
-    for (int64_t row = 0; row < count * s->queries; row++) {
-        int64_t base = row * columns, matrix = first + row / s->queries;
-        float dot;
-        LANE_SUM(columns, dot, load(p, base + j, type) * dp[base + j]);
+    float scale = s->scale, dot[ROWS], g[COLUMNS];
+    for (int k = 0; k < count; k++) dot[k] = row_dot(from(p, (row + k) * columns, type), dp + (row + k) * columns, columns, type);
+    for (int k = 0; k < count; k++)
         for (int64_t start = 0; start < columns; start += COLUMNS) {
-            int64_t width = columns - start < COLUMNS ? columns - start : COLUMNS, begin = base + start;
+            int64_t width = columns - start < COLUMNS ? columns - start : COLUMNS, begin = (row + k) * columns + start;
             VECTORIZE
-            for (int64_t i = 0; i < width; i++) g[i] = load(p, begin + i, type) * (dp[begin + i] - dot);
-            if (keeps) add_to_sums(s, g, matrix / s->heads, matrix % s->heads, row % s->queries, start, width);
+            for (int64_t i = 0; i < width; i++) g[i] = load(p, begin + i, type) * (dp[begin + i] - dot[k]);
+            for (int bias = 0; bias < s->bias_count; bias++) {
+                double *sum = sums[bias] + begin;
+                if (!sums[bias]) continue;
+                VECTORIZE
+                for (int64_t i = 0; i < width; i++) sum[i] += (double)g[i];
+            }
             VECTORIZE
             for (int64_t i = 0; i < width; i++) store(dx, begin + i, scale * g[i], type);
         }
+}
+
+INLINE void softmax_gradient(
+    const kernel_scores *s, int64_t first, int64_t count, const void *p, const float *dp, void *dx, kernel_type type) {
+    int64_t size = s->queries * s->keys;
+    for (int64_t matrix = first; matrix < first + count; matrix++) {
+        int64_t sample = matrix / s->heads, head = matrix % s->heads;
+        double *sums[KERNEL_MOST_SCORE_BIASES];
+        for (int k = 0; k < s->bias_count; k++)
+            sums[k] = s->biases[k].sums ? s->biases[k].sums + bias_row(s, &s->biases[k], sample, head, 0) : NULL;
+        FOR_ROWS(0, s->queries, softmax_gradient_rows, s, sums, p, dp, dx, type);
+        p = from(p, size, type);
+        dx = (void *)from(dx, size, type);
+        dp += size;
     }
 }
 

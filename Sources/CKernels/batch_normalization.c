@@ -2,19 +2,19 @@
 #include "channel_terms.h"
 
 // Batch normalization sees [rows, channels]. Rows are read in the order in which they lie, 512 channels at a time, so that what belongs
-// to a channel stays in the nearest cache; sums take four rows at once, in order, to be loaded and stored a quarter as often.
+// to a channel stays in the nearest cache; sums take four rows at once, one of each quarter, to be loaded and stored a quarter as often.
 
 /// Distances from a pivot near the mean: the difference is all but exact in float32, and what is left of squares in double, when the mean's
 /// is taken away, is the variance in full, however large the mean.
 INLINE void add_moments(
     const void *x, const float *pivot, double *sum, double *square, int64_t start, int64_t width, int64_t channels, kernel_type type,
-    int64_t row, int count) {
+    int64_t row, int64_t step, int count) {
     VECTORIZE
     for (int64_t c = 0; c < width; c++) {
         double s = sum[c], q = square[c];
         float p = pivot[c];
         for (int r = 0; r < count; r++) {
-            double d = load(x, (row + r) * channels + start + c, type) - p;
+            double d = load(x, (row + r * step) * channels + start + c, type) - p;
             s += d;
             q += d * d;
         }
@@ -30,7 +30,7 @@ INLINE void channel_moments(const void *x, double *moments, int64_t rows, int64_
         double sum[CHANNELS] = {0}, square[CHANNELS] = {0};
         float pivot[CHANNELS];
         for (int64_t c = 0; c < width; c++) pivot[c] = load(x, start + c, type);
-        FOR_ROWS(0, rows, add_moments, x, pivot, sum, square, start, width, channels, type);
+        FOR_QUARTERS(rows, add_moments, x, pivot, sum, square, start, width, channels, type);
         for (int64_t c = 0; c < width; c++) {
             double shift = sum[c] / (double)rows, rest = square[c] - sum[c] * shift;
             counts[start + c] = (double)rows;
@@ -82,21 +82,21 @@ KERNEL void kernel_batch_norm(
     SPECIALIZE(type, batch_norm, x, mean, rstd, scale, offset, residual, y, rows, channels, relu);
 }
 
+/// Four terms are added in float32, then their sum in double.
 INLINE void add_gradient_sums(
     const void *x, const void *dy, const channel_terms *terms, double *sum, double *dot, int64_t start, int64_t width, int64_t channels,
-    int relu, kernel_type type, int64_t row, int count) {
+    int relu, kernel_type type, int64_t row, int64_t step, int count) {
     VECTORIZE
     for (int64_t c = 0; c < width; c++) {
-        double s = sum[c], d = dot[c];
+        float s[ROWS], d[ROWS];
         for (int r = 0; r < count; r++) {
-            int64_t i = (row + r) * channels + start + c;
+            int64_t i = (row + r * step) * channels + start + c;
             float v = load(x, i, type);
-            float g = masked(v, load(dy, i, type), terms->center[c], terms->factor[c], terms->shift[c], relu);
-            s += (double)g;
-            d += (double)(g * (v - terms->center[c]));
+            s[r] = masked(v, load(dy, i, type), terms->center[c], terms->factor[c], terms->shift[c], relu);
+            d[r] = s[r] * (v - terms->center[c]);
         }
-        sum[c] = s;
-        dot[c] = d;
+        sum[c] += (double)(count == ROWS ? (s[0] + s[1]) + (s[2] + s[3]) : s[0]);
+        dot[c] += (double)(count == ROWS ? (d[0] + d[1]) + (d[2] + d[3]) : d[0]);
     }
 }
 
@@ -108,7 +108,7 @@ INLINE void batch_norm_gradient_sums(
         channel_terms terms;
         double sum[CHANNELS] = {0}, dot[CHANNELS] = {0};
         make_terms(&terms, mean + start, rstd + start, scale + start, offset + start, width);
-        FOR_ROWS(0, rows, add_gradient_sums, x, dy, &terms, sum, dot, start, width, channels, relu, type);
+        FOR_QUARTERS(rows, add_gradient_sums, x, dy, &terms, sum, dot, start, width, channels, relu, type);
         for (int64_t c = 0; c < width; c++) {
             sums[start + c] = sum[c];
             sums[channels + start + c] = (dot[c] - terms.rest[c] * sum[c]) * (double)rstd[start + c];

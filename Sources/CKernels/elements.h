@@ -61,3 +61,12 @@ enum { ROWS = 4 };
             body(__VA_ARGS__, row, 1);                                                                                                 \
             row += 1;                                                                                                                  \
         }
+
+/// The same for the rows from 0 on, four at once a quarter of them apart; the body is told so before their number. From memory, four places that
+/// are each read from front to back come several times faster than four neighbouring rows in turns: they are fetched ahead.
+#define FOR_QUARTERS(rows, body, ...)                                                                                                  \
+    {                                                                                                                                  \
+        int64_t quarter = (rows) / ROWS;                                                                                               \
+        for (int64_t row = 0; row < quarter; row++) body(__VA_ARGS__, row, quarter, ROWS);                                             \
+        for (int64_t row = ROWS * quarter; row < (rows); row++) body(__VA_ARGS__, row, 1, 1);                                          \
+    }

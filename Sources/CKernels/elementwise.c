@@ -9,7 +9,6 @@
     }                                                                                                                                  \
     break
 
-#define SQRT_HALF 0.707106781f
 #define INVERSE_SQRT_TAU 0.398942280f
 #define SQRT_TWO_OVER_PI 0.797884561f
 
@@ -29,7 +28,13 @@ INLINE void unary(kernel_unary_op op, const float *x, float *y, int64_t n, float
     case KERNEL_RELU6: MAP(v < 0.0f ? 0.0f : v > 6.0f ? 6.0f : v);
     case KERNEL_HARD_SWISH: MAP(v <= -3.0f ? 0.0f : v >= 3.0f ? v : v * (v + 3.0f) / 6.0f);
     case KERNEL_SWISH: MAP(v * vector_sigmoid(a * v));
-    case KERNEL_GELU: MAP(0.5f * v * (1.0f + vector_erf(v * SQRT_HALF)));
+    case KERNEL_GELU:
+        VECTORIZE_CHAINS
+        for (int64_t i = 0; i < n; i++) {
+            float v = x[i], bell;
+            y[i] = v * vector_normal(v, &bell);
+        }
+        break;
     case KERNEL_GELU_TANH: MAP(0.5f * v * (1.0f + vector_tanh(SQRT_TWO_OVER_PI * (v + 0.044715f * v * v * v))));
     case KERNEL_SOFTPLUS: MAP((v < 0.0f ? 0.0f : v) + vector_log1p(vector_exp(-fabsf(v))));
     case KERNEL_POWER:
@@ -126,8 +131,7 @@ INLINE void unary_with_slope(kernel_unary_op op, const float *x, float *y, float
     switch (op) {
     case KERNEL_SWISH: MAP_SLOPE(float s = vector_sigmoid(a * v), v * s, s + a * v * s * (1.0f - s));
     case KERNEL_GELU:
-        MAP_SLOPE(float e = vector_erf(v * SQRT_HALF); float cumulative = 0.5f * (1.0f + e);
-                  float density = INVERSE_SQRT_TAU * vector_exp(-0.5f * v * v), 0.5f * v * (1.0f + e), cumulative + v * density);
+        MAP_SLOPE(float bell; float cumulative = vector_normal(v, &bell), v * cumulative, cumulative + v * (INVERSE_SQRT_TAU * bell));
     case KERNEL_GELU_TANH:
         MAP_SLOPE(float t = vector_tanh(SQRT_TWO_OVER_PI * (v + 0.044715f * v * v * v));
                   float inner = SQRT_TWO_OVER_PI * (1.0f + 3.0f * 0.044715f * v * v), 0.5f * v * (1.0f + t),

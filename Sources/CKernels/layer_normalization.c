@@ -1,12 +1,10 @@
 #include "normalization.h"
-#include "elements.h"
+#include "rows.h"
 
-// Four rows are taken at once: a row's sums, its division and its root wait for each other, those of different rows do not. Sums in float32
-// end after so many columns or rows, and go on in double.
-enum { LANES = 16, COLUMN_BLOCK = 1024, ROW_BLOCK = 16 };
-
-typedef float lanes __attribute__((ext_vector_type(LANES)));
-typedef int32_t lane_mask __attribute__((ext_vector_type(LANES)));
+// Four rows are taken at once: a row's sums, its division and its root wait for each other, those of different rows do not. They are read one
+// after the other at first, for memory is fetched ahead where it is read in order. Sums in float32 end after so many columns or rows, and go on
+// in double.
+enum { COLUMN_BLOCK = 1024, ROW_BLOCK = 16 };
 
 /// Runs a body for 16 columns from `i` on, of which the first `width` are there, up to before `end`.
 #define FOR_LANES(begin, end, ...)                                                                                                     \
@@ -34,8 +32,7 @@ typedef int32_t lane_mask __attribute__((ext_vector_type(LANES)));
 #define ADD(sum, term)                                                                                                                 \
     {                                                                                                                                  \
         lanes next = (sum) + (term);                                                                                                   \
-        lane_mask lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};                                                       \
-        (sum) = width == LANES ? next : lane < width ? next : (sum);                                                                   \
+        (sum) = width == LANES ? next : LANE_NUMBERS < width ? next : (sum);                                                           \
     }
 
 INLINE void load_lanes(lanes *v, const void *x, int64_t i, int width, kernel_type type) {
@@ -44,20 +41,13 @@ INLINE void load_lanes(lanes *v, const void *x, int64_t i, int width, kernel_typ
         for (int lane = 0; lane < width; lane++) part[lane] = load(x, i + lane, type);
         memcpy(v, part, sizeof part);
     } else if (type == KERNEL_BFLOAT16) {
-        uint16_t __attribute__((ext_vector_type(LANES))) halves;
+        half_lanes halves;
         memcpy(&halves, (const uint16_t *)x + i, sizeof halves);
         lane_mask bits = __builtin_convertvector(halves, lane_mask) << 16;
         memcpy(v, &bits, sizeof bits);
     } else {
         memcpy(v, (const float *)x + i, sizeof *v);
     }
-}
-
-INLINE float total(const lanes *sum) {
-    float __attribute__((ext_vector_type(8))) eight = sum->lo + sum->hi;
-    float __attribute__((ext_vector_type(4))) four = eight.lo + eight.hi;
-    float __attribute__((ext_vector_type(2))) two = four.lo + four.hi;
-    return two.x + two.y;
 }
 
 INLINE void layer_norm_rows(
@@ -73,15 +63,15 @@ INLINE void layer_norm_rows(
     float pivot[ROWS], m[ROWS], r[ROWS], shift[ROWS];
     double sum_of[ROWS] = {0}, square_of[ROWS] = {0};
     for (int k = 0; k < count; k++) pivot[k] = columns > 0 ? load(x, start + k * columns, type) : 0.0f;
-    FOR_BLOCKS(columns, {
-        lanes sums[ROWS] = {0};
-        FOR_LANES(begin, end, for (int k = 0; k < count; k++) {
+    FOR_BLOCKS(columns, for (int k = 0; k < count; k++) {
+        lanes sums = {0};
+        FOR_LANES(begin, end, {
             lanes v;
             load_lanes(&v, x, start + k * columns + i, width, type);
             v -= pivot[k];
-            ADD(sums[k], v);
+            ADD(sums, v);
         })
-        for (int k = 0; k < count; k++) sum_of[k] += (double)total(&sums[k]);
+        sum_of[k] += (double)total(&sums);
     })
     for (int k = 0; k < count; k++) {
         mean[row + k] = (double)pivot[k] + sum_of[k] / (double)columns;
@@ -143,26 +133,24 @@ INLINE void layer_norm_gradient_rows(
         r[k] = rstd[row + k];
         shift[k] = (float)((double)m[k] - mean[row + k]) * r[k];
     }
-    FOR_BLOCKS(columns, {
-        lanes sums[ROWS] = {0}, dots[ROWS] = {0};
-        FOR_LANES(begin, end, for (int k = 0; k < count; k++) {
+    FOR_BLOCKS(columns, for (int k = 0; k < count; k++) {
+        lanes sums = {0}, dots = {0};
+        FOR_LANES(begin, end, {
             lanes g, v, s;
             load_lanes(&g, dy, start + k * columns + i, width, type);
             load_lanes(&v, x, start + k * columns + i, width, type);
             v -= m[k];
             if (scale) {
                 load_lanes(&s, scale, i, width, KERNEL_FLOAT32);
-                ADD(sums[k], g * s);
-                ADD(dots[k], g * s * v);
+                ADD(sums, g * s);
+                ADD(dots, g * s * v);
             } else {
-                ADD(sums[k], g);
-                ADD(dots[k], g * v);
+                ADD(sums, g);
+                ADD(dots, g * v);
             }
         })
-        for (int k = 0; k < count; k++) {
-            sum_of[k] += (double)total(&sums[k]);
-            dot_of[k] += (double)total(&dots[k]);
-        }
+        sum_of[k] += (double)total(&sums);
+        dot_of[k] += (double)total(&dots);
     })
     if (dscale)
         VECTORIZE

@@ -1,8 +1,8 @@
 #undef LEVEL
 #undef TARGET
-#undef LANES
-#undef ROWS
-#undef COLUMNS
+#undef REGISTER
+#undef HEIGHT
+#undef PANEL
 #undef PANEL_PRODUCT
 #undef PANEL_PRODUCTS
 #undef PANEL_PAIR

@@ -2,31 +2,37 @@
 #include "elements.h"
 #include "rows.h"
 
-INLINE void softmax_row(const float *x, float *y, int64_t columns, float scale) {
-    float top = scale >= 0.0f ? row_max(x, columns) : x[0], sum;
-    row_exp(x, y, columns, scale, top);
-    LANE_SUM(columns, sum, y[j]);
-    float inverse = 1.0f / sum;
-    VECTORIZE
-    for (int64_t i = 0; i < columns; i++) y[i] *= inverse;
+INLINE void softmax_rows(const float *x, float *y, void *z, int64_t columns, float scale, kernel_type type, int64_t row, int count) {
+    int64_t start = row * columns;
+    // What a scale below 0 makes largest is found as any other.
+    float last[ROWS][LANES], sign = scale < 0.0f ? -1.0f : 1.0f;
+    for (int k = 0; k < count; k++) {
+        int64_t base = start + k * columns;
+        lanes end = {0};
+        if (columns % LANES) load_part(&end, x + base, columns - LANES, KERNEL_FLOAT32);
+        FOR_PARTS(columns, {
+            lanes v = end;
+            if (whole) load_part(&v, x + base, i, KERNEL_FLOAT32);
+            v *= sign;
+            if (i < 0) v = LANE_NUMBERS < (int32_t)-i ? (lanes)-INFINITY : v;
+            memcpy(whole ? y + base + i : last[k], &v, sizeof v);
+        })
+    }
+    softmax_parts(y + start, last, (void *)from(z, start, type), columns, sign * scale, type, count);
 }
 
 KERNEL void kernel_softmax(const float *x, float *y, int64_t rows, int64_t columns, float scale) {
-    for (int64_t row = 0; row < rows; row++) softmax_row(x + row * columns, y + row * columns, columns, scale);
+    FOR_ROWS(0, rows, softmax_rows, x, y, y, columns, scale, KERNEL_FLOAT32);
 }
 
 KERNEL void kernel_softmax_to_bfloat16(float *x, uint16_t *y, int64_t rows, int64_t columns, float scale) {
-    for (int64_t row = 0; row < rows; row++, x += columns, y += columns) {
-        softmax_row(x, x, columns, scale);
-        narrow(x, y, columns);
-    }
+    FOR_ROWS(0, rows, softmax_rows, x, x, y, columns, scale, KERNEL_BFLOAT16);
 }
 
 INLINE void softmax_gradient(const void *y, const float *dy, void *dx, int64_t rows, int64_t columns, float scale, kernel_type type) {
     for (int64_t row = 0; row < rows; row++) {
         int64_t base = row * columns;
-        float dot;
-        LANE_SUM(columns, dot, load(y, base + j, type) * dy[base + j]);
+        float dot = row_dot(from(y, base, type), dy + base, columns, type);
         VECTORIZE
         for (int64_t i = base; i < base + columns; i++) store(dx, i, scale * load(y, i, type) * (dy[i] - dot), type);
     }

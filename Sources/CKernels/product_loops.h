@@ -1,26 +1,26 @@
-// The inner loops of matrix products, for registers of LANES floats of which there are enough for ROWS × 2 sums: included once for each level of
+// The inner loops of matrix products, for registers of REGISTER floats of which there are enough for HEIGHT × 2 sums: included once for each level of
 // x86-64, with LEVEL(name) to tell the names apart and TARGET for the functions' instruction set.
 //
 // The scheme is that of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), and BLIS: panels of b that are two registers
-// wide meet panels of a that are ROWS high, both packed so that they are read from the first number to the last.
+// wide meet panels of a that are HEIGHT high, both packed so that they are read from the first number to the last.
 
-#define COLUMNS (2 * LANES)
+#define PANEL (2 * REGISTER)
 
-typedef float LEVEL(vector) __attribute__((vector_size(4 * LANES)));
+typedef float LEVEL(vector) __attribute__((vector_size(4 * REGISTER)));
 /// The same, anywhere in memory.
-typedef float LEVEL(unaligned) __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef float LEVEL(unaligned) __attribute__((vector_size(4 * REGISTER), aligned(4)));
 
 /// c [rows, columns] = or += a b + bias, where a's element (i, p) lies at a[i * a_row + p * a_column] and b's panel is packed. `a_row`, `rows` and
 /// `vectors`, the registers that a row of c takes, are constants of each caller.
 INLINE void LEVEL(panel_product)(
     const float *a, int64_t a_row, int64_t a_column, const float *b, int64_t k, const product_target *t, int rows, int vectors) {
-    LEVEL(vector) sums[ROWS][2];
+    LEVEL(vector) sums[HEIGHT][2];
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++)
         for (int v = 0; v < 2; v++) sums[i][v] = (LEVEL(vector)){0};
 #pragma clang loop unroll(disable)
-    for (int64_t p = 0; p < k; p++, a += a_column, b += COLUMNS) {
-        LEVEL(vector) first = *(const LEVEL(vector) *)b, second = *(const LEVEL(vector) *)(b + LANES);
+    for (int64_t p = 0; p < k; p++, a += a_column, b += PANEL) {
+        LEVEL(vector) first = *(const LEVEL(vector) *)b, second = *(const LEVEL(vector) *)(b + REGISTER);
 #pragma clang loop unroll(full)
         for (int i = 0; i < rows; i++) {
             LEVEL(vector) factor = LEVEL(SPLAT)(a[i * a_row]);
@@ -28,25 +28,25 @@ INLINE void LEVEL(panel_product)(
             if (vectors == 2) sums[i][1] = factor * second + sums[i][1];
         }
     }
-    if (t->columns == vectors * LANES) {
+    if (t->columns == vectors * REGISTER) {
         LEVEL(vector) bias[2] = {{0}, {0}};
         if (t->bias)
-            for (int v = 0; v < vectors; v++) bias[v] = *(const LEVEL(unaligned) *)(t->bias + LANES * v);
+            for (int v = 0; v < vectors; v++) bias[v] = *(const LEVEL(unaligned) *)(t->bias + REGISTER * v);
 #pragma clang loop unroll(full)
         for (int i = 0; i < rows; i++)
 #pragma clang loop unroll(full)
             for (int v = 0; v < vectors; v++) {
-                LEVEL(unaligned) *c = (LEVEL(unaligned) *)(t->c + i * t->row + LANES * v);
+                LEVEL(unaligned) *c = (LEVEL(unaligned) *)(t->c + i * t->row + REGISTER * v);
                 LEVEL(vector) sum = sums[i][v];
                 if (t->bias) sum += bias[v];
                 *c = t->adds ? *c + sum : sum;
             }
     } else {
-        float tile[ROWS][COLUMNS];
+        float tile[HEIGHT][PANEL];
 #pragma clang loop unroll(full)
         for (int i = 0; i < rows; i++)
 #pragma clang loop unroll(full)
-            for (int v = 0; v < vectors; v++) *(LEVEL(unaligned) *)(tile[i] + LANES * v) = sums[i][v];
+            for (int v = 0; v < vectors; v++) *(LEVEL(unaligned) *)(tile[i] + REGISTER * v) = sums[i][v];
         for (int i = 0; i < rows; i++)
             for (int64_t j = 0; j < t->columns; j++) {
                 float *c = t->c + i * t->row + j, sum = tile[i][j];
@@ -71,7 +71,7 @@ INLINE void LEVEL(panel_product)(
         LEVEL(panel_product)(a, SCORE_ROW, 1, b, k, t, rows, 2);                                                                       \
     }
 PANEL_PRODUCT(1) PANEL_PRODUCT(2) PANEL_PRODUCT(3) PANEL_PRODUCT(4) PANEL_PRODUCT(5) PANEL_PRODUCT(6)
-#if ROWS == 14
+#if HEIGHT == 14
 PANEL_PRODUCT(7) PANEL_PRODUCT(8) PANEL_PRODUCT(9) PANEL_PRODUCT(10) PANEL_PRODUCT(11) PANEL_PRODUCT(12) PANEL_PRODUCT(13) PANEL_PRODUCT(14)
 #define PANEL_PRODUCTS(kind)                                                                                                           \
     {PANEL_PAIR(kind, 1), PANEL_PAIR(kind, 2), PANEL_PAIR(kind, 3), PANEL_PAIR(kind, 4), PANEL_PAIR(kind, 5), PANEL_PAIR(kind, 6),     \
@@ -83,14 +83,14 @@ PANEL_PRODUCT(7) PANEL_PRODUCT(8) PANEL_PRODUCT(9) PANEL_PRODUCT(10) PANEL_PRODU
 #endif
 #define PANEL_PAIR(kind, rows) {LEVEL(kind##_##rows##_1), LEVEL(kind##_##rows##_2)}
 
-static const product_function LEVEL(by_columns)[ROWS][2] = PANEL_PRODUCTS(columns);
-static const product_function LEVEL(by_rows)[ROWS][2] = PANEL_PRODUCTS(rows);
+static const product_function LEVEL(by_columns)[HEIGHT][2] = PANEL_PRODUCTS(columns);
+static const product_function LEVEL(by_rows)[HEIGHT][2] = PANEL_PRODUCTS(rows);
 
 /// x, `rows` ≤ `width` rows `stride` apart, to y [k][width]; what has no row is whatever. Of panels less wide than a register up to 15 numbers behind
 /// y are overwritten.
 TARGET static void LEVEL(pack_transposed)(const float *x, int64_t stride, int64_t rows, int64_t k, float *y, int64_t width) {
     int64_t whole = 0;
-#if LANES == 16
+#if REGISTER == 16
     whole = k / 16 * 16;
     for (int64_t first = 0; first < rows; first += 16) {
         const float *sources[16];
@@ -109,18 +109,18 @@ TARGET static void LEVEL(pack_transposed)(const float *x, int64_t stride, int64_
         for (int64_t i = 0; i < rows; i++) y[p * width + i] = x[i * stride + p];
 }
 
-/// Element (p, j) of b to y [k][COLUMNS] of panels, each behind the one before it.
+/// Element (p, j) of b to y [k][PANEL] of panels, each behind the one before it.
 TARGET static void LEVEL(pack_b)(kernel_matrix b, int64_t k, int64_t n, float *y) {
-    for (int64_t j = 0; j < n; j += COLUMNS, y += k * COLUMNS) {
-        int64_t columns = n - j < COLUMNS ? n - j : COLUMNS;
+    for (int64_t j = 0; j < n; j += PANEL, y += k * PANEL) {
+        int64_t columns = n - j < PANEL ? n - j : PANEL;
         const float *x = b.values + j * b.column;
         if (b.column != 1) {
-            LEVEL(pack_transposed)(x, b.column, columns, k, y, COLUMNS);
-        } else if (columns == COLUMNS) {
+            LEVEL(pack_transposed)(x, b.column, columns, k, y, PANEL);
+        } else if (columns == PANEL) {
             for (int64_t p = 0; p < k; p++)
-                for (int v = 0; v < 2; v++) *(LEVEL(vector) *)(y + p * COLUMNS + LANES * v) = *(const LEVEL(unaligned) *)(x + p * b.row + LANES * v);
+                for (int v = 0; v < 2; v++) *(LEVEL(vector) *)(y + p * PANEL + REGISTER * v) = *(const LEVEL(unaligned) *)(x + p * b.row + REGISTER * v);
         } else {
-            for (int64_t p = 0; p < k; p++) memcpy(y + p * COLUMNS, x + p * b.row, (size_t)columns * sizeof(float));
+            for (int64_t p = 0; p < k; p++) memcpy(y + p * PANEL, x + p * b.row, (size_t)columns * sizeof(float));
         }
     }
 }
@@ -129,8 +129,8 @@ TARGET static void LEVEL(pack_b)(kernel_matrix b, int64_t k, int64_t n, float *y
 TARGET static void LEVEL(pack_a)(kernel_matrix a, int64_t rows, int64_t k, float *y) {
     if (a.column == 1) {
         LEVEL(pack_transposed)(a.values, a.row, rows, k, y, rows);
-    } else if (rows == ROWS) {
-        for (int64_t p = 0; p < k; p++) memcpy(y + p * ROWS, a.values + p * a.column, ROWS * sizeof(float));
+    } else if (rows == HEIGHT) {
+        for (int64_t p = 0; p < k; p++) memcpy(y + p * HEIGHT, a.values + p * a.column, HEIGHT * sizeof(float));
     } else {
         for (int64_t p = 0; p < k; p++)
             for (int64_t i = 0; i < rows; i++) y[p * rows + i] = a.values[p * a.column + i];

@@ -1,7 +1,7 @@
 #include "reduction.h"
 #include "elements.h"
 
-enum { LANES = 16, COLUMNS = 64 };
+enum { LANES = 16, COLUMNS = 512 };
 
 // Sums are made of four terms in float32, then in double: all terms but a few of a sum in float32 would be small beside it, and their last
 // digits lost, the same for all where they are alike.
@@ -31,12 +31,12 @@ INLINE float row_max(const void *x, int64_t n, kernel_type type) {
     return best;
 }
 
-INLINE void add_rows(const void *x, int64_t inner, int64_t width, double *total, kernel_type type, int64_t row, int count) {
+INLINE void add_rows(const void *x, int64_t inner, int64_t width, double *total, kernel_type type, int64_t row, int64_t step, int count) {
     VECTORIZE
     for (int64_t c = 0; c < width; c++) {
-        int64_t i = row * inner + c;
+        int64_t i = row * inner + c, apart = step * inner;
         float sum = load(x, i, type);
-        if (count == ROWS) sum = (sum + load(x, i + inner, type)) + (load(x, i + 2 * inner, type) + load(x, i + 3 * inner, type));
+        if (count == ROWS) sum = (sum + load(x, i + apart, type)) + (load(x, i + 2 * apart, type) + load(x, i + 3 * apart, type));
         total[c] += (double)sum;
     }
 }
@@ -44,11 +44,7 @@ INLINE void add_rows(const void *x, int64_t inner, int64_t width, double *total,
 /// The sums of `width` neighbouring columns of `length` rows.
 INLINE void column_sums(const void *x, int64_t length, int64_t inner, int64_t width, float *total, kernel_type type) {
     double sums[COLUMNS] = {0};
-    if (width == COLUMNS) {
-        FOR_ROWS(0, length, add_rows, x, inner, COLUMNS, sums, type);
-    } else {
-        FOR_ROWS(0, length, add_rows, x, inner, width, sums, type);
-    }
+    FOR_QUARTERS(length, add_rows, x, inner, width, sums, type);
     for (int64_t c = 0; c < width; c++) total[c] = (float)sums[c];
 }
 

@@ -30,10 +30,15 @@ INLINE int32_t bits_from_float(float value) {
     return bits;
 }
 
-/// e^x; 0 below -87.3, infinity above 88.7, NaN for NaN.
+/// 2^m where the last bits of a lifted number are those of m + 127.
+INLINE float shifted_bits(float lifted) { return float_from_bits((int32_t)((uint32_t)bits_from_float(lifted) << 23)); }
+
+/// e^x; 0 below -87, infinity above 88.7, NaN for NaN.
 INLINE float vector_exp(float x) {
     float clamped = x < -87.3f ? -87.3f : x > 88.8f ? 88.8f : x;
-    float n = rintf(clamped * 1.44269504f);
+    // The last bits of the lifted number are n + 126, an exponent's, and that of 0 at the least n. n = 128 has none, so that 2^n is two factors.
+    float lifted = clamped * 1.44269504f + 12583038.0f;
+    float n = lifted - 12583038.0f;
     float r = clamped - n * 0.693145752f;
     r = r - n * 1.42860677e-6f;
     // (e^r - 1 - r) / r² on [-ln 2 / 2, ln 2 / 2]
@@ -42,10 +47,7 @@ INLINE float vector_exp(float x) {
     p = p * r + 4.166686098e-02f;
     p = p * r + 1.666657369e-01f;
     p = p * r + 4.999999953e-01f;
-    float y = 1.0f + (r + r * r * p);
-    // 2^n in two factors: n = 128 has none of its own.
-    float scaled = y * float_from_bits(((int32_t)n + 126) << 23) * 2.0f;
-    return x < -87.3f ? 0.0f : x != x ? x : scaled;
+    return (1.0f + (r + r * r * p)) * shifted_bits(lifted) * 2.0f;
 }
 
 /// Natural logarithm; -infinity at 0, NaN below.
@@ -96,30 +98,35 @@ INLINE float vector_tanh(float x) {
 
 INLINE float vector_sigmoid(float x) { return 1.0f / (1.0f + vector_exp(-x)); }
 
-INLINE float vector_erf(float x) {
-    float a = fabsf(x), s = x * x;
-    // erf(x) / x for x² on [0, 1]
-    float p = -9.641516233e-06f;
-    p = p * s + 1.125694794e-04f;
-    p = p * s - 8.482828847e-04f;
-    p = p * s + 5.220945433e-03f;
-    p = p * s - 2.686540004e-02f;
-    p = p * s + 1.128378197e-01f;
-    p = p * s - 3.761263843e-01f;
-    p = p * s + 1.128379167e+00f;
-    float small = x * p;
-    // log(erfc(a)) + a² on [1, 4]
-    float b = a > 4.0f ? 4.0f : a;
-    float q = 7.845214877e-07f;
-    q = q * b - 1.245279369e-05f;
-    q = q * b + 6.434150115e-05f;
-    q = q * b + 1.017602261e-04f;
-    q = q * b - 3.360270621e-03f;
-    q = q * b + 2.383651118e-02f;
-    q = q * b - 1.069615007e-01f;
-    q = q * b + 3.658038781e-01f;
-    q = q * b - 1.129203855e+00f;
-    q = q * b + 1.252936268e-04f;
-    float large = copysignf(1.0f - vector_exp(q - b * b), x);
-    return a < 1.0f ? small : x != x ? x : large;
+/// The normal distribution's Φ(x) = (1 + erf(x / √2)) / 2, and `bell` = e^(-x²/2), a part of it: one exponential makes both. Φ(-|x|) keeps
+/// its digits where it is small.
+INLINE float vector_normal(float x, float *bell) {
+    // The bell is 0 from here on.
+    float a = fabsf(x) > 13.26f ? 13.26f : fabsf(x);
+    // e^(-a²/2) = 2^(n + f). The last bits of the lifted number are n + 127, the exponent of 2^n, and of 0 at the least n.
+    float u = a * a * -0.721347520f;
+    float lifted = u + 12583039.0f;
+    float f = u - (lifted - 12583039.0f);
+    // (2^f - 1) / f on [-1/2, 1/2]
+    float p = 1.535335035e-04f;
+    p = p * f + 1.339888731e-03f;
+    p = p * f + 9.618437487e-03f;
+    p = p * f + 5.550332440e-02f;
+    p = p * f + 2.402264791e-01f;
+    p = p * f + 6.931472029e-01f;
+    *bell = (1.0f + f * p) * shifted_bits(lifted);
+    // (Φ(-a) e^(a²/2) - 1/2) / a = q / r on [0, 13.3]
+    float q = -5.001689210e-03f;
+    q = q * a - 4.589382787e-02f;
+    q = q * a - 1.916887565e-01f;
+    q = q * a - 4.153886052e-01f;
+    q = q * a - 3.989424016e-01f;
+    float r = 1.000337842e-02f;
+    r = r * a + 9.976931379e-02f;
+    r = r * a + 4.629759020e-01f;
+    r = r * a + 1.192331089e+00f;
+    r = r * a + 1.667886138e+00f;
+    r = r * a + 1.0f;
+    float tail = *bell * (0.5f + a * q / r);
+    return x < 0.0f ? tail : 1.0f - tail;
 }
