@@ -46,7 +46,7 @@ struct WinogradConvolution {
         let layout = layout, x = context.input(0), weights = weights(context), y = context.output(0)
         let memory = context.temporary(Int(kernel_winograd_memory(layout)) * 4)
         context.emit(reads: [x, weights] + (bias.map { [$0] } ?? []), writes: [y, memory], multiplyAdds: multiplyAdds) { c in
-            kernel_winograd_convolution(layout, c.floats(x), c.floats(weights), bias.map(c.floats), c.floats(y), c.floats(memory))
+            kernel_winograd_convolution(layout, c.floats(x), c.floats(weights), bias.map { c.floats($0) }, c.floats(y), c.floats(memory))
         }
     }
 
@@ -71,7 +71,7 @@ struct WinogradConvolution {
         let dbias = computesBias ? context.output(1) : nil
         let memory = context.temporary(Int(kernel_winograd_gradient_memory(layout)) * 4)
         context.emit(reads: [x, dy], writes: [dw] + (dbias.map { [$0] } ?? []) + [memory], multiplyAdds: multiplyAdds) { c in
-            kernel_winograd_gradient(layout, c.floats(x), c.floats(dy), c.floats(dw), dbias.map(c.floats), c.floats(memory))
+            kernel_winograd_gradient(layout, c.floats(x), c.floats(dy), c.floats(dw), dbias.map { c.floats($0) }, c.floats(memory))
         }
     }
 }
