@@ -11,7 +11,7 @@
 
 #ifdef LEVELS_OF_X86
 #define LEVEL(name) v3_##name
-#define TARGET __attribute__((target("arch=x86-64-v3")))
+#define TARGET TARGET_V3
 #define REGISTER 8
 #define HEIGHT 6
 #define v3_SPLAT(x) (v3_vector) {x, x, x, x, x, x, x, x}
@@ -19,9 +19,8 @@
 #include LOOPS
 #include "level_end.h"
 
-// Without the second attribute the compiler would use half of each register.
 #define LEVEL(name) v4_##name
-#define TARGET __attribute__((target("arch=x86-64-v4"), min_vector_width(512)))
+#define TARGET TARGET_V4
 #define REGISTER 16
 #define HEIGHT 14
 #define v4_SPLAT(x) (v4_vector) {x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}

@@ -7,7 +7,7 @@ INLINE int64_t LEVEL(panels_size)(int64_t k, int64_t n) { return k * ceiling_quo
 TARGET static void LEVEL(rows_product)(
     const product_function functions[][2], const float *a, int64_t step, const float *b, int64_t rows, int64_t k, int64_t n, float *c, int64_t c_row) {
     for (int64_t j = 0; j < n; j += PANEL, b += k * PANEL) {
-        product_target target = {c + j, c_row, n - j < PANEL ? n - j : PANEL, NULL, 0};
+        product_target target = {c + j, c_row, n - j < PANEL ? n - j : PANEL};
         functions[rows - 1][target.columns > REGISTER](a, step, b, k, &target);
     }
 }
@@ -16,7 +16,7 @@ TARGET static void LEVEL(rows_product)(
 TARGET static void LEVEL(score_product)(const float *a, const float *b, int64_t rows, int64_t k, int64_t n, float *scores) {
     for (int64_t j = 0; j < n; j += PANEL, b += k * PANEL) {
         int vectors = n - j > REGISTER;
-        product_target target = {scores + j, SCORE_ROW, vectors ? PANEL : REGISTER, NULL, 0};
+        product_target target = {scores + j, SCORE_ROW, vectors ? PANEL : REGISTER};
         LEVEL(by_columns)[rows - 1][vectors](a, rows, b, k, &target);
     }
 }
@@ -34,12 +34,12 @@ TARGET static void LEVEL(head_attention)(
     int64_t sample = h->sample, head = h->head, width = h->width, keys = h->keys;
     float *scores = memory, *packed_k = scores + HEIGHT * SCORE_ROW, *packed_v = packed_k + LEVEL(panels_size)(width, keys);
     float *rows_of_q = packed_v + LEVEL(panels_size)(keys, h->value_width);
-    LEVEL(pack_b)((kernel_matrix){k, 1, h->k_row}, width, keys, packed_k);
-    if (y) LEVEL(pack_b)((kernel_matrix){v, h->v_row, 1}, keys, h->value_width, packed_v);
+    LEVEL(pack_b)((matrix){k, 1, h->k_row}, width, keys, packed_k);
+    if (y) LEVEL(pack_b)((matrix){v, h->v_row, 1}, keys, h->value_width, packed_v);
     row_panels panels = cut_rows(h->queries, HEIGHT);
     for (int64_t panel = 0, query = 0; panel < panels.count; panel++) {
         int64_t rows = panels.low + (panel < panels.higher);
-        LEVEL(pack_a)((kernel_matrix){q + query * h->q_row, h->q_row, 1}, rows, width, rows_of_q);
+        LEVEL(pack_transposed)(q + query * h->q_row, h->q_row, rows, width, rows_of_q, rows);
         LEVEL(score_product)(rows_of_q, packed_k, rows, width, keys, scores);
         for (int64_t row = 0; row < rows; row++)
             if (query + row < h->queries - 1)
@@ -58,14 +58,14 @@ TARGET static void LEVEL(head_gradient)(
     float *scores = memory, *packed_v = scores + HEIGHT * SCORE_ROW, *packed_k = packed_v + LEVEL(panels_size)(value_width, keys);
     float *packed_q = packed_k + LEVEL(panels_size)(keys, width), *packed_dy = packed_q + LEVEL(panels_size)(h->queries, width);
     float *g = packed_dy + LEVEL(panels_size)(h->queries, value_width), *rows_of_dy = g + h->queries * g_row;
-    LEVEL(pack_b)((kernel_matrix){v, 1, h->v_row}, value_width, keys, packed_v);
-    LEVEL(pack_b)((kernel_matrix){k, h->k_row, 1}, keys, width, packed_k);
-    LEVEL(pack_b)((kernel_matrix){q, h->q_row, 1}, h->queries, width, packed_q);
-    LEVEL(pack_b)((kernel_matrix){dy, h->y_row, 1}, h->queries, value_width, packed_dy);
+    LEVEL(pack_b)((matrix){v, 1, h->v_row}, value_width, keys, packed_v);
+    LEVEL(pack_b)((matrix){k, h->k_row, 1}, keys, width, packed_k);
+    LEVEL(pack_b)((matrix){q, h->q_row, 1}, h->queries, width, packed_q);
+    LEVEL(pack_b)((matrix){dy, h->y_row, 1}, h->queries, value_width, packed_dy);
     row_panels panels = cut_rows(h->queries, HEIGHT);
     for (int64_t panel = 0, query = 0; panel < panels.count; panel++) {
         int64_t rows = panels.low + (panel < panels.higher);
-        LEVEL(pack_a)((kernel_matrix){dy + query * h->y_row, h->y_row, 1}, rows, value_width, rows_of_dy);
+        LEVEL(pack_transposed)(dy + query * h->y_row, h->y_row, rows, value_width, rows_of_dy, rows);
         LEVEL(score_product)(rows_of_dy, packed_v, rows, value_width, keys, scores);
         for (int64_t row = 0; row < rows; row++) {
             const float *row_of_p = p + (query + row) * keys;

@@ -10,7 +10,7 @@ typedef float LEVEL(vector) __attribute__((vector_size(4 * REGISTER)));
 /// The same, anywhere in memory.
 typedef float LEVEL(unaligned) __attribute__((vector_size(4 * REGISTER), aligned(4)));
 
-/// c [rows, columns] = or += a b + bias, where a's element (i, p) lies at a[i * a_row + p * a_column] and b's panel is packed. `a_row`, `rows` and
+/// c [rows, columns] = a b, where a's element (i, p) lies at a[i * a_row + p * a_column] and b's panel is packed. `a_row`, `rows` and
 /// `vectors`, the registers that a row of c takes, are constants of each caller.
 INLINE void LEVEL(panel_product)(
     const float *a, int64_t a_row, int64_t a_column, const float *b, int64_t k, const product_target *t, int rows, int vectors) {
@@ -29,30 +29,17 @@ INLINE void LEVEL(panel_product)(
         }
     }
     if (t->columns == vectors * REGISTER) {
-        LEVEL(vector) bias[2] = {{0}, {0}};
-        if (t->bias)
-            for (int v = 0; v < vectors; v++) bias[v] = *(const LEVEL(unaligned) *)(t->bias + REGISTER * v);
 #pragma clang loop unroll(full)
         for (int i = 0; i < rows; i++)
 #pragma clang loop unroll(full)
-            for (int v = 0; v < vectors; v++) {
-                LEVEL(unaligned) *c = (LEVEL(unaligned) *)(t->c + i * t->row + REGISTER * v);
-                LEVEL(vector) sum = sums[i][v];
-                if (t->bias) sum += bias[v];
-                *c = t->adds ? *c + sum : sum;
-            }
+            for (int v = 0; v < vectors; v++) *(LEVEL(unaligned) *)(t->c + i * t->row + REGISTER * v) = sums[i][v];
     } else {
         float tile[HEIGHT][PANEL];
 #pragma clang loop unroll(full)
         for (int i = 0; i < rows; i++)
 #pragma clang loop unroll(full)
             for (int v = 0; v < vectors; v++) *(LEVEL(unaligned) *)(tile[i] + REGISTER * v) = sums[i][v];
-        for (int i = 0; i < rows; i++)
-            for (int64_t j = 0; j < t->columns; j++) {
-                float *c = t->c + i * t->row + j, sum = tile[i][j];
-                if (t->bias) sum += t->bias[j];
-                *c = t->adds ? *c + sum : sum;
-            }
+        for (int i = 0; i < rows; i++) memcpy(t->c + i * t->row, tile[i], (size_t)t->columns * sizeof(float));
     }
 }
 
@@ -110,7 +97,7 @@ TARGET static void LEVEL(pack_transposed)(const float *x, int64_t stride, int64_
 }
 
 /// Element (p, j) of b to y [k][PANEL] of panels, each behind the one before it.
-TARGET static void LEVEL(pack_b)(kernel_matrix b, int64_t k, int64_t n, float *y) {
+TARGET static void LEVEL(pack_b)(matrix b, int64_t k, int64_t n, float *y) {
     for (int64_t j = 0; j < n; j += PANEL, y += k * PANEL) {
         int64_t columns = n - j < PANEL ? n - j : PANEL;
         const float *x = b.values + j * b.column;
@@ -122,17 +109,5 @@ TARGET static void LEVEL(pack_b)(kernel_matrix b, int64_t k, int64_t n, float *y
         } else {
             for (int64_t p = 0; p < k; p++) memcpy(y + p * PANEL, x + p * b.row, (size_t)columns * sizeof(float));
         }
-    }
-}
-
-/// `rows` rows of a to y [k][rows], behind which up to 15 numbers are overwritten.
-TARGET static void LEVEL(pack_a)(kernel_matrix a, int64_t rows, int64_t k, float *y) {
-    if (a.column == 1) {
-        LEVEL(pack_transposed)(a.values, a.row, rows, k, y, rows);
-    } else if (rows == HEIGHT) {
-        for (int64_t p = 0; p < k; p++) memcpy(y + p * HEIGHT, a.values + p * a.column, HEIGHT * sizeof(float));
-    } else {
-        for (int64_t p = 0; p < k; p++)
-            for (int64_t i = 0; i < rows; i++) y[p * rows + i] = a.values[p * a.column + i];
     }
 }

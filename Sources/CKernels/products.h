@@ -1,14 +1,17 @@
-// What the levels of matrix products share.
+// What products of matrices share.
 #pragma once
-#include "include/products.h"
 #include "vector_math.h"
+
+/// A matrix whose element (i, j) lies at values[i * row + j * column].
+typedef struct {
+    const float *values;
+    int64_t row, column;
+} matrix;
 
 /// Where a panel's product goes: columns of c, whose rows lie `row` apart.
 typedef struct {
     float *c;
     int64_t row, columns;
-    const float *bias;
-    int adds;
 } product_target;
 
 typedef void (*product_function)(const float *a, int64_t step, const float *b, int64_t k, const product_target *target);
@@ -16,9 +19,12 @@ typedef void (*product_function)(const float *a, int64_t step, const float *b, i
 /// Attention's scores of one query lie this far from those of the next. No power of two: those would share a few sets of the first cache.
 enum { SCORE_ROW = 528 };
 
-/// A function of the highest level that the machine has.
+/// The levels of x86-64 that have functions of their own, and the function for the machine. Of registers of 512 bits the compiler has to be told: it
+/// would use half of them.
 #if defined(__x86_64__) && defined(__linux__)
 #define LEVELS_OF_X86
+#define TARGET_V3 __attribute__((target("arch=x86-64-v3")))
+#define TARGET_V4 __attribute__((target("arch=x86-64-v4"), min_vector_width(512)))
 #define AT_LEVEL(function, ...)                                                                                                        \
     (__builtin_cpu_supports("x86-64-v4")   ? v4_##function(__VA_ARGS__)                                                                \
      : __builtin_cpu_supports("x86-64-v3") ? v3_##function(__VA_ARGS__)                                                                \

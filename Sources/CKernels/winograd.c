@@ -5,7 +5,7 @@
 // Along each axis the points are 0, ±P, ±Q and ∞. With 5/8 and 3/2 rounding errors are about those of a direct convolution; with 1 and 2, as in the
 // paper, they are several times as large.
 #include "include/winograd.h"
-#include "vector_math.h"
+#include "products.h"
 
 enum { LANES = 16, PANEL = KERNEL_WINOGRAD_PANEL, VECTORS = PANEL / LANES };
 enum { TILE = KERNEL_WINOGRAD_TILE, PATCH = 6, POINTS = KERNEL_WINOGRAD_POINTS, WEIGHTS = 9 };
@@ -94,12 +94,6 @@ INLINE void transform_point_gradients(const vector *x, vector *y) {
     } while (0)
 
 // MARK: Products of matrices
-
-/// A matrix whose element (i, k) lies at values[i * row + k * column].
-typedef struct {
-    const float *values;
-    int64_t row, column;
-} matrix;
 
 /// c = a b or c += a b for `rows` rows and `vectors` vectors of a panel, which the compiler knows.
 INLINE void multiply_rows(matrix a, const float *b, float *c, int64_t c_row, int64_t depth, int adds, int rows, int vectors) {
@@ -211,21 +205,13 @@ INLINE void transform_all_gradients(
 
 // MARK: The three passes
 
-/// Compiles `name##_loops`, whose last argument is a constant that says whether registers hold a vector, for each level of x86-64. Of registers
-/// that long the compiler has to be told.
-#if defined(__x86_64__) && defined(__linux__)
+/// Compiles `name##_loops`, whose last argument is a constant that says whether registers hold a vector, for each level of x86-64.
+#ifdef LEVELS_OF_X86
 #define FOR_EVERY_LEVEL(name, parameters, ...)                                                                                         \
-    __attribute__((target("arch=x86-64-v4"), min_vector_width(512))) static void name##_v4 parameters { name##_loops(__VA_ARGS__, 1); } \
-    __attribute__((target("arch=x86-64-v3"))) static void name##_v3 parameters { name##_loops(__VA_ARGS__, 0); }                       \
-    static void name##_plain parameters { name##_loops(__VA_ARGS__, 0); }                                                              \
-    void name parameters {                                                                                                             \
-        if (__builtin_cpu_supports("x86-64-v4"))                                                                                       \
-            name##_v4(__VA_ARGS__);                                                                                                    \
-        else if (__builtin_cpu_supports("x86-64-v3"))                                                                                  \
-            name##_v3(__VA_ARGS__);                                                                                                    \
-        else                                                                                                                           \
-            name##_plain(__VA_ARGS__);                                                                                                 \
-    }
+    TARGET_V4 static void v4_##name parameters { name##_loops(__VA_ARGS__, 1); }                                                       \
+    TARGET_V3 static void v3_##name parameters { name##_loops(__VA_ARGS__, 0); }                                                       \
+    static void plain_##name parameters { name##_loops(__VA_ARGS__, 0); }                                                              \
+    void name parameters { AT_LEVEL(name, __VA_ARGS__); }
 #else
 #define FOR_EVERY_LEVEL(name, parameters, ...)                                                                                         \
     void name parameters { name##_loops(__VA_ARGS__, 0); }

@@ -7,7 +7,6 @@
 #include "head_attention.h"
 #include "normalization.h"
 #include "optimizers.h"
-#include "products.h"
 #include "random.h"
 #include "reduction.h"
 #include "shape.h"
