@@ -4,7 +4,8 @@
 
 INLINE int64_t whole_parts(int64_t n) { return ceiling_quotient(n, LANES) * LANES; }
 
-/// 16 numbers of a row of n from `i` on, of which those behind its end are whatever lies there; 0 where `is_last`, as behind it there may be nothing.
+/// 16 numbers of a row of n from `i` on, of which those behind its end are whatever lies there; 0 where the row `is_last`, one of those from whose
+/// beginning on there are less than whole parts.
 INLINE void load_lanes(lanes *v, const float *row, int64_t i, int64_t n, int is_last) {
     if (is_last && i + LANES > n) {
         *v = (lanes){0};
@@ -24,8 +25,8 @@ INLINE void fill_behind(lanes *v, int64_t i, int64_t n, float number) {
     if (i + LANES > n) *v = LANE_NUMBERS < (int32_t)(n - i) ? *v : (lanes)number;
 }
 
-/// The softmax of a query's scores x, which stays in x, to p too. Rows are written in their order: what a row writes behind its end is written over,
-/// unless it `is_last`.
+/// The softmax of a query's scores x, which stays in x, to p too. Rows are written in their order: what one that is not the last writes behind its end
+/// is written over.
 INLINE void probabilities_of_row(const kernel_scores *s, float *x, float *p, int64_t sample, int64_t head, int64_t query, int is_last) {
     int64_t keys = s->keys;
     float scale = s->scale;
@@ -87,6 +88,20 @@ INLINE void gradient_of_row(
         memcpy(x + i, &a, sizeof a);
         memcpy(g + i, &a, sizeof a);
     }
+}
+
+/// Asks for the rows of the head behind this one, before they are needed: the next one of the sample, or the first of the next sample.
+INLINE void fetch_next_rows(const kernel_scores *s, const kernel_head *h, const float *x, int64_t rows, int64_t width, int64_t stride) {
+    enum { LINE = 16 };
+    x += h->head + 1 < s->heads ? width : rows * stride - h->head * width;
+    for (int64_t row = 0; row < rows; row++, x += stride)
+        for (int64_t i = 0; i < width; i += LINE) __builtin_prefetch(x + i, 0, 2);
+}
+
+/// Asks for numbers that are to be written.
+INLINE void fetch_target(const float *x, int64_t n) {
+    enum { LINE = 16 };
+    for (int64_t i = 0; i < n; i += LINE) __builtin_prefetch(x + i, 1, 2);
 }
 
 #define LOOPS "head_attention_loops.h"

@@ -36,13 +36,17 @@ TARGET static void LEVEL(head_attention)(
     float *rows_of_q = packed_v + LEVEL(panels_size)(keys, h->value_width);
     LEVEL(pack_b)((matrix){k, 1, h->k_row}, width, keys, packed_k);
     if (y) LEVEL(pack_b)((matrix){v, h->v_row, 1}, keys, h->value_width, packed_v);
+    fetch_next_rows(s, h, q, h->queries, width, h->q_row);
+    fetch_next_rows(s, h, k, keys, width, h->k_row);
+    fetch_next_rows(s, h, v, keys, h->value_width, h->v_row);
     row_panels panels = cut_rows(h->queries, HEIGHT);
     for (int64_t panel = 0, query = 0; panel < panels.count; panel++) {
         int64_t rows = panels.low + (panel < panels.higher);
+        fetch_target(p + (query + rows) * keys, HEIGHT * keys);
         LEVEL(pack_transposed)(q + query * h->q_row, h->q_row, rows, width, rows_of_q, rows);
         LEVEL(score_product)(rows_of_q, packed_k, rows, width, keys, scores);
         for (int64_t row = 0; row < rows; row++)
-            if (query + row < h->queries - 1)
+            if ((h->queries - query - row) * keys >= whole_parts(keys))
                 probabilities_of_row(s, scores + row * SCORE_ROW, p + (query + row) * keys, sample, head, query + row, 0);
             else
                 probabilities_of_row(s, scores + row * SCORE_ROW, p + (query + row) * keys, sample, head, query + row, 1);
@@ -62,6 +66,10 @@ TARGET static void LEVEL(head_gradient)(
     LEVEL(pack_b)((matrix){k, h->k_row, 1}, keys, width, packed_k);
     LEVEL(pack_b)((matrix){q, h->q_row, 1}, h->queries, width, packed_q);
     LEVEL(pack_b)((matrix){dy, h->y_row, 1}, h->queries, value_width, packed_dy);
+    fetch_next_rows(s, h, q, h->queries, width, h->q_row);
+    fetch_next_rows(s, h, k, keys, width, h->k_row);
+    fetch_next_rows(s, h, v, keys, value_width, h->v_row);
+    fetch_next_rows(s, h, dy, h->queries, value_width, h->y_row);
     row_panels panels = cut_rows(h->queries, HEIGHT);
     for (int64_t panel = 0, query = 0; panel < panels.count; panel++) {
         int64_t rows = panels.low + (panel < panels.higher);
@@ -70,7 +78,7 @@ TARGET static void LEVEL(head_gradient)(
         for (int64_t row = 0; row < rows; row++) {
             const float *row_of_p = p + (query + row) * keys;
             float *row_of_g = g + (query + row) * g_row;
-            if (query + row < h->queries - 1)
+            if ((h->queries - query - row) * keys >= whole_parts(keys))
                 gradient_of_row(s, row_of_p, scores + row * SCORE_ROW, row_of_g, sample, head, query + row, 0);
             else
                 gradient_of_row(s, row_of_p, scores + row * SCORE_ROW, row_of_g, sample, head, query + row, 1);

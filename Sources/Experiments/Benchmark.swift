@@ -30,7 +30,7 @@ public struct Workload: Sendable {
         Workload(name: "convnext-tiny-224", batchSize: 8, model: "convnext-tiny"),
         // Every shard reads all weights, so that large models are faster in few shards; small ones where a shard's values stay in the cache.
         Workload(name: "vgg16-224", batchSize: 8, model: "vgg16", shards: 2), Workload(name: "swin-tiny-224", batchSize: 8, model: "swin-tiny", shards: 4),
-        Workload(name: "r26-s32-224", batchSize: 8, model: "r26-s-32", shards: 2), Workload(name: "cct-7-32", batchSize: 64, model: "cct-7-3x1", shards: 16),
+        Workload(name: "r26-s32-224", batchSize: 8, model: "r26-s-32", shards: 2), Workload(name: "cct-7-32", batchSize: 64, model: "cct-7-3x1", shards: 32),
         Workload(name: "vit-b-224", batchSize: 8, model: "vit-b-16", shards: 4), Workload(name: "r3d-18-112", batchSize: 4, model: "r3d-18", shards: 2),
         Workload(name: "voxnet-32", batchSize: 32, model: "voxnet"),
     ]
