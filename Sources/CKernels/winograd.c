@@ -220,6 +220,10 @@ INLINE void transform_all_gradients(
 INLINE void kernel_winograd_weights_loops(
     const float *w, float *u, int64_t outputs, int64_t inputs, int64_t output_stride, int64_t input_stride, int rotates, int is_wide) {
     (void)is_wide;
+    // What no cache holds is written past them: a line that is written whole need not be read before.
+    typedef float aligned_vector __attribute__((vector_size(4 * LANES)));
+    enum { LARGE = 4 << 20 };
+    int passes_caches = POINTS * outputs * inputs > LARGE;
     for (int64_t output = 0; output < outputs; output += PANEL, u += POINTS * inputs * PANEL)
         for (int64_t input = 0; input < inputs; input++)
             for (int64_t c = 0; c < PANEL; c += LANES) {
@@ -227,9 +231,16 @@ INLINE void kernel_winograd_weights_loops(
                 for (int lane = 0; lane < LANES; lane++)
                     for (int k = 0; k < WEIGHTS; k++)
                         weights[k][lane] = w[(output + c + lane) * output_stride + input * input_stride + (rotates ? WEIGHTS - 1 - k : k)];
-                TRANSFORM(
-                    transform_weights, 3, PATCH, VECTOR(weights[i * 3 + j]), VECTOR(u + ((i * PATCH + j) * inputs + input) * PANEL + c) = result);
+                if (passes_caches)
+                    TRANSFORM(
+                        transform_weights, 3, PATCH, VECTOR(weights[i * 3 + j]),
+                        __builtin_nontemporal_store(result, (aligned_vector *)(u + ((i * PATCH + j) * inputs + input) * PANEL + c)));
+                else
+                    TRANSFORM(
+                        transform_weights, 3, PATCH, VECTOR(weights[i * 3 + j]), VECTOR(u + ((i * PATCH + j) * inputs + input) * PANEL + c) = result);
             }
+    // Such stores are seen in no order by other threads, unless they are waited for.
+    if (passes_caches) __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 FOR_EVERY_LEVEL(

@@ -17,7 +17,8 @@ extension MachinePeak {
 public struct Roofline: Codable, Sendable {
     /// The step's products and convolutions at the machine's peak of each, and nothing else.
     public let floorMilliseconds: Double
-    /// The floor over the measured time: 1 is the end of the road.
+    /// The floor over the measured time: 1 is the end of the road, but for convolutions by Winograd's algorithm, which do with fewer multiplications than
+    /// are counted.
     public let share: Double
     /// What the machine reaches on single operations.
     public let peak: MachinePeak
