@@ -13,7 +13,18 @@ enum PinnedDigests {
     static let version = 5
 
     static let table: [String: [String: String]] = [
-        "none": [:],
+        "x86-64-v4, oneDNN 2.6.3 avx512_core_bf16, caches 32K/1 1024K/1 32768K/2": [
+            "hybrid": "383a3081d6e6ea81", "mlp": "2c131300436d137a", "resnet": "ab4b3f9b8c52baf5", "vit": "a1bff5a3d1b8ee91",
+        ],
+        "x86-64-v4, oneDNN 2.6.3 avx2, caches 32K/1 1024K/1 32768K/2": [
+            "hybrid": "c762d5342ea76238", "mlp": "c82ab4fd2f49d141", "resnet": "e5b78057c75557c5", "vit": "88fb9c1f5c471efd",
+        ],
+        "x86-64-v4, oneDNN 2.6.3 avx, caches 32K/1 1024K/1 32768K/2": [
+            "hybrid": "7cd9cec977f81db4", "mlp": "8e688c12f44b380b", "resnet": "65acfa5e411762c7", "vit": "eca0a2f36064730",
+        ],
+        "x86-64-v4, oneDNN 2.6.3 sse41, caches 32K/1 1024K/1 32768K/2": [
+            "hybrid": "74026341491b484d", "mlp": "97bc36757777f715", "resnet": "fd6bf8e4cf672d03", "vit": "42e081a523f8e504",
+        ],
     ]
 
     /// What decides the bits of a training besides its definition: which of our kernels' compilations runs, which of oneDNN's kernels, and into
