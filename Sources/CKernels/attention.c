@@ -3,7 +3,7 @@
 
 // Milakov and Gimelshein 2018 (softmax in one pass), Dao et al. 2022 (tiles, and the backward pass from the rows' log sums).
 
-/// The softmax of rows of one matrix, to whose scores a and b are added where there are so many biases.
+/// The softmax of rows of one matrix, to whose scores a is added, and b where there are two biases.
 INLINE void score_softmax_rows(
     float *x, void *y, const float *a, const float *b, int biases, int64_t columns, float scale, kernel_type type, int64_t row, int count) {
     int64_t start = row * columns;
@@ -15,11 +15,8 @@ INLINE void score_softmax_rows(
         FOR_PARTS(columns, {
             lanes v = end, addend;
             if (whole) load_part(&v, x + base, i, KERNEL_FLOAT32);
-            if (biases == 0) v *= scale;
-            if (biases > 0) {
-                load_part(&addend, a + base, i, KERNEL_FLOAT32);
-                v = scale * v + addend;
-            }
+            load_part(&addend, a + base, i, KERNEL_FLOAT32);
+            v = scale * v + addend;
             if (biases > 1) {
                 load_part(&addend, b + base, i, KERNEL_FLOAT32);
                 v += addend;
@@ -35,17 +32,17 @@ INLINE void score_softmax(const kernel_scores *s, int64_t first, int64_t count, 
     float scale = s->scale;
     for (int64_t matrix = first; matrix < first + count; matrix++, x += size, y = (void *)from(y, size, type)) {
         int64_t sample = matrix / s->heads, head = matrix % s->heads;
-        const float *a = biases > 0 ? s->biases[0].values + bias_row(s, &s->biases[0], sample, head, 0) : NULL;
+        const float *a = s->biases[0].values + bias_row(s, &s->biases[0], sample, head, 0);
         const float *b = biases > 1 ? s->biases[1].values + bias_row(s, &s->biases[1], sample, head, 0) : NULL;
         FOR_ROWS(0, s->queries, score_softmax_rows, x, y, a, b, biases, columns, scale, type);
     }
 }
 
 KERNEL void kernel_score_softmax(const kernel_scores *s, int64_t first, int64_t count, float *x, void *p) {
-    switch (s->bias_count) {
-    case 0: SPECIALIZE(s->type, score_softmax, s, first, count, x, p, 0); break;
-    case 1: SPECIALIZE(s->type, score_softmax, s, first, count, x, p, 1); break;
-    default: SPECIALIZE(s->type, score_softmax, s, first, count, x, p, 2);
+    if (s->bias_count == 1) {
+        SPECIALIZE(s->type, score_softmax, s, first, count, x, p, 1);
+    } else {
+        SPECIALIZE(s->type, score_softmax, s, first, count, x, p, 2);
     }
 }
 

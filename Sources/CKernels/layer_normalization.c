@@ -36,18 +36,10 @@ enum { COLUMN_BLOCK = 1024, ROW_BLOCK = 16 };
     }
 
 INLINE void load_lanes(lanes *v, const void *x, int64_t i, int width, kernel_type type) {
-    if (width < LANES) {
-        float part[LANES] = {0};
-        for (int lane = 0; lane < width; lane++) part[lane] = load(x, i + lane, type);
-        memcpy(v, part, sizeof part);
-    } else if (type == KERNEL_BFLOAT16) {
-        half_lanes halves;
-        memcpy(&halves, (const uint16_t *)x + i, sizeof halves);
-        lane_mask bits = __builtin_convertvector(halves, lane_mask) << 16;
-        memcpy(v, &bits, sizeof bits);
-    } else {
-        memcpy(v, (const float *)x + i, sizeof *v);
-    }
+    if (width == LANES) return load_whole(v, x, i, type);
+    float part[LANES] = {0};
+    for (int lane = 0; lane < width; lane++) part[lane] = load(x, i + lane, type);
+    memcpy(v, part, sizeof part);
 }
 
 INLINE void layer_norm_rows(

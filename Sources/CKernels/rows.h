@@ -63,20 +63,24 @@ INLINE float largest(const lanes *v) {
 /// 0 in the lanes of a row's last part that the part before has too, or that lie before the row.
 INLINE void clear_known(lanes *v, int64_t n) { *v = LANE_NUMBERS < (int32_t)(LANES - n % LANES) ? (lanes)0.0f : *v; }
 
-/// The part of a row from i on, and −∞ in lanes before the row.
-INLINE void load_part(lanes *v, const void *row, int64_t i, kernel_type type) {
-    if (i < 0) {
-        float part[LANES];
-        for (int lane = 0; lane < LANES; lane++) part[lane] = i + lane < 0 ? -INFINITY : load(row, i + lane, type);
-        memcpy(v, part, sizeof part);
-    } else if (type == KERNEL_BFLOAT16) {
+/// 16 numbers from i on.
+INLINE void load_whole(lanes *v, const void *x, int64_t i, kernel_type type) {
+    if (type == KERNEL_BFLOAT16) {
         half_lanes halves;
-        memcpy(&halves, (const uint16_t *)row + i, sizeof halves);
+        memcpy(&halves, (const uint16_t *)x + i, sizeof halves);
         lane_mask bits = __builtin_convertvector(halves, lane_mask) << 16;
         memcpy(v, &bits, sizeof bits);
     } else {
-        memcpy(v, (const float *)row + i, sizeof *v);
+        memcpy(v, (const float *)x + i, sizeof *v);
     }
+}
+
+/// The part of a row from i on, and −∞ in lanes before the row.
+INLINE void load_part(lanes *v, const void *row, int64_t i, kernel_type type) {
+    if (i >= 0) return load_whole(v, row, i, type);
+    float part[LANES];
+    for (int lane = 0; lane < LANES; lane++) part[lane] = i + lane < 0 ? -INFINITY : load(row, i + lane, type);
+    memcpy(v, part, sizeof part);
 }
 
 INLINE void store_part(const lanes *v, void *row, int64_t i, kernel_type type) {

@@ -155,4 +155,27 @@ struct WinogradTests {
             #expect(rows.filter { $0.operation == name }.reduce(0) { $0 + $1.multiplyAdds } == count * direct)
         }
     }
+
+    /// A gradient of weights, in the layout of its kernel, is read by shards and transformed for what all shards share: it is brought into its order before.
+    @Test func gradientsOfWeightsAreWeights() throws {
+        let c = Case(batch: 8, height: 8, width: 8, inputs: 32, outputs: 32, padding: 1), sums = Sums(c), shards = 2
+        func shape(_ whole: Shape) -> Shape { Shape([c.batch / shards] + whole.dimensions.dropFirst()) }
+        let graph = Graph(mode: .training, shardCount: shards, seed: 0), padding = Padding2D.symmetric(1)
+        let x = graph.input("x", shape(c.source)), dy = graph.input("dy", shape(c.destination))
+        let weight = graph.root.parameter("weight", c.weight, Given(given: sums.w)), images = graph.root.parameter("images", c.source, Given(given: sums.x))
+        let loss = (x.convolution2D(weight: weight, padding: padding) * dy).sum(axes: [1, 2, 3]).batchMean() * Float(c.batch)
+        let dw = gradients(of: loss, withRespectTo: [weight])[0]
+        // Read in a later phase than that in which it is made, so that the copy that brings it into its order waits for its readers.
+        func mean(_ x: Tensor) -> Tensor { x.mean(axes: [1, 2, 3]).batchMean() }
+        let shift = mean(x + mean(x)), shifted = x + shift
+        let ofShards = shifted.sum(axes: [1, 2, 3]) + (dw * shifted.sum(axes: [0, 1, 2, 3])).sum(axes: [0, 1, 2, 3])
+        let ofAll = (images + shift).convolution2D(weight: dw, padding: padding), store = ParameterStore(graph, seed: 1), pool = WorkerPool(threads: 2)
+        let found = try [[ofAll], [ofShards, ofAll]].map { outputs in
+            let plan = try Plan(graph, outputs: outputs, store: store, pool: pool)
+            try sums.x.withUnsafeBytes { x in try sums.dy.withUnsafeBytes { try plan.run(feeding: [x.baseAddress!, $0.baseAddress!]) } }
+            return plan.output(outputs.count - 1).floats
+        }
+        #expect(found[0].contains { $0 != 0 })
+        expectClose(found[1], found[0].map(Double.init), "images that all shards share")
+    }
 }

@@ -28,7 +28,8 @@ typedef struct {
     int64_t sample, head, query, key, rows, columns;
 } kernel_score_tile;
 
-/// The softmax of the rows of `count` matrices from number `first` on, where x and p begin. x is overwritten; p may be x where it is float32.
+/// The softmax of the rows of `count` matrices from number `first` on, where x and p begin, of scores with a bias or two. x is overwritten; p may be x
+/// where it is float32.
 void kernel_score_softmax(const kernel_scores *scores, int64_t first, int64_t count, float *x, void *p);
 /// dx = scale · g and the sums of the biases += g, with g = p ∘ (dp − ⟨dp, p⟩). dx may be dp where it is float32.
 void kernel_score_softmax_gradient(const kernel_scores *scores, int64_t first, int64_t count, const void *p, const float *dp, void *dx);

@@ -248,7 +248,13 @@ final class PlanBuilder {
             return copies[value]![index].buffer
         }
         let target = makeBuffer(byteCount, .arena(graph.values[value].placement)), kernel = described(makeKernel(target))
-        if !isForShards { emit(kernel, phase: valuePhase[value]) }
+        if !isForShards {
+            // What is made of another copy cannot come before it.
+            for index in copies[value, default: []].indices where kernel.reads.contains(copies[value]![index].buffer) {
+                copies[value]![index].pending?.phase = valuePhase[value]
+            }
+            emit(kernel, phase: valuePhase[value])
+        }
         copies[value, default: []].append(Copy(form: form, buffer: target, pending: isForShards ? (kernel, phase - 1) : nil))
         return target
     }
