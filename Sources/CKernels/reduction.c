@@ -122,28 +122,31 @@ enum { TREE_WIDTH = 512, TREE_DEPTH = 16 };
         for (int64_t i = 0; i < width; i++) result[start + i] = stack[0][i];                                                           \
     }
 
-/// Of one, two or four large arrays, sums to another place past the caches: a line that is written whole there need not be read before. How many
-/// numbers were summed up.
+/// Of a power of two of large arrays, at most 16, sums to another place past the caches. How many numbers were summed up.
 INLINE int64_t stream_sums(const float *const *terms, int64_t count, float *y, int64_t n) {
     typedef float line __attribute__((vector_size(64)));
     typedef float part __attribute__((vector_size(64), aligned(4)));
-    enum { LINE = 16, LARGE = 1 << 15 };
-    if (n < LARGE || (uintptr_t)y % sizeof(line) != 0) return 0;
+    enum { LINE = 16 };
+    if (n < LARGE_ARRAY || (uintptr_t)y % sizeof(line) != 0) return 0;
     for (int64_t k = 0; k < count; k++)
         if (terms[k] == y) return 0;
     int64_t whole = n / LINE * LINE;
 #define PART(k) (*(const part *)(terms[k] + i))
+#define TWO(k) (PART(k) + PART((k) + 1))
+#define FOUR(k) (TWO(k) + TWO((k) + 2))
+#define EIGHT(k) (FOUR(k) + FOUR((k) + 4))
 #define STREAM(sum)                                                                                                                    \
     for (int64_t i = 0; i < whole; i += LINE) __builtin_nontemporal_store(sum, (line *)(y + i));                                       \
     break
     switch (count) {
     case 1: STREAM(PART(0));
-    case 2: STREAM(PART(0) + PART(1));
-    case 4: STREAM((PART(0) + PART(1)) + (PART(2) + PART(3)));
+    case 2: STREAM(TWO(0));
+    case 4: STREAM(FOUR(0));
+    case 8: STREAM(EIGHT(0));
+    case 16: STREAM(EIGHT(0) + EIGHT(8));
     default: return 0;
     }
-    // Such stores are seen in no order by other threads, unless they are waited for.
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    wait_for_passing_stores();
     return whole;
 }
 
@@ -152,7 +155,7 @@ INLINE void tree_sum_f32(const void *const *sources, int64_t count, void *y, int
 KERNEL void kernel_tree_sum_f32(const void *const *sources, int64_t count, void *y, int64_t n) {
     int64_t done = stream_sums((const float *const *)sources, count, y, n);
     if (done == 0) return tree_sum_f32(sources, count, y, n);
-    const void *rest[4];
+    const void *rest[16];
     for (int64_t k = 0; k < count; k++) rest[k] = (const float *)sources[k] + done;
     if (done < n) tree_sum_f32(rest, count, (float *)y + done, n - done);
 }

@@ -18,6 +18,11 @@
 #define VECTORIZE_CHAINS _Pragma("clang loop vectorize(assume_safety) interleave_count(4)")
 #define INLINE static inline __attribute__((always_inline))
 
+/// Elements from which on an array is written past the caches, which do not hold it: a line that is written whole need not be read before.
+enum { LARGE_ARRAY = 1 << 15 };
+/// Such stores are seen in no order by other threads, unless they are waited for.
+INLINE void wait_for_passing_stores(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
 INLINE float float_from_bits(int32_t bits) {
     float value;
     memcpy(&value, &bits, 4);

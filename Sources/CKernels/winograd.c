@@ -205,23 +205,11 @@ INLINE void transform_all_gradients(
 
 // MARK: The three passes
 
-/// Compiles `name##_loops`, whose last argument is a constant that says whether registers hold a vector, for each level of x86-64.
-#ifdef LEVELS_OF_X86
-#define FOR_EVERY_LEVEL(name, parameters, ...)                                                                                         \
-    TARGET_V4 static void v4_##name parameters { name##_loops(__VA_ARGS__, 1); }                                                       \
-    TARGET_V3 static void v3_##name parameters { name##_loops(__VA_ARGS__, 0); }                                                       \
-    static void plain_##name parameters { name##_loops(__VA_ARGS__, 0); }                                                              \
-    void name parameters { AT_LEVEL(name, __VA_ARGS__); }
-#else
-#define FOR_EVERY_LEVEL(name, parameters, ...)                                                                                         \
-    void name parameters { name##_loops(__VA_ARGS__, 0); }
-#endif
-
 INLINE void kernel_winograd_weights_loops(
     const float *w, float *u, int64_t outputs, int64_t inputs, int64_t output_stride, int64_t input_stride, int rotates, int is_wide) {
     (void)is_wide;
-    // What no cache holds is written past them: a line that is written whole need not be read before.
     typedef float aligned_vector __attribute__((vector_size(4 * LANES)));
+    // They are read soon, from a cache where one holds them.
     enum { LARGE = 4 << 20 };
     int passes_caches = POINTS * outputs * inputs > LARGE;
     for (int64_t output = 0; output < outputs; output += PANEL, u += POINTS * inputs * PANEL)
@@ -239,8 +227,7 @@ INLINE void kernel_winograd_weights_loops(
                     TRANSFORM(
                         transform_weights, 3, PATCH, VECTOR(weights[i * 3 + j]), VECTOR(u + ((i * PATCH + j) * inputs + input) * PANEL + c) = result);
             }
-    // Such stores are seen in no order by other threads, unless they are waited for.
-    if (passes_caches) __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (passes_caches) wait_for_passing_stores();
 }
 
 FOR_EVERY_LEVEL(

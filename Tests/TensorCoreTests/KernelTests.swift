@@ -13,8 +13,8 @@ struct KernelTests {
         return tree(Array(terms[..<largest])) + tree(Array(terms[largest...]))
     }
 
-    @Test(arguments: 1...9) func termsAreAddedAsATree(count: Int) {
-        let length = 700
+    /// Few numbers, and so many that they are written past the caches, with an end that fills no line.
+    @Test(arguments: Array(1...9) + [15, 16, 17], [700, 32781]) func termsAreAddedAsATree(count: Int, length: Int) {
         var terms: [UnsafeMutablePointer<Float>] = []
         for term in 0..<count {
             let values = numbers(length, scale: Float(1 + term * term * 1000))
@@ -24,9 +24,11 @@ struct KernelTests {
         defer { for term in terms { term.deallocate() } }
         let expected: [UInt32] = (0..<length).map { i in tree(terms.map { $0[i] }).bitPattern }
         let sources: [UnsafeRawPointer?] = terms.map { UnsafeRawPointer($0) }
-        var sum = [Float](repeating: 0, count: length)
-        kernel_tree_sum_f32(sources, Int64(count), &sum, Int64(length))
-        #expect(sum.map(\.bitPattern) == expected)
+        let sum = UnsafeMutableRawPointer.allocate(byteCount: length * 4, alignment: 64).bindMemory(to: Float.self, capacity: length)
+        defer { sum.deallocate() }
+        sum.update(repeating: .nan, count: length)
+        kernel_tree_sum_f32(sources, Int64(count), sum, Int64(length))
+        #expect((0..<length).map { sum[$0].bitPattern } == expected)
         // In place of its last term, as the second shard of a pair does.
         kernel_tree_sum_f32(sources, Int64(count), terms[count - 1], Int64(length))
         #expect((0..<length).map { terms[count - 1][$0].bitPattern } == expected)

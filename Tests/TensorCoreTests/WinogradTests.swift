@@ -22,22 +22,16 @@ struct WinogradTests {
         var testDescription: String { "\(source) to \(destination), padding \(padding)" }
     }
 
-    /// Numbers of a normal distribution.
-    private static func numbers(_ count: Int, _ name: String, deviation: Float = 1) -> [Float] {
-        var draws = PhiloxStream(seed: 5, name: name).draws(time: 0, sample: 0)
-        return (0..<count).map { _ in deviation * (0..<12).reduce(-6) { sum, _ in sum + draws.uniform() } }
-    }
-
     /// Images, weights, bias and the output's gradient; what a convolution makes of them, in float64.
     private struct Sums {
         let x, w, b, dy: [Float]
         private(set) var y, dx, dw, db: [Double]
 
         init(_ c: Case) {
-            x = numbers(c.source.elementCount, "x")
-            w = numbers(c.weight.elementCount, "w", deviation: 0.1)
-            b = numbers(c.outputs, "b")
-            dy = numbers(c.destination.elementCount, "dy")
+            x = normalNumbers(c.source.elementCount, "x")
+            w = normalNumbers(c.weight.elementCount, "w", deviation: 0.1)
+            b = normalNumbers(c.outputs, "b")
+            dy = normalNumbers(c.destination.elementCount, "dy")
             y = dy.map { _ in 0 }
             (dx, dw, db) = (x.map { _ in 0 }, w.map { _ in 0 }, b.map { _ in 0 })
             let (wide, weights) = (x.map(Double.init), w.map(Double.init))
@@ -106,11 +100,6 @@ struct WinogradTests {
         expectClose(db, sums.db, "gradient of the bias")
     }
 
-    private struct Given: Initializer {
-        let given: [Float]
-        func fill(_ values: UnsafeMutableBufferPointer<Float>, shape: Shape, stream: PhiloxStream) { _ = values.update(fromContentsOf: given) }
-    }
-
     /// Convolutions in a graph of two shards, with channels and sizes that Winograd's algorithm takes and such that it leaves to oneDNN. Weights that
     /// have two readers are transformed once; so are those that are themselves computed.
     @Test(arguments: [
@@ -127,7 +116,7 @@ struct WinogradTests {
         func shape(_ whole: Shape) -> Shape { Shape([c.batch / shards] + whole.dimensions.dropFirst()) }
         let graph = Graph(mode: .training, shardCount: shards, seed: 0), scope = graph.root
         let x = graph.input("x", shape(c.source)), dy = graph.input("dy", shape(c.destination))
-        let weight = scope.parameter("weight", c.weight, Given(given: sums.w)), bias = scope.parameter("bias", [c.outputs], Given(given: sums.b))
+        let weight = scope.parameter("weight", c.weight, GivenValues( sums.w)), bias = scope.parameter("bias", [c.outputs], GivenValues( sums.b))
         let end = c.end ?? c.padding, padding = Padding2D.explicit(top: c.padding, bottom: end, left: c.padding, right: end)
         let y = x.convolution2D(weight: weight, bias: bias, padding: padding), doubled = x.convolution2D(weight: weight + weight, padding: padding)
         let again = x.convolution2D(weight: weight, padding: padding)
@@ -162,7 +151,7 @@ struct WinogradTests {
         func shape(_ whole: Shape) -> Shape { Shape([c.batch / shards] + whole.dimensions.dropFirst()) }
         let graph = Graph(mode: .training, shardCount: shards, seed: 0), padding = Padding2D.symmetric(1)
         let x = graph.input("x", shape(c.source)), dy = graph.input("dy", shape(c.destination))
-        let weight = graph.root.parameter("weight", c.weight, Given(given: sums.w)), images = graph.root.parameter("images", c.source, Given(given: sums.x))
+        let weight = graph.root.parameter("weight", c.weight, GivenValues( sums.w)), images = graph.root.parameter("images", c.source, GivenValues( sums.x))
         let loss = (x.convolution2D(weight: weight, padding: padding) * dy).sum(axes: [1, 2, 3]).batchMean() * Float(c.batch)
         let dw = gradients(of: loss, withRespectTo: [weight])[0]
         // Read in a later phase than that in which it is made, so that the copy that brings it into its order waits for its readers.

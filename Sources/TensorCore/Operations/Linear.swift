@@ -70,6 +70,7 @@ extension LoweringContext {
     ///
     /// - Parameter packs: whether the kernel in float32 packs both of them.
     fileprivate func emitLinear(lengths: [Int], strides: [Int], hasBias: Bool, packs: Bool = false) throws {
+        if !packs, let product = PanelProduct(self, lengths: lengths, isTransposed: strides[0] == 1) { return product.emit(self, hasBias: hasBias) }
         let dtype = inputTypes[0].dtype, rows = inputTypes[0].shape.dropLast().reduce(1, *)
         // That costs as much as about 800 rows gain, and memory.
         let staysInPlace = dtype == .float32 && (packs || rows * shardCount < 3000)

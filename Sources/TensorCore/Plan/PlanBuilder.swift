@@ -59,6 +59,8 @@ final class PlanBuilder {
         case layout(PhysicalLayout, from: PhysicalLayout)
         /// Weights of `kernel_winograd_weights`, for the convolution itself or for its gradient with respect to images.
         case winograd(isForGradient: Bool)
+        /// Panels of a matrix for `kernel_linear`.
+        case panels(isTransposed: Bool)
     }
 
     /// A copy of a value in another form.
