@@ -6,9 +6,6 @@
 
 enum { HEIGHT = 14, LANES = 16, PANEL = KERNEL_LINEAR_PANEL };
 
-typedef float vector __attribute__((vector_size(4 * LANES)));
-typedef float unaligned __attribute__((vector_size(4 * LANES), aligned(4)));
-
 /// Up to 14 rows of x and of y, and the panels of b for some columns of y, one tile of y for each.
 typedef struct {
     const float *x, *b;
@@ -22,7 +19,8 @@ typedef struct {
 
 /// `rows` is a constant of each caller.
 INLINE void tile_product(const row_of_tiles *r, int64_t tile, int rows) {
-    vector sums[HEIGHT][2], offsets[2] = {{0}};
+    // Where there is no bias, -0 is added, which changes no number.
+    line sums[HEIGHT][2], offsets[2] = {-(line){0}, -(line){0}};
     int64_t inputs = r->inputs, outputs = r->outputs;
     const float *b = r->b + tile * inputs * PANEL, *next = tile == 0 ? r->next : r->x;
     float *y = r->y + tile * PANEL;
@@ -44,10 +42,10 @@ INLINE void tile_product(const row_of_tiles *r, int64_t tile, int rows) {
     for (int64_t begin = 0; begin < inputs; begin += most_terms) {
         int64_t terms = inputs - begin < most_terms ? inputs - begin : most_terms;
 #pragma clang loop unroll(full)
-        for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = (vector){0};
+        for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = (line){0};
 #pragma clang loop unroll(disable)
         for (int64_t p = 0; p < terms; p++, b += PANEL, next += LANES) {
-            vector first = *(const vector *)b, second = *(const vector *)(b + LANES);
+            line first = *(const line *)b, second = *(const line *)(b + LANES);
             __builtin_prefetch(next, 0, 2);
 #pragma clang loop unroll(full)
             for (int i = 0; i < rows; i++) {
@@ -59,12 +57,12 @@ INLINE void tile_product(const row_of_tiles *r, int64_t tile, int rows) {
             for (int group = 0; group < 5; group++) groups[group]++;
         }
         if (begin + terms == inputs && r->bias)
-            for (int v = 0; v < 2; v++) offsets[v] = *(const unaligned *)(r->bias + tile * PANEL + v * LANES);
+            for (int v = 0; v < 2; v++) offsets[v] = *(const unaligned_line *)(r->bias + tile * PANEL + v * LANES);
 #pragma clang loop unroll(full)
         for (int i = 0; i < rows; i++)
 #pragma clang loop unroll(full)
             for (int v = 0; v < 2; v++) {
-                unaligned *target = (unaligned *)(y + i * outputs + v * LANES);
+                unaligned_line *target = (unaligned_line *)(y + i * outputs + v * LANES);
                 *target = (begin > 0 ? *target + sums[i][v] : sums[i][v]) + offsets[v];
             }
     }

@@ -124,14 +124,12 @@ enum { TREE_WIDTH = 512, TREE_DEPTH = 16 };
 
 /// Of a power of two of large arrays, at most 16, sums to another place past the caches. How many numbers were summed up.
 INLINE int64_t stream_sums(const float *const *terms, int64_t count, float *y, int64_t n) {
-    typedef float line __attribute__((vector_size(64)));
-    typedef float part __attribute__((vector_size(64), aligned(4)));
     enum { LINE = 16 };
     if (n < LARGE_ARRAY || (uintptr_t)y % sizeof(line) != 0) return 0;
     for (int64_t k = 0; k < count; k++)
         if (terms[k] == y) return 0;
     int64_t whole = n / LINE * LINE;
-#define PART(k) (*(const part *)(terms[k] + i))
+#define PART(k) (*(const unaligned_line *)(terms[k] + i))
 #define TWO(k) (PART(k) + PART((k) + 1))
 #define FOUR(k) (TWO(k) + TWO((k) + 2))
 #define EIGHT(k) (FOUR(k) + FOUR((k) + 4))

@@ -18,7 +18,12 @@
 #define VECTORIZE_CHAINS _Pragma("clang loop vectorize(assume_safety) interleave_count(4)")
 #define INLINE static inline __attribute__((always_inline))
 
-/// Elements from which on an array is written past the caches, which do not hold it: a line that is written whole need not be read before.
+/// 16 numbers, as many as a line of a cache holds, and the same anywhere in memory.
+typedef float line __attribute__((vector_size(64)));
+typedef float unaligned_line __attribute__((vector_size(64), aligned(4)));
+
+/// Elements from which on an array that is read only after much else is written past the caches: what they hold stays there, and a line that is written
+/// whole need not be read before.
 enum { LARGE_ARRAY = 1 << 15 };
 /// Such stores are seen in no order by other threads, unless they are waited for.
 INLINE void wait_for_passing_stores(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }

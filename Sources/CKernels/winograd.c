@@ -10,7 +10,7 @@
 enum { LANES = 16, PANEL = KERNEL_WINOGRAD_PANEL, VECTORS = PANEL / LANES };
 enum { TILE = KERNEL_WINOGRAD_TILE, PATCH = 6, POINTS = KERNEL_WINOGRAD_POINTS, WEIGHTS = 9 };
 
-typedef float vector __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef unaligned_line vector;
 #define VECTOR(values) (*(vector *)(values))
 
 /// Keeps loops over rows of vectors as they are: unrolled, they would need more registers than there are.
@@ -208,8 +208,7 @@ INLINE void transform_all_gradients(
 INLINE void kernel_winograd_weights_loops(
     const float *w, float *u, int64_t outputs, int64_t inputs, int64_t output_stride, int64_t input_stride, int rotates, int is_wide) {
     (void)is_wide;
-    typedef float aligned_vector __attribute__((vector_size(4 * LANES)));
-    // They are read soon, from a cache where one holds them.
+    // The points of one layer are read soon after; they go past the caches where those could not hold them.
     enum { LARGE = 4 << 20 };
     int passes_caches = POINTS * outputs * inputs > LARGE;
     for (int64_t output = 0; output < outputs; output += PANEL, u += POINTS * inputs * PANEL)
@@ -222,7 +221,7 @@ INLINE void kernel_winograd_weights_loops(
                 if (passes_caches)
                     TRANSFORM(
                         transform_weights, 3, PATCH, VECTOR(weights[i * 3 + j]),
-                        __builtin_nontemporal_store(result, (aligned_vector *)(u + ((i * PATCH + j) * inputs + input) * PANEL + c)));
+                        __builtin_nontemporal_store(result, (line *)(u + ((i * PATCH + j) * inputs + input) * PANEL + c)));
                 else
                     TRANSFORM(
                         transform_weights, 3, PATCH, VECTOR(weights[i * 3 + j]), VECTOR(u + ((i * PATCH + j) * inputs + input) * PANEL + c) = result);

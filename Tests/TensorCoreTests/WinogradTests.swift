@@ -116,7 +116,7 @@ struct WinogradTests {
         func shape(_ whole: Shape) -> Shape { Shape([c.batch / shards] + whole.dimensions.dropFirst()) }
         let graph = Graph(mode: .training, shardCount: shards, seed: 0), scope = graph.root
         let x = graph.input("x", shape(c.source)), dy = graph.input("dy", shape(c.destination))
-        let weight = scope.parameter("weight", c.weight, GivenValues( sums.w)), bias = scope.parameter("bias", [c.outputs], GivenValues( sums.b))
+        let weight = scope.parameter("weight", c.weight, GivenValues(sums.w)), bias = scope.parameter("bias", [c.outputs], GivenValues(sums.b))
         let end = c.end ?? c.padding, padding = Padding2D.explicit(top: c.padding, bottom: end, left: c.padding, right: end)
         let y = x.convolution2D(weight: weight, bias: bias, padding: padding), doubled = x.convolution2D(weight: weight + weight, padding: padding)
         let again = x.convolution2D(weight: weight, padding: padding)
@@ -151,7 +151,7 @@ struct WinogradTests {
         func shape(_ whole: Shape) -> Shape { Shape([c.batch / shards] + whole.dimensions.dropFirst()) }
         let graph = Graph(mode: .training, shardCount: shards, seed: 0), padding = Padding2D.symmetric(1)
         let x = graph.input("x", shape(c.source)), dy = graph.input("dy", shape(c.destination))
-        let weight = graph.root.parameter("weight", c.weight, GivenValues( sums.w)), images = graph.root.parameter("images", c.source, GivenValues( sums.x))
+        let weight = graph.root.parameter("weight", c.weight, GivenValues(sums.w)), images = graph.root.parameter("images", c.source, GivenValues(sums.x))
         let loss = (x.convolution2D(weight: weight, padding: padding) * dy).sum(axes: [1, 2, 3]).batchMean() * Float(c.batch)
         let dw = gradients(of: loss, withRespectTo: [weight])[0]
         // Read in a later phase than that in which it is made, so that the copy that brings it into its order waits for its readers.

@@ -56,7 +56,7 @@ struct LinearBackwardData: Operation {
 
     func lower(_ context: LoweringContext) throws {
         let weight = context.inputTypes[1].shape
-        // Weights that fill a core's cache, and many rows whose columns do not fill the other kernel's blocks of 64.
+        // Weights that fill a core's cache, and many rows whose columns do not fill the blocks of 64 of oneDNN's other kernel.
         let rows = context.inputTypes[0].shape.dropLast().reduce(1, *)
         let packs = weight.elementCount >= 1 << 18 || (rows >= 1024 && weight[1] % 64 != 0)
         try context.emitLinear(lengths: weight.dimensions, strides: weight.strides, hasBias: false, packs: packs)
@@ -66,9 +66,10 @@ struct LinearBackwardData: Operation {
 extension LoweringContext {
     /// Emits the product of input 0, as rows, with the matrix that is seen in input 1 through `lengths` and `strides`.
     ///
-    /// For many rows, and in bfloat16, the matrix is brought once a step into the layout that oneDNN likes best; else it is read where it lies.
+    /// For many rows, and in bfloat16, the matrix is brought once a step into panels, or into the layout that oneDNN likes best; else it is read where it
+    /// lies.
     ///
-    /// - Parameter packs: whether the kernel in float32 packs both of them.
+    /// - Parameter packs: whether oneDNN's kernel in float32 packs both of them.
     fileprivate func emitLinear(lengths: [Int], strides: [Int], hasBias: Bool, packs: Bool = false) throws {
         if !packs, let product = PanelProduct(self, lengths: lengths, isTransposed: strides[0] == 1) { return product.emit(self, hasBias: hasBias) }
         let dtype = inputTypes[0].dtype, rows = inputTypes[0].shape.dropLast().reduce(1, *)

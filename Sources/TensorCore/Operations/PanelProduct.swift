@@ -3,7 +3,8 @@ import CKernels
 /// The product of rows with a matrix, by a kernel of our own (`CKernels/linear.h`): in float32, on machines with AVX-512.
 ///
 /// Where operands come from memory and go there, it is 2 to 25 % faster than oneDNN's, most where there are few inputs. The matrix is brought into
-/// panels once a step for all shards. The bits are those of oneDNN 2.6's products where that does not pack both operands.
+/// panels once a step for all shards. The bits are those of oneDNN 2.6's products where that does not pack both operands; later versions may cut their
+/// sums elsewhere.
 struct PanelProduct {
     private let rows, inputs, outputs: Int
     /// Whether the matrix lies in memory as [outputs, inputs].
@@ -15,7 +16,8 @@ struct PanelProduct {
     init?(_ context: LoweringContext, lengths: [Int], isTransposed: Bool) {
         (inputs, outputs, self.isTransposed) = (lengths[0], lengths[1], isTransposed)
         rows = context.inputTypes[0].shape.elementCount / max(inputs, 1)
-        // Fewer rows do not pay for the panels, nor so few for the memory of large ones. Rows that lie whole pages apart share one set of the first cache.
+        // Panels pay from about a thousand rows on; large ones, which take much memory, have to pay more. Rows of x that lie whole pages apart would
+        // share one set of the first cache.
         let leastRows = inputs * outputs <= 1 << 20 ? 1000 : 3000
         guard Self.isFast, context.inputTypes[0].dtype == .float32, rows * context.shardCount >= leastRows, inputs % 16 == 0, inputs % 1024 != 0,
             outputs % KERNEL_LINEAR_PANEL == 0
