@@ -6,6 +6,12 @@
 
 enum { HEIGHT = 14, LANES = 16, PANEL = KERNEL_LINEAR_PANEL };
 
+#ifdef LEVELS_OF_X86
+#define WIDE TARGET_V4
+#else
+#define WIDE
+#endif
+
 /// Up to 14 rows of x and of y, and the panels of b for some columns of y, one tile of y for each.
 typedef struct {
     const float *x, *b;
@@ -68,12 +74,6 @@ INLINE void tile_product(const row_of_tiles *r, int64_t tile, int rows) {
     }
 }
 
-#ifdef LEVELS_OF_X86
-#define WIDE TARGET_V4
-#else
-#define WIDE
-#endif
-
 #define TILE_PRODUCTS(rows)                                                                                                            \
     WIDE static void tile_products_##rows(const row_of_tiles *r) {                                                                     \
         for (int64_t tile = 0; tile < r->tiles; tile++) tile_product(r, tile, rows);                                                   \
@@ -84,6 +84,42 @@ TILE_PRODUCTS(8) TILE_PRODUCTS(9) TILE_PRODUCTS(10) TILE_PRODUCTS(11) TILE_PRODU
 static void (*const tile_products[HEIGHT])(const row_of_tiles *) = {
     tile_products_1, tile_products_2, tile_products_3,  tile_products_4,  tile_products_5,  tile_products_6,  tile_products_7,
     tile_products_8, tile_products_9, tile_products_10, tile_products_11, tile_products_12, tile_products_13, tile_products_14};
+
+INLINE void write_line(float *target, const line *numbers, int passes_caches) {
+    if (passes_caches)
+        __builtin_nontemporal_store(*numbers, (line *)target);
+    else
+        *(line *)target = *numbers;
+}
+
+WIDE static void panels_of_rows(const float *matrix, float *panels, int64_t inputs, int64_t outputs, int passes_caches) {
+    // 16 rows at a time from front to back: the processor fetches so many ahead, but not many more.
+    for (int64_t output = 0; output < outputs; output += LANES) {
+        float *target = panels + output / PANEL * PANEL * inputs + output % PANEL;
+        for (int64_t input = 0; input < inputs; input += LANES) {
+            line block[LANES];
+#pragma clang loop unroll(full)
+            for (int i = 0; i < LANES; i++) block[i] = *(const unaligned_line *)(matrix + (output + i) * inputs + input);
+            TRANSPOSE_16(line, block);
+#pragma clang loop unroll(full)
+            for (int i = 0; i < LANES; i++) write_line(target + (input + i) * PANEL, &block[i], passes_caches);
+        }
+    }
+}
+
+WIDE static void panels_of_columns(const float *matrix, float *panels, int64_t inputs, int64_t outputs, int passes_caches) {
+    for (int64_t input = 0; input < inputs; input++)
+        for (int64_t output = 0; output < outputs; output += LANES) {
+            line numbers = *(const unaligned_line *)(matrix + input * outputs + output);
+            write_line(panels + (output / PANEL * inputs + input) * PANEL + output % PANEL, &numbers, passes_caches);
+        }
+}
+
+void kernel_linear_panels(const float *matrix, int is_transposed, float *panels, int64_t inputs, int64_t outputs) {
+    int passes_caches = inputs * outputs >= LARGE_ARRAY;
+    (is_transposed ? panels_of_rows : panels_of_columns)(matrix, panels, inputs, outputs, passes_caches);
+    if (passes_caches) wait_for_passing_stores();
+}
 
 int kernel_linear_is_fast(void) {
 #ifdef LEVELS_OF_X86

@@ -33,18 +33,6 @@ enum { SCORE_ROW = 528 };
 #define AT_LEVEL(function, ...) plain_##function(__VA_ARGS__)
 #endif
 
-/// Compiles `name##_loops`, whose last argument is a constant that says whether registers hold 16 numbers, for each level of x86-64.
-#ifdef LEVELS_OF_X86
-#define FOR_EVERY_LEVEL(name, parameters, ...)                                                                                         \
-    TARGET_V4 static void v4_##name parameters { name##_loops(__VA_ARGS__, 1); }                                                       \
-    TARGET_V3 static void v3_##name parameters { name##_loops(__VA_ARGS__, 0); }                                                       \
-    static void plain_##name parameters { name##_loops(__VA_ARGS__, 0); }                                                              \
-    void name parameters { AT_LEVEL(name, __VA_ARGS__); }
-#else
-#define FOR_EVERY_LEVEL(name, parameters, ...)                                                                                         \
-    void name parameters { name##_loops(__VA_ARGS__, 0); }
-#endif
-
 INLINE int64_t ceiling_quotient(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Rows cut into panels of at most `most` rows, the first ones a row higher where they cannot all be equal.

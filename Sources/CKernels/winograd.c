@@ -205,6 +205,18 @@ INLINE void transform_all_gradients(
 
 // MARK: The three passes
 
+/// Compiles `name##_loops`, whose last argument is a constant that says whether registers hold a vector, for each level of x86-64.
+#ifdef LEVELS_OF_X86
+#define FOR_EVERY_LEVEL(name, parameters, ...)                                                                                         \
+    TARGET_V4 static void v4_##name parameters { name##_loops(__VA_ARGS__, 1); }                                                       \
+    TARGET_V3 static void v3_##name parameters { name##_loops(__VA_ARGS__, 0); }                                                       \
+    static void plain_##name parameters { name##_loops(__VA_ARGS__, 0); }                                                              \
+    void name parameters { AT_LEVEL(name, __VA_ARGS__); }
+#else
+#define FOR_EVERY_LEVEL(name, parameters, ...)                                                                                         \
+    void name parameters { name##_loops(__VA_ARGS__, 0); }
+#endif
+
 INLINE void kernel_winograd_weights_loops(
     const float *w, float *u, int64_t outputs, int64_t inputs, int64_t output_stride, int64_t input_stride, int rotates, int is_wide) {
     (void)is_wide;

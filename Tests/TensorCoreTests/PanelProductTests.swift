@@ -48,17 +48,18 @@ struct PanelProductTests {
         return body(memory)
     }
 
-    /// The last ones are so large that they are written past the caches.
-    @Test(arguments: [(32, 16, 32), (96, 48, 32), (64, 80, 64), (48, 32, 16), (256, 144, 32)])
-    func panelsHoldWhatTheyName(rows: Int, columns: Int, width: Int) {
-        let x = (0..<rows * columns).map(Float.init)
-        withMemory(x.count) { y in
-            kernel_row_panels(x, y, Int64(rows), Int64(columns), Int64(width))
-            #expect((0..<x.count).allSatisfy { y[$0 / width / columns * width * columns + $0 / width % columns * width + $0 % width]
-                == x[($0 / width / columns * width + $0 % width) * columns + $0 / width % columns] })
-            // The same memory as a matrix [columns, rows].
-            kernel_column_panels(x, y, Int64(columns), Int64(rows), Int64(width))
-            #expect((0..<x.count).allSatisfy { y[$0] == x[$0 / width % columns * rows + $0 / width / columns * width + $0 % width] })
+    /// The last one is so large that it is written past the caches.
+    @Test(.enabled(if: kernel_linear_is_fast() != 0, "this machine has no AVX-512"), arguments: [(16, 32), (48, 96), (80, 64), (144, 256)])
+    func panelsHoldTheirMatrix(inputs: Int, outputs: Int) {
+        let matrix = (0..<inputs * outputs).map(Float.init), width = Int(KERNEL_LINEAR_PANEL)
+        for isTransposed in [false, true] {
+            withMemory(matrix.count) { panels in
+                kernel_linear_panels(matrix, isTransposed ? 1 : 0, panels, Int64(inputs), Int64(outputs))
+                #expect((0..<matrix.count).allSatisfy { place in
+                    let output = place / width / inputs * width + place % width, input = place / width % inputs
+                    return panels[place] == matrix[isTransposed ? output * inputs + input : input * outputs + output]
+                })
+            }
         }
     }
 
@@ -69,7 +70,7 @@ struct PanelProductTests {
     func productsAreExact(rows: Int, inputs: Int, outputs: Int) {
         let sums = Sums(rows: rows, inputs: inputs, outputs: outputs), (r, i, o) = (Int64(rows), Int64(inputs), Int64(outputs))
         withMemory(sums.w.count) { panels in
-            kernel_row_panels(sums.w, panels, o, i, Int64(KERNEL_LINEAR_PANEL))
+            kernel_linear_panels(sums.w, 1, panels, i, o)
             // Nothing behind the product is written.
             withMemory(sums.y.count + 1) { y in
                 kernel_linear(sums.x, panels, sums.b, y, r, i, o)

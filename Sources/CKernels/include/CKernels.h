@@ -8,7 +8,6 @@
 #include "linear.h"
 #include "normalization.h"
 #include "optimizers.h"
-#include "panels.h"
 #include "random.h"
 #include "reduction.h"
 #include "shape.h"

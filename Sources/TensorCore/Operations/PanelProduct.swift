@@ -40,11 +40,7 @@ struct PanelProduct {
         let matrix = context.input(1)
         return context.input(1, as: .panels(isTransposed: isTransposed), byteCount: inputs * outputs * 4) { [self] panels in
             Kernel(name: "reorder", reads: [matrix], writes: [panels], overwrites: nil) { c in
-                if isTransposed {
-                    kernel_row_panels(c.floats(matrix), c.floats(panels), Int64(outputs), Int64(inputs), Int64(KERNEL_LINEAR_PANEL))
-                } else {
-                    kernel_column_panels(c.floats(matrix), c.floats(panels), Int64(inputs), Int64(outputs), Int64(KERNEL_LINEAR_PANEL))
-                }
+                kernel_linear_panels(c.floats(matrix), isTransposed ? 1 : 0, c.floats(panels), Int64(inputs), Int64(outputs))
             }
         }
     }
